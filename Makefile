@@ -1,0 +1,46 @@
+# Everything runs in .venv, which is made on first use and again when pyproject.toml changes.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help install demo test test-kill test-memory lint types check clean
+
+help:
+	@echo "make demo         crawl the built-in demo site"
+	@echo "make test         run the tests (the long ones are test-kill and test-memory)"
+	@echo "make check        lint, types and tests: what CI runs"
+	@echo "make test-kill    kill -9 the crawler at 40 instants and at every named point"
+	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
+	@echo "make clean        remove the virtual environment and caches"
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(READY)
+
+install: $(READY)
+
+demo: $(READY)
+	$(BIN)/crawler demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+test-kill: $(READY)
+	$(BIN)/python -m pytest -m slow --timeout 1800 tests/test_kill.py
+
+test-memory: $(READY)
+	$(BIN)/python -m pytest -m slow --timeout 3600 -s tests/test_memory.py
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+check: lint types test
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

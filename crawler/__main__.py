@@ -1,0 +1,9 @@
+"""`python -m crawler`."""
+
+import sys
+
+from crawler.cli import main
+
+# Parser processes import this file under another name.
+if __name__ == "__main__":
+    sys.exit(main())

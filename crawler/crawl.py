@@ -1,0 +1,290 @@
+"""The ring, from start to drain: seeds, frontier, fetcher, parsers, ledger, sink."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from crawler.config import CrawlConfig
+from crawler.errors import SeedError
+from crawler.fetcher import Fetcher
+from crawler.frontier import Frontier
+from crawler.job import Job
+from crawler.lag import LagMeter
+from crawler.ledger import Ledger
+from crawler.limits import affordable_concurrency
+from crawler.model import Task
+from crawler.parsers import ParserPool
+from crawler.seeds import BadSeed, fingerprint, read_seeds, spool
+from crawler.sinks.base import Sink
+from crawler.sinks.jsonl import JsonlSink
+from crawler.sinks.stdout import StdoutSink
+from crawler.stats import CrawlStats, Ended
+from crawler.store import Store
+from crawler.transport.base import Transport
+
+__all__ = ["Crawler"]
+
+_log = logging.getLogger(__name__)
+_SEED_BATCH = 5_000
+
+
+class Crawler:
+    """One crawl of one job, from its seeds to its end; several can run in one process, they share nothing.
+
+    `seeds`: http(s) URLs, paths of seed files, or "-" for `stdin`; may be empty to resume a job that exists.
+    `fresh` starts the job over. `transport` replaces the one that `config.transport` names. `on_bad_seed` is
+    told of each line that is no seed, in the ledger's thread; with `config.strict` the first one raises `SeedError`.
+
+        stats = await Crawler(CrawlConfig(job=Path("output/docs")), ["https://example.com/"]).run()
+    """
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        seeds: Sequence[str],
+        *,
+        transport: Transport | None = None,
+        fresh: bool = False,
+        stdin: BinaryIO | None = None,
+        on_bad_seed: Callable[[BadSeed], None] | None = None,
+    ) -> None:
+        self._config = config
+        self._sources = list(seeds)
+        self._transport = transport
+        self._fresh = fresh
+        self._stdin = stdin
+        self._on_bad_seed = on_bad_seed
+        # State: written by `run` and `_end` in the event loop's thread.
+        self._started_at = time.monotonic()
+        self._finished_at: float | None = None
+        self._why: Ended | None = None
+        self._stop = asyncio.Event()
+        self._bad_seeds = 0
+        self._pages_before = 0
+        self._bytes_before = 0
+        self._lag = LagMeter()
+        self._frontier: Frontier | None = None
+        self._ledger: Ledger | None = None
+        self._fetcher: Fetcher | None = None
+        self._pool: ParserPool | None = None
+
+    async def run(self) -> CrawlStats:
+        """Crawl until nothing is left, a budget is used up or `stop` is called; everything is committed then.
+
+        Raises `UsageError` for seeds, settings or a job that cannot be used, `StorageError` when the disk refuses
+        (what was committed is safe and a later run goes on), BrokenPipeError when standard output was closed.
+        """
+        self._started_at = time.monotonic()
+        job = Job(self._config)
+        try:
+            if self._fresh:
+                job.start_over()
+            job.check_output()
+            # The one thread that opens, uses and closes the store: first for the seeds, then for the ledger.
+            with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
+                await self._run_job(job, partial(asyncio.get_running_loop().run_in_executor, thread))
+        finally:
+            job.close()
+            self._finished_at = time.monotonic()
+        return self.stats()
+
+    def stop(self) -> None:
+        """Start nothing new, finish what is under way, commit, end. For the event loop's thread."""
+        self._end("interrupted")
+
+    def stats(self) -> CrawlStats:
+        """Counters as of now; from any thread."""
+        frontier, ledger, fetcher, pool = self._frontier, self._ledger, self._fetcher, self._pool
+        now = CrawlStats(
+            ended="running" if self._finished_at is None else self._why or "interrupted",
+            elapsed_s=(self._finished_at or time.monotonic()) - self._started_at,
+            bad_seeds=self._bad_seeds,
+            concurrency=self._config.concurrency,
+            max_pages=self._config.max_pages,
+            max_time_s=self._config.max_time_s,
+            loop_lag_p99_s=self._lag.p99_s,
+        )
+        if frontier is not None:
+            counters = frontier.counters
+            now = msgspec.structs.replace(
+                now,
+                pages=counters.pages,
+                run_pages=counters.pages - self._pages_before,
+                bytes=counters.bytes,
+                run_bytes=counters.bytes - self._bytes_before,
+                outcomes=dict(counters.outcomes),
+                statuses=dict(counters.statuses),
+                known=counters.known,
+                queued=counters.queued,
+                retrying=counters.retrying,
+                active_hosts=frontier.active_hosts,
+            )
+        if ledger is not None and fetcher is not None and pool is not None:
+            now = msgspec.structs.replace(
+                now,
+                committing=ledger.backlog,
+                commits=ledger.commits,
+                fetching=fetcher.in_flight,
+                concurrency=fetcher.concurrency,
+                waiting_hosts=fetcher.waiting_hosts,
+                parsing=pool.pending,
+                parse_capacity=pool.capacity,
+                parser_busy_s=pool.busy_s,
+                parsers_replaced=pool.replaced,
+            )
+        return now
+
+    async def _run_job(self, job: Job, in_ledger_thread: Callable[..., asyncio.Future]) -> None:  # type: ignore[type-arg]
+        sink = _sink(self._config)
+        was_there = job.exists
+        store: Store = await in_ledger_thread(Store, job.state_path)
+        try:
+            try:
+                frontier: Frontier = await in_ledger_thread(self._prepare, job, store, sink)
+            except SeedError:
+                if not was_there:  # leave nothing that would refuse the mended seeds
+                    await in_ledger_thread(store.close)
+                    job.start_over()
+                raise
+            self._pages_before, self._bytes_before = frontier.counters.pages, frontier.counters.bytes
+            self._frontier = frontier
+            if not self._stop.is_set():
+                await self._turn(store, frontier, sink, in_ledger_thread)
+        finally:
+            await in_ledger_thread(sink.close)
+            await in_ledger_thread(store.close)
+
+    def _prepare(self, job: Job, store: Store, sink: Sink) -> Frontier:
+        """In the ledger's thread: settle what the job is, cut the sink back, make the seeds known."""
+        if "-" in self._sources and self._stdin is not None:
+            spool(self._stdin, job.stdin_path)
+            self._sources = [str(job.stdin_path) if source == "-" else source for source in self._sources]
+        if not self._sources and store.meta("job") is None:
+            raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
+        job.settle(store, fingerprint(self._sources) if self._sources else "")
+        sink.open(store.meta("sink_offset") or 0)
+        frontier = Frontier(store, self._config)
+        if not store.meta("seeded"):
+            self._seed(store, frontier)
+        return frontier
+
+    def _seed(self, store: Store, frontier: Frontier) -> None:
+        """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""
+        number = 0
+        for number, seed in enumerate(read_seeds(self._sources, self._told_bad_seed), start=1):
+            frontier.add_seed(number, seed)
+            if number % _SEED_BATCH == 0:
+                frontier.save()
+                store.commit()
+                if self._stop.is_set():
+                    return
+        if number == 0:
+            raise SeedError(f"no seeds in {', '.join(self._sources)}")
+        store.put_meta("seeded", value=True)
+        frontier.save()
+        store.commit()
+        frontier.committed()
+
+    def _told_bad_seed(self, bad: BadSeed) -> None:
+        self._bad_seeds += 1
+        if self._config.strict:
+            raise SeedError(str(bad))
+        if self._on_bad_seed is not None:
+            self._on_bad_seed(bad)
+
+    async def _turn(
+        self,
+        store: Store,
+        frontier: Frontier,
+        sink: Sink,
+        in_ledger_thread: Callable[..., asyncio.Future],  # type: ignore[type-arg]
+    ) -> None:
+        """Turn the ring until something ends it, then drain it stage by stage, in the direction of the flow."""
+        loop = asyncio.get_running_loop()
+        concurrency = affordable_concurrency(self._config.concurrency)
+        if concurrency < self._config.concurrency:
+            _log.warning(
+                "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`",
+                concurrency,
+                self._config.concurrency,
+            )
+        config = msgspec.structs.replace(self._config, concurrency=concurrency)
+
+        def deliver(tasks: list[Task], states: list[bytes]) -> None:
+            loop.call_soon_threadsafe(fetcher.feed, tasks, states)
+
+        def ended(why: Ended) -> None:
+            loop.call_soon_threadsafe(self._end, why)
+
+        ledger = self._ledger = Ledger(store, frontier, sink, deliver=deliver, ended=ended)
+        pool = self._pool = ParserPool(config, ledger.put_records)
+        transport = self._transport or _transport(config)
+        fetcher = self._fetcher = Fetcher(
+            config, transport, submit=pool.submit, report=ledger.put, remember=ledger.remember
+        )
+        lag = asyncio.create_task(self._lag.run())
+        ledger_run = None
+        timer = None if config.max_time_s is None else loop.call_later(config.max_time_s, self._end, "max-time")
+        try:
+            pool.start()
+            ledger_run = in_ledger_thread(ledger.run)
+            stopped = asyncio.create_task(self._stop.wait())
+            await asyncio.wait({stopped, ledger_run, fetcher.failed}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if self._stop.is_set():
+                drained = asyncio.create_task(_drain(fetcher, pool))
+                await asyncio.wait({drained, ledger_run, fetcher.failed}, return_when=asyncio.FIRST_COMPLETED)
+                if drained.done():
+                    drained.result()
+                else:
+                    drained.cancel()
+        finally:
+            if timer is not None:
+                timer.cancel()
+            lag.cancel()
+            await fetcher.abort()
+            if self._transport is None:
+                await transport.close()
+            ledger.stop()
+            try:
+                if ledger_run is not None:
+                    await ledger_run
+            finally:
+                pool.close()
+        if fetcher.failed.done():
+            fetcher.failed.result()
+
+    def _end(self, why: Ended) -> None:
+        if self._why is None:
+            self._why = why
+            self._stop.set()
+            if self._fetcher is not None:
+                self._fetcher.stop()
+
+
+async def _drain(fetcher: Fetcher, pool: ParserPool) -> None:
+    await fetcher.drain()
+    await pool.drain()
+
+
+def _sink(config: CrawlConfig) -> Sink:
+    path: Path | None = config.output_path
+    return StdoutSink() if path is None else JsonlSink(path)
+
+
+def _transport(config: CrawlConfig) -> Transport:
+    """The transport that the settings name; imported here because aiohttp alone takes 0.3 s."""
+    if config.transport == "requests":
+        from crawler.transport.requests import RequestsTransport  # noqa: PLC0415
+
+        return RequestsTransport(config)
+    from crawler.transport.aiohttp import AiohttpTransport  # noqa: PLC0415
+
+    return AiohttpTransport(config)

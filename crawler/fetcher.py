@@ -1,0 +1,365 @@
+"""Downloads what is due, host by host: robots.txt first, never faster than a host's clock allows.
+
+One synchronous function, `_pump`, decides what starts now; it runs whenever something changed. Everything here happens
+in the event loop's thread.
+"""
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from heapq import heappop, heappush
+
+import msgspec
+
+from crawler import retry, verdict
+from crawler.config import CrawlConfig
+from crawler.host import HostState
+from crawler.model import Done, Failure, Page, Task
+from crawler.politeness import Answer, Politeness
+from crawler.robots import RobotsAnswer, RobotsRules, rules_for
+from crawler.robots_fetch import fetch_robots, robots_answer
+from crawler.scope import Scope
+from crawler.transport.base import FetchRequest, FetchResult, Transport, is_redirect
+from crawler.urls import authority, origin
+
+__all__ = ["Fetcher"]
+
+_LONG_WAIT_S = 5.0
+"""A host that has to wait longer is remembered in the store, so that a later run waits too."""
+_KEPT_HOSTS = 8_192
+"""Idle hosts whose robots.txt and clock stay in memory."""
+
+
+class _Site:
+    """What robots.txt says at one origin. `barred`: why there is none to be had. `expires` is on the loop's clock."""
+
+    __slots__ = ("answer", "barred", "expires", "rules")
+
+    def __init__(self, answer: RobotsAnswer, expires: float, barred: Failure | None) -> None:
+        self.answer = answer
+        self.rules = rules_for(answer)
+        self.expires = expires
+        self.barred = barred
+
+
+class _Host:
+    """What the fetcher knows of a host. `scheduled`: it stands in the heap; `asking`: its tasks wait for an answer
+    about the host itself, its address or its robots.txt, which was asked for `attempts` times.
+    """
+
+    __slots__ = ("asking", "attempts", "located", "name", "scheduled", "sites", "tasks")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.tasks: deque[Task] = deque()
+        self.sites: dict[str, _Site] = {}
+        self.scheduled = False
+        self.asking = False
+        self.located = False
+        self.attempts = 0
+
+
+class Fetcher:
+    """The fetching stage of one crawl.
+
+    `submit(page)` hands a page on and may wait (back-pressure); `report(results)` takes outcomes that need no
+    parser; `remember(host, state)` keeps a host's state. `failed` is a future that holds the exception
+    if something broke that no server can cause.
+    """
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        transport: Transport,
+        *,
+        submit: Callable[[Page], Awaitable[None]],
+        report: Callable[[list[Done]], None],
+        remember: Callable[[str, bytes], None],
+    ) -> None:
+        self._config = config
+        self._transport = transport
+        self._submit = submit
+        self._report = report
+        self._remember = remember
+        self._scope = Scope(config.scope, config.include, config.exclude, config.depth)
+        self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
+        self._rng = random.Random()
+        self._loop = asyncio.get_running_loop()
+        self.concurrency = config.concurrency
+        self.failed: asyncio.Future[None] = self._loop.create_future()
+        # State: hosts with work or worth remembering, those that may be ready by time, and what is under way.
+        self._hosts: dict[str, _Host] = {}
+        self._heap: list[tuple[float, int, _Host]] = []
+        self._pushes = 0
+        self._running: set[asyncio.Future[None]] = set()
+        self.in_flight = 0
+        self._results: list[Done] = []
+        self._pump_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopping = False
+
+    # What others call
+
+    def feed(self, tasks: list[Task], states: list[bytes]) -> None:
+        """Take tasks that are due, and the remembered state of hosts among them."""
+        if self._stopping:
+            return
+        for state in states:
+            self._recall(msgspec.msgpack.decode(state, type=HostState))
+        for task in tasks:
+            name = authority(task.url)
+            host = self._hosts.get(name)
+            if host is None:
+                host = self._hosts[name] = _Host(name)
+            host.tasks.append(task)
+            self._schedule(host, 0.0)
+        self._pump_soon()
+
+    def stop(self) -> None:
+        """Start nothing new. Tasks not started stay due in the store."""
+        self._stopping = True
+        for host in self._hosts.values():
+            host.tasks.clear()
+
+    async def drain(self) -> None:
+        """Wait until every request under way has ended and its result was handed on."""
+        while self._running:
+            await asyncio.wait(self._running)
+        self._flush()
+
+    async def abort(self) -> None:
+        """Cancel what is under way; its URLs stay due in the store."""
+        self.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+        for request in self._running:
+            request.cancel()
+        if self._running:
+            await asyncio.wait(self._running)
+
+    @property
+    def waiting_hosts(self) -> int:
+        """Hosts that have tasks but may not be asked yet."""
+        return sum(1 for host in self._hosts.values() if host.tasks and not self._politeness.in_flight(host.name))
+
+    # Deciding what starts
+
+    def _schedule(self, host: _Host, at: float) -> None:
+        if not host.scheduled and not host.asking and host.tasks:
+            host.scheduled = True
+            self._pushes += 1
+            heappush(self._heap, (at, self._pushes, host))
+
+    def _pump_soon(self) -> None:
+        if not self._pump_due:
+            self._pump_due = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Start whatever may start now; see to being called again when something else may."""
+        self._pump_due = False
+        now = self._loop.time()
+        if not self._stopping:
+            while self.in_flight < self.concurrency and (called := self._politeness.called(now)):
+                for name in called:
+                    if not self._hosts[name].asking:
+                        self._serve(self._hosts[name], now)
+            while self._heap and self.in_flight < self.concurrency and self._heap[0][0] <= now:
+                host = heappop(self._heap)[2]
+                host.scheduled = False
+                self._serve(host, now)
+            self._set_timer()
+        self._flush()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._heap and self.in_flight < self.concurrency:
+            self._timer = self._loop.call_at(self._heap[0][0], self._pump_soon)
+
+    def _serve(self, host: _Host, now: float) -> None:
+        """Start at most one request of the host, after ending the tasks that may not be fetched."""
+        while host.tasks:
+            task = host.tasks[0]
+            name = origin(task.url)
+            site = host.sites.get(name)
+            if site is not None and site.expires < now:
+                site = None
+            end = self._refusal(host, site, task)
+            if end is not None:
+                host.tasks.popleft()
+                self._results.append(end)
+                continue
+            at = self._politeness.ready_at(host.name, now)
+            if at is None:
+                return  # asked again when one of its requests ends, or its address has room
+            if at > now:
+                self._schedule(host, at)
+            elif not host.located:
+                host.asking = True
+                self._start(self._locate(host, task.url))
+            elif site is None and self._config.robots == "obey":
+                host.asking = True
+                self._politeness.started(host.name, now)
+                self._start(self._ask_robots(host, name))
+            else:
+                host.tasks.popleft()
+                self._politeness.started(host.name, now)
+                self._start(self._fetch(host, task))
+                self._schedule(host, now)
+            return
+        self._retire()
+
+    def _refusal(self, host: _Host, site: _Site | None, task: Task) -> Done | None:
+        """The outcome of a task that is not to be fetched, None if it may be (or nobody knows yet)."""
+        if self._politeness.is_down(host.name):
+            return verdict.failed(task, Failure("host-down", "", retryable=False))
+        if site is None:
+            return None
+        if site.barred is not None:
+            return verdict.failed(task, site.barred)
+        if site.rules is RobotsRules.DISALLOW_ALL:
+            return verdict.skipped(task, "robots-unreachable")
+        if not site.rules.allows(task.url, self._config.user_agent):
+            return verdict.skipped(task, "robots")
+        return None
+
+    def _start(self, work: Awaitable[None]) -> None:
+        self.in_flight += 1
+        request = asyncio.ensure_future(work)
+        self._running.add(request)
+        request.add_done_callback(self._ended)
+
+    def _ended(self, request: "asyncio.Future[None]") -> None:
+        self.in_flight -= 1
+        self._running.discard(request)
+        error = None if request.cancelled() else request.exception()
+        if error is not None and not self.failed.done():
+            self.failed.set_exception(error)
+        self._pump_soon()
+
+    def _flush(self) -> None:
+        if self._results:
+            results, self._results = self._results, []
+            self._report(results)
+
+    # One request
+
+    async def _fetch(self, host: _Host, task: Task) -> None:
+        """The way of one URL: ask, tell the host's clock, then retry, fail, redirect or hand the page on."""
+        request = FetchRequest(task.url, (), self._config.timeout_s, self._config.max_body_bytes)
+        result = await self._ask(host, self._transport.fetch(request))
+        retry_at, reason = self._retry(result, task.attempts + 1)
+        if retry_at is not None and not self._politeness.is_down(host.name):
+            self._results.append(Done(task.key, "failed", reason, retry_at=retry_at))
+        elif isinstance(result, Failure):
+            self._results.append(verdict.failed(task, result))
+        elif is_redirect(result.status, result.headers):
+            self._results.append(verdict.redirected(task, result, self._scope))
+        else:
+            await self._submit(verdict.page(task, result, time.time()))
+
+    def _retry(self, result: FetchResult | Failure, attempts_made: int) -> tuple[float | None, str]:
+        """When (unix time) to try again, None for not at all, and what went wrong."""
+        now = time.time()
+        wait_s = None if isinstance(result, Failure) else _retry_after_s(result, now)
+        decision = retry.decide(
+            result if isinstance(result, Failure) else result.status,
+            attempts_made=attempts_made,
+            retries=self._config.retries,
+            wait_s=wait_s,
+            now=now,
+            rng=self._rng,
+        )
+        return decision.retry_at, decision.reason
+
+    async def _ask(self, host: _Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
+        """Send one request that the host's clock has started, and tell the clock how it ended."""
+        answer: Answer = "unanswered"
+        latency_s, wait_s = 0.0, None
+        try:
+            result = await request
+            if not isinstance(result, Failure):
+                answer = "slow_down" if result.status in {429, 503} else "answered"
+                latency_s, wait_s = result.latency_s, _retry_after_s(result, time.time())
+                if result.address is not None:
+                    self._politeness.set_address(host.name, result.address)
+        finally:
+            now = self._loop.time()
+            self._politeness.finished(host.name, now, latency_s, answer, wait_s)
+            self._schedule(host, now)
+        if wait_s is not None and wait_s > _LONG_WAIT_S:
+            self._save(host)
+        return result
+
+    # What must be known of a host first
+
+    async def _locate(self, host: _Host, url: str) -> None:
+        """Find out the host's address, so that the limit per address holds from its first request on."""
+        address = await self._transport.address(url)
+        if address is not None:
+            self._politeness.set_address(host.name, address)
+        host.located = True
+        self._answered(host, self._loop.time())
+
+    async def _ask_robots(self, host: _Host, site: str) -> None:
+        """Get one origin's robots.txt; the host's tasks wait for it, other hosts do not."""
+        host.attempts += 1
+        result = await self._ask(host, fetch_robots(self._transport, site, self._config.timeout_s))
+        retry_at, _ = self._retry(result, host.attempts)
+        if retry_at is not None:
+            self._answered(host, self._loop.time() + retry_at - time.time())
+            return
+        host.attempts = 0
+        # No connection, no name, no permission: the pages cannot be had either, and for that very reason.
+        self._learn(host, site, robots_answer(result, time.time()), result if isinstance(result, Failure) else None)
+        self._save(host)
+        self._answered(host, self._loop.time())
+
+    def _answered(self, host: _Host, at: float) -> None:
+        host.asking = False
+        self._schedule(host, at)
+
+    def _learn(self, host: _Host, name: str, answer: RobotsAnswer, barred: Failure | None = None) -> None:
+        site = _Site(answer, self._loop.time() + answer.expires_at - time.time(), barred)
+        host.sites[name] = site
+        delay_s = site.rules.crawl_delay_s(self._config.user_agent)
+        if delay_s is not None:
+            self._politeness.set_crawl_delay(host.name, delay_s)
+
+    # Memory of hosts
+
+    def _save(self, host: _Host) -> None:
+        clock = self._politeness.snapshot(host.name, self._loop.time())
+        robots = {name: site.answer for name, site in host.sites.items()}
+        self._remember(host.name, msgspec.msgpack.encode(HostState(host.name, time.time(), robots, clock)))
+
+    def _recall(self, state: HostState) -> None:
+        """Take over what an earlier visit learned, as far as it has not expired."""
+        if state.host in self._hosts:
+            return
+        host = self._hosts[state.host] = _Host(state.host)
+        now = time.time()
+        if state.clock is not None:
+            clock = state.clock.aged(now - state.saved_at)
+            self._politeness.restore(host.name, clock, self._loop.time())
+        for site, answer in state.robots.items():
+            # An unreachable robots.txt is asked for again: that answer was the last run's misfortune.
+            if answer.expires_at > now and answer.status != 0:
+                self._learn(host, site, answer)
+
+    def _retire(self) -> None:
+        """When many hosts are known, look at the few longest unseen ones and forget those that are idle."""
+        for _ in range(min(16, len(self._hosts) - _KEPT_HOSTS)):
+            name, host = next(iter(self._hosts.items()))
+            del self._hosts[name]
+            if host.tasks or host.asking or not self._politeness.forget(name, self._loop.time()):
+                self._hosts[name] = host
+
+
+def _retry_after_s(result: FetchResult, now: float) -> float | None:
+    """Retry-After counts on 429 and 503 only (RFC 9110 §10.2.3 knows it on redirects too, for other purposes)."""
+    return retry.retry_after_s(result.header("retry-after"), now) if result.status in {429, 503} else None

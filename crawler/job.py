@@ -1,0 +1,111 @@
+"""A job: the folder that holds one crawl's state, its output and its summary.
+
+<job>/state/        the store
+<job>/pages.jsonl   the records, unless --output names another place
+<job>/summary.json  counters at the end of the last run
+<job>/stdin         a copy of seeds that came from standard input
+<job>/lock          held by the process that runs the job
+"""
+
+import fcntl
+import os
+import shutil
+from typing import Any
+
+from crawler.config import CrawlConfig
+from crawler.errors import JobError, StorageError
+from crawler.store import Store
+
+__all__ = ["Job"]
+
+_MATTER = ("scope", "depth", "include", "exclude", "robots", "fields")
+"""Settings that decide which URLs are crawled and what their records hold: they stay as a job began."""
+
+
+class Job:
+    """The folder of a job, locked for this process until `close`."""
+
+    def __init__(self, config: CrawlConfig) -> None:
+        """Make the folder if needed and lock it.
+
+        Raises `JobError` if another process runs the job, `StorageError` if the folder cannot be written.
+        """
+        self._config = config
+        self.path = config.job
+        self.state_path = self.path / "state"
+        self.stdin_path = self.path / "stdin"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise StorageError(f"cannot write the job folder {self.path}: {error.strerror}") from error
+        try:
+            # flock ends with the process, however it ends: no stale lock after kill -9.
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(self._lock, 20).decode(errors="replace").strip() or "unknown"
+            os.close(self._lock)
+            raise JobError(
+                f"job {self.path} is being run by process {owner}: wait for it, or use another --job"
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+
+    @property
+    def exists(self) -> bool:
+        """True if the job has state from an earlier run."""
+        return (self.state_path / "CURRENT").exists()
+
+    def start_over(self) -> None:
+        """Forget the state and the records of earlier runs; close the store first."""
+        output = self._config.output_path
+        try:
+            if self.state_path.exists():
+                shutil.rmtree(self.state_path)
+            for path in (self.path / "summary.json", output):
+                if path is not None and path.is_file():
+                    path.unlink()
+        except OSError as error:
+            raise StorageError(f"cannot start over in {self.path}: {error.strerror}") from error
+
+    def check_output(self) -> None:
+        """Refuse to overwrite, in a new job, a file that the job did not write."""
+        output = self._config.output_path
+        if not self.exists and output is not None and output.is_file() and output.stat().st_size > 0:
+            raise JobError(
+                f"{output} is there already and job {self.path} did not write it: "
+                "use another --output, or --fresh to overwrite it"
+            )
+
+    def settle(self, store: Store, seeds: str) -> None:
+        """Note in a new store what the job is; refuse a store that was made for something else.
+
+        `seeds` is the fingerprint of the seeds, empty when a job is resumed without naming them.
+        """
+        config = self._config
+        now: dict[str, Any] = {name: getattr(config, name) for name in _MATTER}
+        now |= {"output": str(config.output_path or "-"), "seeds": seeds}
+        now = {name: list(value) if isinstance(value, tuple) else value for name, value in now.items()}
+        then = store.meta("job")
+        if then is None:
+            store.put_meta("job", now)
+            store.commit()
+            return
+        if not seeds:
+            now["seeds"] = then["seeds"]
+        changed = [
+            "seeds are others than before" if name == "seeds" else f"{name} was {then.get(name)!r} and is now {value!r}"
+            for name, value in now.items()
+            if then.get(name) != value
+        ]
+        if changed:
+            raise JobError(
+                f"job {self.path} was begun with other settings ({'; '.join(changed)}): repeat the earlier command "
+                "to resume it, choose another --job for a new crawl, or start this one over with --fresh"
+            )
+
+    def close(self) -> None:
+        """Release the lock. Safe to call twice."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1

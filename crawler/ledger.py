@@ -1,0 +1,180 @@
+"""The only writer of anything durable: takes results, writes records, commits, hands out what is due.
+
+One thread runs it. The commit protocol, on which "nothing lost, nothing twice" rests:
+
+    1. write the records of a batch to the sink and wait for the device;
+    2. commit one store batch with the URLs done, the URLs discovered, the retries, the counters and the sink's offset.
+
+Killed before 2, the sink is cut back to the offset of the commit before, and those URLs are due again.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from crawler.frontier import Frontier
+from crawler.model import Done, Task
+from crawler.sinks.base import Sink
+from crawler.stats import Ended
+from crawler.store import Store
+from crawler.urls import host_key
+
+__all__ = ["Ledger"]
+
+COMMIT_INTERVAL_S = 0.25
+COMMIT_ROWS = 5_000
+"""Rows that close a batch early: the store's write holds the GIL for about 1 µs a row."""
+COMMIT_BYTES = 8 << 20
+"""Bytes of records that close a batch early."""
+_STARVED_INTERVAL_S = 0.01
+_INBOX_BYTES = 32 << 20
+
+
+class Ledger:
+    """Turns results into durable facts. `put` and `remember` may be called from any thread; `run` owns the rest.
+
+    `deliver(tasks, hosts)` gets what is due, with the remembered state of hosts that entered the window;
+    `ended(why)` is called once, when nothing is left or the page budget is used up. Both run in the ledger's thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        frontier: Frontier,
+        sink: Sink,
+        *,
+        deliver: Callable[[list[Task], list[bytes]], None],
+        ended: Callable[[Ended], None],
+    ) -> None:
+        self._store = store
+        self._frontier = frontier
+        self._sink = sink
+        self._deliver = deliver
+        self._ended = ended
+        # State shared between threads, under the condition.
+        self._changed = threading.Condition()
+        self._inbox: deque[list[Done]] = deque()
+        self._inbox_bytes = 0
+        self._notes: dict[bytes, bytes] = {}
+        self._stopping = False
+        self._closed = False
+        # State of the ledger's thread: the records of the open batch.
+        self._records: list[bytes] = []
+        self._records_bytes = 0
+        self._committed_at = time.monotonic()
+        self.commits = 0
+
+    # Any thread
+
+    def put(self, results: list[Done]) -> None:
+        """Take results without waiting: for the event loop, whose results carry no records."""
+        with self._changed:
+            self._inbox.append(results)
+            self._changed.notify_all()
+
+    def put_records(self, results: list[Done]) -> None:
+        """Take results; wait while too many bytes of records lie here already (back-pressure on the parsers)."""
+        size = sum(len(done.record) for done in results if done.record is not None)
+        with self._changed:
+            while self._inbox_bytes > _INBOX_BYTES and not self._closed:
+                self._changed.wait()
+            self._inbox_bytes += size
+            self._inbox.append(results)
+            self._changed.notify_all()
+
+    def remember(self, host: str, state: bytes) -> None:
+        """Keep a host's state (robots.txt, clock) with the next commit. `host` is an authority."""
+        with self._changed:
+            self._notes[host_key(f"http://{host}/")] = state
+
+    def stop(self) -> None:
+        """Commit what is there and end `run`. Nothing may be put afterwards."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    @property
+    def backlog(self) -> int:
+        """Results that wait to be taken."""
+        return sum(map(len, list(self._inbox)))
+
+    # The ledger's thread
+
+    def run(self) -> None:
+        """Work until `stop`. Raises `StorageError` when the disk, the store or the sink refuses."""
+        announced = False
+        try:
+            while True:
+                results, stopping = self._take()
+                if results:
+                    records = self._frontier.finish(results, time.time())
+                    self._records += records
+                    self._records_bytes += sum(map(len, records))
+                if stopping:
+                    self._commit()
+                    return
+                if self._commit_due():
+                    self._commit()
+                tasks, woken = self._frontier.refill(time.time())
+                if tasks:
+                    states = map(self._store.host, woken)
+                    self._deliver(tasks, [state for state in states if state is not None])
+                why = self._why_ended()
+                if why is not None and not announced:
+                    announced = True
+                    self._ended(why)
+        finally:
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+
+    def _take(self) -> tuple[list[Done], bool]:
+        """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
+        with self._changed:
+            if not self._inbox and not self._stopping:
+                self._changed.wait(self._patience_s())
+            results = [done for batch in self._inbox for done in batch]
+            self._inbox.clear()
+            self._inbox_bytes = 0
+            self._changed.notify_all()
+            return results, self._stopping
+
+    def _patience_s(self) -> float:
+        if self._dirty():
+            wait_s = _STARVED_INTERVAL_S if self._frontier.starved else COMMIT_INTERVAL_S
+            return max(0.001, self._committed_at + wait_s - time.monotonic())
+        retry_at = self._frontier.next_retry_at
+        return COMMIT_INTERVAL_S if retry_at is None else min(COMMIT_INTERVAL_S, max(0.001, retry_at - time.time()))
+
+    def _dirty(self) -> bool:
+        return self._store.dirty or bool(self._notes)
+
+    def _commit_due(self) -> bool:
+        if not self._dirty():
+            return False
+        if self._store.pending_rows >= COMMIT_ROWS or self._records_bytes >= COMMIT_BYTES:
+            return True
+        age_s = time.monotonic() - self._committed_at
+        return age_s >= COMMIT_INTERVAL_S or (age_s >= _STARVED_INTERVAL_S and self._frontier.starved)
+
+    def _commit(self) -> None:
+        """Steps 1 and 2 of the protocol."""
+        if self._records:
+            self._sink.write(self._records)
+            self._store.put_meta("sink_offset", self._sink.flush())
+            self._records, self._records_bytes = [], 0
+        with self._changed:
+            notes, self._notes = self._notes, {}
+        for host, state in notes.items():
+            self._store.put_host(host, state)
+        self._frontier.save()
+        self._store.commit()
+        self._frontier.committed()
+        self._committed_at = time.monotonic()
+        self.commits += 1
+
+    def _why_ended(self) -> Ended | None:
+        if self._frontier.exhausted:
+            return "done"
+        return "max-pages" if self._frontier.budget_spent else None

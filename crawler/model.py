@@ -1,0 +1,166 @@
+"""The values that travel round the ring. All frozen; bytes on the wire are msgspec msgpack.
+
+    Seed ─► frontier ─► Task ─► fetcher ─► Page ─► parser ─► Done ─► ledger ─► Record (one line of a sink)
+
+Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` sizes, `key` the 16 bytes of
+xxh3_128 over a URL's normal form.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+__all__ = [
+    "RECORD_FIELDS",
+    "Done",
+    "Failure",
+    "Link",
+    "Outcome",
+    "Page",
+    "Record",
+    "Seed",
+    "SeedContext",
+    "Task",
+]
+
+Outcome = Literal["fetched", "redirected", "failed", "skipped"]
+"""How a URL ends, exactly once.
+
+- `fetched`: a server answered, whatever the status; one record exists.
+- `redirected`: the answer pointed elsewhere; the record, if any, stands at the target.
+- `failed`: no usable answer; `reason` is the kind (`timeout`, `dns`, `connect`, `reset`, `incomplete`, `protocol`,
+  `encoding`, `tls`, `redirects`, `host-down`, `parser-died`, `parser-timeout`).
+- `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
+  `nofollow`, `private-address`, `links-cap`).
+"""
+
+
+class Seed(Struct, frozen=True):
+    """One start URL. `url` is in normal form; `extra` holds the other columns or keys of its line, as read."""
+
+    url: str
+    extra: dict[str, Any]
+
+
+class SeedContext(Struct, frozen=True, array_like=True):
+    """What every URL that a seed leads to inherits from it.
+
+    `anchors` are the URLs that scope is measured from: the seed and, if the seed redirected, its targets.
+    `extra` is the JSON text (UTF-8) of the seed's extra columns, `b"null"` when it has none.
+    """
+
+    number: int
+    anchors: tuple[str, ...]
+    extra: bytes
+
+
+class Task(Struct, frozen=True):
+    """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made."""
+
+    key: bytes
+    url: str
+    depth: int
+    parent: str | None
+    redirected_from: tuple[str, ...]
+    attempts: int
+    seed: SeedContext
+
+
+class Page(Struct, frozen=True, array_like=True):
+    """A downloaded answer on its way from the fetcher to a parser.
+
+    `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its
+    Content-Encoding and empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded
+    bytes that were received, `truncated` says that there were more. `fetched_at` is unix time in seconds.
+    """
+
+    key: bytes
+    url: str
+    status: int
+    fetched_at: float
+    depth: int
+    parent: str | None
+    redirected_from: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    body_bytes: int
+    truncated: bool
+    seed: SeedContext
+
+    def header(self, name: str) -> str | None:
+        """Value of the first header called `name` (lower case), or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class Link(Struct, frozen=True, array_like=True):
+    """A URL that a page leads to: absolute, in normal form.
+
+    `key` is its 16-byte URL key, `host` its 8-byte host key. `skip` is empty if it is to be fetched, else the
+    reason why it is not (see `Outcome`).
+    """
+
+    url: str
+    key: bytes
+    host: bytes
+    skip: str = ""
+
+
+class Done(Struct, frozen=True, array_like=True):
+    """How one task ended: what every stage sends to the ledger.
+
+    `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong.
+    `record` is a complete JSON line with its line feed, or None when the outcome has no record. `links` are
+    the URLs it leads to (for `redirected`: exactly the target). `body_bytes` feeds the counters.
+    """
+
+    key: bytes
+    outcome: Outcome
+    reason: str = ""
+    status: int = 0
+    record: bytes | None = None
+    links: tuple[Link, ...] = ()
+    body_bytes: int = 0
+    retry_at: float | None = None
+
+
+class Failure(Struct, frozen=True):
+    """A fetch without a usable answer. `kind` is a reason of outcome `failed` (or `private-address`, which is a skip).
+
+    `detail` is for people; `retryable` says whether another attempt could end differently.
+    """
+
+    kind: str
+    detail: str
+    retryable: bool
+
+
+class Record(Struct, frozen=True):
+    """One line of output. `docs/records.md` describes each field.
+
+    The fields from `title` on are None (`links`: empty) unless the answer was HTML.
+    """
+
+    url: str
+    status: int
+    fetched_at: str
+    depth: int
+    parent: str | None
+    redirected_from: tuple[str, ...]
+    content_type: str | None
+    charset: str | None
+    body_bytes: int
+    truncated: bool
+    title: str | None
+    description: str | None
+    language: str | None
+    canonical: str | None
+    text: str | None
+    links: tuple[str, ...]
+    seed: dict[str, Any] | None
+
+
+RECORD_FIELDS: tuple[str, ...] = Record.__struct_fields__
+"""Names of all record fields, in the order in which they are written."""

@@ -1,0 +1,315 @@
+"""When a host may be asked again. Pure clock code: `now` is an argument (monotonic seconds), nothing sleeps."""
+
+from collections import OrderedDict
+from typing import Final, Literal
+
+from msgspec import Struct
+
+__all__ = ["DOWN_AFTER", "MAX_DELAY_S", "Answer", "HostClock", "Politeness"]
+
+Answer = Literal["answered", "slow_down", "unanswered"]
+"""How a request ended, as far as its host's clock is concerned.
+
+- `answered`: any status but those below.
+- `slow_down`: 429 or 503: the host is there but wants fewer requests.
+- `unanswered`: no answer at all: timeout, reset, refused connection, failed TLS or name look-up.
+"""
+
+DOWN_AFTER: Final = 20
+"""Requests to a host in a row, without any answer between them, after which it counts as down."""
+
+MAX_DELAY_S: Final = 60.0
+"""Longest delay that back-off leads to. Crawl-delay and Retry-After may ask for more."""
+
+_MIN_AUTO_DELAY_S: Final = 0.1
+_MAX_AUTO_DELAY_S: Final = 10.0
+_LATENCY_WEIGHT: Final = 0.25  # of the newest sample in the smoothed latency
+_FIRST_BACKED_OFF_DELAY_S: Final = 1.0  # twice a delay of 0.1 s would not help a host that is overwhelmed
+_BACKOFF_KEPT: Final = 0.75  # of the back-off, per good answer
+_MIN_BACKOFF_S: Final = 0.01  # less is none
+
+
+class HostClock(Struct, frozen=True):
+    """What is worth remembering of a host between runs.
+
+    `delay_s` is the time between two requests, back-off included; `wait_s` the time left until the next may start.
+    """
+
+    delay_s: float
+    wait_s: float
+
+    def aged(self, elapsed_s: float) -> "HostClock":
+        """Return the same clock `elapsed_s` seconds later (the time between snapshot and restore)."""
+        return HostClock(self.delay_s, max(0.0, self.wait_s - max(0.0, elapsed_s)))
+
+
+class _Address:
+    """One IP address: what all its hosts have in flight together, and which of them wait for that to sink."""
+
+    __slots__ = ("called", "hosts", "in_flight", "waiting")
+
+    def __init__(self) -> None:
+        self.hosts = 0
+        self.in_flight = 0
+        self.waiting: OrderedDict[str, None] = OrderedDict()  # a queue that a host can also leave
+        self.called: set[str] = set()  # each has a slot kept for it until it starts or the next call
+
+
+class _Host:
+    __slots__ = (
+        "address",
+        "address_name",
+        "backoff_s",
+        "crawl_delay_s",
+        "delay_s",
+        "held_until",
+        "in_flight",
+        "last_start",
+        "latency_s",
+        "unanswered",
+    )
+
+    def __init__(self, delay_s: float) -> None:
+        self.in_flight = 0
+        self.last_start = float("-inf")
+        self.held_until = float("-inf")  # Retry-After and back-off
+        self.delay_s = delay_s  # of now: kept up to date whenever a part of it changes
+        self.backoff_s = 0.0
+        self.crawl_delay_s = 0.0
+        self.latency_s: float | None = None
+        self.unanswered = 0
+        self.address: _Address | None = None
+        self.address_name = ""
+
+    def ready(self) -> float:
+        return max(self.last_start + self.delay_s, self.held_until)
+
+
+class Politeness:
+    """The clocks of all hosts, and the two limits on requests in flight: per host and per address.
+
+    A request to a host may start when less than `per_host` of its requests are in flight, less than `per_address`
+    of all hosts on its address are, its last request started at least `delay_s(host)` ago, and neither Retry-After
+    nor back-off holds it. `delay_s` None is adaptive: the host's smoothed latency, from 0.1 to 10 s.
+
+    Back-off: when a host says "slow down" or does not answer, its delay doubles (to at least 1 s and at most
+    `MAX_DELAY_S`) and it is held for that long; each good answer takes a quarter off what was added. What comes in
+    while the host is held belongs to requests that started before, so it changes the delay no further: a burst that
+    fails together counts once.
+
+    Addresses: a host counts against none until `set_address` tells which; then what it has in flight counts there. A
+    host that has to wait only for its address (`ready_at` is None) gets in that address's line. `called(now)` says
+    whose turn it is, in that order; a slot is kept for each of them until it starts or `called` is asked again. So
+    whenever requests have finished, and the crawl has room for more, ask `called` until it names nobody, and at once
+    `ready_at` for each host that it names. Then nobody in line is overtaken, and a host that does not use its turn
+    (it has no URL left, say) keeps its slot from nobody.
+
+    State: one clock for each host between its first mention and `forget`, one counter for each address they use.
+    Not for use from several threads. All methods are O(1), `called` per host that got in line.
+    """
+
+    def __init__(self, per_host: int, per_address: int, delay_s: float | None) -> None:
+        self._per_host = per_host
+        self._per_address = per_address
+        self._fixed_delay_s = delay_s
+        self._first_delay_s = _MIN_AUTO_DELAY_S if delay_s is None else delay_s
+        self._hosts: dict[str, _Host] = {}
+        self._addresses: dict[str, _Address] = {}
+        self._to_call: dict[str, _Address] = {}  # addresses with somebody in line and a slot free
+        self._kept: list[_Address] = []  # addresses that keep slots for hosts called last
+
+    def __repr__(self) -> str:
+        in_flight = sum(host.in_flight for host in self._hosts.values())
+        return f"Politeness({len(self._hosts)} hosts, {len(self._addresses)} addresses, {in_flight} in flight)"
+
+    def ready_at(self, host: str, now: float) -> float | None:
+        """Earliest time, at least `now`, at which a request to `host` may start.
+
+        None: not before one of its requests finishes or `called` names it, so ask again then.
+        """
+        state = self._hosts.get(host)
+        if state is None:
+            return now
+        if state.in_flight >= self._per_host:
+            return None
+        ready = state.ready()
+        if ready > now:
+            return ready
+        address = state.address
+        if address is not None and not self._may_start(host, address):
+            address.waiting[host] = None
+            self._call_later(state.address_name, address)
+            return None
+        return now
+
+    def _may_start(self, host: str, address: _Address) -> bool:
+        if host in address.called:
+            return address.in_flight < self._per_address
+        return not address.waiting and address.in_flight + len(address.called) < self._per_address
+
+    def _call_later(self, name: str, address: _Address) -> None:
+        if address.waiting and address.in_flight < self._per_address:
+            self._to_call[name] = address
+        else:
+            self._to_call.pop(name, None)
+
+    def called(self, now: float) -> list[str]:
+        """Hosts that waited for their address and may ask `ready_at` again now, in the order in which they came.
+
+        As many as there are free slots, and besides those whose own clock has moved on while they waited. Slots kept
+        for hosts called before that have not started are free again.
+        """
+        for address in self._kept:
+            address.called.clear()
+        self._kept.clear()
+        hosts: list[str] = []
+        for name, address in list(self._to_call.items()):
+            self._kept.append(address)
+            free = self._per_address - address.in_flight
+            while free > 0 and address.waiting:
+                host, _ = address.waiting.popitem(last=False)
+                hosts.append(host)
+                state = self._hosts[host]
+                if state.in_flight < self._per_host and state.ready() <= now:
+                    address.called.add(host)
+                    free -= 1
+            self._call_later(name, address)
+        return hosts
+
+    def started(self, host: str, now: float) -> None:
+        """Count a request to `host` that starts now; `ready_at` allowed it."""
+        state = self._state(host)
+        state.in_flight += 1
+        state.last_start = now
+        address = state.address
+        if address is not None:
+            address.in_flight += 1
+            self._leave_line(host, state.address_name, address)
+
+    def finished(self, host: str, now: float, latency_s: float, answer: Answer, wait_s: float | None = None) -> None:
+        """Count a request to `host` that `started` and has ended now.
+
+        `latency_s`: from its start to the first byte of the answer; used only if `answered`. `wait_s`: what
+        Retry-After asks for (bounded by the caller), None without one.
+        """
+        state = self._hosts[host]
+        state.in_flight -= 1
+        address = state.address
+        if address is not None:
+            address.in_flight -= 1
+            self._call_later(state.address_name, address)
+        state.unanswered = state.unanswered + 1 if answer == "unanswered" else 0
+        held = now < state.held_until
+        if answer == "answered":
+            old = state.latency_s
+            state.latency_s = latency_s if old is None else old + _LATENCY_WEIGHT * (latency_s - old)
+            if not held and state.backoff_s:
+                kept = state.backoff_s * _BACKOFF_KEPT
+                state.backoff_s = kept if kept >= _MIN_BACKOFF_S else 0.0
+            self._update_delay(state)
+        elif not held:
+            doubled = min(max(2 * state.delay_s, _FIRST_BACKED_OFF_DELAY_S), MAX_DELAY_S)
+            state.backoff_s = max(state.backoff_s, doubled - self._base_delay_s(state))
+            self._update_delay(state)
+            state.held_until = now + state.delay_s
+        if wait_s is not None:
+            state.held_until = max(state.held_until, now + wait_s)
+
+    def set_address(self, host: str, address: str) -> None:
+        """Tell on which IP address `host` is; may change, and what the host has in flight moves along."""
+        state = self._state(host)
+        if state.address_name == address:
+            return
+        self._leave_address(host, state)
+        group = self._addresses.get(address)
+        if group is None:
+            group = self._addresses[address] = _Address()
+        group.hosts += 1
+        group.in_flight += state.in_flight
+        state.address, state.address_name = group, address
+        self._call_later(address, group)
+
+    def set_crawl_delay(self, host: str, delay_s: float) -> None:
+        """Apply a Crawl-delay of robots.txt (seconds); the largest of all told and of the other delays wins."""
+        state = self._state(host)
+        state.crawl_delay_s = max(state.crawl_delay_s, delay_s)
+        self._update_delay(state)
+
+    def delay_s(self, host: str) -> float:
+        """Seconds between the starts of two requests to `host`, as of now."""
+        state = self._hosts.get(host)
+        return self._first_delay_s if state is None else state.delay_s
+
+    def in_flight(self, host: str) -> int:
+        """Count the requests to `host` that started and have not finished."""
+        state = self._hosts.get(host)
+        return 0 if state is None else state.in_flight
+
+    def is_down(self, host: str) -> bool:
+        """Say whether the last `DOWN_AFTER` requests to `host` or more all went unanswered; one answer ends it."""
+        state = self._hosts.get(host)
+        return state is not None and state.unanswered >= DOWN_AFTER
+
+    def forget(self, host: str, now: float) -> bool:
+        """Drop all that is known of an idle host whose clock has run out, so that it would be free to start anyway.
+
+        False, and nothing is dropped, while it has requests in flight, waits for its address or must wait. Take a
+        `snapshot` first to keep its back-off. An unknown host is True.
+        """
+        state = self._hosts.get(host)
+        if state is None:
+            return True
+        if state.in_flight or state.ready() > now or (state.address is not None and host in state.address.waiting):
+            return False
+        self._leave_address(host, state)
+        del self._hosts[host]
+        return True
+
+    def snapshot(self, host: str, now: float) -> HostClock | None:
+        """Return what a later run, or this one after `forget`, should know of `host`.
+
+        None if that is nothing: no back-off, and no wait but for the ordinary delay.
+        """
+        state = self._hosts.get(host)
+        if state is None or (not state.backoff_s and state.held_until <= now):
+            return None
+        return HostClock(state.delay_s, max(0.0, state.ready() - now))
+
+    def restore(self, host: str, clock: HostClock, now: float) -> None:
+        """Apply a `snapshot`; `clock.wait_s` counts from `now`. What is known already and is stricter stays."""
+        state = self._state(host)
+        state.held_until = max(state.held_until, now + clock.wait_s)
+        delay_s = min(clock.delay_s, MAX_DELAY_S)
+        state.backoff_s = max(state.backoff_s, delay_s - self._base_delay_s(state))
+        self._update_delay(state)
+
+    def _state(self, host: str) -> _Host:
+        state = self._hosts.get(host)
+        if state is None:
+            state = self._hosts[host] = _Host(self._first_delay_s)
+        return state
+
+    def _base_delay_s(self, state: _Host) -> float:
+        base = self._fixed_delay_s
+        if base is None:
+            base = min(max(state.latency_s or 0.0, _MIN_AUTO_DELAY_S), _MAX_AUTO_DELAY_S)
+        return max(base, state.crawl_delay_s)
+
+    def _update_delay(self, state: _Host) -> None:
+        base = self._base_delay_s(state)
+        state.delay_s = max(base, min(base + state.backoff_s, MAX_DELAY_S))
+
+    def _leave_line(self, host: str, name: str, address: _Address) -> None:
+        address.waiting.pop(host, None)
+        address.called.discard(host)
+        self._call_later(name, address)
+
+    def _leave_address(self, host: str, state: _Host) -> None:
+        address, name = state.address, state.address_name
+        if address is None:
+            return
+        address.hosts -= 1
+        address.in_flight -= state.in_flight
+        self._leave_line(host, name, address)
+        if not address.hosts:
+            del self._addresses[name]

@@ -1,0 +1,208 @@
+"""The end of a crawl on one screen, and the same as a file."""
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from rich.console import Console
+from rich.text import Text
+
+from crawler import __version__
+from crawler.config import CrawlConfig
+from crawler.errors import StorageError
+from crawler.report.ending import Ending, ending
+from crawler.report.quantity import count, duration, plain, rate, size
+from crawler.report.screen import STYLES, phrase
+from crawler.stats import CrawlStats, Ended
+
+__all__ = ["Summary", "print_summary", "summarise", "summary_path", "write_summary"]
+
+SCHEMA_VERSION = 1
+MAX_ROWS = 20
+"""Kinds of outcome or status that are listed before the rest is summed up."""
+
+Row = tuple[str, str]
+Kind = TypeVar("Kind", bound=int | str)
+
+
+class Summary(Struct, frozen=True, kw_only=True):
+    """What `summary.json` holds; `docs/summary.md` describes each key."""
+
+    schema_version: int
+    crawler_version: str
+    written_at: str
+    ended: Ended
+    job: str
+    output: str
+    elapsed_s: float
+    pages: int
+    run_pages: int
+    pages_per_s: float
+    bytes: int
+    run_bytes: int
+    outcomes: dict[str, int]
+    statuses: dict[int, int]
+    known: int
+    queued: int
+    retrying: int
+    bad_seeds: int
+    commits: int
+    parser_busy_s: tuple[float, ...]
+    parsers_replaced: int
+    loop_lag_p99_s: float
+    settings: dict[str, Any]
+
+
+def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
+    """Gather a summary at unix time `now`. Values of request headers, which may be secret, stay out."""
+    settings: dict[str, Any] = {
+        name: getattr(config, name) for name in config.__struct_fields__ if name not in ("job", "output", "headers")
+    }
+    return Summary(
+        schema_version=SCHEMA_VERSION,
+        crawler_version=__version__,
+        written_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+        ended=stats.ended,
+        job=_text(config.job),
+        output="-" if config.output_path is None else _text(config.output_path),
+        elapsed_s=round(stats.elapsed_s, 3),
+        pages=stats.pages,
+        run_pages=stats.run_pages,
+        pages_per_s=round(_pages_per_s(stats), 3),
+        bytes=stats.bytes,
+        run_bytes=stats.run_bytes,
+        outcomes=dict(_by_number(stats.outcomes)),
+        statuses=dict(sorted(stats.statuses.items())),
+        known=stats.known,
+        queued=stats.queued,
+        retrying=stats.retrying,
+        bad_seeds=stats.bad_seeds,
+        commits=stats.commits,
+        parser_busy_s=tuple(round(busy, 3) for busy in stats.parser_busy_s),
+        parsers_replaced=stats.parsers_replaced,
+        loop_lag_p99_s=round(stats.loop_lag_p99_s, 4),
+        settings={**settings, "headers": [name for name, _ in config.headers]},
+    )
+
+
+def summary_path(config: CrawlConfig) -> Path:
+    """Where `write_summary` writes."""
+    return config.job / "summary.json"
+
+
+def write_summary(stats: CrawlStats, config: CrawlConfig) -> Path:
+    """Write `<job>/summary.json` and return its path. A reader sees the old file or the new one, never a part.
+
+    Raises `StorageError` if it cannot be written; then the old file, if any, is still there.
+    """
+    path = summary_path(config)
+    body = msgspec.json.format(msgspec.json.encode(summarise(stats, config, now=time.time())), indent=2) + b"\n"
+    # One process runs a job at a time, so the name needs not be unique.
+    temporary = path.with_name("summary.json.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise StorageError(f"{_text(path)}: cannot write the summary: {error.strerror or error}") from error
+    return path
+
+
+def print_summary(stats: CrawlStats, config: CrawlConfig, *, console: Console | None = None) -> None:
+    """Print the summary to `console` (default: standard error): styled on a terminal, else plain text.
+
+    Each line is printed whole: a terminal wraps it, a file keeps it.
+    """
+    if console is None:
+        console = Console(stderr=True)
+    end = ending(stats, config)
+    _print_facts(console, _head(stats, end))
+    tables = [
+        ("outcome", "URLs", [(plain(kind), count(number)) for kind, number in _top(stats.outcomes)]),
+        ("status", "records", [(_status(status), count(number)) for status, number in _top(stats.statuses)]),
+    ]
+    cells = [row for title, unit, rows in tables for row in [(title, unit), *rows]]
+    width = max(len(name) for name, _ in cells)
+    amounts = max(len(value) for _, value in cells)
+    for title, unit, rows in tables:
+        if rows:
+            _print(console, ("", ""))
+            _print(console, (f"  {title.ljust(width)}  {unit.rjust(amounts)}", "title"))
+            for name, value in rows:
+                _print(console, (f"  {name.ljust(width)}  ", "label"), (value.rjust(amounts), ""))
+    _print(console, ("", ""))
+    _print_facts(console, _foot(config, end))
+
+
+def _head(stats: CrawlStats, end: Ending) -> list[Row]:
+    per_s = stats.run_bytes / stats.elapsed_s if stats.elapsed_s > 0 else 0.0
+    earlier = f" ({count(stats.run_pages)} of them in this run)" if stats.pages > stats.run_pages else ""
+    rows = [
+        ("crawl", end.what),
+        ("pages", count(stats.pages) + earlier),
+        ("time", f"{duration(stats.elapsed_s)}, {rate(_pages_per_s(stats))} pages/s"),
+        ("received", f"{size(stats.bytes)}, {size(per_s)}/s"),
+        ("URLs", f"{count(stats.known)} known, {count(stats.queued)} still queued"),
+    ]
+    if stats.bad_seeds:
+        rows.append(("bad seeds", f"{count(stats.bad_seeds)} left out (--strict stops at the first)"))
+    if stats.parsers_replaced:
+        rows.append(("parsers", f"{count(stats.parsers_replaced)} died or hung and were replaced"))
+    return rows
+
+
+def _foot(config: CrawlConfig, end: Ending) -> list[Row]:
+    output = config.output_path
+    rows = [
+        ("records", "standard output" if output is None else plain(_text(output))),
+        ("summary", plain(_text(summary_path(config)))),
+    ]
+    return [*rows, ("next", end.then)] if end.then else rows
+
+
+def _print_facts(console: Console, rows: list[Row]) -> None:
+    for name, value in rows:
+        _print(console, (f"{name:<11}", "label"), (value, "title" if name in ("crawl", "next") else ""))
+
+
+def _print(console: Console, *pieces: tuple[str, str]) -> None:
+    text = Text(end="")
+    for piece, style in pieces:
+        text.append(piece, STYLES[style])
+    console.print(text, soft_wrap=True, highlight=False)
+
+
+def _top(numbers: Mapping[Kind, int]) -> list[tuple[Kind | str, int]]:
+    """Return the most frequent kinds, and in one last row what is left of them."""
+    ordered = _by_number(numbers)
+    shown: list[tuple[Kind | str, int]] = list[tuple[Kind | str, int]](ordered[:MAX_ROWS])
+    rest = ordered[MAX_ROWS:]
+    if rest:
+        shown.append((f"{count(len(rest))} others", sum(number for _, number in rest)))
+    return shown
+
+
+def _by_number(numbers: Mapping[Kind, int]) -> list[tuple[Kind, int]]:
+    return sorted(numbers.items(), key=lambda item: (-item[1], str(item[0])))
+
+
+def _status(status: int | str) -> str:
+    return f"{status} {phrase(status)}".rstrip() if isinstance(status, int) else status
+
+
+def _pages_per_s(stats: CrawlStats) -> float:
+    return stats.run_pages / stats.elapsed_s if stats.elapsed_s > 0 else 0.0
+
+
+def _text(path: Path) -> str:
+    """Return a path as valid text: file names may hold bytes that are no UTF-8."""
+    return os.fsencode(path).decode("utf-8", "replace")

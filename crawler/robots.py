@@ -1,0 +1,333 @@
+"""What a site's robots.txt, X-Robots-Tag and meta robots allow (RFC 9309 and the common extensions).
+
+Protego matches paths. Everything before that is decided here, because of what hostile and careless files hold:
+which bytes are read, which group is ours, and how many patterns one question may cost. Pure: nothing is fetched.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Final, Literal, Self, get_args
+
+from msgspec import Struct
+from protego import Protego
+
+__all__ = [
+    "MAX_CRAWL_DELAY_S",
+    "MAX_ROBOTS_BYTES",
+    "MAX_WILDCARD_RULES",
+    "RobotsAnswer",
+    "RobotsRules",
+    "directives",
+    "lifetime_s",
+    "product_token",
+    "rules_for",
+]
+
+MAX_ROBOTS_BYTES: Final = 500 * 1024
+"""Bytes of a robots.txt that are read (RFC 9309 §2.5 asks for at least 500 KiB)."""
+
+MAX_CRAWL_DELAY_S: Final = 3600.0
+"""A longer Crawl-delay counts as this one."""
+
+MAX_WILDCARD_RULES: Final = 5_000
+"""Different patterns with `*` or `$` for one agent. A file with more is taken for an attack: all is disallowed."""
+
+_MAX_AGENTS: Final = 16
+_DAY_S: Final = 86_400.0
+_UNREACHABLE_LIFETIME_S: Final = 600.0
+
+_Kind = Literal["agent", "allow", "disallow", "delay", "sitemap"]
+_KINDS: Final[tuple[_Kind, ...]] = get_args(_Kind)
+
+# Protego's misspellings of Disallow and its forms without a colon are understood here too. Any other line is no
+# record at all, so that it cannot end a group (RFC 9309 §2.2.4).
+_RECORD = re.compile(
+    r"(?:(?P<agent>user[-\s]?agent)|(?P<allow>allow)|(?P<disallow>diss?all?ow|disallaw|diasllow)"
+    r"|(?P<delay>crawl[-\s]delay)|(?P<sitemap>site-?maps?))(?=[\s:]|$)\s*:?\s*(?P<value>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+# str.splitlines, in Protego as here, breaks lines at these too; RFC 9309 §2.2 knows only CR and LF. Escaped they stay
+# what they are: a character of a path.
+_ODD_BREAK = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
+_ESCAPED_UNRESERVED = re.compile("%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.IGNORECASE)
+_NEVER_ESCAPED = re.compile("[A-Za-z0-9_.~/-]+")  # "=" is missing: Protego takes it for equal to %3D
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+")
+_COMPATIBLE = re.compile(r"mozilla/[0-9.]+ \(compatible; *([A-Za-z0-9_-]+)", re.IGNORECASE)
+_DIRECTIVES_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
+
+
+class RobotsAnswer(Struct, frozen=True):
+    """What a request for a robots.txt came to, as the store keeps it.
+
+    `status` is that of the last answer after redirects (RFC 9309 §2.3.1.2: five are followed), 0 if there was none.
+    `body` is decoded from its Content-Encoding; more than `MAX_ROBOTS_BYTES` of it need not be kept.
+    `expires_at` is unix time in seconds (see `lifetime_s`).
+    """
+
+    status: int
+    body: bytes
+    expires_at: float
+
+
+def lifetime_s(status: int) -> float:
+    """Seconds for which an answer with this status (0 = unreachable) holds.
+
+    A day (RFC 9309 §2.4); 10 minutes where the site is closed only because the server could not say.
+    """
+    return _UNREACHABLE_LIFETIME_S if _is_unreachable(status) else _DAY_S
+
+
+def _is_unreachable(status: int) -> bool:
+    return status == 429 or not 200 <= status < 500
+
+
+class _AgentRules:
+    """The rules of one agent; `patterns` are "allow:/path" and "disallow:/path", each once.
+
+    A pattern with a wildcard costs 0.4 µs each time it is tried. So each gives a literal that any URL it matches must
+    hold, and a URL that holds none of them, as most do, is only asked of the rules without a wildcard.
+    """
+
+    __slots__ = ("delay_s", "every", "literals", "plain")
+
+    def __init__(self, patterns: Iterable[str], delay_s: float | None) -> None:
+        self.delay_s = delay_s
+        plain: list[str] = []
+        wild: list[str] = []
+        for pattern in patterns:
+            (wild if "*" in pattern or "$" in pattern else plain).append(pattern)
+        if len(wild) > MAX_WILDCARD_RULES:
+            plain, wild = ["disallow:/"], []
+        self.literals = tuple(dict.fromkeys(map(_literal, wild)))
+        self.plain = _matcher(plain)
+        self.every = _matcher(plain + wild) if wild else self.plain
+
+    def allow(self, url: str) -> bool:
+        matcher = self.plain
+        if "%" in url and _ESCAPED_UNRESERVED.search(url):  # not in normal form: may spell a literal otherwise
+            matcher = self.every
+        else:
+            for literal in self.literals:
+                if literal in url:
+                    matcher = self.every
+                    break
+        return matcher is None or matcher.can_fetch(url, "*")
+
+
+def _matcher(patterns: list[str]) -> Protego | None:
+    if not any(pattern.startswith("disallow") for pattern in patterns):
+        return None
+    return Protego.parse("\n".join(("user-agent:*", *patterns)))
+
+
+def _literal(pattern: str) -> str:
+    """Longest run of characters in a pattern's path that are never escaped: part of every URL that it matches."""
+    path = pattern.partition(":")[2]
+    head, slash, last = path.rpartition("/")
+    if last == "index.html" or "%" in last:  # Protego takes a folder's index.html for the folder too
+        path = head + slash
+    return max(_NEVER_ESCAPED.findall(_ESCAPE.sub("%", path)), key=len, default="")
+
+
+class RobotsRules:
+    """One parsed robots.txt.
+
+    Immutable but for a bounded memo of what applies to the agents asked for; not for use from several threads.
+    The groups of an agent are the ones that name its product token, all merged, else those for `*` (RFC 9309 §2.2.1).
+    Crawl-delay, which the RFC does not define, holds for the agents named in its group before it and does not end
+    the group (§2.2.4).
+    """
+
+    __slots__ = ("_by_agent", "_text")
+
+    ALLOW_ALL: ClassVar["RobotsRules"]
+    DISALLOW_ALL: ClassVar["RobotsRules"]
+
+    def __init__(self, text: str) -> None:
+        self._text = _ODD_BREAK.sub(_escaped, text)
+        self._by_agent: dict[str, _AgentRules] = {}
+
+    def __repr__(self) -> str:
+        return f"RobotsRules({len(self._text)} characters)"
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read a robots.txt; never raises.
+
+        UTF-8 with what is invalid replaced, a byte-order mark dropped, cut after the last whole line of the first
+        `MAX_ROBOTS_BYTES`: half a rule could disallow far more than the rule does.
+        """
+        if len(body) > MAX_ROBOTS_BYTES:
+            body = body[:MAX_ROBOTS_BYTES]
+            body = body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
+        return cls(body.decode("utf-8-sig", errors="replace"))
+
+    def allows(self, url: str, user_agent: str) -> bool:
+        """Say whether `user_agent` (a whole User-Agent value or a product token) may fetch `url` (in normal form).
+
+        The longest matching rule wins, Allow before Disallow if equally long; percent-escapes are compared after
+        normalisation (RFC 9309 §2.2.2). Never raises.
+        """
+        rules = self._by_agent.get(user_agent) or self._select(user_agent)
+        if rules.every is None:
+            return True
+        try:
+            return rules.allow(url)
+        except ValueError:
+            # urlsplit dislikes the authority, which no rule is compared with.
+            path = url.partition("://")[2].partition("/")[2]
+            return rules.allow(f"http://host/{path}")
+
+    def crawl_delay_s(self, user_agent: str) -> float | None:
+        """Seconds of Crawl-delay for this agent, the largest if there are several, at most `MAX_CRAWL_DELAY_S`.
+
+        None if there is none, or none that is a number of at least 0.
+        """
+        return (self._by_agent.get(user_agent) or self._select(user_agent)).delay_s
+
+    @property
+    def sitemaps(self) -> tuple[str, ...]:
+        """Values of all Sitemap lines, as written, each once, in order. They hold for every agent."""
+        return tuple(dict.fromkeys(value for kind, value in _records(self._text) if kind == "sitemap" and value))
+
+    def _select(self, user_agent: str) -> _AgentRules:
+        """Find, and remember, the rules of one agent.
+
+        Groups are chosen here and not by Protego because it copies each rule to every agent of its group: a file of
+        20,000 agents and 20,000 rules would fill the memory.
+        """
+        name = product_token(user_agent).lower()
+        own, others = _Group(), _Group()
+        in_own = in_others = after_rule = False
+        for kind, value in _records(self._text):
+            if kind == "agent":
+                if after_rule:
+                    in_own = in_others = after_rule = False
+                if value.split(maxsplit=1)[:1] == ["*"]:
+                    in_others = True
+                elif name and _first_token(value).lower() == name:
+                    in_own = own.named = True
+            elif kind != "sitemap":
+                after_rule = after_rule or kind != "delay"
+                if in_own:
+                    own.add(kind, value)
+                if in_others:
+                    others.add(kind, value)
+        group = own if own.named else others
+        rules = _AgentRules(group.patterns, group.delay_s)
+        if len(self._by_agent) >= _MAX_AGENTS:
+            self._by_agent.clear()
+        self._by_agent[user_agent] = rules
+        return rules
+
+
+class _Group:
+    """Collects the records of one agent while a file is read."""
+
+    __slots__ = ("delay_s", "named", "patterns")
+
+    def __init__(self) -> None:
+        self.named = False
+        self.delay_s: float | None = None
+        self.patterns: dict[str, None] = {}
+
+    def add(self, kind: _Kind, value: str) -> None:
+        if kind == "delay":
+            delay_s = _delay_s(value)
+            if delay_s is not None:
+                self.delay_s = max(delay_s, self.delay_s or 0.0)
+        elif value:
+            self.patterns[f"{kind}:{value}"] = None
+
+
+def _records(text: str) -> Iterator[tuple[_Kind, str]]:
+    for line in text.splitlines():
+        match = _RECORD.match(line.partition("#")[0].strip())
+        if match is not None:
+            yield next(kind for kind in _KINDS if match[kind] is not None), match["value"]
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode())
+
+
+def _delay_s(value: str) -> float | None:
+    if not value.isascii():
+        return None
+    try:
+        delay_s = float(value)
+    except ValueError:
+        return None
+    return min(delay_s, MAX_CRAWL_DELAY_S) if math.isfinite(delay_s) and delay_s >= 0 else None
+
+
+def _first_token(text: str) -> str:
+    match = _TOKEN.match(text)
+    return match[0] if match is not None else ""
+
+
+def product_token(user_agent: str) -> str:
+    """Name by which robots.txt knows a crawler: `crawler` for `crawler/0.1 (+https://…)`; empty if there is none.
+
+    RFC 9309 §2.2.1 allows letters, `_` and `-`. Digits count as well: many agents that robots.txt files name have
+    them, and a name cut at its digit would be somebody else's. `Mozilla/5.0 (compatible; name/1.0)` is `name`.
+    """
+    text = user_agent.strip()
+    compatible = _COMPATIBLE.match(text)
+    return compatible[1] if compatible is not None else _first_token(text)
+
+
+def rules_for(answer: RobotsAnswer) -> RobotsRules:
+    """Rules that an answer stands for (RFC 9309 §2.3.1).
+
+    2xx: those in the body. Other 4xx, and 3xx (redirects that lead nowhere): everything is allowed. 429, 5xx, no
+    answer and statuses that mean nothing: everything is disallowed until the answer expires.
+    """
+    if _is_unreachable(answer.status):
+        return RobotsRules.DISALLOW_ALL
+    if answer.status >= 300:
+        return RobotsRules.ALLOW_ALL
+    return RobotsRules.parse(answer.body)
+
+
+def directives(header: str | Iterable[str] | None, meta: str | None, user_agent: str) -> frozenset[str]:
+    """Which of "noindex" and "nofollow" a page asks of this agent; never raises.
+
+    `header` is the value of X-Robots-Tag, or the values if it came several times (joined into one, the agent of the
+    first would govern the second). In a value `name:` limits what follows it to the agent called so, up to the next
+    such name. `meta` is the content of `<meta name="robots">`. Both ignore case; "none" is both, and a restriction
+    wins over "all", "index" and "follow". Everything else is ignored.
+    """
+    found: set[str] = set()
+    if meta is not None:
+        _collect(meta.replace(",", " "), found)
+    if header is not None:
+        name = product_token(user_agent).lower()
+        for value in (header,) if isinstance(header, str) else header:
+            ours = True
+            for item in value.split(","):
+                prefix, colon, rest = item.partition(":")
+                agent = prefix.strip().lower()
+                if not colon:
+                    rest = prefix
+                elif agent in _DIRECTIVES_WITH_VALUE:
+                    continue
+                elif agent == "*" or _TOKEN.fullmatch(agent):
+                    ours = agent in {"*", "robots", name}
+                if ours:
+                    _collect(rest, found)
+    return frozenset(found)
+
+
+def _collect(text: str, found: set[str]) -> None:
+    for word in text.lower().split():
+        if word == "none":
+            found.update(("noindex", "nofollow"))
+        elif word in {"noindex", "nofollow"}:
+            found.add(word)
+
+
+RobotsRules.ALLOW_ALL = RobotsRules("")
+RobotsRules.DISALLOW_ALL = RobotsRules("user-agent: *\ndisallow: /")

@@ -1,0 +1,34 @@
+"""Getting a robots.txt: redirects, caps and what counts as unreachable (RFC 9309 §2.3)."""
+
+from crawler.model import Failure
+from crawler.robots import MAX_ROBOTS_BYTES, RobotsAnswer, lifetime_s
+from crawler.transport.base import FetchRequest, FetchResult, Transport, is_redirect
+from crawler.urls import resolve
+
+__all__ = ["fetch_robots", "robots_answer"]
+
+_MAX_REDIRECTS = 5
+"""RFC 9309 §2.3.1.2: at least five are followed."""
+
+
+async def fetch_robots(transport: Transport, origin: str, timeout_s: float) -> FetchResult | Failure:
+    """Ask `origin` for its robots.txt, following five redirects, to other hosts too.
+
+    The answer applies to `origin` wherever it came from. More redirects come back as the last redirect's answer.
+    """
+    url = f"{origin}/robots.txt"
+    for _ in range(_MAX_REDIRECTS + 1):
+        result = await transport.fetch(FetchRequest(url, (), timeout_s, MAX_ROBOTS_BYTES))
+        if isinstance(result, Failure) or not is_redirect(result.status, result.headers):
+            break
+        target = resolve(url, result.header("location") or "")
+        if target is None:
+            break
+        url = target
+    return result
+
+
+def robots_answer(result: FetchResult | Failure, now: float) -> RobotsAnswer:
+    """What an attempt came to, as it is kept: status 0 when there was no answer. `now` is unix time."""
+    status, body = (0, b"") if isinstance(result, Failure) else (result.status, result.body)
+    return RobotsAnswer(status, body if 200 <= status < 300 else b"", now + lifetime_s(status))

@@ -1,0 +1,48 @@
+"""A snapshot of a crawl's counters: what displays, logs and summaries are made from."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+__all__ = ["CrawlStats", "Ended"]
+
+Ended = Literal["running", "done", "max-pages", "max-time", "interrupted"]
+"""Why a crawl stopped: nothing left, a budget used up, or asked to stop."""
+
+
+class CrawlStats(Struct, frozen=True, kw_only=True):
+    """Counters at one instant. Counts are of the whole job, over all its runs, unless they say "run".
+
+    `outcomes` maps an outcome with its reason (`fetched`, `redirected`, `failed: timeout`, `skipped: robots`) to a
+    number of URLs; `statuses` maps an HTTP status to a number of records. `known` counts all URLs ever seen,
+    `queued` those not ended. Depths of the stages: `fetching` requests under way (of `concurrency`), `parsing` pages
+    given to parsers and not back (of `parse_capacity`), `committing` results that the ledger has not taken yet.
+    `parser_busy_s` holds, for each parser process, seconds spent on pages in this run.
+    `loop_lag_p99_s` is the event loop's 99th percentile of lateness in this run.
+    """
+
+    ended: Ended = "running"
+    elapsed_s: float = 0.0
+    pages: int = 0
+    run_pages: int = 0
+    bytes: int = 0
+    run_bytes: int = 0
+    outcomes: dict[str, int] = {}
+    statuses: dict[int, int] = {}
+    known: int = 0
+    queued: int = 0
+    retrying: int = 0
+    active_hosts: int = 0
+    waiting_hosts: int = 0
+    fetching: int = 0
+    concurrency: int = 0
+    parsing: int = 0
+    parse_capacity: int = 0
+    committing: int = 0
+    commits: int = 0
+    parser_busy_s: tuple[float, ...] = ()
+    parsers_replaced: int = 0
+    loop_lag_p99_s: float = 0.0
+    bad_seeds: int = 0
+    max_pages: int | None = None
+    max_time_s: float | None = None

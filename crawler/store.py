@@ -1,0 +1,283 @@
+"""A job's durable state: RocksDB with one column family a kind of fact, written in whole batches.
+
+    family    key                                  value
+    urls      xxh3_128(url)                        one state byte + UrlRow (msgpack)
+    queue     host key, depth, sequence            URL key: what is due, in order, host by host
+    later     due at (microseconds), URL key       empty: retries that wait for their time
+    seeds     seed number                          SeedContext (msgpack)
+    hosts     host key                             HostState (msgpack)
+    meta      name                                 versions, settings, counters, sink offset
+
+Everything put between two commits travels in one `WriteBatch`: after `kill -9` all of it is there or none.
+Reads of URLs see what is pending; scans of `queue` and `later` see what is committed, and the caller
+(`crawler.frontier`) knows what it has pending. One thread uses a store.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import rocksdict
+from msgspec import Struct
+
+from crawler.errors import JobError, StorageError
+from crawler.model import SeedContext
+from crawler.urls import NORMAL_FORM_VERSION
+
+__all__ = ["ENDED", "QUEUED", "REOPENABLE", "SCHEMA_VERSION", "Store", "UrlRow", "queue_key"]
+
+SCHEMA_VERSION = 1
+
+QUEUED = b"q"
+"""State byte of a URL that has not ended: due, waiting for a retry, or under way."""
+ENDED = b"e"
+"""State byte of a URL that ended for good."""
+REOPENABLE = b"s"
+"""State byte of a URL skipped for a reason that another link to it can lift (scope, depth, nofollow)."""
+
+_FAMILIES = ("urls", "queue", "later", "seeds", "hosts", "meta")
+_MIB = 1 << 20
+
+
+class UrlRow(Struct, frozen=True, array_like=True):
+    """What the store knows of one URL. `outcome` is empty until it ended; `at` is the unix time of the last change.
+
+    `parent` is the key of the page that led here (empty for a seed), `seq` its place in the order of discovery.
+    """
+
+    url: str
+    depth: int
+    parent: bytes
+    seed: int
+    redirected_from: tuple[str, ...]
+    attempts: int
+    seq: int
+    at: float
+    outcome: str = ""
+    reason: str = ""
+    status: int = 0
+
+
+def queue_key(host: bytes, depth: int, seq: int) -> bytes:
+    """16 bytes that sort by host, then depth, then order of discovery: breadth first within a host."""
+    return host + min(depth, 0xFFFF).to_bytes(2, "big") + seq.to_bytes(6, "big")
+
+
+class Store:
+    """The open store of one job. Not thread-safe: the ledger's thread opens, uses and closes it."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the store at `path`, making it if needed (not if `read_only`).
+
+        Raises `StorageError` if the disk refuses and `JobError` if another version of the format made it.
+        """
+        self._path = path
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode_row = msgspec.msgpack.Decoder(UrlRow).decode
+        self._decode_seed = msgspec.msgpack.Decoder(SeedContext).decode
+        # State: the batch under construction, the URL rows and removed queue keys in it.
+        self._batch = rocksdict.WriteBatch(raw_mode=True)
+        self._pending_urls: dict[bytes, bytes] = {}
+        self._pending_removed: set[bytes] = set()
+        try:
+            access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
+            options = _options()
+            self._db = rocksdict.Rdict(
+                str(path), options, column_families={name: _options() for name in _FAMILIES}, access_type=access
+            )
+        except Exception as error:  # rocksdict raises bare Exception
+            raise StorageError(f"cannot open the store {path}: {error}") from error
+        self._families = {name: self._db.get_column_family(name) for name in _FAMILIES}
+        self._handles = {name: self._db.get_column_family_handle(name) for name in _FAMILIES}
+        self._urls, self._queue = self._families["urls"], self._families["queue"]
+        self._check_versions(read_only=read_only)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _check_versions(self, *, read_only: bool) -> None:
+        versions = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
+        found = self.meta("versions")
+        if found is None and not read_only:
+            self.put_meta("versions", versions)
+            self.commit()
+        elif found is not None and found != versions:
+            self.close()
+            raise JobError(
+                f"{self._path}: made by another version of crawler (it has {found}, this one needs {versions}): "
+                "go on with that version, or start over with --fresh"
+            )
+
+    # URLs
+
+    def url_values(self, keys: list[bytes]) -> list[bytes | None]:
+        """State byte + row of each key (see `row`), None where the URL is unknown. Sees pending rows."""
+        if not keys:
+            return []
+        pending = self._pending_urls
+        stored: Any = self._urls.get(keys)  # type: ignore[arg-type]  # list is invariant
+        return [pending.get(key, value) for key, value in zip(keys, stored, strict=True)] if pending else stored
+
+    def row(self, value: bytes) -> UrlRow:
+        """Decode what `url_values` gave."""
+        return self._decode_row(memoryview(value)[1:])
+
+    def put_url(self, key: bytes, state: bytes, row: UrlRow) -> None:
+        """Write or replace one URL's row."""
+        value = state + self._encode(row)
+        self._pending_urls[key] = value
+        self._batch.put(key, value, self._handles["urls"])
+
+    def all_urls(self) -> Iterator[tuple[bytes, UrlRow]]:
+        """Every committed URL as (state byte, row), in key order."""
+        for value in self._urls.values():
+            yield value[:1], self.row(value)
+
+    # Queue
+
+    def enqueue(self, key: bytes, url_key: bytes) -> None:
+        """Make a URL due at its place in the queue (`queue_key`)."""
+        self._pending_removed.discard(key)
+        self._batch.put(key, url_key, self._handles["queue"])
+
+    def dequeue(self, key: bytes) -> None:
+        """Take a URL out of the queue."""
+        self._pending_removed.add(key)
+        self._batch.delete(key, self._handles["queue"])
+
+    def scan_queue(self, lower: bytes, upper: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Committed (queue key, URL key) with lower <= queue key < upper, less those removed since the commit."""
+        bounds = rocksdict.ReadOptions()
+        bounds.set_iterate_upper_bound(upper)
+        entries: Any = self._queue.items(from_key=lower, read_opt=bounds)
+        for key, url_key in entries:
+            if key not in self._pending_removed:
+                yield key, url_key
+
+    def next_host(self, after: bytes) -> bytes | None:
+        """The first host key >= `after` (8 bytes) with committed queue entries, None past the last."""
+        for key in self._keys("queue", from_key=after):
+            if key not in self._pending_removed:
+                return key[:8]
+        return None
+
+    # Retries
+
+    def defer(self, at: float, url_key: bytes) -> None:
+        """Let a URL wait until the unix time `at`."""
+        self._batch.put(_later_key(at, url_key), b"", self._handles["later"])
+
+    def take_due(self, now: float, limit: int) -> list[bytes]:
+        """Remove and return up to `limit` committed URL keys whose time has come. Call at most once a commit."""
+        bounds = rocksdict.ReadOptions()
+        bounds.set_iterate_upper_bound(_later_key(now, b"\xff" * 16))
+        due = []
+        for key in self._keys("later", read_opt=bounds):
+            self._batch.delete(key, self._handles["later"])
+            due.append(key[8:])
+            if len(due) == limit:
+                break
+        return due
+
+    def next_due_at(self) -> float | None:
+        """Unix time at which the first committed retry is due, None if there is none."""
+        first = next(self._keys("later"), None)
+        return None if first is None else int.from_bytes(first[:8], "big") / 1e6
+
+    def _keys(self, family: str, **bounds: Any) -> Iterator[bytes]:
+        return iter(self._families[family].keys(**bounds))  # type: ignore[arg-type]  # raw mode: keys are bytes
+
+    # Seeds, hosts, meta
+
+    def put_seed(self, context: SeedContext) -> None:
+        """Write or replace what URLs inherit from one seed."""
+        self._batch.put(context.number.to_bytes(8, "big"), self._encode(context), self._handles["seeds"])
+
+    def seed(self, number: int) -> SeedContext:
+        """A committed seed's context. Raises KeyError for a number that was never put."""
+        value = self._families["seeds"].get(number.to_bytes(8, "big"))
+        if value is None:
+            raise KeyError(number)
+        return self._decode_seed(value)
+
+    def put_host(self, key: bytes, value: bytes) -> None:
+        """Write or replace what is remembered of a host."""
+        self._batch.put(key, value, self._handles["hosts"])
+
+    def host(self, key: bytes) -> bytes | None:
+        """What is remembered of a host as of the last commit."""
+        value: bytes | None = self._families["hosts"].get(key)
+        return value
+
+    def put_meta(self, name: str, value: Any) -> None:
+        """Write a named fact about the job, anything msgpack can hold."""
+        self._batch.put(name.encode(), self._encode(value), self._handles["meta"])
+
+    def meta(self, name: str) -> Any:
+        """A committed fact about the job, None if it was never put."""
+        value = self._families["meta"].get(name.encode())
+        return None if value is None else msgspec.msgpack.decode(value)
+
+    # Commit
+
+    @property
+    def dirty(self) -> bool:
+        """True if something was put since the last commit."""
+        return not self._batch.is_empty()
+
+    @property
+    def pending_rows(self) -> int:
+        """URL rows that the next commit will write."""
+        return len(self._pending_urls)
+
+    def commit(self) -> None:
+        """Write all that was put since the last commit, whole, and wait for the disk. Raises `StorageError`."""
+        try:
+            # Two steps on purpose: the write holds the GIL (about 1 µs a row), the wait for the disk does not.
+            self._db.write(self._batch)
+            self._db.flush_wal(sync=True)
+        except Exception as error:  # rocksdict raises bare Exception
+            raise StorageError(f"the store {self._path} cannot be written: {error}") from error
+        self._batch = rocksdict.WriteBatch(raw_mode=True)
+        self._pending_urls.clear()
+        self._pending_removed.clear()
+
+    def close(self) -> None:
+        """Close the store; what was not committed is dropped. Safe to call twice."""
+        if self._families:
+            self._families.clear()
+            self._handles.clear()
+            del self._urls, self._queue
+            self._db.close()
+
+
+def _later_key(at: float, url_key: bytes) -> bytes:
+    return max(0, int(at * 1e6)).to_bytes(8, "big") + url_key
+
+
+def _options() -> rocksdict.Options:
+    """Options of one family: small fixed memory, Bloom filters (most keys asked for are new), quick compaction.
+
+    The deletion collector: the queue is deleted from its front; without it a scan would walk tombstones.
+    """
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_write_buffer_size(16 * _MIB)
+    options.set_max_write_buffer_number(2)
+    options.set_max_total_wal_size(64 * _MIB)
+    options.set_max_open_files(128)
+    options.set_keep_log_file_num(2)
+    options.set_max_background_jobs(2)
+    options.set_compression_type(rocksdict.DBCompressionType.lz4())
+    options.add_compact_on_deletion_collector_factory(4096, 2048, 0.5)
+    table = rocksdict.BlockBasedOptions()
+    table.set_bloom_filter(10, False)
+    table.set_cache_index_and_filter_blocks(True)
+    table.set_block_cache(rocksdict.Cache(16 * _MIB))
+    options.set_block_based_table_factory(table)
+    return options

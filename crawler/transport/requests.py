@@ -1,0 +1,456 @@
+"""A transport on requests, in threads: for its adapters and authentication plug-ins, and as the classic baseline.
+
+It keeps the promises of `crawler.transport.base`, with a few differences that come from the libraries below. The
+deadline begins when a thread takes the request up. Characters that RFC 3986 does not allow in a URL (`|`, `{`) are
+sent percent-encoded. http.client takes headers that break off as complete, so that a connection closed in the middle
+of the headers looks like an empty page; and it cannot tell broken chunks (`protocol`) from missing ones (`incomplete`).
+"""
+
+import asyncio
+import contextlib
+import http.client
+import logging
+import os
+import queue
+import socket
+import ssl
+import threading
+import time
+from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+import urllib3.exceptions
+from requests.structures import CaseInsensitiveDict
+
+from crawler.config import CrawlConfig
+from crawler.model import Failure
+from crawler.transport.base import (
+    BODY_PIECE_BYTES,
+    Body,
+    CodingError,
+    FetchRequest,
+    FetchResult,
+    clean_headers,
+    dns_failure,
+    is_redirect,
+    one_line,
+    request_headers,
+    tls_context,
+    tls_failure,
+)
+from crawler.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
+
+__all__ = ["RequestsTransport"]
+
+logger = logging.getLogger(__name__)
+
+# A body in one-byte chunks costs a thousand times more CPU per byte than any other: rest after every `_DRIP_READS`
+# chunks, if they were that small on average.
+_DRIP_READS = 256
+_DRIP_BYTES = 64
+_DRIP_PAUSE_S = 0.01
+
+
+class RequestsTransport:
+    """Downloads with requests in up to `config.concurrency` threads, which start when they are needed.
+
+    The threads are daemons: a program that ends does not wait for them. Each has a Session of its own; all share one
+    pool of connections. State: the list of threads and whether it is closed, written by the event loop's thread only.
+    """
+
+    def __init__(self, config: CrawlConfig) -> None:
+        self._most_threads = config.concurrency
+        self._guard = AddressGuard(allow_private=config.allow_private)
+        self._headers = {name: value.encode() for name, value in request_headers(config).items()}
+        self._adapter = _Adapter(hosts=config.concurrency, per_host=config.per_host + 1)
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._threads: list[threading.Thread] = []
+        self._under_way: set[_Job] = set()
+        self._closed = False
+
+    async def fetch(self, request: FetchRequest) -> FetchResult | Failure:
+        """Ask once. See `crawler.transport.base` for what is promised."""
+        if self._closed:
+            return _CLOSED
+        job = _Job(request, self._guard, asyncio.get_running_loop())
+        self._under_way.add(job)
+        self._jobs.put(job)
+        if not self._idle.acquire(blocking=False) and len(self._threads) < self._most_threads:
+            name = f"requests-{len(self._threads)}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        try:
+            return await job.result
+        finally:
+            self._under_way.discard(job)
+            job.stop()
+
+    async def address(self, url: str) -> str | None:
+        """Not told before the first answer: a look-up of its own would cost a thread."""
+
+    async def close(self) -> None:
+        """End all connections and threads; fetches under way fail. Idempotent."""
+        self._closed = True
+        for job in tuple(self._under_way):
+            job.settle(_CLOSED)
+            job.stop()
+        for _ in self._threads:
+            self._jobs.put(None)
+        # A thread inside the C library's resolver cannot be woken; it is a daemon and ends with its look-up.
+        await asyncio.to_thread(_join, self._threads, 1.0)
+        self._threads.clear()
+        self._adapter.close()
+
+    def _work(self) -> None:
+        """What a thread does: job after job until a None."""
+        session = _Session()
+        session.trust_env = False
+        session.headers = CaseInsensitiveDict(self._headers)
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.mount("http://", self._adapter)
+        session.mount("https://", self._adapter)
+        while (job := self._jobs.get()) is not None:
+            job.begin()
+            _CURRENT.attempt = job.attempt
+            try:
+                result = _fetch(session, job.request, job.attempt)
+            finally:
+                job.attempt.detach()
+            self._idle.release()
+            job.deliver(result)
+
+
+def _join(threads: list[threading.Thread], patience_s: float) -> None:
+    until = time.monotonic() + patience_s
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
+_CLOSED = Failure("connect", "this transport is closed", retryable=True)
+
+
+class _Job:
+    """One fetch on its way through a thread. All methods but `begin` and `deliver` run in the event loop's thread."""
+
+    def __init__(self, request: FetchRequest, guard: AddressGuard, loop: asyncio.AbstractEventLoop) -> None:
+        self.request = request
+        self.attempt = _Attempt(guard)
+        self.result: asyncio.Future[FetchResult | Failure] = loop.create_future()
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Start the clock. A socket's own timeout begins anew with each byte, so it cannot be the deadline."""
+        self.attempt.deadline = time.monotonic() + self.request.timeout_s
+        self._call(self._wind_up)
+
+    def deliver(self, result: FetchResult | Failure) -> None:
+        """Hand the result to the event loop."""
+        self._call(self.settle, result)
+
+    def _call(self, function: Any, *args: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop may be closed: then nobody waits any more
+            self._loop.call_soon_threadsafe(function, *args)
+
+    def _wind_up(self) -> None:
+        if not self.result.done():
+            self._timer = self._loop.call_later(self.request.timeout_s, self._expire)
+
+    def _expire(self) -> None:
+        self.settle(self.attempt.timeout(self.request))
+        self.stop()
+
+    def settle(self, result: FetchResult | Failure) -> None:
+        """The first result counts."""
+        if not self.result.done():
+            self.result.set_result(result)
+
+    def stop(self) -> None:
+        """Make sure that the thread does not go on with it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.attempt.abort()
+
+
+class _Attempt:
+    """What one fetch found out on its way, and the means to end it from outside.
+
+    Written by its thread; `abort` alone may be called from another one, and the lock is for that.
+    """
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self.deadline = 0.0
+        self.address: str | None = None
+        self.answered = False
+        self.reused = True  # until a new connection is made
+        self.failure: Failure | None = None
+        self._guard = guard
+        self._lock = threading.Lock()
+        self._aborted = False
+        self._wire: socket.socket | None = None
+
+    def left_s(self) -> float:
+        """Seconds until the deadline. Raises TimeoutError when there are none."""
+        left_s = self.deadline - time.monotonic()
+        if left_s <= 0 or self._aborted:
+            raise TimeoutError("the deadline has passed")
+        return left_s
+
+    def timeout(self, request: FetchRequest) -> Failure:
+        """The failure of a fetch that took too long."""
+        if self.answered:
+            where = "the body did not end"
+        else:
+            where = "not connected" if self._wire is None else "no complete headers"
+        return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
+
+    def attach(self, connection: socket.socket) -> None:
+        """Remember the connection, by a duplicate: TLS moves the descriptor, http.client closes it early."""
+        self.detach()
+        wire = socket.socket(fileno=os.dup(connection.fileno()))
+        with self._lock:
+            if not self._aborted:
+                self._wire = wire
+                return
+        wire.close()
+        raise TimeoutError("the deadline has passed")
+
+    def take_up(self, connection: socket.socket | None) -> None:
+        """Note the connection that the request goes out on, None if it is still to be made."""
+        if self.reused and connection is not None:
+            self.attach(connection)
+            self.address = str(connection.getpeername()[0])
+
+    def detach(self) -> None:
+        """Forget the connection."""
+        with self._lock:
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def abort(self) -> None:
+        """End it now: whatever the thread waits for on the connection fails at once."""
+        with self._lock:
+            self._aborted = True
+            if self._wire is not None:
+                with contextlib.suppress(OSError):
+                    self._wire.shutdown(socket.SHUT_RDWR)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Resolve, ask the guard, connect; the addresses of a name one after the other.
+
+        Sets `failure` before it raises, because urllib3 and requests wrap what comes out beyond recognition.
+        """
+        self.reused = False
+        try:
+            names = LOOPBACK_ADDRESSES if is_localhost(host) else (host,)
+            infos = [info for name in names for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError) as error:
+            self.failure = dns_failure(host, error)
+            raise ConnectionError(self.failure.detail) from error
+        refusal = None
+        problem: OSError | None = None
+        for position, (family, kind, protocol, _, where) in enumerate(infos):
+            reason = self._guard.refuses(str(where[0]))
+            if reason is not None:
+                refusal = f"{reason}: {where[0]}"
+                continue
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.settimeout(self.left_s() / (len(infos) - position))
+                self.attach(connection)
+                connection.connect(where)
+            except OSError as error:
+                problem = error
+                connection.close()
+                continue
+            self.address = str(where[0])
+            return connection
+        self.failure = _not_connected(problem, refusal)
+        raise ConnectionError(self.failure.detail) from problem
+
+
+def _not_connected(problem: OSError | None, refusal: str | None) -> Failure:
+    if problem is None:
+        return Failure("private-address", refusal or "no address", retryable=False)
+    if isinstance(problem, TimeoutError):
+        return Failure("timeout", "not connected in time", retryable=True)
+    kind = "reset" if isinstance(problem, ConnectionResetError) else "connect"
+    return Failure(kind, problem.strerror or str(problem), retryable=True)
+
+
+class _Current(threading.local):
+    """The attempt that this thread is busy with: urllib3 has no other way to tell a connection."""
+
+    attempt: _Attempt
+
+
+_CURRENT = _Current()
+
+
+class _HTTPConnection(urllib3.connection.HTTPConnection):
+    """Connects through the attempt, and tells it when it is used again."""
+
+    def _new_conn(self) -> socket.socket:
+        return _CURRENT.attempt.connect(self._dns_host, self.port or 80)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _CURRENT.attempt.take_up(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _HTTPSConnection(urllib3.connection.HTTPSConnection):
+    """The same with TLS."""
+
+    def _new_conn(self) -> socket.socket:
+        return _CURRENT.attempt.connect(self._dns_host, self.port or 443)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _CURRENT.attempt.take_up(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Pools for `hosts` hosts with `per_host` idle connections each, made of the classes above."""
+
+    def __init__(self, *, hosts: int, per_host: int) -> None:
+        super().__init__(pool_connections=hosts, pool_maxsize=per_host)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return tls_context()  # 50 ms, and many crawls need none
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Use the context that all transports share."""
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https":
+            pool["ssl_context"] = self._tls
+        return host, pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Load no other authorities: the context has them."""
+
+
+class _Session(requests.Session):
+    """A session that leaves redirects alone: even with `allow_redirects=False` requests would read their bodies."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the name is requests'
+        """Nothing is a redirect."""
+        return None
+
+
+def _fetch(session: requests.Session, request: FetchRequest, attempt: _Attempt) -> FetchResult | Failure:
+    while True:
+        try:
+            return _exchange(session, request, attempt)
+        except CodingError as error:
+            return Failure("encoding", str(error), retryable=False)
+        except Exception as error:  # noqa: BLE001 - three libraries' errors; a bad server must not end a crawl
+            failure = _failure(error, attempt, request)
+            # A kept connection may end just as it is used again: that says nothing about the server.
+            stale = attempt.reused and not attempt.answered and failure.kind in {"reset", "protocol"}
+            if not (stale and failure.retryable):
+                return failure
+
+
+def _exchange(session: requests.Session, request: FetchRequest, attempt: _Attempt) -> FetchResult:
+    attempt.reused = True
+    started = time.perf_counter()
+    headers = {name: value.encode() for name, value in request.headers}
+    prepared = session.prepare_request(requests.Request("GET", request.url, headers=headers))
+    prepared.url = request.url  # as little rewriting as possible: the normal form is not ours to change
+    response = session.send(prepared, stream=True, timeout=attempt.left_s(), allow_redirects=False, proxies={})
+    latency_s = time.perf_counter() - started
+    attempt.answered = True
+    try:
+        raw = response.raw
+        if response.status_code < 200:
+            raise http.client.BadStatusLine(f"status {response.status_code} without having been asked for")
+        pairs = clean_headers(raw.headers.iteritems(), "latin-1")
+        redirect = is_redirect(response.status_code, pairs)
+        encoding = "" if redirect else ", ".join(value for name, value in pairs if name == "content-encoding")
+        body = Body(encoding, request.max_body_bytes)
+        if not redirect or raw.length_remaining == 0:
+            _read_all(raw, body, attempt)
+        content = body.finish()
+        return FetchResult(
+            url=request.url,
+            status=response.status_code,
+            headers=pairs,
+            body=content,
+            body_bytes=len(content),
+            truncated=body.truncated,
+            latency_s=latency_s,
+            address=attempt.address,
+        )
+    finally:
+        response.close()  # a connection that was read to its end is back in the pool by now
+
+
+def _read_all(raw: urllib3.BaseHTTPResponse, body: Body, attempt: _Attempt) -> None:
+    """Read until the end of the answer, or until the body wants no more."""
+    reads = received = 0
+    while chunk := raw.read1(BODY_PIECE_BYTES, decode_content=False):
+        attempt.left_s()
+        if not body.feed(chunk):
+            return
+        reads += 1
+        received += len(chunk)
+        if reads % _DRIP_READS == 0 and received < reads * _DRIP_BYTES:
+            time.sleep(_DRIP_PAUSE_S)
+
+
+def _failure(error: Exception, attempt: _Attempt, request: FetchRequest) -> Failure:  # noqa: PLR0911 - a table of cases
+    """What an exception means: the first cause that has a meaning of its own."""
+    if attempt.failure is not None:
+        return attempt.failure
+    if isinstance(error, ValueError):  # requests' and urllib3's own checks, before a connection is asked for
+        return Failure("protocol", f"cannot be asked for: {one_line(str(error))}", retryable=False)
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLError():
+                return tls_failure(cause)
+            case TimeoutError() | urllib3.exceptions.TimeoutError():
+                return attempt.timeout(request)
+            case http.client.RemoteDisconnected():
+                return Failure("protocol", "connection closed without an answer", retryable=True)
+            case http.client.IncompleteRead():
+                return Failure("incomplete", one_line(str(cause)), retryable=True)
+            case ConnectionError() if not isinstance(cause, requests.RequestException):
+                return Failure("reset", cause.strerror or str(cause), retryable=True)
+            case http.client.HTTPException():
+                return Failure("protocol", one_line(f"{type(cause).__name__}: {cause}"), retryable=False)
+    if not isinstance(error, OSError | urllib3.exceptions.HTTPError):
+        logger.warning("unexpected %s while fetching %s", type(error).__name__, request.url, exc_info=error)
+    return Failure("protocol", f"{type(error).__name__}: {one_line(str(error))}", retryable=True)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An exception and all that it wraps, outermost first: requests and urllib3 hide causes in `args` and `reason`."""
+    found: list[BaseException] = []
+    todo: list[Any] = [error]
+    while todo:
+        item = todo.pop(0)
+        if isinstance(item, BaseException) and item not in found:
+            found.append(item)
+            todo += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
+    return found

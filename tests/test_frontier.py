@@ -1,0 +1,335 @@
+"""The frontier: each URL once, in order, fairly, and the same after a restart."""
+
+import random
+
+import msgspec
+import pytest
+
+import crawler.frontier as frontier_module
+from crawler.config import CrawlConfig
+from crawler.frontier import Frontier
+from crawler.model import Done, Link, Seed
+from crawler.store import Store
+from crawler.urls import host_key, url_key
+
+
+def link(url: str, skip: str = "") -> Link:
+    return Link(url, url_key(url), host_key(url), skip)
+
+
+class World:
+    """A frontier with its store, driven like the ledger drives it; time stands where `now` says."""
+
+    def __init__(self, path, **settings):
+        self.path = path
+        self.config = CrawlConfig(job=path, **settings)
+        self.now = 1000.0
+        self.open()
+
+    def open(self):
+        self.store = Store(self.path)
+        self.frontier = Frontier(self.store, self.config)
+
+    def reopen(self):
+        """As after kill -9: what was not committed is gone."""
+        self.store.close()
+        self.open()
+
+    def seed(self, *urls, **extra):
+        for number, url in enumerate(urls, start=1):
+            self.frontier.add_seed(number, Seed(url, extra))
+        self.commit()
+
+    def commit(self):
+        self.frontier.save()
+        self.store.commit()
+        self.frontier.committed()
+
+    def due(self):
+        tasks, _ = self.frontier.refill(self.now)
+        return tasks
+
+    def fetched(self, *tasks, links=()):
+        found = tuple(links)
+        return self.frontier.finish(
+            [Done(task.key, "fetched", "", 200, task.url.encode() + b"\n", found, 10) for task in tasks], self.now
+        )
+
+    def crawl(self, site, commit_every=7):
+        """Crawl `site` (URL -> links) to its end; the URLs in the order in which they were handed out."""
+        order, steps = [], 0
+        while not self.frontier.exhausted:
+            tasks = self.due()
+            if not tasks:
+                self.commit()
+                tasks = self.due()
+                assert tasks or self.frontier.exhausted, "stuck"
+            for task in tasks:
+                order.append(task.url)
+                self.fetched(task, links=[link(url) for url in site.get(task.url, ())])
+                steps += 1
+                if steps % commit_every == 0:
+                    self.commit()
+        self.commit()
+        return order
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = []
+
+    def make(**settings):
+        made.append(World(tmp_path / f"s{len(made)}", **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.store.close()
+
+
+def random_site(hosts: int, pages: int, links: int, seed: int = 1) -> dict[str, list[str]]:
+    rng = random.Random(seed)
+    urls = [f"http://h{n % hosts}/p{n}" for n in range(pages)]
+    site = {url: [rng.choice(urls) for _ in range(links)] for url in urls}
+    for number in range(1, pages):  # all reachable
+        site[urls[rng.randrange(number)]].append(urls[number])
+    return site
+
+
+@pytest.mark.parametrize("hosts", [1, 7, 60])
+@pytest.mark.parametrize("depth", [None, 100])
+def test_every_url_is_handed_out_once(world, hosts, depth):
+    """However links repeat, each URL is fetched exactly once."""
+    site = random_site(hosts, 600, 8)
+    one = world(depth=depth)
+    one.seed("http://h0/p0")
+    order = one.crawl(site)
+    assert sorted(order) == sorted(site)
+    counters = one.frontier.counters
+    assert (counters.known, counters.queued, counters.pages) == (600, 0, 600)
+    assert counters.outcomes == {"fetched": 600}
+
+
+def test_records_come_back_for_fetched_tasks_only_once(world):
+    """A second result for the same task is ignored: nothing is written twice."""
+    one = world()
+    one.seed("http://a/")
+    (task,) = one.due()
+    assert one.fetched(task) == [b"http://a/\n"]
+    assert one.fetched(task) == []
+
+
+def test_a_restart_hands_out_exactly_what_was_not_committed_as_done(world):
+    """Kill at any step: done URLs stay done, all others are due again, and none is lost."""
+    site = random_site(5, 300, 6)
+    one = world()
+    one.seed("http://h0/p0")
+    rng = random.Random(3)
+    done: set[str] = set()
+    committed: set[str] = set()
+    while not one.frontier.exhausted:
+        tasks = one.due()
+        if not tasks:
+            one.commit()
+            committed = set(done)
+            continue
+        for task in tasks:
+            assert task.url not in done
+            one.fetched(task, links=[link(url) for url in site[task.url]])
+            done.add(task.url)
+            chance = rng.random()
+            if chance < 0.05:
+                one.commit()
+                committed = set(done)
+            elif chance < 0.10:
+                one.reopen()
+                done = set(committed)
+                break
+    assert done == set(site)
+
+
+def test_breadth_first_within_a_host(world):
+    """With one request at a time, depths never go down."""
+    site = random_site(1, 400, 3, seed=5)
+    one = world()
+    one.seed("http://h0/p0")
+    depths = []
+    while not one.frontier.exhausted:
+        for task in one.due() or (one.commit() or one.due()):
+            depths.append(task.depth)
+            one.fetched(task, links=[link(url) for url in site[task.url]])
+    assert depths == sorted(depths)
+
+
+def test_depth_limit_gives_shortest_distances_in_any_order_of_answers(world):
+    """With --depth, a URL's depth is its distance from the seed even if answers come in disorder."""
+    site = random_site(1, 500, 2, seed=9)
+    distance = {"http://h0/p0": 0}
+    todo = ["http://h0/p0"]
+    for url in todo:
+        for other in site[url]:
+            if other not in distance:
+                distance[other] = distance[url] + 1
+                todo.append(other)
+    one = world(depth=50)
+    one.seed("http://h0/p0")
+    rng = random.Random(2)
+    under_way, depths = [], {}
+    while not one.frontier.exhausted:
+        under_way += one.due()
+        if not under_way:
+            one.commit()
+            continue
+        task = under_way.pop(rng.randrange(len(under_way)))
+        depths[task.url] = task.depth
+        one.fetched(task, links=[link(url) for url in site[task.url]])
+        if rng.random() < 0.1:
+            one.commit()
+    assert depths == distance
+
+
+def test_a_huge_host_does_not_starve_small_ones(world, monkeypatch):
+    """Small hosts get their turn although one host has far more URLs than the window holds."""
+    monkeypatch.setattr(frontier_module, "WINDOW_HOSTS", 10)
+    monkeypatch.setattr(frontier_module, "WINDOW_TASKS", 100)
+    one = world()
+    huge = [f"http://huge/{n}" for n in range(5_000)]
+    small = [f"http://small{n}/" for n in range(300)]
+    one.seed(*huge, *small)
+    seen, steps = set(), 0
+    while len(seen & set(small)) < len(small):
+        tasks = one.due()
+        if not tasks:
+            one.commit()
+            continue
+        for task in tasks:
+            seen.add(task.url)
+            steps += 1
+            one.fetched(task)
+    assert steps < 3_000, "the small hosts waited for the huge one"
+
+
+def test_the_window_is_bounded(world, monkeypatch):
+    """Never more tasks handed out, nor hosts in memory, than the window holds."""
+    monkeypatch.setattr(frontier_module, "WINDOW_HOSTS", 20)
+    monkeypatch.setattr(frontier_module, "WINDOW_TASKS", 200)
+    one = world()
+    one.seed(*[f"http://h{n % 100}/{n}" for n in range(2_000)])
+    handed, total = [], 0
+    while not one.frontier.exhausted:
+        tasks = one.due()
+        handed += tasks
+        assert one.frontier.handed_out <= 200
+        assert one.frontier.active_hosts <= 20
+        if not tasks:
+            assert handed or one.frontier.exhausted
+            one.fetched(*handed[:50])
+            total += len(handed[:50])
+            handed = handed[50:]
+            one.commit()
+    assert total == 2_000
+
+
+def test_page_budget_is_exact_and_a_larger_one_goes_on(world):
+    """Never more records than --max-pages, even with failures in between; a later run continues."""
+    site = random_site(4, 200, 5)
+    one = world(max_pages=50)
+    one.seed("http://h0/p0")
+    handed = 0
+    while not one.frontier.budget_spent:
+        tasks = one.due()
+        if not tasks:
+            one.commit()
+            continue
+        for number, task in enumerate(tasks):
+            handed += 1
+            if number % 5 == 4:
+                one.frontier.finish([Done(task.key, "failed", "timeout")], one.now)
+            else:
+                one.fetched(task, links=[link(url) for url in site[task.url]])
+    assert one.frontier.counters.pages == 50
+    assert one.due() == []
+    assert one.frontier.handed_out == 0
+    one.commit()
+    one.config = msgspec.structs.replace(one.config, max_pages=None)
+    one.reopen()
+    rest = one.crawl(site)
+    assert len(rest) + handed == 200
+
+
+def test_retry_waits_and_counts_attempts(world):
+    """A task to be retried comes back after its time, once, with its attempts counted, and survives a restart."""
+    one = world()
+    one.seed("http://a/", "http://b/")
+    first, other = sorted(one.due(), key=lambda task: task.url)
+    one.frontier.finish([Done(first.key, "failed", "timeout", retry_at=1060.0)], one.now)
+    one.fetched(other)
+    one.commit()
+    assert one.frontier.counters.retrying == 1
+    assert not one.frontier.exhausted
+    assert one.due() == []
+    one.reopen()
+    assert one.frontier.next_retry_at == 1060.0
+    assert one.due() == []
+    one.now = 1061.0
+    assert one.due() == []
+    one.commit()
+    (again,) = one.due()
+    assert (again.url, again.attempts) == ("http://a/", 1)
+    assert one.frontier.counters.retrying == 0
+    one.fetched(again)
+    assert one.frontier.exhausted
+
+
+def test_redirect_makes_its_target_a_url_of_its_own(world):
+    """The target keeps depth, parent and seed, and knows the chain; the seed's scope grows by it."""
+    one = world()
+    one.seed("http://a/", colour="blue")
+    (task,) = one.due()
+    one.frontier.finish([Done(task.key, "redirected", "", 301, links=(link("http://www.a/"),))], one.now)
+    one.commit()
+    (target,) = one.due()
+    assert (target.url, target.depth, target.parent) == ("http://www.a/", 0, None)
+    assert target.redirected_from == ("http://a/",)
+    assert target.seed.anchors == ("http://a/", "http://www.a/")
+    assert msgspec.json.decode(target.seed.extra) == {"colour": "blue"}
+    one.fetched(target, links=[link("http://www.a/x")])
+    one.commit()
+    one.reopen()
+    (child,) = one.due()
+    assert (child.url, child.depth, child.parent) == ("http://www.a/x", 1, "http://www.a/")
+    assert child.seed.anchors == ("http://a/", "http://www.a/")
+    assert one.frontier.counters.outcomes == {"redirected": 1, "fetched": 1}
+
+
+@pytest.mark.parametrize("reason", ["scope", "depth", "nofollow"])
+def test_a_better_link_reopens_a_skipped_url(world, reason):
+    """A URL skipped because of how it was reached is fetched when another link reaches it rightly."""
+    one = world()
+    one.seed("http://a/", "http://b/")
+    a, b = one.due()
+    one.fetched(a, links=[link("http://c/", reason)])
+    assert one.frontier.counters.outcomes == {"fetched": 1, f"skipped: {reason}": 1}
+    one.fetched(b, links=[link("http://c/")])
+    one.commit()
+    assert one.frontier.counters.outcomes == {"fetched": 2}
+    assert [task.url for task in one.due()] == ["http://c/"]
+
+
+def test_a_filtered_url_stays_skipped_and_is_counted_once(world):
+    one = world()
+    one.seed("http://a/", "http://b/")
+    a, b = one.due()
+    one.fetched(a, links=[link("http://c/", "filter"), link("http://c/", "filter")])
+    one.fetched(b, links=[link("http://c/", "filter")])
+    one.commit()
+    assert one.frontier.counters.outcomes == {"fetched": 2, "skipped: filter": 1}
+    assert one.frontier.exhausted
+
+
+def test_the_same_seed_twice_is_one_url(world):
+    one = world()
+    assert one.frontier.add_seed(1, Seed("http://a/", {}))
+    assert not one.frontier.add_seed(2, Seed("http://a/", {"x": "y"}))
+    one.commit()
+    assert len(one.due()) == 1

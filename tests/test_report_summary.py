@@ -1,0 +1,160 @@
+"""The summary on the screen and in the job's folder."""
+
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from crawler.config import CrawlConfig
+from crawler.errors import StorageError
+from crawler.report.ending import ending
+from crawler.report.summary import Summary, print_summary, write_summary
+from crawler.stats import CrawlStats
+
+STATS = CrawlStats(
+    ended="max-pages",
+    elapsed_s=100.0004,
+    pages=12_345,
+    run_pages=2_000,
+    bytes=310_000_000,
+    run_bytes=50_000_000,
+    outcomes={"fetched": 12_345, "failed: timeout": 120, "skipped: [red]\x1b": 88_120},
+    statuses={404: 345, 200: 12_000},
+    known=149_000,
+    queued=48_211,
+    bad_seeds=2,
+    parsers_replaced=1,
+    parser_busy_s=(1.23456, 2.0),
+)
+
+
+def config(job: Path, **settings: object) -> CrawlConfig:
+    return CrawlConfig(job=job, **{"max_pages": 12_345, **settings})
+
+
+def printed(stats: CrawlStats, settings: CrawlConfig, *, is_terminal: bool = False, width: int = 40) -> str:
+    file = io.StringIO()
+    print_summary(stats, settings, console=Console(file=file, force_terminal=is_terminal, width=width))
+    return file.getvalue()
+
+
+def test_summary_is_plain_text_where_there_is_no_terminal():
+    """No escape sequence, no wrapped line: `grep` and `awk` can read it."""
+    text = printed(STATS, config(Path("output") / ("long-" * 30)))
+    assert "\x1b" not in text
+    assert f"records    output/{'long-' * 30}/pages.jsonl\n" in text
+    for line in (
+        "crawl      stopped at 12,345 pages: the budget of --max-pages 12345 is used up",
+        "pages      12,345 (2,000 of them in this run)",
+        "time       1 min 40 s, 20.0 pages/s",
+        "received   310 MB, 500 kB/s",
+        "URLs       149,000 known, 48,211 still queued",
+        "bad seeds  2 left out (--strict stops at the first)",
+        "parsers    1 died or hung and were replaced",
+        "  outcome                URLs",
+        "  fetched              12,345",
+        "  skipped: [red]\\x1b   88,120",
+        "  404 Not Found           345",
+        "next       48,211 URLs are still queued; a larger --max-pages goes on from here",
+    ):
+        assert line in text.splitlines()
+
+
+def test_summary_is_styled_on_a_terminal():
+    assert "\x1b[1m" in printed(STATS, config(Path("job")), is_terminal=True)
+
+
+def test_a_long_list_of_outcomes_ends_with_what_is_left():
+    stats = CrawlStats(outcomes={f"failed: kind-{number}": 1_000 - number for number in range(30)})
+    text = printed(stats, config(Path("job")))
+    assert len(re.findall("kind-", text)) == 20
+    assert re.search(rf"10 others +{sum(1_000 - number for number in range(20, 30)):,}\n", text)
+
+
+def test_an_empty_summary_can_be_printed():
+    assert "crawl      done, but no page was fetched" in printed(CrawlStats(ended="done"), config(Path("job")))
+
+
+@pytest.mark.parametrize(
+    ("stats", "what", "then"),
+    [
+        ({"ended": "done", "pages": 5, "run_pages": 5}, "done: every URL", ""),
+        ({"ended": "done", "pages": 5}, "done before", "--fresh"),
+        ({"ended": "interrupted", "queued": 7}, "interrupted", "7 URLs are still queued; run the same command again"),
+        ({"ended": "interrupted"}, "interrupted", "run the same command again to go on"),
+        ({"ended": "max-pages", "pages": 5}, "--max-pages 12345", "a larger --max-pages goes on"),
+        ({"ended": "max-time", "elapsed_s": 60}, "--max-time 60", "run the same command again to go on"),
+        ({"ended": "running", "pages": 5}, "broken off by an error", "put right what the error names"),
+        ({"ended": "done"}, "no page was fetched", "there was no usable seed"),
+        ({"ended": "done", "known": 1, "outcomes": {"skipped: private-address": 1}}, "no page", "--allow-private"),
+        ({"ended": "done", "known": 1, "outcomes": {"skipped: robots": 1}}, "no page", "robots.txt"),
+        ({"ended": "done", "known": 1, "outcomes": {"failed: dns": 1}}, "no page", "do not resolve"),
+        ({"ended": "done", "known": 1, "outcomes": {"failed: connect": 1}}, "no page", "failed: connect"),
+        ({"ended": "done", "known": 1, "outcomes": {"redirected": 1}}, "no page", "see the outcomes"),
+        ({"ended": "done", "known": 1}, "no page", "see the outcomes"),
+    ],
+)
+def test_the_end_is_explained_with_what_to_do_next(stats: dict, what: str, then: str):
+    found = ending(CrawlStats(**stats), config(Path("job"), max_time_s=60))
+    assert what in found.what
+    assert then in found.then
+    assert bool(then) == bool(found.then)
+
+
+def test_summary_json_holds_the_counters(tmp_path: Path):
+    path = write_summary(STATS, config(tmp_path, scope="domain", output="-"))
+    assert path == tmp_path / "summary.json"
+    data = json.loads(path.read_bytes())
+    assert data["schema_version"] == 1
+    assert (data["ended"], data["pages"], data["pages_per_s"]) == ("max-pages", 12_345, 20.0)
+    assert (data["job"], data["output"], data["settings"]["scope"]) == (str(tmp_path), "-", "domain")
+    assert data["statuses"] == {"200": 12_000, "404": 345}
+    assert next(iter(data["outcomes"].items())) == ("skipped: [red]\x1b", 88_120)
+    assert msgspec.json.decode(path.read_bytes(), type=Summary).statuses == STATS.statuses
+
+
+def test_summary_json_and_the_screen_never_hold_the_value_of_a_header(tmp_path: Path):
+    settings = config(tmp_path, headers=(("Authorization", "Bearer s3cret"), ("X-Team", "s3cret too")))
+    text = write_summary(STATS, settings).read_text("utf-8")
+    assert json.loads(text)["settings"]["headers"] == ["Authorization", "X-Team"]
+    assert "s3cret" not in text + printed(STATS, settings)
+
+
+def test_a_job_whose_name_is_no_utf8_has_a_summary(tmp_path: Path):
+    job = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        job.mkdir()
+    except OSError:
+        pytest.skip("this file system only takes UTF-8 names")
+    assert json.loads(write_summary(STATS, config(job)).read_bytes())["job"].endswith("caf\ufffd")
+    assert "caf\ufffd" in printed(STATS, config(job))
+
+
+def test_a_summary_that_cannot_be_written_is_a_storage_error_that_names_it(tmp_path: Path):
+    missing = tmp_path / "missing"
+    with pytest.raises(StorageError, match=r"missing/summary\.json: cannot write the summary: No such file"):
+        write_summary(STATS, config(missing))
+
+
+def test_a_failed_write_leaves_the_old_summary_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = write_summary(STATS, config(tmp_path))
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match="No space left"):
+        write_summary(CrawlStats(), config(tmp_path))
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_every_key_of_the_summary_is_documented_in_order():
+    text = (Path(__file__).parent.parent / "docs" / "summary.md").read_text("utf-8")
+    assert tuple(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == Summary.__struct_fields__

@@ -1,0 +1,165 @@
+"""The store: whole batches or nothing, and what scans and reads see before and after a commit."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from crawler.errors import JobError, StorageError
+from crawler.model import SeedContext
+from crawler.store import ENDED, QUEUED, Store, UrlRow, queue_key
+from crawler.urls import host_key, url_key
+
+
+def row(url: str, depth: int = 0, seq: int = 1) -> UrlRow:
+    return UrlRow(url, depth, b"", 1, (), 0, seq, 0.0)
+
+
+def test_what_is_committed_is_there_after_closing_and_what_is_not_is_gone(tmp_path):
+    """A commit is durable; without one nothing is."""
+    a, b = "http://a/", "http://b/"
+    with Store(tmp_path / "s") as store:
+        store.put_url(url_key(a), QUEUED, row(a))
+        store.put_meta("colour", "blue")
+        store.commit()
+        store.put_url(url_key(b), QUEUED, row(b))
+        store.put_meta("colour", "red")
+    with Store(tmp_path / "s") as store:
+        found = store.url_values([url_key(a), url_key(b)])
+        assert found[0] is not None
+        assert store.row(found[0]).url == a
+        assert found[1] is None
+        assert store.meta("colour") == "blue"
+
+
+def test_reads_of_urls_see_the_open_batch(tmp_path):
+    """Test-and-set works within one batch."""
+    with Store(tmp_path / "s") as store:
+        key = url_key("http://a/")
+        store.put_url(key, QUEUED, row("http://a/"))
+        store.put_url(key, ENDED, row("http://a/"))
+        value = store.url_values([key])[0]
+        assert value is not None
+        assert value[:1] == ENDED
+
+
+def test_queue_is_in_order_of_host_depth_and_discovery(tmp_path):
+    """A scan of a host gives its URLs breadth first, and none of another host."""
+    a, b = host_key("http://a/"), host_key("http://b/")
+    with Store(tmp_path / "s") as store:
+        for depth, seq in ((2, 1), (0, 9), (1, 300), (1, 2)):
+            store.enqueue(queue_key(a, depth, seq), bytes([depth, seq % 256]) * 8)
+        store.enqueue(queue_key(b, 0, 1), b"b" * 16)
+        store.commit()
+        found = [(int.from_bytes(k[8:10], "big"), int.from_bytes(k[10:], "big")) for k, _ in _scan(store, a)]
+        assert found == [(0, 9), (1, 2), (1, 300), (2, 1)]
+        assert {store.next_host(bytes(8)), store.next_host(max(a, b))} == {min(a, b), max(a, b)}
+
+
+def test_scans_do_not_show_what_the_open_batch_removes(tmp_path):
+    """A URL that ended is not handed out again before the commit that says so."""
+    a = host_key("http://a/")
+    with Store(tmp_path / "s") as store:
+        store.enqueue(queue_key(a, 0, 1), b"1" * 16)
+        store.enqueue(queue_key(a, 0, 2), b"2" * 16)
+        store.commit()
+        store.dequeue(queue_key(a, 0, 1))
+        assert [url for _, url in _scan(store, a)] == [b"2" * 16]
+        store.enqueue(queue_key(a, 0, 1), b"1" * 16)
+        assert [url for _, url in _scan(store, a)] == [b"1" * 16, b"2" * 16]
+
+
+def _scan(store: Store, host: bytes):
+    return list(store.scan_queue(host + bytes(8), host + b"\xff" * 8))
+
+
+def test_retries_come_back_when_their_time_has_come(tmp_path):
+    """Only what is due is taken, the earliest first, and it is taken once."""
+    with Store(tmp_path / "s") as store:
+        store.defer(200.0, b"b" * 16)
+        store.defer(100.5, b"a" * 16)
+        store.commit()
+        assert store.next_due_at() == 100.5
+        assert store.take_due(100.0, 10) == []
+        assert store.take_due(150.0, 10) == [b"a" * 16]
+        store.commit()
+        assert store.take_due(150.0, 10) == []
+        assert store.next_due_at() == 200.0
+
+
+def test_seeds_and_hosts_are_kept(tmp_path):
+    with Store(tmp_path / "s") as store:
+        context = SeedContext(7, ("http://a/",), b'{"x":1}')
+        store.put_seed(context)
+        store.put_host(b"h" * 8, b"state")
+        store.commit()
+        assert store.seed(7) == context
+        assert store.host(b"h" * 8) == b"state"
+        with pytest.raises(KeyError):
+            store.seed(8)
+
+
+def test_kill_in_the_middle_of_commits_leaves_whole_batches(tmp_path):
+    """After kill -9 a batch of two families is there in both or in neither."""
+    script = textwrap.dedent("""
+        import os, signal, sys
+        from pathlib import Path
+        from crawler.store import Store, queue_key, UrlRow, QUEUED
+        store = Store(Path(sys.argv[1]))
+        print("ready", flush=True)
+        number = 0
+        while True:
+            number += 1
+            for part in range(50):
+                key = (number * 100 + part).to_bytes(16, "big")
+                store.put_url(key, QUEUED, UrlRow("http://a/", 0, b"", 1, (), 0, number, 0.0))
+                store.enqueue(queue_key(b"h" * 8, 0, number * 100 + part), key)
+            store.put_meta("number", number)
+            store.commit()
+            print(number, flush=True)
+    """)
+    process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    seen = 0
+    for line in process.stdout:
+        if line.strip().isdigit() and (seen := int(line)) >= 20:
+            process.kill()
+            break
+    process.stdout.close()
+    process.wait()
+    with Store(tmp_path / "s") as store:
+        number = store.meta("number")
+        assert number >= seen
+        assert sum(1 for _ in store.all_urls()) == number * 50
+        assert len(_scan(store, b"h" * 8)) == number * 50
+
+
+def test_another_process_may_read_beside_the_writer(tmp_path):
+    """A read-only open sees the writer's commits: that is what a status command stands on."""
+    with Store(tmp_path / "s") as store:
+        store.put_meta("x", 1)
+        store.commit()
+        script = (
+            "import sys; from pathlib import Path; from crawler.store import Store\n"
+            "with Store(Path(sys.argv[1]), read_only=True) as s: print(s.meta('x'))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "s")], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "1\n"
+
+
+def test_a_store_of_another_version_is_refused(tmp_path):
+    """The message says what the store has, what is needed and what to do."""
+    with Store(tmp_path / "s") as store:
+        store.put_meta("versions", {"schema": 99, "normal_form": 1})
+        store.commit()
+    with pytest.raises(JobError, match=r"99.*--fresh"):
+        Store(tmp_path / "s")
+
+
+def test_a_store_where_none_can_be_is_a_storage_error(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StorageError, match="cannot open the store"):
+        Store(tmp_path / "file" / "s")

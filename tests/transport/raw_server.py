@@ -1,0 +1,97 @@
+"""A server that misbehaves exactly as told."""
+
+import asyncio
+import ssl
+import struct
+from contextlib import suppress
+from pathlib import Path
+from socket import SO_LINGER, SOL_SOCKET
+
+DATA = Path(__file__).parent / "data"
+
+
+class RawServer:
+    """Does to each connection what `behaviour` says, then closes it. Counts connections and keeps request heads."""
+
+    def __init__(self, behaviour, *, certificate=None, address="127.0.0.1"):
+        self._behaviour = behaviour
+        self._certificate = certificate
+        self._address = address
+        self._tasks = set()
+        self.connections = 0
+        self.heads = []
+
+    async def __aenter__(self):
+        context = None
+        if self._certificate:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(DATA / f"{self._certificate}.pem")
+        self._server = await asyncio.start_server(self._serve, self._address, 0, ssl=context)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader, writer):
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        self.connections += 1
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await self._behaviour(self, reader, writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            writer.close()
+
+    async def head(self, reader):
+        """The next request head; IncompleteReadError (which ends the connection) if there is none."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heads.append(head)
+        return head
+
+    def url(self, path="/", host="127.0.0.1", scheme="http"):
+        return f"{scheme}://{host}:{self.port}{path}"
+
+
+def says(*answers, end="wait"):
+    """Answer request after request with these bytes; after the last `wait` for the client, `close`, or `reset`."""
+
+    async def behaviour(server, reader, writer):
+        for answer in answers:
+            await server.head(reader)
+            writer.write(answer)
+            with suppress(ConnectionError):
+                await writer.drain()
+        if end == "wait":
+            while await reader.read(65536):
+                pass
+        elif end == "reset":
+            await asyncio.sleep(0.05)
+            reset(writer)
+
+    return behaviour
+
+
+def reset(writer):
+    """End a connection with RST instead of FIN."""
+    writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+def page(body=b"hello", *headers, status=b"200 OK"):
+    """A well-formed answer."""
+    lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def chunked(*chunks, headers=()):
+    """A well-formed chunked answer."""
+    lines = [b"HTTP/1.1 200 OK", b"Transfer-Encoding: chunked", *headers]
+    parts = [b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in (*chunks, b"")]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + b"".join(parts)

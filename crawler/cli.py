@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crawler import __version__
 from crawler.errors import ConfigError, CrawlerError, StorageError, UsageError
-from crawler.seeds import STDIN, BadSeed, printable
+from crawler.printable import printable
+from crawler.seeds import STDIN, BadSeed
 from crawler.settings import GROUPS, SETTINGS, Run, Setting, combine, from_environment, from_options, load_settings
+from crawler.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,9 +6,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crawler import __version__
 from crawler.errors import ConfigError
 from crawler.model import RECORD_FIELDS
+from crawler.version import __version__
 
 __all__ = ["DEFAULT_USER_AGENT", "CrawlConfig", "RobotsMode", "ScopeKind", "TransportKind"]
 

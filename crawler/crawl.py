@@ -5,14 +5,15 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 
 from crawler.config import CrawlConfig
-from crawler.errors import SeedError
+from crawler.errors import CrawlerError, SeedError
 from crawler.fetcher import Fetcher
 from crawler.frontier import Frontier
 from crawler.job import Job
@@ -141,7 +142,7 @@ class Crawler:
             )
         return now
 
-    async def _run_job(self, job: Job, in_ledger_thread: Callable[..., asyncio.Future]) -> None:  # type: ignore[type-arg]
+    async def _run_job(self, job: Job, in_ledger_thread: Callable[..., asyncio.Future[Any]]) -> None:
         sink = _sink(self._config)
         was_there = job.exists
         store: Store = await in_ledger_thread(Store, job.state_path)
@@ -204,7 +205,7 @@ class Crawler:
         store: Store,
         frontier: Frontier,
         sink: Sink,
-        in_ledger_thread: Callable[..., asyncio.Future],  # type: ignore[type-arg]
+        in_ledger_thread: Callable[..., asyncio.Future[Any]],
     ) -> None:
         """Turn the ring until something ends it, then drain it stage by stage, in the direction of the flow."""
         loop = asyncio.get_running_loop()
@@ -223,43 +224,38 @@ class Crawler:
         def ended(why: Ended) -> None:
             loop.call_soon_threadsafe(self._end, why)
 
-        ledger = self._ledger = Ledger(store, frontier, sink, deliver=deliver, ended=ended)
-        pool = self._pool = ParserPool(config, ledger.put_records)
-        transport = self._transport or _transport(config)
-        fetcher = self._fetcher = Fetcher(
-            config, transport, submit=pool.submit, report=ledger.put, remember=ledger.remember
-        )
-        lag = asyncio.create_task(self._lag.run())
-        ledger_run = None
-        timer = None if config.max_time_s is None else loop.call_later(config.max_time_s, self._end, "max-time")
-        try:
-            pool.start()
+        failed: asyncio.Future[None] = loop.create_future()
+
+        def fail(error: BaseException) -> None:
+            if not failed.done():
+                failed.set_exception(error)
+
+        def pool_failed(error: CrawlerError) -> None:
+            loop.call_soon_threadsafe(fail, error)
+
+        async with AsyncExitStack() as cleanup:  # ends things in the reverse order
+            ledger = self._ledger = Ledger(store, frontier, sink, deliver=deliver, ended=ended)
+            pool = self._pool = ParserPool(config, ledger.put_records, on_failure=pool_failed)
+            cleanup.callback(pool.close)
+            pool.start()  # first, so that the processes import what they need while this one does
+            transport = self._transport
+            if transport is None:
+                transport = _transport(config)
+                cleanup.push_async_callback(transport.close)
+            fetcher = self._fetcher = Fetcher(
+                config, transport, submit=pool.submit, report=ledger.put, remember=ledger.remember, fail=fail
+            )
             ledger_run = in_ledger_thread(ledger.run)
-            stopped = asyncio.create_task(self._stop.wait())
-            await asyncio.wait({stopped, ledger_run, fetcher.failed}, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
+            cleanup.push_async_callback(_commit_and_end, ledger, ledger_run)
+            cleanup.push_async_callback(fetcher.abort)
+            if config.max_time_s is not None:
+                cleanup.callback(loop.call_later(config.max_time_s, self._end, "max-time").cancel)
+            lag = asyncio.create_task(self._lag.run())
+            cleanup.callback(lag.cancel)
+
+            await _first(asyncio.create_task(self._stop.wait()), ledger_run, failed)
             if self._stop.is_set():
-                drained = asyncio.create_task(_drain(fetcher, pool))
-                await asyncio.wait({drained, ledger_run, fetcher.failed}, return_when=asyncio.FIRST_COMPLETED)
-                if drained.done():
-                    drained.result()
-                else:
-                    drained.cancel()
-        finally:
-            if timer is not None:
-                timer.cancel()
-            lag.cancel()
-            await fetcher.abort()
-            if self._transport is None:
-                await transport.close()
-            ledger.stop()
-            try:
-                if ledger_run is not None:
-                    await ledger_run
-            finally:
-                pool.close()
-        if fetcher.failed.done():
-            fetcher.failed.result()
+                await _first(asyncio.create_task(_drain(fetcher, pool)), ledger_run, failed)
 
     def _end(self, why: Ended) -> None:
         if self._why is None:
@@ -269,9 +265,26 @@ class Crawler:
                 self._fetcher.stop()
 
 
+async def _first(task: asyncio.Task[Any], *breakdowns: asyncio.Future[Any]) -> None:
+    """Wait for `task`, or for one of `breakdowns`, which end only when something broke; raise what they raise."""
+    try:
+        await asyncio.wait({task, *breakdowns}, return_when=asyncio.FIRST_COMPLETED)
+        for future in (*breakdowns, task):
+            if future.done():
+                future.result()
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
 async def _drain(fetcher: Fetcher, pool: ParserPool) -> None:
     await fetcher.drain()
     await pool.drain()
+
+
+async def _commit_and_end(ledger: Ledger, run: asyncio.Future[None]) -> None:
+    ledger.stop()
+    await run
 
 
 def _sink(config: CrawlConfig) -> Sink:

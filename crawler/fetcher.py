@@ -65,8 +65,7 @@ class Fetcher:
     """The fetching stage of one crawl.
 
     `submit(page)` hands a page on and may wait (back-pressure); `report(results)` takes outcomes that need no
-    parser; `remember(host, state)` keeps a host's state. `failed` is a future that holds the exception
-    if something broke that no server can cause.
+    parser; `remember(host, state)` keeps a host's state; `fail(error)` is told of what no server can cause.
     """
 
     def __init__(
@@ -77,18 +76,19 @@ class Fetcher:
         submit: Callable[[Page], Awaitable[None]],
         report: Callable[[list[Done]], None],
         remember: Callable[[str, bytes], None],
+        fail: Callable[[BaseException], None],
     ) -> None:
         self._config = config
         self._transport = transport
         self._submit = submit
         self._report = report
         self._remember = remember
+        self._fail = fail
         self._scope = Scope(config.scope, config.include, config.exclude, config.depth)
         self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
         self._rng = random.Random()
         self._loop = asyncio.get_running_loop()
         self.concurrency = config.concurrency
-        self.failed: asyncio.Future[None] = self._loop.create_future()
         # State: hosts with work or worth remembering, those that may be ready by time, and what is under way.
         self._hosts: dict[str, _Host] = {}
         self._heap: list[tuple[float, int, _Host]] = []
@@ -237,8 +237,8 @@ class Fetcher:
         self.in_flight -= 1
         self._running.discard(request)
         error = None if request.cancelled() else request.exception()
-        if error is not None and not self.failed.done():
-            self.failed.set_exception(error)
+        if error is not None:
+            self._fail(error)
         self._pump_soon()
 
     def _flush(self) -> None:

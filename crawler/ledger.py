@@ -59,7 +59,8 @@ class Ledger:
         self._notes: dict[bytes, bytes] = {}
         self._stopping = False
         self._closed = False
-        # State of the ledger's thread: the records of the open batch.
+        # State of the ledger's thread: the records of the open batch, whether the end was announced.
+        self._announced = False
         self._records: list[bytes] = []
         self._records_bytes = 0
         self._committed_at = time.monotonic()
@@ -103,31 +104,32 @@ class Ledger:
 
     def run(self) -> None:
         """Work until `stop`. Raises `StorageError` when the disk, the store or the sink refuses."""
-        announced = False
         try:
-            while True:
+            stopping = False
+            while not stopping:
+                self._hand_out()
                 results, stopping = self._take()
                 if results:
                     records = self._frontier.finish(results, time.time())
                     self._records += records
                     self._records_bytes += sum(map(len, records))
-                if stopping:
+                if stopping or self._commit_due():
                     self._commit()
-                    return
-                if self._commit_due():
-                    self._commit()
-                tasks, woken = self._frontier.refill(time.time())
-                if tasks:
-                    states = map(self._store.host, woken)
-                    self._deliver(tasks, [state for state in states if state is not None])
-                why = self._why_ended()
-                if why is not None and not announced:
-                    announced = True
-                    self._ended(why)
         finally:
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
+
+    def _hand_out(self) -> None:
+        """Give the fetcher what is due; say so when nothing can be due any more."""
+        tasks, woken = self._frontier.refill(time.time())
+        if tasks:
+            states = map(self._store.host, woken)
+            self._deliver(tasks, [state for state in states if state is not None])
+        why = self._why_ended()
+        if why is not None and not self._announced:
+            self._announced = True
+            self._ended(why)
 
     def _take(self) -> tuple[list[Done], bool]:
         """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""

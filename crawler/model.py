@@ -29,7 +29,7 @@ Outcome = Literal["fetched", "redirected", "failed", "skipped"]
 - `fetched`: a server answered, whatever the status; one record exists.
 - `redirected`: the answer pointed elsewhere; the record, if any, stands at the target.
 - `failed`: no usable answer; `reason` is the kind (`timeout`, `dns`, `connect`, `reset`, `incomplete`, `protocol`,
-  `encoding`, `tls`, `redirects`, `host-down`, `parser-died`, `parser-timeout`).
+  `encoding`, `tls`, `redirects`, `host-down`, `parser-died`, `parser-timeout`, `parser-error: <exception>`).
 - `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
   `nofollow`, `private-address`, `links-cap`).
 """

@@ -18,33 +18,30 @@ Memory does not grow with the number of lines or their length.
 """
 
 import contextlib
-import csv
 import gzip
 import io
 import re
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import BinaryIO, cast
 
-import msgspec
-from msgspec import Struct
 from xxhash import xxh3_64
 
 from crawler.errors import SeedError, StorageError, UrlError
 from crawler.model import Seed
-from crawler.urls import MAX_URL_CHARS, normalise
+from crawler.printable import SHOWN_CHARS, printable
+from crawler.seed_lines import BadSeed, LineFormat, OnBad, line_format, line_seeds
+from crawler.urls import normalise
 
 __all__ = [
-    "MAX_LINE_BYTES",
     "STDIN",
     "BadSeed",
     "check_sources",
     "fingerprint",
     "is_url",
     "looks_like_file",
-    "printable",
     "read_seeds",
     "spool",
 ]
@@ -52,53 +49,24 @@ __all__ = [
 STDIN = "-"
 """The source that means standard input."""
 
-MAX_LINE_BYTES = 1 << 20
-"""Longest line, and longest row of CSV over all its lines; a longer one is a bad seed."""
-
-_Format = Literal["txt", "csv", "jsonl"]
-
-_FORMATS: dict[str, _Format] = {
+_FORMATS: dict[str, LineFormat] = {
     ".txt": "txt",
     ".csv": "csv",
     ".tsv": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_DELIMITERS = ",;\t"
-_SHOWN_CHARS = 100
 _CHUNK_BYTES = 1 << 20
 _SNIFF_BYTES = 8192
-_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _GZIP_MAGIC = b"\x1f\x8b"
 # Tab, line feed, vertical tab, form feed, carriage return and escape do stand in text files.
 _CONTROL_BYTES = bytes(byte for byte in range(0x20) if byte not in b"\t\n\v\f\r\x1b")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_COMMENT = re.compile(r"\s+#")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
-class BadSeed(Struct, frozen=True):
-    """A line that gives no seed.
-
-    `place` is `file:line`, `value` what stands there (printable, cut at 100 characters, may be empty), `why` the
-    reason in words. `str()` gives all three in one line.
-    """
-
-    place: str
-    value: str
-    why: str
-
-    def __str__(self) -> str:
-        """Return `seeds/a.txt:12: not an http(s) URL: 'htp://x'`."""
-        return f"{self.place}: {self.why}: '{self.value}'" if self.value else f"{self.place}: {self.why}"
-
-
-_OnBad = Callable[[BadSeed], None]
-
-
-def read_seeds(sources: Sequence[str], on_bad: _OnBad, stdin: BinaryIO | None = None) -> Iterator[Seed]:
+def read_seeds(sources: Sequence[str], on_bad: OnBad, stdin: BinaryIO | None = None) -> Iterator[Seed]:
     """Return the seeds of `sources`, one by one; `stdin` is read where a source is `-`.
 
     A line without a usable URL goes to `on_bad`, which may raise to stop the reading; so does, in the end, a
@@ -162,17 +130,6 @@ def looks_like_file(source: str) -> bool:
     return _plain_path(source).suffix.lower() in _FORMATS or source.lower().endswith(".gz")
 
 
-def printable(text: str, limit: int | None = None) -> str:
-    r"""Return text from outside fit for a terminal: one line, what does not print escaped (`\x1b`, `\u202e`).
-
-    More than `limit` characters are cut there, with `…` to show it.
-    """
-    cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
-    if cut.isprintable():
-        return cut
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in cut)
-
-
 def check_sources(sources: Sequence[str], stdin: BinaryIO | None = None) -> tuple[str, ...]:
     """Return `sources`, or refuse what can be refused before anything is read.
 
@@ -192,14 +149,14 @@ def check_sources(sources: Sequence[str], stdin: BinaryIO | None = None) -> tupl
             try:
                 normalise(source)
             except UrlError as error:
-                raise SeedError(f"not an http(s) URL: '{printable(source, _SHOWN_CHARS)}'") from error
+                raise SeedError(f"not an http(s) URL: '{printable(source, SHOWN_CHARS)}'") from error
         else:
             _require_file(source)
     return tuple(sources)
 
 
 def _require_file(source: str) -> None:
-    shown = printable(source, _SHOWN_CHARS)
+    shown = printable(source, SHOWN_CHARS)
     if _SCHEME.match(source):
         raise SeedError(f"not an http(s) URL: '{shown}'")
     with _reading(source):
@@ -226,10 +183,10 @@ def _proposal(source: str) -> str:
         normalise(proposed)
     except UrlError:
         return ""
-    return f"; did you mean {printable(proposed, _SHOWN_CHARS)} ?"
+    return f"; did you mean {printable(proposed, SHOWN_CHARS)} ?"
 
 
-def _seeds(plan: tuple[str, ...], stdin: BinaryIO | None, on_bad: _OnBad) -> Iterator[Seed]:
+def _seeds(plan: tuple[str, ...], stdin: BinaryIO | None, on_bad: OnBad) -> Iterator[Seed]:
     bad = 0
 
     def counted(seed: BadSeed) -> None:
@@ -252,16 +209,16 @@ def _seeds(plan: tuple[str, ...], stdin: BinaryIO | None, on_bad: _OnBad) -> Ite
         on_bad(BadSeed(name, "", "no seeds in it"))
 
 
-def _source_seeds(source: str, stdin: BinaryIO | None, on_bad: _OnBad) -> Iterator[Seed]:
+def _source_seeds(source: str, stdin: BinaryIO | None, on_bad: OnBad) -> Iterator[Seed]:
     if is_url(source):
         yield Seed(normalise(source), {})
         return
     name = _name(source)
     with _reading(source), _opened(source, stdin) as raw, _unzipped(raw) as stream:
-        _refuse_binary(stream, name)
-        lines = _Lines(stream, name, on_bad)
+        head = stream.peek(_SNIFF_BYTES)[:_SNIFF_BYTES]
+        _refuse_binary(head, name)
         kind = None if source == STDIN else _FORMATS.get(_plain_path(source).suffix.lower())
-        yield from _READERS[kind or _sniffed(stream)](lines)
+        yield from line_seeds(stream, name, kind or line_format(head), on_bad)
 
 
 def _name(source: str) -> str:
@@ -308,183 +265,9 @@ def _unzipped(stream: io.BufferedReader) -> Iterator[io.BufferedReader]:
         yield buffered
 
 
-def _refuse_binary(stream: io.BufferedReader, name: str) -> None:
-    head = stream.peek(_SNIFF_BYTES)[:_SNIFF_BYTES]
+def _refuse_binary(head: bytes, name: str) -> None:
     if head.startswith(_UTF16_BOMS):
         raise SeedError(f"{name} looks binary, or is UTF-16 text; save it as UTF-8")
     controls = len(head) - len(head.translate(None, _CONTROL_BYTES))
     if b"\0" in head or controls * 10 > len(head):
         raise SeedError(f"{name} looks binary; seeds are text files: .txt, .csv or .jsonl, each also .gz")
-
-
-def _sniffed(stream: io.BufferedReader) -> _Format:
-    head = stream.peek(_SNIFF_BYTES)[:_SNIFF_BYTES].removeprefix(_BOM)
-    for raw in head.splitlines():
-        line = raw.decode("utf-8", "replace").strip()
-        if line and not line.startswith("#"):
-            if line.startswith("{"):
-                return "jsonl"
-            return "csv" if _columns(line) else "txt"
-    return "txt"
-
-
-class _Lines:
-    """The lines of one source as text, without those that cannot be text: these go to `on_bad`.
-
-    State, changed by each `next`: `number` of the line given last.
-    """
-
-    def __init__(self, stream: io.BufferedReader, name: str, on_bad: _OnBad) -> None:
-        self._stream = stream
-        self._name = name
-        self._on_bad = on_bad
-        self.number = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        while raw := self._stream.readline(MAX_LINE_BYTES + 1):
-            self.number += 1
-            if len(raw) > MAX_LINE_BYTES:
-                while not raw.endswith(b"\n") and (rest := self._stream.readline(MAX_LINE_BYTES)):
-                    raw = rest
-                self.bad("", f"line of more than {MAX_LINE_BYTES:,} bytes")
-                continue
-            try:
-                return (raw.removeprefix(_BOM) if self.number == 1 else raw).decode()
-            except UnicodeDecodeError:
-                self.bad(raw.decode("utf-8", "backslashreplace").strip(), "not UTF-8 text")
-        raise StopIteration
-
-    def bad(self, value: str, why: str, number: int | None = None) -> None:
-        """Report line `number`, or the last one."""
-        place = f"{self._name}:{self.number if number is None else number}"
-        self._on_bad(BadSeed(place, printable(value, _SHOWN_CHARS), why))
-
-    def refuse(self, why: str) -> SeedError:
-        """Return the error for a source that is of no use as a whole."""
-        return SeedError(f"{self._name}:{self.number}: {why}")
-
-
-class _RowLines:
-    """Lines for csv.reader, which joins lines while a quotation mark is open: not without end.
-
-    State: characters of the row under way, set to 0 by whoever asks for the next row.
-    """
-
-    def __init__(self, lines: _Lines) -> None:
-        self._lines = lines
-        self.row_chars = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        self.row_chars += len(line)
-        if self.row_chars > MAX_LINE_BYTES:
-            raise csv.Error(f"row of more than {MAX_LINE_BYTES:,} characters; is a quotation mark missing?")
-        return line
-
-
-def _text_seeds(lines: _Lines) -> Iterator[Seed]:
-    for line in lines:
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        comment = _COMMENT.search(text)
-        if seed := _seed(text[: comment.start()] if comment else text, {}, lines, lines.number):
-            yield seed
-
-
-def _json_seeds(lines: _Lines) -> Iterator[Seed]:
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
-    for line in lines:
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        try:
-            values = decode(text)
-        except (msgspec.DecodeError, RecursionError) as error:
-            # ValidationError, which says what stands there instead of an object, is a DecodeError too.
-            lines.bad(text, f"not a JSON object ({error})")
-            continue
-        url = values.pop("url", None)
-        if not isinstance(url, str):
-            lines.bad(text, "no key 'url' with a text in this object")
-        elif seed := _seed(url.strip(), values, lines, lines.number):
-            yield seed
-
-
-def _csv_seeds(lines: _Lines) -> Iterator[Seed]:
-    header = next((line for line in lines if line.strip() and not line.startswith("#")), None)
-    if header is None:
-        return
-    found = _columns(header)
-    if found is None:
-        names = printable(header.strip(), _SHOWN_CHARS)
-        raise lines.refuse(f"no column 'url'; the first line must name the columns, but it is '{names}'")
-    delimiter, columns = found
-    twice = next((name for name in columns if name and columns.count(name) > 1), None)
-    if twice is not None:
-        raise lines.refuse(f"two columns are called '{printable(twice, _SHOWN_CHARS)}'")
-    url_at = next(at for at, name in enumerate(columns) if name.lower() == "url")
-    # The reader's own limit for a field (csv.field_size_limit, 128 KiB) belongs to the whole process: left alone.
-    row_lines = _RowLines(lines)
-    rows = csv.reader(row_lines, delimiter=delimiter)
-    while True:
-        row_lines.row_chars = 0
-        number = lines.number + 1
-        try:
-            row = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            lines.bad("", f"not readable as CSV ({error})", number)
-            continue
-        if not any(row):
-            continue
-        if any(row[len(columns) :]):
-            why = f"{len(row)} values for {len(columns)} columns (put a value that holds {delimiter!r} in quotes)"
-            lines.bad(delimiter.join(row), why, number)
-            continue
-        named = zip(columns, row, strict=False)
-        extra = {name: value for at, (name, value) in enumerate(named) if name and at != url_at}
-        url = row[url_at].strip() if url_at < len(row) else ""
-        if seed := _seed(url, extra, lines, number):
-            yield seed
-
-
-def _columns(header: str) -> tuple[str, list[str]] | None:
-    """Return the delimiter and the names of the columns, if one of them is `url`."""
-    for delimiter in _DELIMITERS:
-        try:
-            names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter), [])]
-        except csv.Error:
-            continue
-        if any(name.lower() == "url" for name in names):
-            return delimiter, names
-    return None
-
-
-def _seed(url: str, extra: dict[str, Any], lines: _Lines, number: int) -> Seed | None:
-    if not url:
-        lines.bad("", "no URL", number)
-    elif _CONTROL.search(url):
-        # Parsing as browsers do would drop tabs and line breaks, and so join two URLs into one.
-        lines.bad(url, "control character in a URL", number)
-    else:
-        try:
-            return Seed(normalise(url), extra)
-        except UrlError:
-            too_long = f"URL of more than {MAX_URL_CHARS:,} characters"
-            lines.bad(url, too_long if len(url) > MAX_URL_CHARS else "not an http(s) URL", number)
-    return None
-
-
-_READERS: dict[_Format, Callable[[_Lines], Iterator[Seed]]] = {
-    "txt": _text_seeds,
-    "csv": _csv_seeds,
-    "jsonl": _json_seeds,
-}

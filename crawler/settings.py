@@ -10,11 +10,9 @@ set; one that holds a list has one item a line (`CRAWLER_FIELDS`: separated by c
 """
 
 import difflib
-import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -22,14 +20,31 @@ from msgspec import Struct
 
 from crawler.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, TransportKind
 from crawler.errors import ConfigError, SeedError, UrlError
-from crawler.model import RECORD_FIELDS
-from crawler.seeds import STDIN, is_url, looks_like_file, printable
+from crawler.printable import SHOWN_CHARS, printable
+from crawler.seeds import STDIN, is_url, looks_like_file
+from crawler.setting_kinds import (
+    BYTES,
+    COUNT,
+    DELAY,
+    FOLDER,
+    HEADERS,
+    LIMIT,
+    NAMES,
+    PATH,
+    PATTERNS,
+    SEED_LIST,
+    SWITCHED,
+    TEXT,
+    TIME,
+    TIME_LIMIT,
+    Kind,
+    choice,
+)
 from crawler.urls import authority, normalise
 
 __all__ = [
     "GROUPS",
     "SETTINGS",
-    "Kind",
     "LogLevel",
     "Run",
     "Setting",
@@ -42,27 +57,7 @@ __all__ = [
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
-_SHOWN_CHARS = 100
 _NAME_CHARS = 80
-_SIZE = re.compile(r"([0-9_]{1,20}(?:\.[0-9]{1,20})?) ?([kmgt]?)(i?)b?", re.IGNORECASE)
-_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-
-
-class Kind(Struct, frozen=True):
-    """What values a setting takes.
-
-    `expects` names them in error messages, `metavar` in the help. `value` turns a TOML value into the field's, and
-    raises ValueError or TypeError; `text` turns text into a TOML value. `many`: the option may be repeated.
-    `secret`: the value may hold a password and is not shown.
-    """
-
-    expects: str
-    metavar: str
-    value: Callable[[Any], Any]
-    text: Callable[[str], Any] = str
-    choices: tuple[str, ...] = ()
-    many: bool = False
-    secret: bool = False
 
 
 class Setting(Struct, frozen=True):
@@ -88,7 +83,7 @@ class Setting(Struct, frozen=True):
         try:
             return self.kind.value(self.kind.text(raw) if text and isinstance(raw, str) else raw)
         except (ValueError, TypeError, ArithmeticError) as error:
-            seen = "" if self.kind.secret else f", not {printable(repr(raw), _SHOWN_CHARS)}"
+            seen = "" if self.kind.secret else f", not {printable(repr(raw), SHOWN_CHARS)}"
             raise ConfigError(f"{where}: expected {self.kind.expects}{seen}") from error
 
 
@@ -198,7 +193,7 @@ def _known(key: str, value: object, path: Path) -> Setting:
     advice = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(names)}"
     if isinstance(value, dict):
         advice = "settings stand at the top of the file, not in a table"
-    raise ConfigError(f"{printable(str(path))}: unknown setting '{printable(key, _SHOWN_CHARS)}'; {advice}")
+    raise ConfigError(f"{printable(str(path))}: unknown setting '{printable(key, SHOWN_CHARS)}'; {advice}")
 
 
 def _located(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -229,113 +224,7 @@ def _by_option_name(message: str) -> str:
     return message
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise TypeError
-    return value
-
-
-def _any_text(value: Any) -> str:
-    return "" if value == "" else _text(value)
-
-
-def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _seconds(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise TypeError
-    return float(value)
-
-
-def _switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_text(item) for item in ([value] if isinstance(value, str) else _items(value)))
-
-
-def _items(value: Any) -> Sequence[Any]:
-    if not isinstance(value, list | tuple):
-        raise TypeError
-    return value
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if value == "all":
-        return RECORD_FIELDS
-    items = value.split(",") if isinstance(value, str) else _items(value)
-    return tuple(name for item in items if (name := _any_text(item).strip()))
-
-
-def _headers(value: Any) -> tuple[tuple[str, str], ...]:
-    pairs = []
-    for line in _texts(value):
-        name, colon, content = line.partition(":")
-        if not colon or not name.strip():
-            raise ValueError
-        pairs.append((name.strip(), content.strip()))
-    return tuple(pairs)
-
-
-def _size(value: Any) -> int:
-    if not isinstance(value, str):
-        return _integer(value)
-    match = _SIZE.fullmatch(value.strip())
-    if match is None:
-        raise ValueError
-    number, prefix, binary = match.groups()
-    if binary and not prefix:
-        raise ValueError
-    size = Decimal(number) * (1024 if binary else 1000) ** " kmgt".index(prefix.lower() or " ")
-    if size != int(size):
-        raise ValueError
-    return int(size)
-
-
-def _or_none(word: str, value: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Let `word` mean None, so that an option can take back what a settings file has set."""
-    return lambda given: None if given == word else value(given)
-
-
-def _or_word(word: str, text: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda given: word if given == word else text(given)
-
-
-def _choice(names: Sequence[str]) -> Kind:
-    def value(given: Any) -> str:
-        if given not in names:
-            raise ValueError
-        return str(given)
-
-    return Kind(f"one of {', '.join(names)}", "|".join(names), value, choices=tuple(names))
-
-
-def _boolean(text: str) -> bool:
-    return _SWITCH[text.strip().lower()] if text.strip().lower() in _SWITCH else _switch(text)
-
-
-_COUNT = Kind("a whole number", "N", _integer, int)
-_LIMIT = Kind("a whole number or 'none'", "N", _or_none("none", _integer), _or_word("none", int))
-_TIME = Kind("a number of seconds", "S", _seconds, float)
-_TIME_LIMIT = Kind("a number of seconds or 'none'", "S", _or_none("none", _seconds), _or_word("none", float))
-_DELAY = Kind("a number of seconds or 'auto'", "S|auto", _or_none("auto", _seconds), _or_word("auto", float))
-_BYTES = Kind("a size such as 10MB, 10MiB or 10_000_000", "BYTES", _size)
-_TEXT = Kind("a text", "TEXT", _any_text)
-_PATH = Kind("a path", "PATH", _text)
-_FOLDER = Kind("a path", "DIR", lambda value: Path(_text(value)))
-_PATTERNS = Kind("a list of texts", "REGEX", _texts, str.splitlines, many=True)
-_HEADERS = Kind("a list of texts like 'Name: value'", "'NAME: VALUE'", _headers, str.splitlines, many=True, secret=True)
-_NAMES = Kind("a list of names", "A,B,C", _names)
-_SWITCHED = Kind("true or false", "", _switch, _boolean)
-
-_SEEDS = Setting("seeds", "seeds", Kind("a list of texts", "SEED", _texts, many=True), "", "Where the crawl starts.")
+_SEEDS = Setting("seeds", "seeds", SEED_LIST, "", "Where the crawl starts.")
 """In a settings file only; on the command line seeds are the arguments, and replace these."""
 
 GROUPS: dict[str, tuple[Setting, ...]] = {
@@ -343,51 +232,51 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         Setting(
             "scope",
             "scope",
-            _choice(get_args(ScopeKind)),
+            choice(get_args(ScopeKind)),
             "host",
             "Links to follow: none (page), those below the seed's folder, on its host, its domain, or any.",
         ),
-        Setting("depth", "depth", _LIMIT, "none", "Links followed from a seed; 0 fetches the seeds alone."),
-        Setting("max-pages", "max_pages", _LIMIT, "none", "Stop after so many pages; a later run may have more."),
-        Setting("max-time", "max_time_s", _TIME_LIMIT, "none", "Stop after so many seconds."),
-        Setting("include", "include", _PATTERNS, "", "Follow only links whose URL matches this, or another --include."),
-        Setting("exclude", "exclude", _PATTERNS, "", "Follow no link whose URL matches this. May be repeated."),
+        Setting("depth", "depth", LIMIT, "none", "Links followed from a seed; 0 fetches the seeds alone."),
+        Setting("max-pages", "max_pages", LIMIT, "none", "Stop after so many pages; a later run may have more."),
+        Setting("max-time", "max_time_s", TIME_LIMIT, "none", "Stop after so many seconds."),
+        Setting("include", "include", PATTERNS, "", "Follow only links whose URL matches this, or another --include."),
+        Setting("exclude", "exclude", PATTERNS, "", "Follow no link whose URL matches this. May be repeated."),
     ),
     "How servers are treated": (
         Setting(
             "robots",
             "robots",
-            _choice(get_args(RobotsMode)),
+            choice(get_args(RobotsMode)),
             "obey",
             "Whether robots.txt, rel=nofollow and meta robots count.",
         ),
-        Setting("user-agent", "user_agent", _TEXT, DEFAULT_USER_AGENT, "Who the crawler says that it is."),
-        Setting("header", "headers", _HEADERS, "", "Send this header with each request. May be repeated."),
-        Setting("delay", "delay_s", _DELAY, "auto", "Seconds between requests to one host; auto follows its latency."),
-        Setting("per-host", "per_host", _COUNT, "2", "Requests under way at once to one host (name and port)."),
-        Setting("per-address", "per_address", _COUNT, "32", "The same for one IP address."),
-        Setting("concurrency", "concurrency", _COUNT, "256", "Requests under way at once."),
-        Setting("timeout", "timeout_s", _TIME, "30", "Seconds for one URL, from connecting to its last byte."),
-        Setting("retries", "retries", _COUNT, "2", "Attempts after the first."),
-        Setting("max-body", "max_body_bytes", _BYTES, "10MB", "Cut longer bodies there. Also like 512kB or 10MiB."),
-        Setting("allow-private", "allow_private", _SWITCHED, "no", "Fetch from loopback and private addresses too."),
+        Setting("user-agent", "user_agent", TEXT, DEFAULT_USER_AGENT, "Who the crawler says that it is."),
+        Setting("header", "headers", HEADERS, "", "Send this header with each request. May be repeated."),
+        Setting("delay", "delay_s", DELAY, "auto", "Seconds between requests to one host; auto follows its latency."),
+        Setting("per-host", "per_host", COUNT, "2", "Requests under way at once to one host (name and port)."),
+        Setting("per-address", "per_address", COUNT, "32", "The same for one IP address."),
+        Setting("concurrency", "concurrency", COUNT, "256", "Requests under way at once."),
+        Setting("timeout", "timeout_s", TIME, "30", "Seconds for one URL, from connecting to its last byte."),
+        Setting("retries", "retries", COUNT, "2", "Attempts after the first."),
+        Setting("max-body", "max_body_bytes", BYTES, "10MB", "Cut longer bodies there. Also like 512kB or 10MiB."),
+        Setting("allow-private", "allow_private", SWITCHED, "no", "Fetch from loopback and private addresses too."),
     ),
     "What comes out": (
-        Setting("output", "output", _PATH, "<job>/pages.jsonl", "File of the JSON lines; - is standard output.", "o"),
-        Setting("fields", "fields", _NAMES, "all", "Record fields to write, in that order."),
+        Setting("output", "output", PATH, "<job>/pages.jsonl", "File of the JSON lines; - is standard output.", "o"),
+        Setting("fields", "fields", NAMES, "all", "Record fields to write, in that order."),
     ),
     "The job": (
-        Setting("job", "job", _FOLDER, "output/<name>", "Folder of the crawl's state; its name comes from the seeds."),
-        Setting("fresh", "fresh", _SWITCHED, "no", "Start the job over: forget its state and its records."),
-        Setting("strict", "strict", _SWITCHED, "no", "Stop at the first bad line of a seed file."),
+        Setting("job", "job", FOLDER, "output/<name>", "Folder of the crawl's state; its name comes from the seeds."),
+        Setting("fresh", "fresh", SWITCHED, "no", "Start the job over: forget its state and its records."),
+        Setting("strict", "strict", SWITCHED, "no", "Stop at the first bad line of a seed file."),
     ),
     "The machine": (
-        Setting("parsers", "parsers", _COUNT, "2", "Parser processes."),
-        Setting("transport", "transport", _choice(get_args(TransportKind)), "aiohttp", "What downloads."),
+        Setting("parsers", "parsers", COUNT, "2", "Parser processes."),
+        Setting("transport", "transport", choice(get_args(TransportKind)), "aiohttp", "What downloads."),
     ),
     "The terminal": (
-        Setting("quiet", "quiet", _SWITCHED, "no", "Print nothing but errors."),
-        Setting("log-level", "log_level", _choice(get_args(LogLevel)), "info", "What the log tells."),
+        Setting("quiet", "quiet", SWITCHED, "no", "Print nothing but errors."),
+        Setting("log-level", "log_level", choice(get_args(LogLevel)), "info", "What the log tells."),
     ),
 }
 """All settings that have an option, in the order of the help."""

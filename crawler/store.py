@@ -37,7 +37,10 @@ REOPENABLE = b"s"
 """State byte of a URL skipped for a reason that another link to it can lift (scope, depth, nofollow)."""
 
 _FAMILIES = ("urls", "queue", "later", "seeds", "hosts", "meta")
-_MIB = 1 << 20
+_CACHE_BYTES = 32 << 20
+"""Blocks, indexes and Bloom filters that stay in memory, for all families together."""
+_MEMTABLE_BYTES = 8 << 20
+"""Rows of one family that are gathered before they are written as a file; there are at most two such tables."""
 
 
 class UrlRow(Struct, frozen=True, array_like=True):
@@ -82,10 +85,9 @@ class Store:
         self._pending_removed: set[bytes] = set()
         try:
             access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
-            options = _options()
-            self._db = rocksdict.Rdict(
-                str(path), options, column_families={name: _options() for name in _FAMILIES}, access_type=access
-            )
+            cache = rocksdict.Cache(_CACHE_BYTES)
+            families = {name: _options(cache) for name in _FAMILIES}
+            self._db = rocksdict.Rdict(str(path), _options(cache), column_families=families, access_type=access)
         except Exception as error:  # rocksdict raises bare Exception
             raise StorageError(f"cannot open the store {path}: {error}") from error
         self._families = {name: self._db.get_column_family(name) for name in _FAMILIES}
@@ -259,7 +261,7 @@ def _later_key(at: float, url_key: bytes) -> bytes:
     return max(0, int(at * 1e6)).to_bytes(8, "big") + url_key
 
 
-def _options() -> rocksdict.Options:
+def _options(cache: rocksdict.Cache) -> rocksdict.Options:
     """Options of one family: small fixed memory, Bloom filters (most keys asked for are new), quick compaction.
 
     The deletion collector: the queue is deleted from its front; without it a scan would walk tombstones.
@@ -267,9 +269,9 @@ def _options() -> rocksdict.Options:
     options = rocksdict.Options(raw_mode=True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
-    options.set_write_buffer_size(16 * _MIB)
+    options.set_write_buffer_size(_MEMTABLE_BYTES)
     options.set_max_write_buffer_number(2)
-    options.set_max_total_wal_size(64 * _MIB)
+    options.set_max_total_wal_size(64 << 20)
     options.set_max_open_files(128)
     options.set_keep_log_file_num(2)
     options.set_max_background_jobs(2)
@@ -278,6 +280,6 @@ def _options() -> rocksdict.Options:
     table = rocksdict.BlockBasedOptions()
     table.set_bloom_filter(10, False)
     table.set_cache_index_and_filter_blocks(True)
-    table.set_block_cache(rocksdict.Cache(16 * _MIB))
+    table.set_block_cache(cache)
     options.set_block_based_table_factory(table)
     return options

@@ -263,7 +263,7 @@ class ParserProcess:
         write that nobody reads; it goes on when no reader is left (newer Pythons: `Queue._terminate_broken`).
         """
         inbox: Any = self._inbox
-        #  # noqa: SLF001 - see above
+        inbox._reader.close()  # noqa: SLF001 - see above
         inbox.close()
         inbox.join_thread()
         inbox._writer.close()  # noqa: SLF001 - the thread leaves it open when its write failed

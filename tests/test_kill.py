@@ -140,7 +140,7 @@ def test_killed_at_a_named_point_the_resumed_crawl_is_whole(server, expected, tm
     if point.startswith("in-resume"):
         process = job.start("after-fetch", "300")
         assert process.wait(timeout=60) == -signal.SIGKILL
-    process = job.start(point, "1" if point.startswith("in-resume") else "3")
+    process = job.start(point, "1" if point.startswith("in-resume") else "2")
     assert process.wait(timeout=60) == -signal.SIGKILL, f"{point} was never reached"
     job.finish(expected)
 

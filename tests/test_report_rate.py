@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.report.estimate import estimate
-from crawler.report.quantity import count, duration, plain, rate, share, short_count, size
+from crawler.report.quantity import count, duration, rate, share, short_count, size
 from crawler.report.rate import History, Rates, rates
 from crawler.stats import CrawlStats
 
@@ -127,24 +127,3 @@ def test_quantities_are_written_for_people(written: str, expected: str):
 @given(st.floats(0, 1e12))
 def test_a_duration_of_any_length_can_be_written(seconds: float):
     assert duration(seconds)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("site01.localhost", "site01.localhost"),
-        ("bücher.example 漢字", "bücher.example 漢字"),
-        ("\x1b[2Jgone", "\\x1b[2Jgone"),
-        ("two\nlines\r", "two\\nlines\\r"),
-        ("\u202eevil", "\\u202eevil"),
-        ("\udc80", "\\udc80"),
-        ("\x9b31m", "\\x9b31m"),
-    ],
-)
-def test_what_is_not_printable_becomes_visible(text: str, expected: str):
-    assert plain(text) == expected
-
-
-@given(st.text())
-def test_foreign_text_is_always_printable_afterwards(text: str):
-    assert plain(text).isprintable()

@@ -14,7 +14,8 @@ import pytest
 
 from crawler.errors import SeedError, StorageError
 from crawler.model import Seed
-from crawler.seeds import MAX_LINE_BYTES, BadSeed, fingerprint, looks_like_file, printable, read_seeds, spool
+from crawler.seed_lines import MAX_LINE_BYTES
+from crawler.seeds import BadSeed, fingerprint, looks_like_file, read_seeds, spool
 
 
 def seeds_of(*sources, stdin=None):
@@ -399,21 +400,6 @@ def test_spool_that_cannot_be_written_is_a_storage_failure(tmp_path):
 )
 def test_looks_like_file(source, answer):
     assert looks_like_file(source) is answer
-
-
-@pytest.mark.parametrize(
-    ("text", "limit", "shown"),
-    [
-        ("plain ü", None, "plain ü"),
-        ("a\nb\x1b[31m\x9b\x7f", None, r"a\nb\x1b[31m\x9b\x7f"),
-        ("\u202e\ud800\u2028", None, r"\u202e\ud800\u2028"),
-        ("x" * 100, 100, "x" * 100),
-        ("x" * 101, 100, "x" * 99 + "…"),
-    ],
-)
-def test_printable_is_one_harmless_line(text, limit, shown):
-    assert printable(text, limit) == shown
-    assert shown.isprintable()
 
 
 SAMPLES = Path(__file__).parent.parent / "seeds"

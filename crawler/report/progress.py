@@ -11,9 +11,10 @@ from typing import Literal
 from rich.console import Console
 from rich.live import Live
 
+from crawler.printable import printable
 from crawler.report.bottleneck import Bottleneck, bottleneck
 from crawler.report.estimate import estimate
-from crawler.report.quantity import count, duration, plain, rate, size
+from crawler.report.quantity import count, duration, rate, size
 from crawler.report.rate import History, rates
 from crawler.report.screen import Frame, View, errors, frame
 from crawler.stats import CrawlStats
@@ -160,7 +161,7 @@ def log_line(view: View) -> str:
     wrong = errors(s)
     failed = f"; {count(sum(number for _, number in wrong))} errors, most: {wrong[0][0]}" if wrong else ""
     left = "unknown" if view.end.left_s is None else duration(view.end.left_s)
-    return plain(
+    return printable(
         f"{duration(s.elapsed_s)}: {done}, {rate(view.recent.pages_per_s)} pages/s, {size(view.recent.bytes_per_s)}/s; "
         f"{count(s.queued)} queued, {s.fetching}/{s.concurrency} fetching, {s.parsing}/{s.parse_capacity} parsing, "
         f"{count(s.committing)} committing, {count(s.active_hosts)} hosts{failed}; "

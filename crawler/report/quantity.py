@@ -1,6 +1,6 @@
-"""Numbers and foreign text as people read them on a terminal."""
+"""Numbers as people read them on a terminal."""
 
-__all__ = ["count", "duration", "plain", "rate", "share", "short_count", "size"]
+__all__ = ["count", "duration", "rate", "share", "short_count", "size"]
 
 
 def count(number: int) -> str:
@@ -57,14 +57,3 @@ def duration(seconds: float) -> str:
             rest = whole % big // small
             return f"{whole // big:,} {big_name}" + (f" {rest} {small_name}" if rest else "")
     raise AssertionError(seconds)
-
-
-def plain(text: str) -> str:
-    r"""Return `text` with all that is not printable made visible: it cannot steer a terminal or forge a line.
-
-    Control characters, escape sequences, line breaks, bidirectional overrides and lone surrogates become `\x1b`
-    and the like. Rich markup is harmless here: nothing in this package is printed with markup on.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -14,9 +14,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
+from crawler.printable import printable
 from crawler.report.bottleneck import Bottleneck, Stage
 from crawler.report.estimate import Estimate
-from crawler.report.quantity import count, duration, plain, rate, share, short_count, size
+from crawler.report.quantity import count, duration, rate, share, short_count, size
 from crawler.report.rate import Rates
 from crawler.stats import CrawlStats
 
@@ -150,7 +151,7 @@ def phrase(status: int) -> str:
 def _head(view: View, inner: int, glyphs: Glyphs) -> Line:
     elapsed = duration(view.stats.elapsed_s)
     room = inner - len(elapsed) - 2
-    return [(set_cell_size(_short(plain(view.title), room, glyphs), room), "title"), ("  " + elapsed, "label")]
+    return [(set_cell_size(_short(printable(view.title), room, glyphs), room), "title"), ("  " + elapsed, "label")]
 
 
 def _pages(view: View, inner: int, glyphs: Glyphs) -> Line:
@@ -297,7 +298,7 @@ def _column(title: str, kinds: list[tuple[str, int]], cell: int, rows: int, glyp
     for kind, number in kinds:
         shown = count(number)
         room = cell - len(shown) - 1
-        lines.append([(set_cell_size(_short(plain(kind), room, glyphs), room), "label"), (" " + shown, "")])
+        lines.append([(set_cell_size(_short(printable(kind), room, glyphs), room), "label"), (" " + shown, "")])
     return lines
 
 

@@ -12,13 +12,14 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from crawler import __version__
 from crawler.config import CrawlConfig
 from crawler.errors import StorageError
+from crawler.printable import printable
 from crawler.report.ending import Ending, ending
-from crawler.report.quantity import count, duration, plain, rate, size
+from crawler.report.quantity import count, duration, rate, size
 from crawler.report.screen import STYLES, phrase
 from crawler.stats import CrawlStats, Ended
+from crawler.version import __version__
 
 __all__ = ["Summary", "print_summary", "summarise", "summary_path", "write_summary"]
 
@@ -127,7 +128,7 @@ def print_summary(stats: CrawlStats, config: CrawlConfig, *, console: Console | 
     end = ending(stats, config)
     _print_facts(console, _head(stats, end))
     tables = [
-        ("outcome", "URLs", [(plain(kind), count(number)) for kind, number in _top(stats.outcomes)]),
+        ("outcome", "URLs", [(printable(kind), count(number)) for kind, number in _top(stats.outcomes)]),
         ("status", "records", [(_status(status), count(number)) for status, number in _top(stats.statuses)]),
     ]
     cells = [row for title, unit, rows in tables for row in [(title, unit), *rows]]
@@ -163,8 +164,8 @@ def _head(stats: CrawlStats, end: Ending) -> list[Row]:
 def _foot(config: CrawlConfig, end: Ending) -> list[Row]:
     output = config.output_path
     rows = [
-        ("records", "standard output" if output is None else plain(_text(output))),
-        ("summary", plain(_text(summary_path(config)))),
+        ("records", "standard output" if output is None else printable(_text(output))),
+        ("summary", printable(_text(summary_path(config)))),
     ]
     return [*rows, ("next", end.then)] if end.then else rows
 

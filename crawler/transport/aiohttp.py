@@ -23,21 +23,13 @@ from yarl import URL
 
 from crawler.config import CrawlConfig
 from crawler.model import Failure
-from crawler.transport.base import (
-    Body,
-    CodingError,
-    FetchRequest,
-    FetchResult,
-    clean_headers,
-    dns_failure,
-    is_redirect,
-    one_line,
-    request_headers,
-    tls_context,
-    tls_failure,
-    with_headers,
-)
+from crawler.transport.base import FetchRequest, FetchResult, is_redirect
+from crawler.transport.body import Body
+from crawler.transport.coding import CodingError
+from crawler.transport.failures import connect_failure, dns_failure, one_line, tls_failure
 from crawler.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
+from crawler.transport.headers import clean_headers, content_encoding, request_headers, with_headers
+from crawler.transport.tls import tls_context
 
 __all__ = ["AiohttpTransport"]
 
@@ -142,21 +134,10 @@ class AiohttpTransport:
                 raise _ViolationError(f"status {status} without having been asked for")
             headers = clean_headers(response.headers.items(), "utf-8", "surrogateescape")
             redirect = is_redirect(status, headers)
-            encoding = "" if redirect else ", ".join([value for name, value in headers if name == "content-encoding"])
-            body = Body(encoding, request.max_body_bytes)
+            body = Body("" if redirect else content_encoding(headers), request.max_body_bytes)
             if not redirect:
                 await _read_all(response.content, body, attempt)
-            content = body.finish()
-            return FetchResult(
-                url=request.url,
-                status=status,
-                headers=headers,
-                body=content,
-                body_bytes=len(content),
-                truncated=body.truncated,
-                latency_s=latency_s,
-                address=attempt.address,
-            )
+            return body.result(request, status, headers, latency_s=latency_s, address=attempt.address)
         finally:
             response.release()  # to the pool if it was read to its end, else closed
 
@@ -339,8 +320,7 @@ def _failure(error: Exception, attempt: _Attempt, url: str) -> Failure:  # noqa:
         case aiohttp.ClientConnectorDNSError():
             return dns_failure(error.host, error.os_error.__cause__ or error.os_error)
         case aiohttp.ClientConnectorError():
-            kind = "reset" if isinstance(error.os_error, ConnectionResetError) else "connect"
-            return Failure(kind, error.os_error.strerror or str(error.os_error), retryable=True)
+            return connect_failure(error.os_error)
         case aiohttp.ServerDisconnectedError():
             return Failure("protocol", "connection closed without an answer", retryable=True)
         case aiohttp.ClientPayloadError():

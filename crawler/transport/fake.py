@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
+from msgspec import structs
+
 from crawler.model import Failure
 from crawler.transport.base import FetchRequest, FetchResult
 
@@ -69,13 +71,4 @@ def answer(
 def _cut(result: FetchResult, limit: int) -> FetchResult:
     if len(result.body) <= limit:
         return result
-    return FetchResult(
-        result.url,
-        result.status,
-        result.headers,
-        result.body[:limit],
-        limit,
-        truncated=True,
-        latency_s=result.latency_s,
-        address=result.address,
-    )
+    return structs.replace(result, body=result.body[:limit], body_bytes=limit, truncated=True)

@@ -10,13 +10,10 @@ import asyncio
 import contextlib
 import http.client
 import logging
-import os
 import queue
-import socket
 import ssl
 import threading
 import time
-from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -29,21 +26,13 @@ from requests.structures import CaseInsensitiveDict
 
 from crawler.config import CrawlConfig
 from crawler.model import Failure
-from crawler.transport.base import (
-    BODY_PIECE_BYTES,
-    Body,
-    CodingError,
-    FetchRequest,
-    FetchResult,
-    clean_headers,
-    dns_failure,
-    is_redirect,
-    one_line,
-    request_headers,
-    tls_context,
-    tls_failure,
-)
-from crawler.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
+from crawler.transport.base import FetchRequest, FetchResult, is_redirect
+from crawler.transport.body import Body
+from crawler.transport.coding import PIECE_BYTES, CodingError
+from crawler.transport.failures import one_line, tls_failure
+from crawler.transport.guard import AddressGuard
+from crawler.transport.headers import clean_headers, content_encoding, request_headers
+from crawler.transport.requests_connections import CURRENT, Adapter, Attempt
 
 __all__ = ["RequestsTransport"]
 
@@ -67,7 +56,7 @@ class RequestsTransport:
         self._most_threads = config.concurrency
         self._guard = AddressGuard(allow_private=config.allow_private)
         self._headers = {name: value.encode() for name, value in request_headers(config).items()}
-        self._adapter = _Adapter(hosts=config.concurrency, per_host=config.per_host + 1)
+        self._adapter = Adapter(hosts=config.concurrency, per_host=config.per_host + 1)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
@@ -118,7 +107,7 @@ class RequestsTransport:
         session.mount("https://", self._adapter)
         while (job := self._jobs.get()) is not None:
             job.begin()
-            _CURRENT.attempt = job.attempt
+            CURRENT.attempt = job.attempt
             try:
                 result = _fetch(session, job.request, job.attempt)
             finally:
@@ -141,7 +130,7 @@ class _Job:
 
     def __init__(self, request: FetchRequest, guard: AddressGuard, loop: asyncio.AbstractEventLoop) -> None:
         self.request = request
-        self.attempt = _Attempt(guard)
+        self.attempt = Attempt(guard)
         self.result: asyncio.Future[FetchResult | Failure] = loop.create_future()
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
@@ -179,177 +168,6 @@ class _Job:
         self.attempt.abort()
 
 
-class _Attempt:
-    """What one fetch found out on its way, and the means to end it from outside.
-
-    Written by its thread; `abort` alone may be called from another one, and the lock is for that.
-    """
-
-    def __init__(self, guard: AddressGuard) -> None:
-        self.deadline = 0.0
-        self.address: str | None = None
-        self.answered = False
-        self.reused = True  # until a new connection is made
-        self.failure: Failure | None = None
-        self._guard = guard
-        self._lock = threading.Lock()
-        self._aborted = False
-        self._wire: socket.socket | None = None
-
-    def left_s(self) -> float:
-        """Seconds until the deadline. Raises TimeoutError when there are none."""
-        left_s = self.deadline - time.monotonic()
-        if left_s <= 0 or self._aborted:
-            raise TimeoutError("the deadline has passed")
-        return left_s
-
-    def timeout(self, request: FetchRequest) -> Failure:
-        """The failure of a fetch that took too long."""
-        if self.answered:
-            where = "the body did not end"
-        else:
-            where = "not connected" if self._wire is None else "no complete headers"
-        return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
-
-    def attach(self, connection: socket.socket) -> None:
-        """Remember the connection, by a duplicate: TLS moves the descriptor, http.client closes it early."""
-        self.detach()
-        wire = socket.socket(fileno=os.dup(connection.fileno()))
-        with self._lock:
-            if not self._aborted:
-                self._wire = wire
-                return
-        wire.close()
-        raise TimeoutError("the deadline has passed")
-
-    def take_up(self, connection: socket.socket | None) -> None:
-        """Note the connection that the request goes out on, None if it is still to be made."""
-        if self.reused and connection is not None:
-            self.attach(connection)
-            self.address = str(connection.getpeername()[0])
-
-    def detach(self) -> None:
-        """Forget the connection."""
-        with self._lock:
-            wire, self._wire = self._wire, None
-        if wire is not None:
-            wire.close()
-
-    def abort(self) -> None:
-        """End it now: whatever the thread waits for on the connection fails at once."""
-        with self._lock:
-            self._aborted = True
-            if self._wire is not None:
-                with contextlib.suppress(OSError):
-                    self._wire.shutdown(socket.SHUT_RDWR)
-
-    def connect(self, host: str, port: int) -> socket.socket:
-        """Resolve, ask the guard, connect; the addresses of a name one after the other.
-
-        Sets `failure` before it raises, because urllib3 and requests wrap what comes out beyond recognition.
-        """
-        self.reused = False
-        try:
-            names = LOOPBACK_ADDRESSES if is_localhost(host) else (host,)
-            infos = [info for name in names for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
-        except (OSError, UnicodeError) as error:
-            self.failure = dns_failure(host, error)
-            raise ConnectionError(self.failure.detail) from error
-        refusal = None
-        problem: OSError | None = None
-        for position, (family, kind, protocol, _, where) in enumerate(infos):
-            reason = self._guard.refuses(str(where[0]))
-            if reason is not None:
-                refusal = f"{reason}: {where[0]}"
-                continue
-            connection = socket.socket(family, kind, protocol)
-            try:
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.settimeout(self.left_s() / (len(infos) - position))
-                self.attach(connection)
-                connection.connect(where)
-            except OSError as error:
-                problem = error
-                connection.close()
-                continue
-            self.address = str(where[0])
-            return connection
-        self.failure = _not_connected(problem, refusal)
-        raise ConnectionError(self.failure.detail) from problem
-
-
-def _not_connected(problem: OSError | None, refusal: str | None) -> Failure:
-    if problem is None:
-        return Failure("private-address", refusal or "no address", retryable=False)
-    if isinstance(problem, TimeoutError):
-        return Failure("timeout", "not connected in time", retryable=True)
-    kind = "reset" if isinstance(problem, ConnectionResetError) else "connect"
-    return Failure(kind, problem.strerror or str(problem), retryable=True)
-
-
-class _Current(threading.local):
-    """The attempt that this thread is busy with: urllib3 has no other way to tell a connection."""
-
-    attempt: _Attempt
-
-
-_CURRENT = _Current()
-
-
-class _HTTPConnection(urllib3.connection.HTTPConnection):
-    """Connects through the attempt, and tells it when it is used again."""
-
-    def _new_conn(self) -> socket.socket:
-        return _CURRENT.attempt.connect(self._dns_host, self.port or 80)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _CURRENT.attempt.take_up(self.sock)
-        super().request(*args, **kwargs)
-
-
-class _HTTPSConnection(urllib3.connection.HTTPSConnection):
-    """The same with TLS."""
-
-    def _new_conn(self) -> socket.socket:
-        return _CURRENT.attempt.connect(self._dns_host, self.port or 443)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _CURRENT.attempt.take_up(self.sock)
-        super().request(*args, **kwargs)
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Pools for `hosts` hosts with `per_host` idle connections each, made of the classes above."""
-
-    def __init__(self, *, hosts: int, per_host: int) -> None:
-        super().__init__(pool_connections=hosts, pool_maxsize=per_host)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return tls_context()  # 50 ms, and many crawls need none
-
-    def build_connection_pool_key_attributes(
-        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
-    ) -> Any:
-        """Use the context that all transports share."""
-        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-        if host["scheme"] == "https":
-            pool["ssl_context"] = self._tls
-        return host, pool
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Load no other authorities: the context has them."""
-
-
 class _Session(requests.Session):
     """A session that leaves redirects alone: even with `allow_redirects=False` requests would read their bodies."""
 
@@ -358,7 +176,7 @@ class _Session(requests.Session):
         return None
 
 
-def _fetch(session: requests.Session, request: FetchRequest, attempt: _Attempt) -> FetchResult | Failure:
+def _fetch(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult | Failure:
     while True:
         try:
             return _exchange(session, request, attempt)
@@ -372,11 +190,11 @@ def _fetch(session: requests.Session, request: FetchRequest, attempt: _Attempt) 
                 return failure
 
 
-def _exchange(session: requests.Session, request: FetchRequest, attempt: _Attempt) -> FetchResult:
+def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult:
     attempt.reused = True
     started = time.perf_counter()
-    headers = {name: value.encode() for name, value in request.headers}
-    prepared = session.prepare_request(requests.Request("GET", request.url, headers=headers))
+    own = {name: value.encode() for name, value in request.headers}
+    prepared = session.prepare_request(requests.Request("GET", request.url, headers=own))
     prepared.url = request.url  # as little rewriting as possible: the normal form is not ours to change
     response = session.send(prepared, stream=True, timeout=attempt.left_s(), allow_redirects=False, proxies={})
     latency_s = time.perf_counter() - started
@@ -385,31 +203,20 @@ def _exchange(session: requests.Session, request: FetchRequest, attempt: _Attemp
         raw = response.raw
         if response.status_code < 200:
             raise http.client.BadStatusLine(f"status {response.status_code} without having been asked for")
-        pairs = clean_headers(raw.headers.iteritems(), "latin-1")
-        redirect = is_redirect(response.status_code, pairs)
-        encoding = "" if redirect else ", ".join(value for name, value in pairs if name == "content-encoding")
-        body = Body(encoding, request.max_body_bytes)
+        headers = clean_headers(raw.headers.iteritems(), "latin-1")
+        redirect = is_redirect(response.status_code, headers)
+        body = Body("" if redirect else content_encoding(headers), request.max_body_bytes)
         if not redirect or raw.length_remaining == 0:
             _read_all(raw, body, attempt)
-        content = body.finish()
-        return FetchResult(
-            url=request.url,
-            status=response.status_code,
-            headers=pairs,
-            body=content,
-            body_bytes=len(content),
-            truncated=body.truncated,
-            latency_s=latency_s,
-            address=attempt.address,
-        )
+        return body.result(request, response.status_code, headers, latency_s=latency_s, address=attempt.address)
     finally:
         response.close()  # a connection that was read to its end is back in the pool by now
 
 
-def _read_all(raw: urllib3.BaseHTTPResponse, body: Body, attempt: _Attempt) -> None:
+def _read_all(raw: urllib3.BaseHTTPResponse, body: Body, attempt: Attempt) -> None:
     """Read until the end of the answer, or until the body wants no more."""
     reads = received = 0
-    while chunk := raw.read1(BODY_PIECE_BYTES, decode_content=False):
+    while chunk := raw.read1(PIECE_BYTES, decode_content=False):
         attempt.left_s()
         if not body.feed(chunk):
             return
@@ -419,7 +226,7 @@ def _read_all(raw: urllib3.BaseHTTPResponse, body: Body, attempt: _Attempt) -> N
             time.sleep(_DRIP_PAUSE_S)
 
 
-def _failure(error: Exception, attempt: _Attempt, request: FetchRequest) -> Failure:  # noqa: PLR0911 - a table of cases
+def _failure(error: Exception, attempt: Attempt, request: FetchRequest) -> Failure:  # noqa: PLR0911 - a table of cases
     """What an exception means: the first cause that has a meaning of its own."""
     if attempt.failure is not None:
         return attempt.failure

@@ -15,7 +15,8 @@ import pytest
 import uvloop
 
 from crawler.model import Failure
-from crawler.transport.base import FetchRequest, FetchResult, zstd
+from crawler.transport.base import FetchRequest, FetchResult
+from crawler.transport.coding import zstd
 from tests.transport.conftest import TRANSPORTS, settings
 from tests.transport.raw_server import DATA, RawServer, chunked, page, reset, says
 

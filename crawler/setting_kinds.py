@@ -1,0 +1,161 @@
+"""The kinds of values that settings take: from text or TOML to the value of a field. Pure."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from crawler.model import RECORD_FIELDS
+
+__all__ = [
+    "BYTES",
+    "COUNT",
+    "DELAY",
+    "FOLDER",
+    "HEADERS",
+    "LIMIT",
+    "NAMES",
+    "PATH",
+    "PATTERNS",
+    "SEED_LIST",
+    "SWITCHED",
+    "TEXT",
+    "TIME",
+    "TIME_LIMIT",
+    "Kind",
+    "choice",
+]
+
+_SIZE = re.compile(r"([0-9_]{1,20}(?:\.[0-9]{1,20})?) ?([kmgt]?)(i?)b?", re.IGNORECASE)
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+class Kind(Struct, frozen=True):
+    """What values a setting takes.
+
+    `expects` names them in error messages, `metavar` in the help. `value` turns a TOML value into the field's, and
+    raises ValueError or TypeError; `text` turns text into a TOML value. `many`: the option may be repeated.
+    `secret`: the value may hold a password and is not shown.
+    """
+
+    expects: str
+    metavar: str
+    value: Callable[[Any], Any]
+    text: Callable[[str], Any] = str
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    secret: bool = False
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise TypeError
+    return value
+
+
+def _any_text(value: Any) -> str:
+    return "" if value == "" else _text(value)
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise TypeError
+    return float(value)
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_text(item) for item in ([value] if isinstance(value, str) else _items(value)))
+
+
+def _items(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise TypeError
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if value == "all":
+        return RECORD_FIELDS
+    items = value.split(",") if isinstance(value, str) else _items(value)
+    return tuple(name for item in items if (name := _any_text(item).strip()))
+
+
+def _headers(value: Any) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for line in _texts(value):
+        name, colon, content = line.partition(":")
+        if not colon or not name.strip():
+            raise ValueError
+        pairs.append((name.strip(), content.strip()))
+    return tuple(pairs)
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, str):
+        return _integer(value)
+    match = _SIZE.fullmatch(value.strip())
+    if match is None:
+        raise ValueError
+    number, prefix, binary = match.groups()
+    if binary and not prefix:
+        raise ValueError
+    size = Decimal(number) * (1024 if binary else 1000) ** " kmgt".index(prefix.lower() or " ")
+    if size != int(size):
+        raise ValueError
+    return int(size)
+
+
+def _or_none(word: str, value: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let `word` mean None, so that an option can take back what a settings file has set."""
+    return lambda given: None if given == word else value(given)
+
+
+def _or_word(word: str, text: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda given: word if given == word else text(given)
+
+
+def choice(names: Sequence[str]) -> Kind:
+    """Return the kind of a setting that takes one of `names`."""
+
+    def value(given: Any) -> str:
+        if given not in names:
+            raise ValueError
+        return str(given)
+
+    return Kind(f"one of {', '.join(names)}", "|".join(names), value, choices=tuple(names))
+
+
+def _boolean(text: str) -> bool:
+    return _SWITCH[text.strip().lower()] if text.strip().lower() in _SWITCH else _switch(text)
+
+
+COUNT = Kind("a whole number", "N", _integer, int)
+LIMIT = Kind("a whole number or 'none'", "N", _or_none("none", _integer), _or_word("none", int))
+TIME = Kind("a number of seconds", "S", _seconds, float)
+TIME_LIMIT = Kind("a number of seconds or 'none'", "S", _or_none("none", _seconds), _or_word("none", float))
+DELAY = Kind("a number of seconds or 'auto'", "S|auto", _or_none("auto", _seconds), _or_word("auto", float))
+BYTES = Kind("a size such as 10MB, 10MiB or 10_000_000", "BYTES", _size)
+TEXT = Kind("a text", "TEXT", _any_text)
+PATH = Kind("a path", "PATH", _text)
+FOLDER = Kind("a path", "DIR", lambda value: Path(_text(value)))
+SEED_LIST = Kind("a list of texts", "SEED", _texts, many=True)
+PATTERNS = Kind("a list of texts", "REGEX", _texts, str.splitlines, many=True)
+HEADERS = Kind("a list of texts like 'Name: value'", "'NAME: VALUE'", _headers, str.splitlines, many=True, secret=True)
+NAMES = Kind("a list of names", "A,B,C", _names)
+SWITCHED = Kind("true or false", "", _switch, _boolean)

@@ -1,0 +1,185 @@
+"""Content-Encoding: what is offered to servers, and how it is undone, a piece at a time."""
+
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+try:
+    import brotli  # type: ignore[import-untyped]
+except ImportError:  # an optional speed-up of aiohttp; without it br is not offered to servers
+    brotli = None
+try:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+except ImportError:
+    zstd = None  # type: ignore[assignment]
+
+__all__ = ["OFFERED_CODINGS", "PIECE_BYTES", "CodingError", "Decoder", "decoders"]
+
+PIECE_BYTES = 65_536
+"""A decoder hands out at most about this much at a time, however well the body was compressed."""
+
+_MOST_LAYERS = 2
+_MOST_MEMBERS = 1024
+_ZSTD_WINDOW_LOG = 23  # 8 MiB, the most that RFC 9659 §3 lets a server ask for
+
+
+class CodingError(Exception):
+    """A body's Content-Encoding cannot be undone. Stays inside the transports: it becomes `Failure("encoding")`."""
+
+
+class Decoder(Protocol):
+    """Undoes one coding, a piece at a time. `complete` says whether its stream has come to a proper end."""
+
+    complete: bool
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes; give what they decode to. Raises `CodingError` for a broken stream."""
+        ...
+
+
+class _Gzip:
+    """RFC 1952: any number of members; what follows the last one and is no member is ignored, as browsers do."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._members = 1
+        self._held = b""  # a first byte that may begin another member
+        self._ignore = False
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        while not self._ignore:
+            if self.complete:
+                data = self._held + data
+                self._held = b""
+                if data in (b"", b"\x1f"):
+                    self._held = data
+                    return
+                if not data.startswith(b"\x1f\x8b"):
+                    self._ignore = True
+                    return
+                self._members += 1
+                if self._members > _MOST_MEMBERS:
+                    raise CodingError(f"more than {_MOST_MEMBERS:,} gzip members")
+                self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                self.complete = False
+            yield from _inflate(self._stream, data)
+            if not self._stream.eof:
+                return
+            self.complete = True
+            data = self._stream.unused_data
+
+
+class _Deflate:
+    """RFC 9110 §8.4.1.2 wants the zlib format; many servers send the bare deflate stream instead."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._stream: zlib._Decompress | None = None
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        if self.complete or not data:
+            return
+        if self._stream is None:
+            # Compression method 8 in the low half of the first byte is what tells zlib (RFC 1950 §2.2).
+            self._stream = zlib.decompressobj(zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS)
+        yield from _inflate(self._stream, data)
+        self.complete = self._stream.eof
+
+
+def _inflate(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
+    try:
+        while True:
+            piece = stream.decompress(data, PIECE_BYTES)
+            if piece:
+                yield piece
+            data = stream.unconsumed_tail
+            # A full piece may leave output behind in zlib although all input is used up.
+            if stream.eof or (not data and len(piece) < PIECE_BYTES):
+                return
+    except zlib.error as error:
+        raise CodingError(str(error)) from error
+
+
+class _Brotli:
+    """RFC 7932."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._stream = brotli.Decompressor()
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        try:
+            while not self.complete:
+                piece = self._stream.process(data, output_buffer_limit=PIECE_BYTES)
+                self.complete = self._stream.is_finished()
+                if not piece:
+                    return
+                yield piece
+                data = b""  # there may be more inside, even if it would accept more data
+        except brotli.error as error:
+            raise CodingError(str(error) or "broken brotli stream") from error
+
+
+class _Zstd:
+    """RFC 8878: any number of frames."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._members = 0
+        self._stream: zstd.ZstdDecompressor | None = None
+
+    def decode(self, data: bytes) -> Iterator[bytes]:
+        try:
+            while data or not (self._stream is None or self._stream.needs_input):
+                if self._stream is None:
+                    self._members += 1
+                    if self._members > _MOST_MEMBERS:
+                        raise CodingError(f"more than {_MOST_MEMBERS:,} zstd frames")
+                    window = int(zstd.DecompressionParameter.window_log_max)
+                    self._stream = zstd.ZstdDecompressor(options={window: _ZSTD_WINDOW_LOG})
+                    self.complete = False
+                piece = self._stream.decompress(data, PIECE_BYTES)
+                if piece:
+                    yield piece
+                data = b""
+                if self._stream.eof:
+                    data = self._stream.unused_data
+                    self._stream = None
+                    self.complete = True
+        except zstd.ZstdError as error:
+            raise CodingError(str(error)) from error
+
+
+_DECODERS: dict[str, Callable[[], Decoder]] = {"gzip": _Gzip, "x-gzip": _Gzip, "deflate": _Deflate}
+if brotli is not None:
+    _DECODERS["br"] = _Brotli
+if zstd is not None:
+    _DECODERS["zstd"] = _Zstd
+# Registered codings that nobody asked for. Other unknown names ("utf-8", "none") are servers' mistakes: the body is
+# plain, and browsers take it so.
+_UNDECODABLE = frozenset({"aes128gcm", "br", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress", "zstd"})
+
+OFFERED_CODINGS = ", ".join(name for name in _DECODERS if name != "x-gzip")
+"""Value of Accept-Encoding: what can be undone here; `x-gzip` is an old name of `gzip`."""
+
+
+def decoders(content_encoding: str) -> list[Decoder]:
+    """Return what undoes a body's codings, in the order in which it has to; none for a plain body.
+
+    `content_encoding` is the header's value ("" = none). Raises `CodingError` for more than two layers and for a
+    coding that cannot be undone.
+    """
+    names = [name.strip().lower() for name in content_encoding.split(",")]
+    for name in names:
+        if name in _UNDECODABLE and name not in _DECODERS:
+            raise CodingError(f"Content-Encoding {name!r} is not supported")
+    known = [name for name in names if name in _DECODERS]
+    if len(known) > _MOST_LAYERS:
+        raise CodingError(f"{len(known)} layers of Content-Encoding, at most {_MOST_LAYERS} are undone")
+    # Codings are listed in the order in which they were applied (RFC 9110 §8.4).
+    return [_DECODERS[name]() for name in reversed(known)]

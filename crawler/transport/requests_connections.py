@@ -1,0 +1,189 @@
+"""Connections for the transport on requests: guarded, with one deadline each, and to be ended from another thread.
+
+requests leaves connecting to urllib3. Its connection classes are replaced by ones that ask their thread's `Attempt`.
+"""
+
+import contextlib
+import os
+import socket
+import ssl
+import threading
+import time
+from functools import cached_property
+from typing import Any
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+
+from crawler.model import Failure
+from crawler.transport.base import FetchRequest
+from crawler.transport.failures import connect_failure, dns_failure
+from crawler.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
+from crawler.transport.tls import tls_context
+
+__all__ = ["CURRENT", "Adapter", "Attempt"]
+
+
+class Attempt:
+    """What one fetch found out on its way, and the means to end it from outside.
+
+    Written by its thread; `abort` alone may be called from another one, and the lock is for that.
+    """
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self.deadline = 0.0
+        self.address: str | None = None
+        self.answered = False
+        self.reused = True  # until a new connection is made
+        self.failure: Failure | None = None
+        self._guard = guard
+        self._lock = threading.Lock()
+        self._aborted = False
+        self._wire: socket.socket | None = None
+
+    def left_s(self) -> float:
+        """Seconds until the deadline. Raises TimeoutError when there are none."""
+        left_s = self.deadline - time.monotonic()
+        if left_s <= 0 or self._aborted:
+            raise TimeoutError("the deadline has passed")
+        return left_s
+
+    def timeout(self, request: FetchRequest) -> Failure:
+        """The failure of a fetch that took too long."""
+        if self.answered:
+            where = "the body did not end"
+        else:
+            where = "not connected" if self._wire is None else "no complete headers"
+        return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
+
+    def attach(self, connection: socket.socket) -> None:
+        """Remember the connection, by a duplicate: TLS moves the descriptor, http.client closes it early."""
+        self.detach()
+        wire = socket.socket(fileno=os.dup(connection.fileno()))
+        with self._lock:
+            if not self._aborted:
+                self._wire = wire
+                return
+        wire.close()
+        raise TimeoutError("the deadline has passed")
+
+    def take_up(self, connection: socket.socket | None) -> None:
+        """Note the connection that the request goes out on, None if it is still to be made."""
+        if self.reused and connection is not None:
+            self.attach(connection)
+            self.address = str(connection.getpeername()[0])
+
+    def detach(self) -> None:
+        """Forget the connection."""
+        with self._lock:
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def abort(self) -> None:
+        """End it now: whatever the thread waits for on the connection fails at once."""
+        with self._lock:
+            self._aborted = True
+            if self._wire is not None:
+                with contextlib.suppress(OSError):
+                    self._wire.shutdown(socket.SHUT_RDWR)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Resolve, ask the guard, connect; the addresses of a name one after the other.
+
+        Sets `failure` before it raises, because urllib3 and requests wrap what comes out beyond recognition.
+        """
+        self.reused = False
+        try:
+            names = LOOPBACK_ADDRESSES if is_localhost(host) else (host,)
+            infos = [info for name in names for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError) as error:
+            self.failure = dns_failure(host, error)
+            raise ConnectionError(self.failure.detail) from error
+        refusal = None
+        problem: OSError | None = None
+        for position, (family, kind, protocol, _, where) in enumerate(infos):
+            reason = self._guard.refuses(str(where[0]))
+            if reason is not None:
+                refusal = f"{reason}: {where[0]}"
+                continue
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.settimeout(self.left_s() / (len(infos) - position))
+                self.attach(connection)
+                connection.connect(where)
+            except OSError as error:
+                problem = error
+                connection.close()
+                continue
+            self.address = str(where[0])
+            return connection
+        self.failure = _not_connected(problem, refusal)
+        raise ConnectionError(self.failure.detail) from problem
+
+
+def _not_connected(problem: OSError | None, refusal: str | None) -> Failure:
+    if problem is None:
+        return Failure("private-address", refusal or "no address", retryable=False)
+    if isinstance(problem, TimeoutError):
+        return Failure("timeout", "not connected in time", retryable=True)
+    return connect_failure(problem)
+
+
+class _Current(threading.local):
+    """The attempt that this thread is busy with: urllib3 has no other way to tell a connection."""
+
+    attempt: Attempt
+
+
+CURRENT = _Current()
+
+
+class _HTTPConnection(urllib3.connection.HTTPConnection):
+    """Connects through the attempt, and tells it when it is used again."""
+
+    def _new_conn(self) -> socket.socket:
+        return CURRENT.attempt.connect(self._dns_host, self.port or self.default_port)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        CURRENT.attempt.take_up(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
+    """The same with TLS."""
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """Pools for `hosts` hosts with `per_host` idle connections each, made of the classes above."""
+
+    def __init__(self, *, hosts: int, per_host: int) -> None:
+        super().__init__(pool_connections=hosts, pool_maxsize=per_host)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return tls_context()  # 50 ms, and many crawls need none
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Use the context that all transports share."""
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https":
+            pool["ssl_context"] = self._tls
+        return host, pool
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Load no other authorities: the context has them."""

@@ -278,11 +278,13 @@ class Fetcher:
 
     async def _ask(self, host: _Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
         """Send one request that the host's clock has started, and tell the clock how it ended."""
-        answer: Answer = "unanswered"
+        answer: Answer = "broken"
         latency_s, wait_s = 0.0, None
         try:
             result = await request
-            if not isinstance(result, Failure):
+            if isinstance(result, Failure):
+                answer = "unanswered" if result.kind == "timeout" else "broken"
+            else:
                 answer = "slow_down" if result.status in {429, 503} else "answered"
                 latency_s, wait_s = result.latency_s, _retry_after_s(result, time.time())
                 if result.address is not None:

@@ -10,6 +10,7 @@
 import fcntl
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 from crawler.config import CrawlConfig
@@ -18,7 +19,7 @@ from crawler.store import Store
 
 __all__ = ["Job"]
 
-_MATTER = ("scope", "depth", "include", "exclude", "robots", "fields")
+_MATTER = ("scope", "depth", "include", "exclude", "robots", "allow_private", "fields")
 """Settings that decide which URLs are crawled and what their records hold: they stay as a job began."""
 
 
@@ -84,7 +85,7 @@ class Job:
         """
         config = self._config
         now: dict[str, Any] = {name: getattr(config, name) for name in _MATTER}
-        now |= {"output": str(config.output_path or "-"), "seeds": seeds}
+        now |= {"output": self._output_name(), "seeds": seeds}
         now = {name: list(value) if isinstance(value, tuple) else value for name, value in now.items()}
         then = store.meta("job")
         if then is None:
@@ -103,6 +104,11 @@ class Job:
                 f"job {self.path} was begun with other settings ({'; '.join(changed)}): repeat the earlier command "
                 "to resume it, choose another --job for a new crawl, or start this one over with --fresh"
             )
+
+    def _output_name(self) -> str:
+        """What tells one output from another, wherever the job's folder is moved."""
+        output = self._config.output
+        return "in the job" if output is None else output if output == "-" else str(Path(output).resolve())
 
     def close(self) -> None:
         """Release the lock. Safe to call twice."""

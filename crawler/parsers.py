@@ -395,7 +395,8 @@ class ParserPool:
         if self._failed_starts >= _STARTS:
             raise CrawlerError(
                 f"parser processes end while they start, {_STARTS} in a row, the last with exit code "
-                f"{parser.process.exit_code}; if there is a message above, it says why"
+                f"{parser.process.exit_code}: the message above says why; a script that crawls needs "
+                "`if __name__ == '__main__':` round what it does, because each parser process imports it"
             )
         self._counters[parser.slot + STARTED_AT] = 0.0
         replacement = self._start_parser(parser.slot)

@@ -7,12 +7,14 @@ from msgspec import Struct
 
 __all__ = ["DOWN_AFTER", "MAX_DELAY_S", "Answer", "HostClock", "Politeness"]
 
-Answer = Literal["answered", "slow_down", "unanswered"]
+Answer = Literal["answered", "slow_down", "unanswered", "broken"]
 """How a request ended, as far as its host's clock is concerned.
 
 - `answered`: any status but those below.
 - `slow_down`: 429 or 503: the host is there but wants fewer requests.
-- `unanswered`: no answer at all: timeout, reset, refused connection, failed TLS or name look-up.
+- `unanswered`: no answer in time: the host may be overwhelmed.
+- `broken`: no answer and no waiting for one: reset, refused connection, failed TLS or name look-up, nonsense. It says
+  nothing about how fast the host may be asked, so the delay stays as it is.
 """
 
 DOWN_AFTER: Final = 20
@@ -92,7 +94,7 @@ class Politeness:
     of all hosts on its address are, its last request started at least `delay_s(host)` ago, and neither Retry-After
     nor back-off holds it. `delay_s` None is adaptive: the host's smoothed latency, from 0.1 to 10 s.
 
-    Back-off: when a host says "slow down" or does not answer, its delay doubles (to at least 1 s and at most
+    Back-off: when a host says "slow down" or does not answer in time, its delay doubles (to at least 1 s and at most
     `MAX_DELAY_S`) and it is held for that long; each good answer takes a quarter off what was added. What comes in
     while the host is held belongs to requests that started before, so it changes the delay no further: a burst that
     fails together counts once.
@@ -198,7 +200,7 @@ class Politeness:
         if address is not None:
             address.in_flight -= 1
             self._call_later(state.address_name, address)
-        state.unanswered = state.unanswered + 1 if answer == "unanswered" else 0
+        state.unanswered = state.unanswered + 1 if answer in {"unanswered", "broken"} else 0
         held = now < state.held_until
         if answer == "answered":
             old = state.latency_s
@@ -207,7 +209,7 @@ class Politeness:
                 kept = state.backoff_s * _BACKOFF_KEPT
                 state.backoff_s = kept if kept >= _MIN_BACKOFF_S else 0.0
             self._update_delay(state)
-        elif not held:
+        elif answer != "broken" and not held:
             doubled = min(max(2 * state.delay_s, _FIRST_BACKED_OFF_DELAY_S), MAX_DELAY_S)
             state.backoff_s = max(state.backoff_s, doubled - self._base_delay_s(state))
             self._update_delay(state)

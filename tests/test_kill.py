@@ -51,7 +51,7 @@ def respond(host: str, path: str):
         return Answer(html("/p1"))
     if path not in SITE:
         return Answer("gone", status=404)
-    return Answer(html(*SITE[path], title=path, text=FILLER))
+    return Answer(html(*SITE[path], title=path, text=FILLER), delay_s=0.02)  # so that a crawl takes 2 s
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def crash_at_random(job: Job, rng: random.Random, kills: int) -> int:
     hits = 0
     for number in range(kills):
         process = job.start()
-        time.sleep(rng.uniform(0.2, 2.0))
+        time.sleep(rng.uniform(0.3, 1.6))
         hits += process.poll() is None
         (kill_group if number % 2 else kill_main_only)(process)
     return hits

@@ -103,13 +103,22 @@ def test_crawl_delay_may_be_longer_than_back_off_ever_gets():
     assert clocks.delay_s("a") == 600.0
 
 
-def test_a_host_is_down_after_requests_without_any_answer_until_one_comes():
+def test_a_broken_connection_changes_no_delay():
+    """A reset says nothing about speed: with --delay 0 the next request may start at once."""
+    clocks = Politeness(1, 32, 0.0)
+    fetch(clocks, "a", 0.0, answer="broken")
+    assert clocks.ready_at("a", 0.0) == 0.0
+    assert clocks.delay_s("a") == 0.0
+
+
+@pytest.mark.parametrize("answer", ["unanswered", "broken"])
+def test_a_host_is_down_after_requests_without_any_answer_until_one_comes(answer):
     clocks = Politeness(1, 32, None)
     now = 0.0
     for number in range(DOWN_AFTER):
         assert not clocks.is_down("a"), number
         now = clocks.ready_at("a", now)
-        fetch(clocks, "a", now, answer="unanswered")
+        fetch(clocks, "a", now, answer=answer)
     assert clocks.is_down("a")
     fetch(clocks, "a", clocks.ready_at("a", now), answer="slow_down")
     assert not clocks.is_down("a")
@@ -239,7 +248,7 @@ HOSTS = [f"h{n}" for n in range(6)]
 ADDRESSES = {host: f"ip{n % 2}" for n, host in enumerate(HOSTS)}
 EVENTS = st.lists(
     st.tuples(
-        st.sampled_from(["answered", "answered", "slow_down", "unanswered"]),
+        st.sampled_from(["answered", "answered", "slow_down", "unanswered", "broken"]),
         st.floats(0, 5),
         st.none() | st.floats(0, 30),
     ),
@@ -376,7 +385,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(data=st.data(), latency_s=st.floats(0, 60), wait_s=st.none() | st.floats(0, 3600))
     def finish(self, data, latency_s, wait_s):
         host = data.draw(st.sampled_from(sorted(self.in_flight.elements())))
-        answer = data.draw(st.sampled_from(["answered", "slow_down", "unanswered"]))
+        answer = data.draw(st.sampled_from(["answered", "slow_down", "unanswered", "broken"]))
         self.clocks.finished(host, self.now, latency_s, answer, wait_s)
         self.in_flight[host] -= 1
         self.held[host] = max(self.held.get(host, 0.0), self.now + (wait_s or 0.0))

@@ -47,9 +47,9 @@ def _nothing_fetched(stats: CrawlStats) -> str:
     reasons = sorted(stats.outcomes.items(), key=lambda item: (-item[1], item[0]))
     reason = reasons[0][0] if reasons else ""
     if reason == "skipped: private-address":
-        return "the seeds are on loopback or private addresses: --allow-private permits that"
+        return "the seeds are on loopback or private addresses: run again with --allow-private --fresh to permit that"
     if reason.startswith("skipped: robots"):
-        return "robots.txt forbids it or could not be read; a site of your own can be crawled with --robots ignore"
+        return "robots.txt forbids it or could not be read; a site of your own can be crawled with --robots ignore --fresh"
     if reason == "failed: dns":
         return "the host names do not resolve: check the spelling of the seeds and the network"
     if reason.startswith("failed"):

@@ -287,7 +287,8 @@ def _crawled(run: Run, terminal: _Terminal) -> int:
         bad_seeds.sum_up()
     write_summary(stats, run.config)
     if not run.quiet:
-        print_summary(stats, run.config, console=console)
+        with contextlib.suppress(OSError):  # as `_Terminal.say`; the same is in summary.json
+            print_summary(stats, run.config, console=console)
     return _exit_code(stats)
 
 
@@ -323,8 +324,13 @@ async def _watched(crawler: "Crawler", progress: "Progress", terminal: _Terminal
         await asyncio.wait({display})
         if not display.cancelled() and (error := display.exception()) is not None:
             logging.getLogger(__name__).warning("the display failed: %r", error)
+        # Between the two handlers a signal would end the process with another code than the one promised.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         for number in signals:
             loop.remove_signal_handler(number)
+            if stopping:  # all is committed, and what is left takes a moment
+                signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def _leave_at_once(progress: "Progress") -> None:

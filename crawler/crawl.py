@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,7 +22,8 @@ from crawler.ledger import Ledger
 from crawler.limits import affordable_concurrency
 from crawler.model import Task
 from crawler.parsers import ParserPool
-from crawler.seeds import BadSeed, fingerprint, read_seeds, spool
+from crawler.refusal import refusal
+from crawler.seeds import STDIN, BadSeed, check_sources, fingerprint, read_seeds, spool
 from crawler.sinks.base import Sink
 from crawler.sinks.jsonl import JsonlSink
 from crawler.sinks.stdout import StdoutSink
@@ -83,14 +84,22 @@ class Crawler:
         (what was committed is safe and a later run goes on), BrokenPipeError when standard output was closed.
         """
         self._started_at = time.monotonic()
+        # Before anything is made: a typo must not leave a job behind.
+        if self._sources:
+            check_sources(self._sources, self._stdin)
+        concurrency = affordable_concurrency(self._config.concurrency, self._config.parsers)
+        if concurrency < self._config.concurrency:
+            _log.warning(
+                "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`",
+                concurrency,
+                self._config.concurrency,
+            )
+            self._config = msgspec.structs.replace(self._config, concurrency=concurrency)
         job = Job(self._config)
         try:
-            if self._fresh:
-                job.start_over()
-            job.check_output()
             # The one thread that opens, uses and closes the store: first for the seeds, then for the ledger.
             with ThreadPoolExecutor(1, thread_name_prefix="ledger") as thread:
-                await self._run_job(job, partial(asyncio.get_running_loop().run_in_executor, thread))
+                await self._run_job(job, partial(_in_thread, thread))
         finally:
             job.close()
             self._finished_at = time.monotonic()
@@ -145,15 +154,13 @@ class Crawler:
     async def _run_job(self, job: Job, in_ledger_thread: Callable[..., asyncio.Future[Any]]) -> None:
         sink = _sink(self._config)
         was_there = job.exists
-        store: Store = await in_ledger_thread(Store, job.state_path)
         try:
-            try:
-                frontier: Frontier = await in_ledger_thread(self._prepare, job, store, sink)
-            except SeedError:
-                if not was_there:  # leave nothing that would refuse the mended seeds
-                    await in_ledger_thread(store.close)
-                    job.start_over()
-                raise
+            store, frontier = await in_ledger_thread(self._prepare, job, sink)
+        except CrawlerError:
+            if not was_there:
+                await in_ledger_thread(job.discard)
+            raise
+        try:
             self._pages_before, self._bytes_before = frontier.counters.pages, frontier.counters.bytes
             self._frontier = frontier
             if not self._stop.is_set():
@@ -162,32 +169,53 @@ class Crawler:
             await in_ledger_thread(sink.close)
             await in_ledger_thread(store.close)
 
-    def _prepare(self, job: Job, store: Store, sink: Sink) -> Frontier:
+    def _prepare(self, job: Job, sink: Sink) -> tuple[Store, Frontier]:
         """In the ledger's thread: settle what the job is, cut the sink back, make the seeds known."""
-        if "-" in self._sources and self._stdin is not None:
-            spool(self._stdin, job.stdin_path)
-            self._sources = [str(job.stdin_path) if source == "-" else source for source in self._sources]
-        if not self._sources and store.meta("job") is None:
+        if not self._sources and not job.exists:
             raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
-        job.settle(store, fingerprint(self._sources) if self._sources else "")
-        sink.open(store.meta("sink_offset") or 0)
-        frontier = Frontier(store, self._config)
-        if not store.meta("seeded"):
-            self._seed(store, frontier)
-        return frontier
+        stdin_path = None
+        if STDIN in self._sources and self._stdin is not None:
+            stdin_path = job.path / "stdin.new"  # the earlier copy stays until it is known to be the same
+            spool(self._stdin, stdin_path)
+        with ExitStack() as undo:
+            if stdin_path is not None:
+                undo.callback(stdin_path.unlink, missing_ok=True)
+            seeds = self._fingerprint(stdin_path)
+            if self._fresh:
+                job.start_over()
+            store = _settled_store(job, seeds)
+            undo.callback(store.close)
+            if stdin_path is not None:
+                stdin_path = stdin_path.replace(job.stdin_path)
+            undo.callback(sink.close)
+            sink.open(store.meta("sink_offset") or 0)
+            frontier = Frontier(store, self._config)
+            if not store.meta("seeded"):
+                self._seed(store, frontier, stdin_path)
+            undo.pop_all()
+        return store, frontier
 
-    def _seed(self, store: Store, frontier: Frontier) -> None:
+    def _fingerprint(self, stdin_path: Path | None) -> str:
+        with _opened(stdin_path) as stdin:
+            return fingerprint(self._sources, stdin) if self._sources else ""
+
+    def _seed(self, store: Store, frontier: Frontier, stdin_path: Path | None) -> None:
         """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""
+        if not self._sources:
+            raise SeedError("the run before was stopped while it read its seeds: name them again")
+        with _opened(stdin_path) as stdin:
+            self._read_seeds(store, frontier, stdin)
+
+    def _read_seeds(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> None:
         number = 0
-        for number, seed in enumerate(read_seeds(self._sources, self._told_bad_seed), start=1):
+        for number, seed in enumerate(read_seeds(self._sources, self._told_bad_seed, stdin), start=1):
             frontier.add_seed(number, seed)
             if number % _SEED_BATCH == 0:
                 frontier.save()
                 store.commit()
+                frontier.committed()
                 if self._stop.is_set():
                     return
-        if number == 0:
-            raise SeedError(f"no seeds in {', '.join(self._sources)}")
         store.put_meta("seeded", value=True)
         frontier.save()
         store.commit()
@@ -209,14 +237,7 @@ class Crawler:
     ) -> None:
         """Turn the ring until something ends it, then drain it stage by stage, in the direction of the flow."""
         loop = asyncio.get_running_loop()
-        concurrency = affordable_concurrency(self._config.concurrency)
-        if concurrency < self._config.concurrency:
-            _log.warning(
-                "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`",
-                concurrency,
-                self._config.concurrency,
-            )
-        config = msgspec.structs.replace(self._config, concurrency=concurrency)
+        config = self._config
 
         def deliver(tasks: list[Task], states: list[bytes]) -> None:
             loop.call_soon_threadsafe(fetcher.feed, tasks, states)
@@ -234,6 +255,8 @@ class Crawler:
             loop.call_soon_threadsafe(fail, error)
 
         async with AsyncExitStack() as cleanup:  # ends things in the reverse order
+            # Known to have failed, even if something else has ended the crawl by then.
+            cleanup.callback(lambda: failed.cancel() or failed.exception())
             ledger = self._ledger = Ledger(store, frontier, sink, deliver=deliver, ended=ended)
             pool = self._pool = ParserPool(config, ledger.put_records, on_failure=pool_failed)
             cleanup.callback(pool.close)
@@ -285,6 +308,39 @@ async def _drain(fetcher: Fetcher, pool: ParserPool) -> None:
 async def _commit_and_end(ledger: Ledger, run: asyncio.Future[None]) -> None:
     ledger.stop()
     await run
+
+
+def _in_thread(thread: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().run_in_executor(thread, partial(_storing, function, *arguments))
+
+
+def _settled_store(job: Job, seeds: str) -> Store:
+    """Open the store of a job that is, or becomes, the crawl from these seeds with these settings."""
+    store = Store(job.state_path)
+    try:
+        if job.settle(store, seeds):
+            return store
+    except BaseException:
+        store.close()
+        raise
+    store.close()
+    _log.info("job %s had no record yet: it begins anew with the settings given now", job.path)
+    job.start_over()
+    return _settled_store(job, seeds)
+
+
+def _storing(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that uses the store, which says what the disk refuses as a bare Exception."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise refusal("use the store", error, "if it is damaged, --fresh starts the job over") from error
+
+
+def _opened(path: Path | None) -> AbstractContextManager[BinaryIO | None]:
+    return nullcontext() if path is None else path.open("rb")
 
 
 def _sink(config: CrawlConfig) -> Sink:

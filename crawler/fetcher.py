@@ -28,8 +28,15 @@ __all__ = ["Fetcher"]
 
 _LONG_WAIT_S = 5.0
 """A host that has to wait longer is remembered in the store, so that a later run waits too."""
-_KEPT_HOSTS = 8_192
-"""Idle hosts whose robots.txt and clock stay in memory."""
+_VERY_LONG_WAIT_S = 30.0
+"""A host that has to wait longer gives its tasks back, and its place in the window to another."""
+_KEPT_HOSTS = 512
+"""Idle hosts whose robots.txt and clock stay in memory; the store remembers the others."""
+_WAITING_BYTES = 64 << 20
+"""Bytes of bodies that wait for a parser, above which nothing new is asked for."""
+_REFUSALS_A_TURN = 64
+_QUICKLY_READ_BYTES = 32 << 10
+"""A larger robots.txt is read in a thread: it may take a tenth of a second."""
 
 
 class _Site:
@@ -37,9 +44,9 @@ class _Site:
 
     __slots__ = ("answer", "barred", "expires", "rules")
 
-    def __init__(self, answer: RobotsAnswer, expires: float, barred: Failure | None) -> None:
+    def __init__(self, answer: RobotsAnswer, rules: RobotsRules, expires: float, barred: Failure | None) -> None:
         self.answer = answer
-        self.rules = rules_for(answer)
+        self.rules = rules
         self.expires = expires
         self.barred = barred
 
@@ -95,6 +102,7 @@ class Fetcher:
         self._pushes = 0
         self._running: set[asyncio.Future[None]] = set()
         self.in_flight = 0
+        self._waiting_bytes = 0
         self._results: list[Done] = []
         self._pump_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -160,28 +168,44 @@ class Fetcher:
     def _pump(self) -> None:
         """Start whatever may start now; see to being called again when something else may."""
         self._pump_due = False
+        try:
+            if not self._stopping:
+                self._start_what_may()
+            self._flush()
+        except Exception as error:  # noqa: BLE001 - the loop would only log it, and the crawl would wait for ever
+            self._fail(error)
+
+    def _has_room(self) -> bool:
+        """Whether one more request may be under way, and what was downloaded leaves room for another body."""
+        return self.in_flight < self.concurrency and self._waiting_bytes < _WAITING_BYTES
+
+    def _start_what_may(self) -> None:
         now = self._loop.time()
-        if not self._stopping:
-            while self.in_flight < self.concurrency and (called := self._politeness.called(now)):
-                for name in called:
-                    if not self._hosts[name].asking:
-                        self._serve(self._hosts[name], now)
-            while self._heap and self.in_flight < self.concurrency and self._heap[0][0] <= now:
-                host = heappop(self._heap)[2]
-                host.scheduled = False
-                self._serve(host, now)
-            self._set_timer()
-        self._flush()
+        while self._has_room() and (called := self._politeness.called(now)):
+            for name in called:
+                host = self._hosts.get(name)
+                if host is None or host.asking:
+                    continue
+                if self._has_room():
+                    self._serve(host, now)
+                else:
+                    self._schedule(host, now)
+        while self._heap and self._has_room() and self._heap[0][0] <= now:
+            host = heappop(self._heap)[2]
+            host.scheduled = False
+            self._serve(host, now)
+        self._set_timer()
 
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._heap and self.in_flight < self.concurrency:
+        if self._heap and self._has_room():
             self._timer = self._loop.call_at(self._heap[0][0], self._pump_soon)
 
     def _serve(self, host: _Host, now: float) -> None:
         """Start at most one request of the host, after ending the tasks that may not be fetched."""
+        refusals = 0
         while host.tasks:
             task = host.tasks[0]
             name = origin(task.url)
@@ -192,12 +216,16 @@ class Fetcher:
             if end is not None:
                 host.tasks.popleft()
                 self._results.append(end)
+                refusals += 1
+                if refusals == _REFUSALS_A_TURN:
+                    self._schedule(host, now + 1e-6)  # not in this turn of the loop, which others wait for
+                    return
                 continue
             at = self._politeness.ready_at(host.name, now)
             if at is None:
                 return  # asked again when one of its requests ends, or its address has room
             if at > now:
-                self._schedule(host, at)
+                self._wait(host, at, now)
             elif not host.located:
                 host.asking = True
                 self._start(self._locate(host, task.url))
@@ -212,6 +240,14 @@ class Fetcher:
                 self._schedule(host, now)
             return
         self._retire()
+
+    def _wait(self, host: _Host, at: float, now: float) -> None:
+        """Come back to the host at `at`; if that is far away, give its tasks back until then."""
+        if at > now + _VERY_LONG_WAIT_S:
+            until = time.time() + at - now
+            self._results += [verdict.postponed(task, until) for task in host.tasks]
+            host.tasks.clear()
+        self._schedule(host, at)
 
     def _refusal(self, host: _Host, site: _Site | None, task: Task) -> Done | None:
         """The outcome of a task that is not to be fetched, None if it may be (or nobody knows yet)."""
@@ -260,7 +296,12 @@ class Fetcher:
         elif is_redirect(result.status, result.headers):
             self._results.append(verdict.redirected(task, result, self._scope))
         else:
-            await self._submit(verdict.page(task, result, time.time()))
+            size = len(result.body)
+            self._waiting_bytes += size
+            try:
+                await self._submit(verdict.page(task, result, time.time()))
+            finally:
+                self._waiting_bytes -= size
 
     def _retry(self, result: FetchResult | Failure, attempts_made: int) -> tuple[float | None, str]:
         """When (unix time) to try again, None for not at all, and what went wrong."""
@@ -316,19 +357,31 @@ class Fetcher:
             self._answered(host, self._loop.time() + retry_at - time.time())
             return
         host.attempts = 0
+        answer = robots_answer(result, time.time())
         # No connection, no name, no permission: the pages cannot be had either, and for that very reason.
-        self._learn(host, site, robots_answer(result, time.time()), result if isinstance(result, Failure) else None)
+        barred = result if isinstance(result, Failure) else None
+        slow = len(answer.body) > _QUICKLY_READ_BYTES
+        rules = await asyncio.to_thread(self._rules, answer) if slow else self._rules(answer)
+        self._learn(host, site, answer, rules, barred)
         self._save(host)
         self._answered(host, self._loop.time())
 
     def _answered(self, host: _Host, at: float) -> None:
         host.asking = False
-        self._schedule(host, at)
+        self._wait(host, at, self._loop.time())
 
-    def _learn(self, host: _Host, name: str, answer: RobotsAnswer, barred: Failure | None = None) -> None:
-        site = _Site(answer, self._loop.time() + answer.expires_at - time.time(), barred)
-        host.sites[name] = site
-        delay_s = site.rules.crawl_delay_s(self._config.user_agent)
+    def _rules(self, answer: RobotsAnswer) -> RobotsRules:
+        """Read what an answer says to this crawler; asking once makes later questions quick."""
+        rules = rules_for(answer)
+        rules.crawl_delay_s(self._config.user_agent)
+        return rules
+
+    def _learn(
+        self, host: _Host, name: str, answer: RobotsAnswer, rules: RobotsRules, barred: Failure | None = None
+    ) -> None:
+        expires = self._loop.time() + answer.expires_at - time.time()
+        host.sites[name] = _Site(answer, rules, expires, barred)
+        delay_s = rules.crawl_delay_s(self._config.user_agent)
         if delay_s is not None:
             self._politeness.set_crawl_delay(host.name, delay_s)
 
@@ -351,7 +404,7 @@ class Fetcher:
         for site, answer in state.robots.items():
             # An unreachable robots.txt is asked for again: that answer was the last run's misfortune.
             if answer.expires_at > now and answer.status != 0:
-                self._learn(host, site, answer)
+                self._learn(host, site, answer, self._rules(answer))
 
     def _retire(self) -> None:
         """When many hosts are known, look at the few longest unseen ones and forget those that are idle."""

@@ -13,6 +13,7 @@ Order: within a host by depth, then by discovery. With a depth limit, a URL's de
 followed, so a host's next depth starts only when the one before has ended and depths are the shortest distances.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -36,7 +37,7 @@ TURN = 64
 """URLs a host may have handed out before it makes room for a waiting host."""
 _SEEKS_PER_REFILL = 256
 _SEED_CACHE = 4_096
-_REOPENED_BY_LINK = frozenset({"scope", "depth", "nofollow"})
+_REOPENED_BY_LINK = frozenset({"scope", "depth", "nofollow", "filter"})
 
 
 class Counters(Struct):
@@ -84,11 +85,14 @@ class Frontier:
         self._max_pages = config.max_pages
         saved = store.meta("counters")
         self.counters = msgspec.convert(saved, Counters) if saved else Counters()
-        # State: the window, what the open batch hides from scans, the cursor over waiting hosts.
+        # State: the window; hosts with entries that scans cannot see before the commit, with the first of them; hosts
+        # that must not be asked before a time; the cursor over hosts that wait for a place in the window.
         self._handed: dict[bytes, _Handed] = {}
         self._hosts: dict[bytes, _Host] = {}
         self._hungry: set[bytes] = set()
-        self._uncommitted_hosts: set[bytes] = set()
+        self._uncommitted_hosts: dict[bytes, bytes] = {}
+        self._asleep: dict[bytes, float] = {}
+        self._wake_at = math.inf
         self._due: list[Task] = []
         self._woken: list[bytes] = []
         self._seeds: dict[int, SeedContext] = {}
@@ -110,7 +114,7 @@ class Frontier:
         host = host_key(seed.url)
         self._store.put_url(key, QUEUED, UrlRow(seed.url, 0, b"", number, (), 0, seq, 0.0))
         self._store.enqueue(queue_key(host, 0, seq), key)
-        self._uncommitted_hosts.add(host)
+        self._uncommitted_hosts.setdefault(host, queue_key(host, 0, seq))
         self.counters.known += 1
         self.counters.queued += 1
         return True
@@ -126,6 +130,9 @@ class Frontier:
             handed = self._handed.pop(done.key, None)
             if handed is None:
                 continue
+            if done.postponed:
+                self._put_to_sleep(handed, done)
+                continue
             self._release(handed)
             if done.retry_at is not None:
                 self._defer(handed, done, now)
@@ -140,11 +147,16 @@ class Frontier:
 
     def committed(self) -> None:
         """Learn that the open batch was committed: what it added can be seen by scans now."""
-        for key in self._uncommitted_hosts:
-            if key in self._hosts:
+        for key, first in self._uncommitted_hosts.items():
+            host = self._hosts.get(key)
+            if host is None:
+                self._look_round()
+                continue
+            host.floor = min(host.floor, first)
+            if key not in self._asleep:
                 self._hungry.add(key)
-            else:
-                self._waiting = True
+            elif host.handed == 0:
+                self._dismiss(host)
         self._uncommitted_hosts.clear()
         self._next_retry_at = self._store.next_due_at()
 
@@ -154,10 +166,14 @@ class Frontier:
         """Hand out what is due: the tasks, and the keys of hosts that entered the window with them."""
         if self._next_retry_at is not None and self._next_retry_at <= now:
             self._revive(now)
+        if self._wake_at <= now:
+            self._wake(now)
         if self._waiting:
             self._admit_hosts()
         while self._hungry and self._room() > 0:
             self._load(self._hosts[self._hungry.pop()])
+        if not self._due:
+            return [], []  # hosts that entered are named together with their first tasks
         due, woken = self._due, self._woken
         self._due, self._woken = [], []
         return due, woken
@@ -165,7 +181,10 @@ class Frontier:
     @property
     def starved(self) -> bool:
         """True if a host of the window has nothing handed out while the open batch holds work for it."""
-        return any(host is None or host.handed == 0 for host in map(self._hosts.get, self._uncommitted_hosts))
+        full = len(self._hosts) >= WINDOW_HOSTS  # then hosts outside have to wait in any case
+        return any(
+            not full if host is None else host.handed == 0 for host in map(self._hosts.get, self._uncommitted_hosts)
+        )
 
     @property
     def next_retry_at(self) -> float | None:
@@ -204,16 +223,36 @@ class Frontier:
         host.handed -= 1
         if self._level_by_level:
             host.depths[handed.task.depth] -= 1
-        if host.backlog and not self._turn_over(host):
+        if host.backlog and host.key not in self._asleep and not self._turn_over(host):
             if host.handed <= self._host_limit() // 2:
                 self._hungry.add(host.key)
         elif host.handed == 0 and host.key not in self._uncommitted_hosts:
             self._dismiss(host)
 
+    def _put_to_sleep(self, handed: _Handed, done: Done) -> None:
+        """Take back a task that was not asked for: its host makes room for others until it may be asked again."""
+        host = self._hosts[handed.host]
+        host.backlog = True
+        host.floor = min(host.floor, queue_key(handed.host, handed.task.depth, handed.seq))
+        self._asleep[host.key] = done.retry_at or 0.0
+        self._wake_at = min(self._wake_at, self._asleep[host.key])
+        self._release(handed)
+
+    def _wake(self, now: float) -> None:
+        self._hungry.update(key for key, at in self._asleep.items() if at <= now and key in self._hosts)
+        self._asleep = {key: at for key, at in self._asleep.items() if at > now}
+        self._wake_at = min(self._asleep.values(), default=math.inf)
+        self._look_round()
+
     def _dismiss(self, host: _Host) -> None:
         del self._hosts[host.key]
         self._hungry.discard(host.key)
-        self._waiting = self._waiting or host.backlog
+        if host.backlog:
+            self._look_round()
+
+    def _look_round(self) -> None:
+        """A host outside the window has work: let the cursor go all the way round to find it."""
+        self._waiting, self._wrapped = True, False
 
     def _turn_over(self, host: _Host) -> bool:
         return self._waiting and host.served >= TURN and len(self._hosts) >= WINDOW_HOSTS
@@ -323,7 +362,8 @@ class Frontier:
         """Put a due URL into the queue, and into the window at once if it is next there anyway."""
         key = queue_key(handed.host, handed.task.depth, handed.seq)
         host = self._hosts.get(handed.host)
-        if host is None and len(self._hosts) < WINDOW_HOSTS and not self._waiting:
+        free = len(self._hosts) < WINDOW_HOSTS and not self._waiting and handed.host not in self._asleep
+        if host is None and free:
             host = self._activate(handed.host, backlog=handed.host in self._uncommitted_hosts)
         direct = (
             host is not None
@@ -341,7 +381,7 @@ class Frontier:
 
     def _enqueue(self, host_key_: bytes, key: bytes, url_key_: bytes) -> None:
         self._store.enqueue(key, url_key_)
-        self._uncommitted_hosts.add(host_key_)
+        self._uncommitted_hosts[host_key_] = min(key, self._uncommitted_hosts.get(host_key_, key))
         host = self._hosts.get(host_key_)
         if host is not None:
             host.backlog = True
@@ -357,8 +397,11 @@ class Frontier:
         return room
 
     def _host_limit(self) -> int:
-        """How many tasks one host may have handed out; all together fill half the window, so that hosts can enter."""
-        return max(4, min(HOST_TASKS, WINDOW_TASKS // 2 // max(1, len(self._hosts))))
+        """How many tasks one host may have handed out; all together fill half the room, so that hosts can enter."""
+        room = WINDOW_TASKS
+        if self._max_pages is not None:
+            room = min(room, self._max_pages - self.counters.pages)
+        return max(4, min(HOST_TASKS, room // 2 // max(1, len(self._hosts))))
 
     def _activate(self, key: bytes, *, backlog: bool) -> _Host:
         host = self._hosts[key] = _Host(key, key + bytes(8), backlog=backlog)
@@ -426,7 +469,7 @@ class Frontier:
                 self._wrapped = True
                 continue
             self._cursor = _after(key)
-            if key not in self._hosts:
+            if key not in self._hosts and key not in self._asleep:
                 self._wrapped = False
                 self._load(self._activate(key, backlog=True))
 

@@ -7,6 +7,7 @@
 <job>/lock          held by the process that runs the job
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -14,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from crawler.config import CrawlConfig
-from crawler.errors import JobError, StorageError
+from crawler.errors import JobError
+from crawler.refusal import refusal
 from crawler.store import Store
 
 __all__ = ["Job"]
 
 _MATTER = ("scope", "depth", "include", "exclude", "robots", "allow_private", "fields")
 """Settings that decide which URLs are crawled and what their records hold: they stay as a job began."""
+_ADVICE = "choose another --job, or make it writable"
 
 
 class Job:
@@ -36,10 +39,11 @@ class Job:
         self.state_path = self.path / "state"
         self.stdin_path = self.path / "stdin"
         try:
+            self._is_ours = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            raise StorageError(f"cannot write the job folder {self.path}: {error.strerror}") from error
+            raise refusal(f"write the job folder {self.path}", error, _ADVICE) from error
         try:
             # flock ends with the process, however it ends: no stale lock after kill -9.
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,39 +53,58 @@ class Job:
             raise JobError(
                 f"job {self.path} is being run by process {owner}: wait for it, or use another --job"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+        # Who runs the job is good to know, no more: a full disk may refuse to note it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
     @property
     def exists(self) -> bool:
         """True if the job has state from an earlier run."""
-        return (self.state_path / "CURRENT").exists()
+        try:
+            return (self.state_path / "CURRENT").exists()
+        except OSError as error:
+            raise refusal(f"read the state in {self.state_path}", error, _ADVICE) from error
 
     def start_over(self) -> None:
         """Forget the state and the records of earlier runs; close the store first."""
-        output = self._config.output_path
+        self._remove_state()
         try:
-            if self.state_path.exists():
-                shutil.rmtree(self.state_path)
-            for path in (self.path / "summary.json", output):
+            for path in (self.path / "summary.json", self._config.output_path):
                 if path is not None and path.is_file():
                     path.unlink()
         except OSError as error:
-            raise StorageError(f"cannot start over in {self.path}: {error.strerror}") from error
+            raise refusal(f"start over in {self.path}", error, _ADVICE) from error
 
-    def check_output(self) -> None:
-        """Refuse to overwrite, in a new job, a file that the job did not write."""
-        output = self._config.output_path
-        if not self.exists and output is not None and output.is_file() and output.stat().st_size > 0:
-            raise JobError(
-                f"{output} is there already and job {self.path} did not write it: "
-                "use another --output, or --fresh to overwrite it"
-            )
+    def discard(self) -> None:
+        """Leave nothing behind of a job that could not begin; close the store first."""
+        self._remove_state()
+        if not self._is_ours:
+            return
+        output = self.path / "pages.jsonl"
+        # What else is in the folder was put there by somebody else: then it stays.
+        with contextlib.suppress(OSError):
+            if output.is_file() and output.stat().st_size == 0:
+                output.unlink()
+            for path in (self.stdin_path, self.path / "lock"):
+                path.unlink(missing_ok=True)
+            self.path.rmdir()
 
-    def settle(self, store: Store, seeds: str) -> None:
-        """Note in a new store what the job is; refuse a store that was made for something else.
+    def _remove_state(self) -> None:
+        try:
+            if self.state_path.is_dir():
+                shutil.rmtree(self.state_path)
+            else:
+                self.state_path.unlink(missing_ok=True)
+        except OSError as error:
+            raise refusal(f"remove {self.state_path}", error, _ADVICE) from error
 
-        `seeds` is the fingerprint of the seeds, empty when a job is resumed without naming them.
+    def settle(self, store: Store, seeds: str) -> bool:
+        """Note in a new store what the job is. False if it was begun with other settings but has no record yet:
+        nothing is lost when it starts over.
+
+        `seeds` is the fingerprint of the seeds, empty when a job is resumed without naming them. Raises `JobError` for
+        a store with records that was made for something else, and for an output with records of somebody else.
         """
         config = self._config
         now: dict[str, Any] = {name: getattr(config, name) for name in _MATTER}
@@ -89,9 +112,10 @@ class Job:
         now = {name: list(value) if isinstance(value, tuple) else value for name, value in now.items()}
         then = store.meta("job")
         if then is None:
+            self._check_output()
             store.put_meta("job", now)
             store.commit()
-            return
+            return True
         if not seeds:
             now["seeds"] = then["seeds"]
         changed = [
@@ -99,10 +123,22 @@ class Job:
             for name, value in now.items()
             if then.get(name) != value
         ]
-        if changed:
+        if changed and (store.meta("sink_offset") or not seeds):
             raise JobError(
                 f"job {self.path} was begun with other settings ({'; '.join(changed)}): repeat the earlier command "
                 "to resume it, choose another --job for a new crawl, or start this one over with --fresh"
+            )
+        if then["output"] != now["output"]:
+            self._check_output()
+        return not changed
+
+    def _check_output(self) -> None:
+        """Refuse to overwrite a file that the job did not write."""
+        output = self._config.output_path
+        if output is not None and output.is_file() and output.stat().st_size > 0:
+            raise JobError(
+                f"{output} is there already and job {self.path} did not write it, or has lost its state: "
+                "use another --output, or --fresh to overwrite it"
             )
 
     def _output_name(self) -> str:

@@ -2,16 +2,23 @@
 
 import resource
 
+from crawler.errors import UsageError
+
 __all__ = ["affordable_concurrency"]
 
-_RESERVED = 160
-"""Descriptors for the store, sinks, pipes to parsers, DNS and whatever the surrounding program has open."""
+_RESERVED = 152
+"""Descriptors for the store, sinks, DNS and whatever the surrounding program has open."""
+_PER_PARSER = 4
 
 
-def affordable_concurrency(wanted: int) -> int:
-    """Raise the limit on open files to what `wanted` connections need; return how many it allows, at least 1."""
+def affordable_concurrency(wanted: int, parsers: int) -> int:
+    """Raise the limit on open files to what `wanted` connections need; return how many it allows beside `parsers`.
+
+    Raises `UsageError` if it does not allow one.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + _RESERVED
+    reserved = _RESERVED + parsers * _PER_PARSER
+    needed = wanted + reserved
     if soft != resource.RLIM_INFINITY and soft < needed:
         best = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         try:
@@ -19,4 +26,10 @@ def affordable_concurrency(wanted: int) -> int:
         except (OSError, ValueError):
             best = soft
         soft = best
-    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _RESERVED))
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    if soft <= reserved:
+        raise UsageError(
+            f"the limit on open files is {soft}, and this crawl needs more than {reserved}: raise it with `ulimit -n`"
+        )
+    return min(wanted, soft - reserved)

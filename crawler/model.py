@@ -111,7 +111,8 @@ class Link(Struct, frozen=True, array_like=True):
 class Done(Struct, frozen=True, array_like=True):
     """How one task ended: what every stage sends to the ledger.
 
-    `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong.
+    `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong,
+    and is empty if the URL was not asked for at all (`postponed`), because its host must not be asked before then.
     `record` is a complete JSON line with its line feed, or None when the outcome has no record. `links` are
     the URLs it leads to (for `redirected`: exactly the target). `body_bytes` feeds the counters.
     """
@@ -124,6 +125,11 @@ class Done(Struct, frozen=True, array_like=True):
     links: tuple[Link, ...] = ()
     body_bytes: int = 0
     retry_at: float | None = None
+
+    @property
+    def postponed(self) -> bool:
+        """Whether the task comes back as it was handed out."""
+        return self.retry_at is not None and not self.reason
 
 
 class Failure(Struct, frozen=True):

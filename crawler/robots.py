@@ -30,7 +30,7 @@ MAX_ROBOTS_BYTES: Final = 500 * 1024
 MAX_CRAWL_DELAY_S: Final = 3600.0
 """A longer Crawl-delay counts as this one."""
 
-MAX_WILDCARD_RULES: Final = 5_000
+MAX_WILDCARD_RULES: Final = 1_000
 """Different patterns with `*` or `$` for one agent. A file with more is taken for an attack: all is disallowed."""
 
 _MAX_AGENTS: Final = 16

@@ -1,9 +1,11 @@
 """Getting a robots.txt: redirects, caps and what counts as unreachable (RFC 9309 §2.3)."""
 
+import msgspec
+
 from crawler.model import Failure
 from crawler.robots import MAX_ROBOTS_BYTES, RobotsAnswer, lifetime_s
 from crawler.transport.base import FetchRequest, FetchResult, Transport, is_redirect
-from crawler.urls import resolve
+from crawler.urls import authority, resolve
 
 __all__ = ["fetch_robots", "robots_answer"]
 
@@ -14,7 +16,8 @@ _MAX_REDIRECTS = 5
 async def fetch_robots(transport: Transport, origin: str, timeout_s: float) -> FetchResult | Failure:
     """Ask `origin` for its robots.txt, following five redirects, to other hosts too.
 
-    The answer applies to `origin` wherever it came from. More redirects come back as the last redirect's answer.
+    The answer applies to `origin` wherever it came from. More redirects come back as the last redirect's answer; a
+    failure of another host counts as "cannot say" (RFC 9309 §2.3.1.4), whatever it was.
     """
     url = f"{origin}/robots.txt"
     for _ in range(_MAX_REDIRECTS + 1):
@@ -25,7 +28,12 @@ async def fetch_robots(transport: Transport, origin: str, timeout_s: float) -> F
         if target is None:
             break
         url = target
-    return result
+    if authority(url) == authority(origin):
+        return result
+    # What another host is like says nothing about this one: not its address, and not why it failed.
+    if isinstance(result, Failure):
+        return FetchResult(url, 503)
+    return msgspec.structs.replace(result, address=None)
 
 
 def robots_answer(result: FetchResult | Failure, now: float) -> RobotsAnswer:

@@ -29,9 +29,10 @@ from typing import BinaryIO, cast
 
 from xxhash import xxh3_64
 
-from crawler.errors import SeedError, StorageError, UrlError
+from crawler.errors import SeedError, UrlError
 from crawler.model import Seed
 from crawler.printable import SHOWN_CHARS, printable
+from crawler.refusal import refusal
 from crawler.seed_lines import BadSeed, LineFormat, OnBad, line_format, line_seeds
 from crawler.urls import normalise
 
@@ -115,7 +116,7 @@ def spool(stdin: BinaryIO, path: Path) -> None:
                 copy.write(chunk)
         part.replace(path)
     except OSError as error:
-        raise StorageError(f"cannot keep standard input in {path}: {error.strerror}") from error
+        raise refusal(f"keep standard input in {path}", error, "choose another --job") from error
 
 
 def is_url(source: str) -> bool:
@@ -236,7 +237,7 @@ def _reading(source: str) -> Iterator[None]:
     try:
         yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SeedError(f"{_name(source)}: damaged gzip file: {error}") from error
+        raise SeedError(f"{_name(source)}: damaged gzip file: {error}; get a whole copy of it") from error
     except OSError as error:
         raise SeedError(f"cannot read {_name(source)}: {error.strerror or error}") from error
 

@@ -271,7 +271,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         Setting("strict", "strict", SWITCHED, "no", "Stop at the first bad line of a seed file."),
     ),
     "The machine": (
-        Setting("parsers", "parsers", COUNT, "2", "Parser processes."),
+        Setting("parsers", "parsers", COUNT, "one a core, at most 4", "Parser processes."),
         Setting("transport", "transport", choice(get_args(TransportKind)), "aiohttp", "What downloads."),
     ),
     "The terminal": (

@@ -13,6 +13,7 @@ Reads of URLs see what is pending; scans of `queue` and `later` see what is comm
 (`crawler.frontier`) knows what it has pending. One thread uses a store.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -21,8 +22,9 @@ import msgspec
 import rocksdict
 from msgspec import Struct
 
-from crawler.errors import JobError, StorageError
+from crawler.errors import JobError
 from crawler.model import SeedContext
+from crawler.refusal import refusal
 from crawler.urls import NORMAL_FORM_VERSION
 
 __all__ = ["ENDED", "QUEUED", "REOPENABLE", "SCHEMA_VERSION", "Store", "UrlRow", "queue_key"]
@@ -37,6 +39,7 @@ REOPENABLE = b"s"
 """State byte of a URL skipped for a reason that another link to it can lift (scope, depth, nofollow)."""
 
 _FAMILIES = ("urls", "queue", "later", "seeds", "hosts", "meta")
+_ADVICE = "if it is damaged, --fresh starts the job over"
 _CACHE_BYTES = 32 << 20
 """Blocks, indexes and Bloom filters that stay in memory, for all families together."""
 _MEMTABLE_BYTES = 8 << 20
@@ -89,7 +92,7 @@ class Store:
             families = {name: _options(cache) for name in _FAMILIES}
             self._db = rocksdict.Rdict(str(path), _options(cache), column_families=families, access_type=access)
         except Exception as error:  # rocksdict raises bare Exception
-            raise StorageError(f"cannot open the store {path}: {error}") from error
+            raise refusal(f"open the store {path}", error, _ADVICE) from error
         self._families = {name: self._db.get_column_family(name) for name in _FAMILIES}
         self._handles = {name: self._db.get_column_family_handle(name) for name in _FAMILIES}
         self._urls, self._queue = self._families["urls"], self._families["queue"]
@@ -243,7 +246,7 @@ class Store:
             self._db.write(self._batch)
             self._db.flush_wal(sync=True)
         except Exception as error:  # rocksdict raises bare Exception
-            raise StorageError(f"the store {self._path} cannot be written: {error}") from error
+            raise refusal(f"write the store {self._path}", error, _ADVICE) from error
         self._batch = rocksdict.WriteBatch(raw_mode=True)
         self._pending_urls.clear()
         self._pending_removed.clear()
@@ -254,7 +257,9 @@ class Store:
             self._families.clear()
             self._handles.clear()
             del self._urls, self._queue
-            self._db.close()
+            # A disk that is full refuses even here. What was committed is in the log on the disk: nothing is lost.
+            with contextlib.suppress(Exception):
+                self._db.close()
 
 
 def _later_key(at: float, url_key: bytes) -> bytes:

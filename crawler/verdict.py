@@ -1,14 +1,17 @@
 """What follows from the answer to a request: a page, a redirect, another attempt, or the end. Pure."""
 
+import re
+
 from crawler.model import Done, Failure, Link, Page, Task
 from crawler.scope import Scope
 from crawler.transport.base import FetchResult
 from crawler.urls import host_key, resolve, url_key
 
-__all__ = ["MAX_REDIRECTS", "failed", "page", "redirected", "skipped"]
+__all__ = ["MAX_REDIRECTS", "failed", "page", "postponed", "redirected", "skipped"]
 
 MAX_REDIRECTS = 10
-_NOT_TEXT = ("image/", "video/", "audio/", "font/", "application/zip", "application/pdf", "application/gzip")
+_READABLE = re.compile(r"text/|.*(html|xml|octet-stream)|[^/]*(;|$)|\*|unknown/", re.IGNORECASE)
+"""Content types under which a page may come, honest or not: a missing or malformed one too."""
 
 
 def redirected(task: Task, result: FetchResult, scope: Scope) -> Done:
@@ -28,7 +31,7 @@ def redirected(task: Task, result: FetchResult, scope: Scope) -> Done:
 
 def page(task: Task, result: FetchResult, fetched_at: float) -> Page:
     """The answer as parsers get it; bodies that hold no text to read stay behind."""
-    content_type = (result.header("content-type") or "").lstrip().lower()
+    content_type = (result.header("content-type") or "").strip()
     return Page(
         task.key,
         task.url,
@@ -38,7 +41,7 @@ def page(task: Task, result: FetchResult, fetched_at: float) -> Page:
         task.parent,
         task.redirected_from,
         result.headers,
-        b"" if content_type.startswith(_NOT_TEXT) else result.body,
+        result.body if _READABLE.match(content_type) else b"",
         result.body_bytes,
         result.truncated,
         task.seed,
@@ -50,6 +53,11 @@ def failed(task: Task, failure: Failure) -> Done:
     if failure.kind == "private-address":
         return skipped(task, failure.kind)
     return Done(task.key, "failed", failure.kind)
+
+
+def postponed(task: Task, until: float) -> Done:
+    """A task handed back without having been asked for; `until` is unix time."""
+    return Done(task.key, "skipped", "", retry_at=until)
 
 
 def skipped(task: Task, reason: str) -> Done:

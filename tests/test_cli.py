@@ -469,7 +469,8 @@ def test_a_full_disk_ends_with_5_and_loses_nothing(tmp_path, crawler, run, site)
         process = crawler(*arguments, stdout=full)
         _, err = process.communicate(timeout=60)
     assert process.returncode == ExitCode.STORAGE
-    assert err == "crawler: error: cannot write standard output: No space left on device\n"
+    assert err.startswith("crawler: error: cannot write standard output: No space left on device; make room")
+    assert err.count("\n") == 1
     code, out, _ = run(*arguments)
     assert code == ExitCode.DONE
     assert paths(json.loads(line) for line in out.splitlines()) == EVERYTHING

@@ -302,7 +302,7 @@ def test_redirect_makes_its_target_a_url_of_its_own(world):
     assert one.frontier.counters.outcomes == {"redirected": 1, "fetched": 1}
 
 
-@pytest.mark.parametrize("reason", ["scope", "depth", "nofollow"])
+@pytest.mark.parametrize("reason", ["scope", "depth", "nofollow", "filter"])
 def test_a_better_link_reopens_a_skipped_url(world, reason):
     """A URL skipped because of how it was reached is fetched when another link reaches it rightly."""
     one = world()
@@ -316,7 +316,7 @@ def test_a_better_link_reopens_a_skipped_url(world, reason):
     assert [task.url for task in one.due()] == ["http://c/"]
 
 
-def test_a_filtered_url_stays_skipped_and_is_counted_once(world):
+def test_a_skipped_url_is_counted_once(world):
     one = world()
     one.seed("http://a/", "http://b/")
     a, b = one.due()
@@ -333,3 +333,100 @@ def test_the_same_seed_twice_is_one_url(world):
     assert not one.frontier.add_seed(2, Seed("http://a/", {"x": "y"}))
     one.commit()
     assert len(one.due()) == 1
+
+
+def test_a_retry_before_the_backlog_is_not_passed_over(world, monkeypatch):
+    """A retry that comes back, uncommitted, while later URLs are loaded is handed out all the same."""
+    monkeypatch.setattr(frontier_module, "HOST_TASKS", 4)
+    one = world()
+    one.seed("http://a/")
+    (first,) = one.due()
+    one.fetched(first, links=[link(f"http://a/{n}") for n in range(12)])
+    one.commit()
+    tasks = one.due()
+    one.frontier.finish([Done(tasks[0].key, "failed", "reset", retry_at=one.now)], one.now)
+    one.commit()
+    one.now += 1
+    tasks = tasks[1:]
+    for turn in range(40):
+        tasks += one.due()
+        if tasks:
+            one.fetched(tasks.pop(0))
+        if turn % 8 == 7:
+            one.commit()
+    assert one.frontier.exhausted
+
+
+def test_a_host_that_gets_work_behind_the_cursor_is_found(world, monkeypatch):
+    """Work for a host that the cursor has just passed on its last round is not forgotten."""
+    monkeypatch.setattr(frontier_module, "_SEEKS_PER_REFILL", 2)
+    one = world()
+    hosts = sorted((f"http://h{n}/" for n in range(12)), key=host_key)
+    one.seed(*hosts[2:])
+    tasks = []
+    for _ in range(9):
+        tasks += one.due()
+    one.fetched(tasks.pop(), links=[link(hosts[0])])
+    one.commit()
+    for _ in range(60):
+        tasks += one.due()
+        if tasks:
+            one.fetched(tasks.pop())
+        one.commit()
+    assert one.frontier.exhausted
+
+
+def test_a_host_that_must_wait_makes_room_for_others(world, monkeypatch):
+    """Tasks handed back because their host must wait long come again in order, and others get the host's place."""
+    monkeypatch.setattr(frontier_module, "WINDOW_HOSTS", 2)
+    one = world()
+    one.seed(*[f"http://wait{n}/{p}" for n in range(4) for p in range(3)], *[f"http://good{n}/" for n in range(6)])
+    good = set()
+    for _ in range(60):
+        for task in one.due():
+            if "wait" in task.url:
+                one.frontier.finish([Done(task.key, "skipped", "", retry_at=one.now + 3600)], one.now)
+            else:
+                good.add(task.url)
+                one.fetched(task)
+        one.commit()
+    assert len(good) == 6
+    assert one.due() == []
+    one.now += 3601
+    waited = []
+    for _ in range(60):
+        for task in one.due():
+            waited.append(task.url)
+            assert task.attempts == 0
+            one.fetched(task)
+        one.commit()
+    assert sorted(waited) == [f"http://wait{n}/{p}" for n in range(4) for p in range(3)]
+    assert all(
+        [url for url in waited if host in url] == sorted(url for url in waited if host in url)
+        for host in ("wait0", "wait3")
+    )
+    assert one.frontier.exhausted
+
+
+def test_a_small_budget_is_shared_by_hosts(world):
+    """With --max-pages one slow host does not get all tasks that the budget leaves."""
+    one = world(max_pages=300)
+    one.seed("http://a/", "http://b/")
+    for task in one.due():
+        one.fetched(task, links=[link(f"{task.url}{n}") for n in range(400)])
+    one.commit()
+    hosts = [task.url[:9] for task in one.due()]
+    assert min(hosts.count("http://a/"), hosts.count("http://b/")) > 40
+
+
+def test_remembered_hosts_are_named_with_their_first_tasks(world):
+    """A host that enters the window is named even if its tasks come with a later refill."""
+    one = world(depth=5)
+    one.seed("http://a/")
+    (task,) = one.due()
+    one.fetched(task, links=[link("http://b/")])
+    assert one.frontier.refill(one.now) == ([], [])
+    one.commit()
+    tasks, woken = one.frontier.refill(one.now)
+    assert [task.url for task in tasks] == ["http://b/"]
+    assert woken == [host_key("http://b/")]

@@ -1,5 +1,6 @@
 """What the table of settings, the TOML file and the precedence of sources promise."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -112,11 +113,12 @@ def test_every_field_of_a_crawl_has_a_setting():
 def test_the_defaults_in_the_help_are_those_of_the_crawl():
     run = combine({"seeds": [URL]})
     for setting in SETTINGS:
-        if setting.name not in ("job", "output"):
+        if setting.name not in ("job", "output", "parsers"):
             shown = setting.read(setting.default, "help", text=True) if setting.default else ()
             assert value_of(run, setting.name) == shown, setting.name
     assert run.config.job == Path("output/example.com")
     assert run.config.output_path == Path("output/example.com/pages.jsonl")
+    assert run.config.parsers == max(1, min(4, os.cpu_count()))
 
 
 @pytest.mark.parametrize(

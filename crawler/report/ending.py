@@ -49,7 +49,9 @@ def _nothing_fetched(stats: CrawlStats) -> str:
     if reason == "skipped: private-address":
         return "the seeds are on loopback or private addresses: run again with --allow-private --fresh to permit that"
     if reason.startswith("skipped: robots"):
-        return "robots.txt forbids it or could not be read; a site of your own can be crawled with --robots ignore --fresh"
+        return (
+            "robots.txt forbids it or could not be read; a site of your own can be crawled with --robots ignore --fresh"
+        )
     if reason == "failed: dns":
         return "the host names do not resolve: check the spelling of the seeds and the network"
     if reason.startswith("failed"):

@@ -5,9 +5,11 @@ import stat
 from pathlib import Path
 
 from crawler.errors import StorageError
+from crawler.refusal import refusal
 
 __all__ = ["JsonlSink", "write_all"]
 
+_ADVICE = "name a file that can be written with --output"
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
@@ -31,6 +33,11 @@ class JsonlSink:
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise StorageError(f"cannot write {self._path}: {self._path.parent} is no folder; {_ADVICE}") from error
+        except OSError as error:
+            raise refusal(f"write {self._path}", error, _ADVICE) from error
+        try:
             self._fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
             status = os.fstat(self._fd)
             size = status.st_size
@@ -46,7 +53,7 @@ class JsonlSink:
             os.ftruncate(self._fd, committed)
             os.lseek(self._fd, committed, os.SEEK_SET)
         except OSError as error:
-            raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
+            raise refusal(f"write {self._path}", error, _ADVICE) from error
 
     def write(self, records: list[bytes]) -> None:
         """Append records, each with its line feed."""
@@ -58,7 +65,7 @@ class JsonlSink:
             if self._fd is not None and self._regular:
                 _sync(self._fd)
         except OSError as error:
-            raise StorageError(f"cannot write {self._path}: {error.strerror}") from error
+            raise refusal(f"write {self._path}", error, _ADVICE) from error
         return self._offset
 
     def close(self) -> None:
@@ -83,5 +90,5 @@ def write_all(fd: int | None, data: bytes, name: str) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise StorageError(f"cannot write {name}: {error.strerror}") from error
+        raise refusal(f"write {name}", error, _ADVICE) from error
     return len(data)

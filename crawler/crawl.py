@@ -5,9 +5,8 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, nullcontext
+from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -21,12 +20,11 @@ from crawler.lag import LagMeter
 from crawler.ledger import Ledger
 from crawler.limits import affordable_concurrency
 from crawler.model import Task
+from crawler.opening import Opening
 from crawler.parsers import ParserPool
 from crawler.refusal import refusal
-from crawler.seeds import STDIN, BadSeed, check_sources, fingerprint, read_seeds, spool
+from crawler.seeds import BadSeed, check_sources
 from crawler.sinks.base import Sink
-from crawler.sinks.jsonl import JsonlSink
-from crawler.sinks.stdout import StdoutSink
 from crawler.stats import CrawlStats, Ended
 from crawler.store import Store
 from crawler.transport.base import Transport
@@ -34,7 +32,6 @@ from crawler.transport.base import Transport
 __all__ = ["Crawler"]
 
 _log = logging.getLogger(__name__)
-_SEED_BATCH = 5_000
 
 
 class Crawler:
@@ -152,10 +149,18 @@ class Crawler:
         return now
 
     async def _run_job(self, job: Job, in_ledger_thread: Callable[..., asyncio.Future[Any]]) -> None:
-        sink = _sink(self._config)
         was_there = job.exists
+        opening = Opening(
+            job,
+            self._config,
+            self._sources,
+            fresh=self._fresh,
+            stdin=self._stdin,
+            on_bad_seed=self._told_bad_seed,
+            stopping=self._stop.is_set,
+        )
         try:
-            store, frontier = await in_ledger_thread(self._prepare, job, sink)
+            store, sink, frontier = await in_ledger_thread(opening.open)
         except CrawlerError:
             if not was_there:
                 await in_ledger_thread(job.discard)
@@ -168,58 +173,6 @@ class Crawler:
         finally:
             await in_ledger_thread(sink.close)
             await in_ledger_thread(store.close)
-
-    def _prepare(self, job: Job, sink: Sink) -> tuple[Store, Frontier]:
-        """In the ledger's thread: settle what the job is, cut the sink back, make the seeds known."""
-        if not self._sources and not job.exists:
-            raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
-        stdin_path = None
-        if STDIN in self._sources and self._stdin is not None:
-            stdin_path = job.path / "stdin.new"  # the earlier copy stays until it is known to be the same
-            spool(self._stdin, stdin_path)
-        with ExitStack() as undo:
-            if stdin_path is not None:
-                undo.callback(stdin_path.unlink, missing_ok=True)
-            seeds = self._fingerprint(stdin_path)
-            if self._fresh:
-                job.start_over()
-            store = _settled_store(job, seeds)
-            undo.callback(store.close)
-            if stdin_path is not None:
-                stdin_path = stdin_path.replace(job.stdin_path)
-            undo.callback(sink.close)
-            sink.open(store.meta("sink_offset") or 0)
-            frontier = Frontier(store, self._config)
-            if not store.meta("seeded"):
-                self._seed(store, frontier, stdin_path)
-            undo.pop_all()
-        return store, frontier
-
-    def _fingerprint(self, stdin_path: Path | None) -> str:
-        with _opened(stdin_path) as stdin:
-            return fingerprint(self._sources, stdin) if self._sources else ""
-
-    def _seed(self, store: Store, frontier: Frontier, stdin_path: Path | None) -> None:
-        """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""
-        if not self._sources:
-            raise SeedError("the run before was stopped while it read its seeds: name them again")
-        with _opened(stdin_path) as stdin:
-            self._read_seeds(store, frontier, stdin)
-
-    def _read_seeds(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> None:
-        number = 0
-        for number, seed in enumerate(read_seeds(self._sources, self._told_bad_seed, stdin), start=1):
-            frontier.add_seed(number, seed)
-            if number % _SEED_BATCH == 0:
-                frontier.save()
-                store.commit()
-                frontier.committed()
-                if self._stop.is_set():
-                    return
-        store.put_meta("seeded", value=True)
-        frontier.save()
-        store.commit()
-        frontier.committed()
 
     def _told_bad_seed(self, bad: BadSeed) -> None:
         self._bad_seeds += 1
@@ -314,21 +267,6 @@ def _in_thread(thread: ThreadPoolExecutor, function: Callable[..., Any], *argume
     return asyncio.get_running_loop().run_in_executor(thread, partial(_storing, function, *arguments))
 
 
-def _settled_store(job: Job, seeds: str) -> Store:
-    """Open the store of a job that is, or becomes, the crawl from these seeds with these settings."""
-    store = Store(job.state_path)
-    try:
-        if job.settle(store, seeds):
-            return store
-    except BaseException:
-        store.close()
-        raise
-    store.close()
-    _log.info("job %s had no record yet: it begins anew with the settings given now", job.path)
-    job.start_over()
-    return _settled_store(job, seeds)
-
-
 def _storing(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function that uses the store, which says what the disk refuses as a bare Exception."""
     try:
@@ -337,15 +275,6 @@ def _storing(function: Callable[..., Any], *arguments: Any) -> Any:
         if type(error) is not Exception:
             raise
         raise refusal("use the store", error, "if it is damaged, --fresh starts the job over") from error
-
-
-def _opened(path: Path | None) -> AbstractContextManager[BinaryIO | None]:
-    return nullcontext() if path is None else path.open("rb")
-
-
-def _sink(config: CrawlConfig) -> Sink:
-    path: Path | None = config.output_path
-    return StdoutSink() if path is None else JsonlSink(path)
 
 
 def _transport(config: CrawlConfig) -> Transport:

@@ -18,7 +18,7 @@ LAYERS = (
     {"errors", "model", "config", "stats", "version"},
     {"urls", "scope", "robots", "retry", "politeness", "host", "extract", "printable", "refusal"},
     {"seeds", "seed_lines", "store", "frontier", "job", "limits", "lag", "transport.*", "sinks.*"},
-    {"fetcher", "robots_fetch", "verdict", "parsers", "worker", "ledger"},
+    {"opening", "fetcher", "robots_fetch", "verdict", "parsers", "worker", "ledger"},
     {"crawl"},
     {"__init__", "__main__", "cli", "settings", "setting_kinds", "report.*", "demo.*"},
 )

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 from crawler.config import CrawlConfig
-from crawler.errors import StorageError
 from crawler.printable import printable
+from crawler.refusal import refusal
 from crawler.report.ending import Ending, ending
 from crawler.report.quantity import count, duration, rate, size
 from crawler.report.screen import STYLES, phrase
@@ -114,7 +114,7 @@ def write_summary(stats: CrawlStats, config: CrawlConfig) -> Path:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise StorageError(f"{_text(path)}: cannot write the summary: {error.strerror or error}") from error
+        raise refusal(f"write the summary {_text(path)}", error, "the records are safe in the job") from error
     return path
 
 

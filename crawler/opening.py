@@ -1,0 +1,127 @@
+"""From a job's folder to a crawl that can begin: settle what it is, cut the sink back, make the seeds known."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from crawler.config import CrawlConfig
+from crawler.errors import SeedError
+from crawler.frontier import Frontier
+from crawler.job import Job
+from crawler.seeds import STDIN, BadSeed, fingerprint, read_seeds, spool
+from crawler.sinks.base import Sink
+from crawler.sinks.jsonl import JsonlSink
+from crawler.sinks.stdout import StdoutSink
+from crawler.store import Store
+
+__all__ = ["Opened", "Opening"]
+
+_log = logging.getLogger(__name__)
+_SEED_BATCH = 5_000
+
+
+class Opened(NamedTuple):
+    """What the ring runs on. All three belong to the thread that opened them."""
+
+    store: Store
+    sink: Sink
+    frontier: Frontier
+
+
+class Opening:
+    """How a run of a job begins, first or resumed. `open` runs in the ledger's thread.
+
+    `sources` may be empty for a job that exists; `fresh` starts the job over; `stdin` is read where a source is "-".
+    `on_bad_seed` may raise to end it; `stopping()` is asked now and then while seeds are read.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        config: CrawlConfig,
+        sources: Sequence[str],
+        *,
+        fresh: bool,
+        stdin: BinaryIO | None,
+        on_bad_seed: Callable[[BadSeed], None],
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._job = job
+        self._config = config
+        self._sources = sources
+        self._fresh = fresh
+        self._stdin = stdin
+        self._on_bad_seed = on_bad_seed
+        self._stopping = stopping
+
+    def open(self) -> Opened:
+        """Open the store, the sink and the frontier; nothing stays open when it raises.
+
+        Raises `SeedError`, `JobError` and `StorageError`.
+        """
+        job = self._job
+        if not self._sources and not job.exists:
+            raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
+        with ExitStack() as undo:
+            stdin_path = None
+            if STDIN in self._sources and self._stdin is not None:
+                stdin_path = job.path / "stdin.new"  # the earlier copy stays until it is known to be the same
+                undo.callback(stdin_path.unlink, missing_ok=True)
+                spool(self._stdin, stdin_path)
+            with _opened(stdin_path) as stdin:
+                seeds = fingerprint(self._sources, stdin) if self._sources else ""
+            if self._fresh:
+                job.start_over()
+            store = self._settled_store(seeds)
+            undo.callback(store.close)
+            if stdin_path is not None:
+                stdin_path = stdin_path.replace(job.stdin_path)
+            path = self._config.output_path
+            sink: Sink = StdoutSink() if path is None else JsonlSink(path)
+            undo.callback(sink.close)
+            sink.open(store.meta("sink_offset") or 0)
+            frontier = Frontier(store, self._config)
+            if not store.meta("seeded"):
+                self._seed(store, frontier, stdin_path)
+            undo.pop_all()
+        return Opened(store, sink, frontier)
+
+    def _settled_store(self, seeds: str) -> Store:
+        """The store of a job that is, or becomes, the crawl from these seeds with these settings."""
+        store = Store(self._job.state_path)
+        try:
+            if self._job.settle(store, seeds):
+                return store
+        except BaseException:
+            store.close()
+            raise
+        store.close()
+        _log.info("job %s had no record yet: it begins anew with the settings given now", self._job.path)
+        self._job.start_over()
+        return self._settled_store(seeds)
+
+    def _seed(self, store: Store, frontier: Frontier, stdin_path: Path | None) -> None:
+        """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""
+        if not self._sources:
+            raise SeedError("the run before was stopped while it read its seeds: name them again")
+        with _opened(stdin_path) as stdin:
+            for number, seed in enumerate(read_seeds(self._sources, self._on_bad_seed, stdin), start=1):
+                frontier.add_seed(number, seed)
+                if number % _SEED_BATCH == 0:
+                    _commit(store, frontier)
+                    if self._stopping():
+                        return
+        store.put_meta("seeded", value=True)
+        _commit(store, frontier)
+
+
+def _commit(store: Store, frontier: Frontier) -> None:
+    frontier.save()
+    store.commit()
+    frontier.committed()
+
+
+def _opened(path: Path | None) -> AbstractContextManager[BinaryIO | None]:
+    return nullcontext() if path is None else path.open("rb")

@@ -25,7 +25,7 @@ demo: $(READY)
 	$(BIN)/crawler demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-kill: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 1800 tests/test_kill.py

@@ -21,11 +21,12 @@ import msgspec
 from msgspec import Struct
 
 from crawler.config import CrawlConfig
+from crawler.counters import Counters
 from crawler.model import Done, Link, Seed, SeedContext, Task
 from crawler.store import ENDED, QUEUED, REOPENABLE, Store, UrlRow, queue_key
 from crawler.urls import host_key, url_key
 
-__all__ = ["Counters", "Frontier"]
+__all__ = ["Frontier"]
 
 WINDOW_TASKS = 32_768
 """Tasks handed out at once, over all hosts (about 1 KB each)."""
@@ -38,19 +39,6 @@ TURN = 64
 _SEEKS_PER_REFILL = 256
 _SEED_CACHE = 4_096
 _REOPENED_BY_LINK = frozenset({"scope", "depth", "nofollow", "filter"})
-
-
-class Counters(Struct):
-    """Running totals of a job, committed with what they count. Written by the frontier only."""
-
-    seq: int = 0
-    known: int = 0
-    queued: int = 0
-    retrying: int = 0
-    pages: int = 0
-    bytes: int = 0
-    outcomes: dict[str, int] = {}
-    statuses: dict[int, int] = {}
 
 
 class _Handed(Struct):
@@ -96,6 +84,7 @@ class Frontier:
         self._due: list[Task] = []
         self._woken: list[bytes] = []
         self._seeds: dict[int, SeedContext] = {}
+        self._uncommitted_seeds: dict[int, SeedContext] = {}
         self._cursor = bytes(8)
         self._wrapped = False
         self._waiting = self.counters.queued > 0
@@ -158,6 +147,7 @@ class Frontier:
             elif host.handed == 0:
                 self._dismiss(host)
         self._uncommitted_hosts.clear()
+        self._uncommitted_seeds.clear()
         self._next_retry_at = self._store.next_due_at()
 
     # What the ledger asks
@@ -355,7 +345,7 @@ class Frontier:
         seed = self._seed(seed.number)
         if url not in seed.anchors:
             seed = msgspec.structs.replace(seed, anchors=(*seed.anchors, url))
-            self._seeds[seed.number] = seed
+            self._seeds[seed.number] = self._uncommitted_seeds[seed.number] = seed
             self._store.put_seed(seed)
 
     def _offer(self, handed: _Handed) -> None:
@@ -490,7 +480,7 @@ class Frontier:
         if context is None:
             if len(self._seeds) >= _SEED_CACHE:
                 self._seeds.pop(next(iter(self._seeds)))
-            context = self._seeds[number] = self._store.seed(number)
+            context = self._seeds[number] = self._uncommitted_seeds.get(number) or self._store.seed(number)
         return context
 
     def _next_seq(self) -> int:

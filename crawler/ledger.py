@@ -29,6 +29,7 @@ COMMIT_BYTES = 8 << 20
 """Bytes of records that close a batch early."""
 _STARVED_INTERVAL_S = 0.01
 _INBOX_BYTES = 32 << 20
+_LINK_BYTES = 256  # about what a link costs in memory
 
 
 class Ledger:
@@ -75,8 +76,8 @@ class Ledger:
             self._changed.notify_all()
 
     def put_records(self, results: list[Done]) -> None:
-        """Take results; wait while too many bytes of records lie here already (back-pressure on the parsers)."""
-        size = sum(len(done.record) for done in results if done.record is not None)
+        """Take results; wait while too many bytes of them lie here already (back-pressure on the parsers)."""
+        size = sum(len(done.record or b"") + _LINK_BYTES * len(done.links) for done in results)
         with self._changed:
             while self._inbox_bytes > _INBOX_BYTES and not self._closed:
                 self._changed.wait()

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "crawler"
 
 # A name that ends in ".*" stands for a sub-package with its `__init__`.
 LAYERS = (
-    {"errors", "model", "config", "stats", "version"},
+    {"errors", "model", "config", "stats", "counters", "version"},
     {"urls", "scope", "robots", "retry", "politeness", "host", "extract", "printable", "refusal"},
     {"seeds", "seed_lines", "store", "frontier", "job", "limits", "lag", "transport.*", "sinks.*"},
     {"opening", "fetcher", "robots_fetch", "verdict", "parsers", "worker", "ledger"},

@@ -117,7 +117,7 @@ def test_zstd_frames_follow_each_other(step):
     assert read("zstd", zstd.compress(b"one ") + zstd.compress(b"two"), step=step) == (b"one two", False)
 
 
-@pytest.mark.parametrize(("name", "member"), [("gzip", gzip.compress(b"")), ("zstd", zstd.compress(b""))])
+@pytest.mark.parametrize(("name", "member"), [("gzip", gzip.compress(b"", mtime=0)), ("zstd", zstd.compress(b""))])
 def test_a_stream_of_endless_empty_members_is_refused_quickly(name, member):
     started = time.process_time()
     with pytest.raises(CodingError):

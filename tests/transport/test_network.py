@@ -420,11 +420,11 @@ async def trickle_body(server, reader, writer):
 async def test_a_slow_server_ends_at_the_total_deadline(transport, behaviour, what):
     async with RawServer(behaviour) as server:
         started = time.perf_counter()
-        failure = await transport.fetch(request(server, timeout_s=0.3))
+        failure = await transport.fetch(request(server, timeout_s=1.0))
         took_s = time.perf_counter() - started
     assert (failure.kind, failure.retryable) == ("timeout", True)
     assert what in failure.detail
-    assert 0.29 < took_s < 1.5
+    assert 0.99 < took_s < 5
 
 
 async def test_a_tls_handshake_that_never_comes_ends_at_the_deadline(transport):
@@ -437,8 +437,8 @@ async def test_a_tls_handshake_that_never_comes_ends_at_the_deadline(transport):
 
     async with RawServer(no_handshake) as server:
         started = time.perf_counter()
-        failure = await transport.fetch(request(server, scheme="https", timeout_s=0.3))
-        assert time.perf_counter() - started < 1.5
+        failure = await transport.fetch(request(server, scheme="https", timeout_s=1.0))
+        assert time.perf_counter() - started < 5
     assert failure.kind in {"timeout", "tls"}
 
 
@@ -614,9 +614,9 @@ async def test_the_threads_of_requests_are_bounded_and_keep_no_program_alive():
 async def test_a_fetch_that_waits_for_a_thread_has_its_whole_time_left():
     transport = TRANSPORTS["requests"](settings(concurrency=1))
     async with RawServer(silent) as slow, RawServer(says(page())) as fast:
-        first = asyncio.create_task(transport.fetch(request(slow, timeout_s=0.4)))
+        first = asyncio.create_task(transport.fetch(request(slow, timeout_s=1.5)))
         await asyncio.sleep(0)
-        second = await transport.fetch(request(fast, timeout_s=0.3))
+        second = await transport.fetch(request(fast, timeout_s=1.0))
         assert (await first).kind == "timeout"
         assert second.body == b"hello"
     await transport.close()

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crawler.errors import ConfigError, CrawlerError, StorageError, UsageError
+from crawler.memory_limit import return_large_blocks
+from crawler.options import GroupedCommand, with_settings
 from crawler.printable import printable
 from crawler.seeds import STDIN, BadSeed
-from crawler.settings import GROUPS, SETTINGS, Run, Setting, combine, from_environment, from_options, load_settings
+from crawler.settings import Run, by_option_name, combine, from_environment, from_options, load_settings
 from crawler.version import __version__
 
 if TYPE_CHECKING:
@@ -145,64 +147,20 @@ class _OneLine(logging.Formatter):
         return super().formatMessage(record)
 
 
-class _GroupedCommand(click.Command):
-    """A command whose help lists the options by what they are about."""
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section for each group of settings, the rest at the end."""
-        titles = {setting.name: title for title, group in GROUPS.items() for setting in group}
-        sections: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
-            if record is not None:
-                title = titles.get((parameter.name or "").replace("_", "-"), "More")
-                # Each switch has a --no-… too; saying so once is enough.
-                sections.setdefault(title, []).append((record[0].partition(" / ")[0], record[1]))
-        for title, rows in sections.items():
-            with formatter.section(title):
-                formatter.write_dl(rows)
-
-
-def _option(setting: Setting) -> click.Option:
-    """Make the option of a setting. It has no default of its own: not given must be told from given."""
-    names = [f"--{setting.name}"]
-    kind = setting.kind
-    if setting.short:
-        names.insert(0, f"-{setting.short}")
-    if not kind.metavar:
-        return click.Option([f"--{setting.name}/--no-{setting.name}"], default=None, help=setting.help)
-    return click.Option(
-        names,
-        type=click.Choice(kind.choices) if kind.choices else str,
-        metavar=kind.metavar,
-        multiple=kind.many,
-        help=setting.help + (f"  [{setting.default}]" if setting.default else ""),
-    )
-
-
-def _with_settings(*names: str) -> Callable[[click.Command], click.Command]:
-    """Give a command the options of the settings called `names`, or of all."""
-
-    def add(command: click.Command) -> click.Command:
-        command.params.extend(_option(setting) for setting in SETTINGS if not names or setting.name in names)
-        return command
-
-    return add
-
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""
 
 
-@_with_settings()
+@with_settings()
 @cli.command(
-    cls=_GroupedCommand,
+    cls=GroupedCommand,
     epilog="""\b
 Examples:
   crawler crawl https://docs.python.org/3/ --scope prefix --max-pages 100
   crawler crawl seeds/example.txt --depth 1 --fields url,status,title -o titles.jsonl
+  crawler crawl sitemap:https://docs.python.org/sitemap.xml --depth 0
   zcat urls.txt.gz | crawler crawl - --scope page -o - | jq -r .title
 
 Running the same command again goes on where it stopped. Every option is also a key of the --config file
@@ -214,7 +172,7 @@ Running the same command again goes on where it stopped. Every option is also a 
 @click.option("--config", metavar="FILE", envvar="CRAWLER_CONFIG", help="TOML file of settings, named as the options.")
 @click.pass_obj
 def crawl(terminal: _Terminal, /, seeds: tuple[str, ...], config: str | None, **options: Any) -> int:
-    """Crawl from each SEED: an http(s) URL, a file of them, or - for standard input.
+    """Crawl from each SEED: an http(s) URL, a file of them, - for standard input, or sitemap:URL for its pages.
 
     Files are .txt (one URL a line), .csv (with a column url) or .jsonl (with a key url), each also .gz.
     """
@@ -227,7 +185,7 @@ def crawl(terminal: _Terminal, /, seeds: tuple[str, ...], config: str | None, **
     return _crawled(run, terminal)
 
 
-@_with_settings("fresh", "quiet", "log-level")
+@with_settings("fresh", "quiet", "log-level")
 @cli.command()
 @click.option("--job", metavar="DIR", help="Folder of the demo's crawl.  [output/demo]")
 @click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=0, help="Port of the site.  [a free one]")
@@ -261,8 +219,14 @@ def _crawled(run: Run, terminal: _Terminal) -> int:
 
     if run.config.output_path is None and sys.stdout is None:
         raise ConfigError("--output -: standard output is closed")
+    _check_bundle(run.config)
+    return_large_blocks()
     _set_up_logging(run, terminal)
     console = _live_console(run, terminal)
+    if run.config.insecure:
+        logging.getLogger(__name__).warning(
+            "--insecure: TLS certificates are not checked; answers may come from anyone"
+        )
     bad_seeds = _BadSeeds(terminal, quiet=run.quiet)
     stdin = None
     if STDIN in run.seeds and sys.stdin is not None:
@@ -290,6 +254,18 @@ def _crawled(run: Run, terminal: _Terminal) -> int:
         with contextlib.suppress(OSError):  # as `_Terminal.say`; the same is in summary.json
             print_summary(stats, run.config, console=console)
     return _exit_code(stats)
+
+
+def _check_bundle(config: "CrawlConfig") -> None:
+    """Refuse a file of authorities that cannot be used, before a job is made."""
+    if config.ca_bundle is None:
+        return
+    from crawler.transport.tls import tls_context  # noqa: PLC0415  needs ssl, which is slow to import
+
+    try:
+        tls_context(ca_bundle=config.ca_bundle)
+    except ConfigError as error:
+        raise ConfigError(by_option_name(str(error))) from error
 
 
 def _exit_code(stats: "CrawlStats") -> ExitCode:

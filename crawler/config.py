@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +12,15 @@ from crawler.errors import ConfigError
 from crawler.model import RECORD_FIELDS
 from crawler.version import __version__
 
-__all__ = ["DEFAULT_PARSERS", "DEFAULT_USER_AGENT", "CrawlConfig", "RobotsMode", "ScopeKind", "TransportKind"]
+__all__ = [
+    "DEFAULT_PARSERS",
+    "DEFAULT_USER_AGENT",
+    "LEAST_PARSER_MEMORY_BYTES",
+    "CrawlConfig",
+    "RobotsMode",
+    "ScopeKind",
+    "TransportKind",
+]
 
 ScopeKind = Literal["page", "prefix", "host", "domain", "any"]
 RobotsMode = Literal["obey", "ignore"]
@@ -24,6 +33,10 @@ DEFAULT_PARSERS = max(1, min(4, os.cpu_count() or 1))
 can download (measured: 0.3 ms of parsing a page beside 0.4 ms in the main process)."""
 
 
+LEAST_PARSER_MEMORY_BYTES = 128 << 20
+"""An idle parser takes a fifth of it."""
+
+
 class CrawlConfig(Struct, frozen=True, kw_only=True):
     """Settings of one crawl. Times are seconds, sizes bytes, None means "no limit".
 
@@ -34,6 +47,10 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         max_pages, max_time_s: budgets; the crawl stops when one is used up and a later run may have a larger one.
         include, exclude: regular expressions searched in the URL; a link must match one of `include` (if given)
             and none of `exclude`. Seeds are not filtered.
+        sitemaps: take the pages of the sitemaps that each seed's robots.txt names.
+        max_links: links taken from one page; its record tells how many were left out.
+        max_chain: pages in a row that look alike and lead only to each other, as the months of an endless calendar do,
+            before the next one is `skipped: trap`; None = no limit.
 
     How servers are treated:
         concurrency: requests under way at once. per_host, per_address: the same for one host (name and port) and
@@ -41,10 +58,15 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         delay_s: time between the starts of two requests to a host; None = adaptive (follows the host's latency).
             A larger Crawl-delay or Retry-After always wins.
         robots: obey or ignore robots.txt, rel=nofollow and meta robots.
-        allow_private: fetch from loopback, private and other special addresses too.
-        timeout_s: for one URL, from connecting to its last byte. retries: attempts after the first.
+        allow_private: fetch from loopback, private and other special addresses too: all (True), none (False), or
+            those in these networks (`10.0.0.0/8`; an address alone is a network of one).
+        timeout_s: for one URL, from the look-up of its name to its last byte, redirects on the way included.
+            retries: attempts after the first.
         max_body_bytes: a longer body is cut there, and its record says `truncated`.
-        user_agent, headers: sent with each request; headers are (name, value) pairs.
+        user_agent, headers: sent with each request; headers are (name, value) pairs. Those that may hold a secret
+            (all but a few, see `crawler.credentials`) are sent to the origins of the seeds alone.
+        cookies: keep each origin's cookies while the crawl runs, and send them back to it.
+        insecure: accept any TLS certificate. ca_bundle: PEM file of authorities to trust beside the usual ones.
 
     What comes out:
         job: folder of this crawl's state. output: file of the JSON lines, "-" = standard output, None =
@@ -52,6 +74,9 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
 
     The machine:
         parsers: parser processes; by default as many as cores, at most 4. parser_timeout_s: time one page may take.
+            parser_memory_bytes: memory that a parser may have for its data, all told (an idle one has about 25 MB);
+            more ends it, as a crash would, and one that has grown half-way there is replaced between pages.
+        bytes_in_flight: bytes of decoded bodies held between the network and the parsers; past it the fetcher waits.
         transport: what downloads: `aiohttp`, or `requests` in threads.
 
     Raises `ConfigError` for a value out of range, naming it.
@@ -65,45 +90,43 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
     max_time_s: float | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    sitemaps: bool = False
+    max_links: int = 10_000
+    max_chain: int | None = 100
     concurrency: int = 256
     per_host: int = 2
     per_address: int = 32
     delay_s: float | None = None
     parsers: int = DEFAULT_PARSERS
     parser_timeout_s: float = 10.0
+    parser_memory_bytes: int | None = 1 << 30
+    bytes_in_flight: int = 64_000_000
     timeout_s: float = 30.0
     max_body_bytes: int = 10_000_000
     retries: int = 2
     user_agent: str = DEFAULT_USER_AGENT
     headers: tuple[tuple[str, str], ...] = ()
     robots: RobotsMode = "obey"
-    allow_private: bool = False
+    allow_private: bool | tuple[str, ...] = False
+    cookies: bool = False
+    insecure: bool = False
+    ca_bundle: Path | None = None
     fields: tuple[str, ...] = RECORD_FIELDS
     transport: TransportKind = "aiohttp"
     strict: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, by name."""
-        for name, least in (
-            ("concurrency", 1),
-            ("per_host", 1),
-            ("per_address", 1),
-            ("parsers", 1),
-            ("retries", 0),
-        ):
-            _at_least(name, getattr(self, name), least)
-        for name in ("depth", "max_pages", "max_time_s", "delay_s"):
-            if getattr(self, name) is not None:
-                _at_least(name, getattr(self, name), 0)
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ConfigError(f"{name} must be at least {least}, not {value!r}")
         for name in ("timeout_s", "parser_timeout_s", "max_body_bytes"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be more than 0, not {getattr(self, name)!r}")
-        for name in ("include", "exclude"):
-            for pattern in getattr(self, name):
-                try:
-                    re.compile(pattern)
-                except re.error as error:
-                    raise ConfigError(f"{name}: {pattern!r} is not a regular expression: {error}") from error
+        _check_patterns("include", self.include)
+        _check_patterns("exclude", self.exclude)
+        _check_networks("allow_private", self.allow_private)
         unknown = [field for field in self.fields if field not in RECORD_FIELDS]
         if unknown or not self.fields:
             raise ConfigError(
@@ -121,6 +144,34 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         return None if self.output == "-" else Path(self.output)
 
 
-def _at_least(name: str, value: float, least: float) -> None:
-    if value < least:
-        raise ConfigError(f"{name} must be at least {least}, not {value!r}")
+_LEAST = {
+    "concurrency": 1,
+    "per_host": 1,
+    "per_address": 1,
+    "parsers": 1,
+    "retries": 0,
+    "max_links": 1,
+    "max_chain": 1,
+    "bytes_in_flight": 1,
+    "depth": 0,
+    "max_pages": 0,
+    "max_time_s": 0,
+    "delay_s": 0,
+    "parser_memory_bytes": LEAST_PARSER_MEMORY_BYTES,
+}
+
+
+def _check_patterns(name: str, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(f"{name}: {pattern!r} is not a regular expression: {error}") from error
+
+
+def _check_networks(name: str, allowed: bool | tuple[str, ...]) -> None:
+    for network in () if isinstance(allowed, bool) else allowed:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ConfigError(f"{name}: {network!r} is no network like '10.0.0.0/8': {error}") from error

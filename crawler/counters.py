@@ -17,5 +17,6 @@ class Counters(Struct):
     retrying: int = 0
     pages: int = 0
     bytes: int = 0
+    duplicates: int = 0
     outcomes: dict[str, int] = {}
     statuses: dict[int, int] = {}

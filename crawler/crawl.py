@@ -28,6 +28,8 @@ from crawler.sinks.base import Sink
 from crawler.stats import CrawlStats, Ended
 from crawler.store import Store
 from crawler.transport.base import Transport
+from crawler.transport.budget import ByteBudget
+from crawler.worker import Parse, parse_page
 
 __all__ = ["Crawler"]
 
@@ -40,6 +42,7 @@ class Crawler:
     `seeds`: http(s) URLs, paths of seed files, or "-" for `stdin`; may be empty to resume a job that exists.
     `fresh` starts the job over. `transport` replaces the one that `config.transport` names. `on_bad_seed` is
     told of each line that is no seed, in the ledger's thread; with `config.strict` the first one raises `SeedError`.
+    `parse` is what parser processes do with a page, imported there by its name.
 
         stats = await Crawler(CrawlConfig(job=Path("output/docs")), ["https://example.com/"]).run()
     """
@@ -53,6 +56,7 @@ class Crawler:
         fresh: bool = False,
         stdin: BinaryIO | None = None,
         on_bad_seed: Callable[[BadSeed], None] | None = None,
+        parse: Parse = parse_page,
     ) -> None:
         self._config = config
         self._sources = list(seeds)
@@ -60,6 +64,7 @@ class Crawler:
         self._fresh = fresh
         self._stdin = stdin
         self._on_bad_seed = on_bad_seed
+        self._parse = parse
         # State: written by `run` and `_end` in the event loop's thread.
         self._started_at = time.monotonic()
         self._finished_at: float | None = None
@@ -69,6 +74,7 @@ class Crawler:
         self._pages_before = 0
         self._bytes_before = 0
         self._lag = LagMeter()
+        self._budget = ByteBudget(config.bytes_in_flight)
         self._frontier: Frontier | None = None
         self._ledger: Ledger | None = None
         self._fetcher: Fetcher | None = None
@@ -117,6 +123,9 @@ class Crawler:
             max_pages=self._config.max_pages,
             max_time_s=self._config.max_time_s,
             loop_lag_p99_s=self._lag.p99_s,
+            body_bytes_held=self._budget.used,
+            body_bytes_most=self._budget.limit,
+            body_waits=self._budget.waits,
         )
         if frontier is not None:
             counters = frontier.counters
@@ -131,6 +140,7 @@ class Crawler:
                 known=counters.known,
                 queued=counters.queued,
                 retrying=counters.retrying,
+                duplicates=counters.duplicates,
                 active_hosts=frontier.active_hosts,
             )
         if ledger is not None and fetcher is not None and pool is not None:
@@ -211,15 +221,21 @@ class Crawler:
             # Known to have failed, even if something else has ended the crawl by then.
             cleanup.callback(lambda: failed.cancel() or failed.exception())
             ledger = self._ledger = Ledger(store, frontier, sink, deliver=deliver, ended=ended)
-            pool = self._pool = ParserPool(config, ledger.put_records, on_failure=pool_failed)
+            pool = self._pool = ParserPool(config, ledger.put_records, on_failure=pool_failed, parse=self._parse)
             cleanup.callback(pool.close)
             pool.start()  # first, so that the processes import what they need while this one does
             transport = self._transport
             if transport is None:
-                transport = _transport(config)
+                transport = _transport(config, self._budget)
                 cleanup.push_async_callback(transport.close)
             fetcher = self._fetcher = Fetcher(
-                config, transport, submit=pool.submit, report=ledger.put, remember=ledger.remember, fail=fail
+                config,
+                transport,
+                self._budget,
+                submit=pool.submit,
+                report=ledger.put,
+                remember=ledger.remember,
+                fail=fail,
             )
             ledger_run = in_ledger_thread(ledger.run)
             cleanup.push_async_callback(_commit_and_end, ledger, ledger_run)
@@ -277,12 +293,12 @@ def _storing(function: Callable[..., Any], *arguments: Any) -> Any:
         raise refusal("use the store", error, "if it is damaged, --fresh starts the job over") from error
 
 
-def _transport(config: CrawlConfig) -> Transport:
+def _transport(config: CrawlConfig, budget: ByteBudget) -> Transport:
     """The transport that the settings name; imported here because aiohttp alone takes 0.3 s."""
     if config.transport == "requests":
         from crawler.transport.requests import RequestsTransport  # noqa: PLC0415
 
-        return RequestsTransport(config)
+        return RequestsTransport(config, budget)
     from crawler.transport.aiohttp import AiohttpTransport  # noqa: PLC0415
 
-    return AiohttpTransport(config)
+    return AiohttpTransport(config, budget)

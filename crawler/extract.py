@@ -9,15 +9,26 @@ import re
 from msgspec import Struct
 from turbohtml import Document, Element, Namespace, PlainText, Text, parse
 
-from crawler.urls import LinkResolver
+from crawler.urls import LinkResolver, resolve
 
-__all__ = ["MAX_LINKS", "MAX_LINKS_CHARS", "Extracted", "extract", "is_html", "media_type", "without_controls"]
+__all__ = [
+    "LINK_CHARS",
+    "MAX_LINKS",
+    "Extracted",
+    "cut_at_tag",
+    "extract",
+    "media_type",
+    "most_tags",
+    "with_breaks",
+    "without_controls",
+]
 
 MAX_LINKS = 10_000
-"""Most links that are taken from one page."""
+"""Most links that are taken from one page, unless told otherwise."""
 
-MAX_LINKS_CHARS = 4_000_000
-"""Most characters that the links of one page have together: a long `<base href>` makes each short link a long URL."""
+LINK_CHARS = 400
+"""The links of one page have at most so many characters each on average, counted as if there were `MAX_LINKS` of them
+or as many as may be taken, if that is more: a long `<base href>` makes each short link a long URL."""
 
 _LINK_TAGS = ("a", "area", "frame", "iframe", "link", "base", "meta", "title", "template")
 _FOLLOWED_RELATIONS = frozenset({"next", "prev", "canonical", "alternate"})
@@ -79,41 +90,28 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _ASCII_CONTROLS = {code: None for code in (*range(0x20), 0x7F) if code not in {0x09, 0x0A}}
 _NO_BREAK_SPACES = re.compile("\xa0[\xa0 ]*")
 
-_CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s;"',]+)""", re.IGNORECASE)
-_SNIFF_BYTES = 1024
-_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
-_SNIFFED_TYPES = frozenset(
-    {"", "*/*", "application/octet-stream", "application/xml", "text/plain", "text/xml", "unknown/unknown"}
+# RFC 9110 §8.3.1, with the blanks and single quotes that servers write besides.
+_HEADER_CHARSET = re.compile(r"""(?:^|[;,\s])charset\s*=\s*["']?\s*([^\s;"',]+)""", re.IGNORECASE)
+# HTML Standard §13.2.3.2, "get an XML encoding". Its label holds no blanks and ends before the declaration does.
+_XML_ENCODING = re.compile(
+    rb"""<\?xml(?:(?!encoding)[^>])*encoding[\x00-\x20]*=[\x00-\x20]*(["'])([^\x00-\x20>]*?)\1[^>]*>"""
 )
-# WHATWG MIME Sniffing §7.1, without the tags that text which is no page may well start with.
-_HTML_START = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+html|html|head|body|title|meta|script|iframe|h1|div|table)[\s/>]",
+# The same section, "prescan": these are the first characters of `<?x` in UTF-16.
+_XML_UTF16 = {b"<\0?\0x\0": "utf-16le", b"\0<\0?\0x": "utf-16be"}
+_XML_STARTS = (b"<?xml", *_XML_UTF16)
+_PRESCAN_BYTES = 1024
+_NOT_ASCII = dict.fromkeys(range(0x80, 0x100), "x")
+# HTML Standard §2.5.7, "shared declarative refresh steps".
+_REFRESH = re.compile(
+    r"""[\t\n\f\r ]*(?:([0-9]++)|(?=\.))[0-9.]*+(?:[\t\n\f\r ]|(?=[;,]))[\t\n\f\r ]*[;,]?[\t\n\f\r ]*"""
+    r"""(?:url[\t\n\f\r ]*=[\t\n\f\r ]*)?(?:'([^']*)|"([^"]*)|(.*))""",
     re.IGNORECASE | re.DOTALL,
-)
-# WHATWG MIME Sniffing §6.1-6.4 and §7.1: what calls itself text/html and is certainly something else.
-_NOT_HTML = (
-    b"\x89PNG\r\n\x1a\n",
-    b"\xff\xd8\xff",
-    b"GIF87a",
-    b"GIF89a",
-    b"BM",
-    b"\x00\x00\x01\x00",
-    b"%PDF-",
-    b"%!PS-Adobe-",
-    b"\x1f\x8b\x08",
-    b"PK\x03\x04",
-    b"Rar \x1a\x07\x00",
-    b"7z\xbc\xaf\x27\x1c",
-    b"OggS\x00",
-    b"ID3",
-    b"\x1a\x45\xdf\xa3",
-    b"wOFF",
-    b"wOF2",
-    b"\x7fELF",
-    b"\x00asm",
 )
 # Share of a body that is looked at when a few wrong bytes keep it from being UTF-8.
 _REPAIR_BYTES = 65_536
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_RUN_BYTES = 262_144
+_RUN = re.compile(rb"[^<]{261000}(?:[^<]{0,1143}[\t\n\r ]|[^<]{1144})")
 
 
 class Extracted(Struct, frozen=True):
@@ -123,9 +121,9 @@ class Extracted(Struct, frozen=True):
     `language` (a BCP 47 tag as written) are as the page gives them, white space collapsed. `canonical` is an absolute
     URL in normal form. `text` is the visible text, one block a line, cells of a table row parted by a tab; None unless
     asked for. `hrefs` are (URL in normal form, nofollow) in page order, each URL once; nofollow means that every link
-    to it says `rel=nofollow`. `dropped_hrefs` counts link elements that were not looked at because of `MAX_LINKS`
-    (which also bounds references that are no http(s) URL) or `MAX_LINKS_CHARS`. `meta_robots` joins the contents of all
-    `<meta name=robots>` with ", ".
+    to it says `rel=nofollow`. `dropped_hrefs` counts link elements that were not looked at because there were enough
+    (see `extract`). `meta_robots` joins the contents of all `<meta name=robots>` with ", ". `refresh` is where the page
+    sends its reader by itself: seconds until then, and the URL in normal form, session parameters and all.
     """
 
     charset: str | None
@@ -137,6 +135,7 @@ class Extracted(Struct, frozen=True):
     hrefs: list[tuple[str, bool]]
     dropped_hrefs: int
     meta_robots: str | None
+    refresh: tuple[int, str] | None
 
 
 def media_type(content_type: str | None) -> str | None:
@@ -146,40 +145,77 @@ def media_type(content_type: str | None) -> str | None:
     return without_controls(content_type.partition(";")[0]).strip().lower() or None
 
 
-def is_html(content_type: str | None, body: bytes) -> bool:
-    """Whether a body is to be read as HTML, by its Content-Type value and its first 1024 bytes.
+def most_tags(max_body_bytes: int) -> int:
+    """How many tags of a page are read, by the size that a page may have: one for 20 bytes, and at least 500,000.
 
-    text/html and XHTML are, unless the bytes are known to be something else (an image, an archive). Bytes of no type,
-    of a type that says nothing (`application/octet-stream`, `text/plain`) or of plain XML are if they begin like a
-    page.
+    Ordinary pages have no more than that at any size. It is what bounds the memory for a page of nothing but tags,
+    whose tree takes 150 bytes and more for each.
     """
-    kind = media_type(content_type) or ""
-    if kind in _HTML_TYPES:
-        return not body.startswith(_NOT_HTML) and not (
-            body[:4] == b"RIFF" and body[8:12] in {b"WEBP", b"WAVE", b"AVI "}
-        )
-    if kind not in _SNIFFED_TYPES:
-        return False
-    start = body[:_SNIFF_BYTES]
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        start = start[2:].replace(b"\0", b"")
-    return _HTML_START.match(start.removeprefix(b"\xef\xbb\xbf")) is not None
+    return max(500_000, max_body_bytes // 20)
 
 
-def extract(body: bytes, url: str, content_type: str | None, resolver: LinkResolver, want: frozenset[str]) -> Extracted:
+def cut_at_tag(body: bytes, most: int) -> bytes:
+    """Return `body` up to its tag number `most`; all of it if it has no more. Each `<` counts as a tag.
+
+    So does each NUL, which takes 50 bytes to be passed over; in UTF-16, where half of all bytes are NUL, two in a row.
+    """
+    nul = b"\0\0" if body.startswith(_UTF_16_MARKS) else b"\0"
+
+    def tags(start: int, end: int) -> int:
+        return body.count(b"<", start, end) + body.count(nul, start, end)
+
+    if len(body) <= most or tags(0, len(body)) <= most:
+        return body
+    low, high, before = 0, len(body), 0  # `before` tags stand before `low`, tag number `most` between `low` and `high`
+    while high - low > 1:
+        middle = (low + high) // 2
+        count = tags(low, middle)
+        if before + count <= most:
+            low, before = middle, before + count
+        else:
+            high = middle
+    return body[:low]
+
+
+def with_breaks(body: bytes) -> bytes:
+    """Return a page with a `<wbr>` wherever `_RUN_BYTES` stand without a tag, at white space if there is any.
+
+    No reader sees it, and it ends neither a comment nor a quoted attribute, nor a script. turbohtml takes 20 bytes of
+    memory for each of a long text without one, and a tenth of that for several shorter ones. Not for UTF-16, where it
+    would be no tag.
+    """
+    if len(body) <= _RUN_BYTES or body.startswith(_UTF_16_MARKS):
+        return body
+    return _RUN.sub(rb"\g<0><wbr>", body)
+
+
+def extract(
+    body: bytes,
+    url: str,
+    content_type: str | None,
+    resolver: LinkResolver,
+    want: frozenset[str],
+    *,
+    max_links: int = MAX_LINKS,
+) -> Extracted:
     """Read one HTML page. Never raises.
 
     `body` is the page without its Content-Encoding, `url` where it was found (normal form), `content_type` the value of
-    that header. The encoding is the first of: byte-order mark, `charset` of the header if it is a known label,
-    `<meta>`, a guess. `want` names the fields to compute: without "text" in it, `text` is None; the others cost
-    nothing.
+    that header. The encoding is found as HTML Standard §13.2.3 says, by labels of the Encoding Standard. It is the
+    first of: byte-order mark, `charset` of the header if it is a known label, `<meta>` and then `<?xml encoding=` in
+    the first 1,024 bytes, a `<meta>` further down, a guess. `want` names the fields to compute: without "text" in it,
+    `text` is None; the others cost nothing.
 
     Links are `href` of `a` and `area`, `src` of `frame` and `iframe`, `link` with rel next, prev, canonical or
     alternate (not of style sheets), and the target of a meta refresh; relative to the first `<base href>`. A link to a
-    place in the page itself (`#top`) is none; nor is what a `<template>` holds.
+    place in the page itself (`#top`) is none; nor is what a `<template>` holds. At most `max_links` are taken, of at
+    most `LINK_CHARS` characters each on average, and 10,000 references that are no http(s) URL are looked at.
+
+    `refresh` is the first meta refresh to a URL, without those in a `<noscript>`, which are links like any other:
+    browsers with scripts leave them alone.
     """
     document = _parsed(body, content_type)
-    reader = _Reader(document, url, resolver)
+    reader = _Reader(document, url, resolver, max_links)
     reader.read()
     encoding = document.encoding
     return Extracted(
@@ -192,6 +228,7 @@ def extract(body: bytes, url: str, content_type: str | None, resolver: LinkResol
         hrefs=list(reader.found.items()),
         dropped_hrefs=reader.dropped,
         meta_robots=", ".join(reader.robots) or None,
+        refresh=reader.refresh,
     )
 
 
@@ -207,16 +244,58 @@ def without_controls(text: str) -> str:
 
 
 def _parsed(body: bytes, content_type: str | None) -> Document:
-    label = _CHARSET.search(content_type) if content_type else None
-    if label is not None:
-        try:
-            return parse(body, encoding=label[1], positions=False)
-        except (LookupError, UnicodeError):
-            pass  # not a label of the Encoding Standard: as if the header said nothing
+    header = _HEADER_CHARSET.search(content_type) if content_type else None
+    if header is not None and (document := _parsed_as(body, header[1])) is not None:
+        return document
+    # Parsing once is enough unless there may be a `<meta>`, which would come first: only the parser can tell.
+    if body.startswith(_XML_STARTS) and b"charset" not in body[:_PRESCAN_BYTES].lower():
+        declared = _xml_encoding(body)
+        if declared is not None and (document := _parsed_as(body, declared)) is not None:
+            return document
     document = parse(body, detect_encoding=True, positions=False)
-    if document.encoding_confidence == "tentative" and document.encoding != "UTF-8" and _nearly_utf8(body):
-        return parse(body, encoding="utf-8", positions=False)
-    return document
+    if document.encoding_confidence != "tentative":
+        return document
+    declared = _xml_encoding(body)
+    # It is a guess, or from a `<meta>` that is none, in a script say: the standard lets that count.
+    if declared is not None:
+        better = declared
+    elif document.encoding != "UTF-8" and _nearly_utf8(body):
+        better = "utf-8"
+    else:
+        return document
+    if better == (document.encoding or "").lower() or _prescanned(body):
+        return document
+    return _parsed_as(body, better) or document
+
+
+def _parsed_as(body: bytes, label: str) -> Document | None:
+    """Parse with the encoding called `label`, unless a byte-order mark says otherwise; None if there is none."""
+    try:
+        return parse(body, encoding=label, positions=False)
+    except (LookupError, UnicodeError):
+        return None
+
+
+def _xml_encoding(body: bytes) -> str | None:
+    """Return the encoding, in lower case, that an XML declaration at the start of a body names; None if it does not."""
+    utf16 = _XML_UTF16.get(body[:6])
+    if utf16 is not None:
+        return utf16
+    match = _XML_ENCODING.match(body[:_PRESCAN_BYTES])
+    if match is None:
+        return None
+    known = _parsed_as(b"", match[2].decode("latin-1"))
+    if known is None or known.encoding is None:
+        return None
+    # Where this could be read, there is no UTF-16.
+    return "utf-8" if known.encoding.startswith("UTF-16") else known.encoding.lower()
+
+
+def _prescanned(body: bytes) -> bool:
+    """Whether the prescan of the first bytes, not a guess, gave an encoding other than UTF-8."""
+    start = body[:_PRESCAN_BYTES].decode("latin-1").translate(_NOT_ASCII).encode("ascii")
+    # Without a word of its own it would be UTF-8 now.
+    return parse(start + "é".encode(), positions=False).encoding != "UTF-8"
 
 
 def _nearly_utf8(body: bytes) -> bool:
@@ -233,12 +312,12 @@ def _nearly_utf8(body: bytes) -> bool:
 class _Reader:
     """One pass over a document's tree. Its attributes are what was found so far."""
 
-    def __init__(self, document: Document, url: str, resolver: LinkResolver) -> None:
+    def __init__(self, document: Document, url: str, resolver: LinkResolver, max_links: int) -> None:
         self._document = document
         self._resolver = resolver
-        self._room = MAX_LINKS_CHARS
+        self._max_links = max_links
+        self._room = LINK_CHARS * max(max_links, MAX_LINKS)
         self._refused = 0
-        self._refreshed = False
         self._plain_base = True
         self._base = url
         self.found: dict[str, bool] = {}
@@ -249,6 +328,7 @@ class _Reader:
         self.content_language: str | None = None
         self.canonical: str | None = None
         self.robots: list[str] = []
+        self.refresh: tuple[int, str] | None = None
 
     def read(self) -> None:
         document = self._document
@@ -282,7 +362,7 @@ class _Reader:
         if href is None or (self._plain_base and (not href or href[0] == "#")):
             return
         # References that are no links count by themselves, or a page of nothing else would take seconds.
-        if len(self.found) >= MAX_LINKS or self._room <= 0 or self._refused >= MAX_LINKS:
+        if len(self.found) >= self._max_links or self._room <= 0 or self._refused >= MAX_LINKS:
             self.dropped += 1
             return
         url = self._resolver.resolve(self._base, href)
@@ -317,14 +397,24 @@ class _Reader:
         elif name == "robots":
             self.robots.append(content)
         pragma = (element.attr("http-equiv") or "").strip().lower()
-        if pragma == "refresh" and not self._refreshed:
-            self._refreshed = True
-            refresh = self._document.meta_refresh("")
-            self._link(refresh[1] if refresh else None, nofollow=False)
+        if pragma == "refresh":
+            self._refresh(element, content)
         elif pragma == "content-language" and "," not in content and self.content_language is None:
             # HTML Standard §4.2.5.3: with a comma in it, it says nothing.
             words = without_controls(content).split()
             self.content_language = words[0] if words else None
+
+    def _refresh(self, element: Element, content: str) -> None:
+        match = _REFRESH.match(content)
+        href = None if match is None else match[2] or match[3] or match[4]
+        if match is None or not href:
+            return
+        self._link(href, nofollow=False)
+        if self.refresh is None and element.closest("noscript") is None:
+            url = resolve(self._base, href, strip_session=False)
+            if url is not None:
+                # More digits than these are no other answer, but would be an error.
+                self.refresh = (int((match[1] or "0").lstrip("0")[:9] or "0"), url)
 
 
 def _language(document: Document) -> str | None:

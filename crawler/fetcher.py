@@ -5,9 +5,9 @@ in the event loop's thread.
 """
 
 import asyncio
+import logging
 import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 
@@ -18,13 +18,19 @@ from crawler.config import CrawlConfig
 from crawler.host import HostState
 from crawler.model import Done, Failure, Page, Task
 from crawler.politeness import Answer, Politeness
+from crawler.printable import printable
+from crawler.redirect import redirect_scope
+from crawler.request import Requests
 from crawler.robots import RobotsAnswer, RobotsRules, rules_for
 from crawler.robots_fetch import fetch_robots, robots_answer
-from crawler.scope import Scope
-from crawler.transport.base import FetchRequest, FetchResult, Transport, is_redirect
+from crawler.site import Host, Site
+from crawler.transport.base import FetchResult, Transport, is_redirect
+from crawler.transport.budget import ByteBudget
 from crawler.urls import authority, origin
 
 __all__ = ["Fetcher"]
+
+_log = logging.getLogger(__name__)
 
 _LONG_WAIT_S = 5.0
 """A host that has to wait longer is remembered in the store, so that a later run waits too."""
@@ -32,44 +38,13 @@ _VERY_LONG_WAIT_S = 30.0
 """A host that has to wait longer gives its tasks back, and its place in the window to another."""
 _KEPT_HOSTS = 512
 """Idle hosts whose robots.txt and clock stay in memory; the store remembers the others."""
-_WAITING_BYTES = 64 << 20
-"""Bytes of bodies that wait for a parser, above which nothing new is asked for."""
 _REFUSALS_A_TURN = 64
 _QUICKLY_READ_BYTES = 32 << 10
 """A larger robots.txt is read in a thread: it may take a tenth of a second."""
 
 
-class _Site:
-    """What robots.txt says at one origin. `barred`: why there is none to be had. `expires` is on the loop's clock."""
-
-    __slots__ = ("answer", "barred", "expires", "rules")
-
-    def __init__(self, answer: RobotsAnswer, rules: RobotsRules, expires: float, barred: Failure | None) -> None:
-        self.answer = answer
-        self.rules = rules
-        self.expires = expires
-        self.barred = barred
-
-
-class _Host:
-    """What the fetcher knows of a host. `scheduled`: it stands in the heap; `asking`: its tasks wait for an answer
-    about the host itself, its address or its robots.txt, which was asked for `attempts` times.
-    """
-
-    __slots__ = ("asking", "attempts", "located", "name", "scheduled", "sites", "tasks")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.tasks: deque[Task] = deque()
-        self.sites: dict[str, _Site] = {}
-        self.scheduled = False
-        self.asking = False
-        self.located = False
-        self.attempts = 0
-
-
 class Fetcher:
-    """The fetching stage of one crawl.
+    """The fetching stage of one crawl. Bodies count in `budget` until a parser's queue has taken them.
 
     `submit(page)` hands a page on and may wait (back-pressure); `report(results)` takes outcomes that need no
     parser; `remember(host, state)` keeps a host's state; `fail(error)` is told of what no server can cause.
@@ -79,6 +54,7 @@ class Fetcher:
         self,
         config: CrawlConfig,
         transport: Transport,
+        budget: ByteBudget,
         *,
         submit: Callable[[Page], Awaitable[None]],
         report: Callable[[list[Done]], None],
@@ -87,22 +63,24 @@ class Fetcher:
     ) -> None:
         self._config = config
         self._transport = transport
+        self._budget = budget
         self._submit = submit
         self._report = report
         self._remember = remember
         self._fail = fail
-        self._scope = Scope(config.scope, config.include, config.exclude, config.depth)
+        self._requests = Requests(config)
+        self._scope = redirect_scope(config.scope, config.include, config.exclude, config.depth)
         self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
         self._rng = random.Random()
         self._loop = asyncio.get_running_loop()
         self.concurrency = config.concurrency
         # State: hosts with work or worth remembering, those that may be ready by time, and what is under way.
-        self._hosts: dict[str, _Host] = {}
-        self._heap: list[tuple[float, int, _Host]] = []
+        self._hosts: dict[str, Host] = {}
+        self._heap: list[tuple[float, int, Host]] = []
         self._pushes = 0
         self._running: set[asyncio.Future[None]] = set()
         self.in_flight = 0
-        self._waiting_bytes = 0
+        self._unparsed = 0
         self._results: list[Done] = []
         self._pump_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -120,7 +98,7 @@ class Fetcher:
             name = authority(task.url)
             host = self._hosts.get(name)
             if host is None:
-                host = self._hosts[name] = _Host(name)
+                host = self._hosts[name] = Host(name)
             host.tasks.append(task)
             self._schedule(host, 0.0)
         self._pump_soon()
@@ -154,7 +132,7 @@ class Fetcher:
 
     # Deciding what starts
 
-    def _schedule(self, host: _Host, at: float) -> None:
+    def _schedule(self, host: Host, at: float) -> None:
         if not host.scheduled and not host.asking and host.tasks:
             host.scheduled = True
             self._pushes += 1
@@ -176,8 +154,12 @@ class Fetcher:
             self._fail(error)
 
     def _has_room(self) -> bool:
-        """Whether one more request may be under way, and what was downloaded leaves room for another body."""
-        return self.in_flight < self.concurrency and self._waiting_bytes < _WAITING_BYTES
+        """Whether one more request may be under way.
+
+        Not while bodies fill the budget because parsers are behind. Bodies under way that fill it are no reason: their
+        servers may take their time, and small pages of other hosts find room all the same.
+        """
+        return self.in_flight < self.concurrency and not (self._unparsed and self._budget.is_full)
 
     def _start_what_may(self) -> None:
         now = self._loop.time()
@@ -203,7 +185,7 @@ class Fetcher:
         if self._heap and self._has_room():
             self._timer = self._loop.call_at(self._heap[0][0], self._pump_soon)
 
-    def _serve(self, host: _Host, now: float) -> None:
+    def _serve(self, host: Host, now: float) -> None:
         """Start at most one request of the host, after ending the tasks that may not be fetched."""
         refusals = 0
         while host.tasks:
@@ -212,7 +194,7 @@ class Fetcher:
             site = host.sites.get(name)
             if site is not None and site.expires < now:
                 site = None
-            end = self._refusal(host, site, task)
+            end = self._refusal(host, site, task, now)
             if end is not None:
                 host.tasks.popleft()
                 self._results.append(end)
@@ -241,7 +223,7 @@ class Fetcher:
             return
         self._retire()
 
-    def _wait(self, host: _Host, at: float, now: float) -> None:
+    def _wait(self, host: Host, at: float, now: float) -> None:
         """Come back to the host at `at`; if that is far away, give its tasks back until then."""
         if at > now + _VERY_LONG_WAIT_S:
             until = time.time() + at - now
@@ -249,19 +231,22 @@ class Fetcher:
             host.tasks.clear()
         self._schedule(host, at)
 
-    def _refusal(self, host: _Host, site: _Site | None, task: Task) -> Done | None:
-        """The outcome of a task that is not to be fetched, None if it may be (or nobody knows yet)."""
+    def _refusal(self, host: Host, site: Site | None, task: Task, now: float) -> Done | None:
+        """The outcome of a task that is not to be fetched (now), None if it may be (or nobody knows yet)."""
         if self._politeness.is_down(host.name):
-            return verdict.failed(task, Failure("host-down", "", retryable=False))
+            return self._failed(task, Failure("host-down", "it left its last requests unanswered", retryable=False))
+        if task.spent_s >= self._config.timeout_s:
+            return self._failed(task, Failure("timeout", "its redirects took all of its time", retryable=False))
         if site is None:
             return None
         if site.barred is not None:
-            return verdict.failed(task, site.barred)
-        if site.rules is RobotsRules.DISALLOW_ALL:
-            return verdict.skipped(task, "robots-unreachable")
-        if not site.rules.allows(task.url, self._config.user_agent):
-            return verdict.skipped(task, "robots")
-        return None
+            return self._failed(task, site.barred)
+        if site.unreachable:
+            again = host.unreachable <= self._config.retries and task.attempts < self._config.retries
+            # A bit later, so that robots.txt has expired by any clock.
+            until = time.time() + site.expires - now + 0.1 if again else None
+            return verdict.skipped(task, "robots-unreachable", until)
+        return None if site.rules.allows(task.url, self._config.user_agent) else verdict.skipped(task, "robots")
 
     def _start(self, work: Awaitable[None]) -> None:
         self.in_flight += 1
@@ -284,24 +269,46 @@ class Fetcher:
 
     # One request
 
-    async def _fetch(self, host: _Host, task: Task) -> None:
-        """The way of one URL: ask, tell the host's clock, then retry, fail, redirect or hand the page on."""
-        request = FetchRequest(task.url, (), self._config.timeout_s, self._config.max_body_bytes)
+    async def _fetch(self, host: Host, task: Task) -> None:
+        """The way of one URL: what comes of it is a page for the parsers, or an outcome."""
+        end = await self._asked_for(host, task)
+        if isinstance(end, Page):
+            await self._hand_on(end)
+        else:
+            self._results.append(end)
+
+    async def _asked_for(self, host: Host, task: Task) -> Page | Done:
+        """Ask, tell the host's clock, then judge: another attempt, a failure, a redirect or a page."""
+        started = self._loop.time()
+        request = self._requests.of(task, time.time())
         result = await self._ask(host, self._transport.fetch(request))
+        spent_s = task.spent_s + self._loop.time() - started
+        if isinstance(result, FetchResult):
+            self._requests.answered(result, time.time())
         retry_at, reason = self._retry(result, task.attempts + 1)
         if retry_at is not None and not self._politeness.is_down(host.name):
-            self._results.append(Done(task.key, "failed", reason, retry_at=retry_at))
-        elif isinstance(result, Failure):
-            self._results.append(verdict.failed(task, result))
-        elif is_redirect(result.status, result.headers):
-            self._results.append(verdict.redirected(task, result, self._scope))
-        else:
-            size = len(result.body)
-            self._waiting_bytes += size
-            try:
-                await self._submit(verdict.page(task, result, time.time()))
-            finally:
-                self._waiting_bytes -= size
+            return Done(task.key, "failed", reason, retry_at=retry_at)
+        if isinstance(result, Failure):
+            return self._failed(task, result)
+        if is_redirect(result.status, result.headers):
+            return verdict.redirected(task, result, spent_s, self._scope)
+        return verdict.unusable(task, result) or verdict.page(task, result, time.time(), spent_s)
+
+    async def _hand_on(self, page: Page) -> None:
+        """Wait until the parsers have room for the page; its body counts in the budget as long."""
+        size = len(page.body)
+        self._budget.take(size)
+        self._unparsed += 1
+        try:
+            await self._submit(page)
+        finally:
+            self._unparsed -= 1
+            self._budget.give_back(size)
+
+    def _failed(self, task: Task, failure: Failure) -> Done:
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("failed %s: %s: %s", failure.kind, task.url, printable(failure.detail))
+        return verdict.failed(task, failure)
 
     def _retry(self, result: FetchResult | Failure, attempts_made: int) -> tuple[float | None, str]:
         """When (unix time) to try again, None for not at all, and what went wrong."""
@@ -317,7 +324,7 @@ class Fetcher:
         )
         return decision.retry_at, decision.reason
 
-    async def _ask(self, host: _Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
+    async def _ask(self, host: Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
         """Send one request that the host's clock has started, and tell the clock how it ended."""
         answer: Answer = "broken"
         latency_s, wait_s = 0.0, None
@@ -340,7 +347,7 @@ class Fetcher:
 
     # What must be known of a host first
 
-    async def _locate(self, host: _Host, url: str) -> None:
+    async def _locate(self, host: Host, url: str) -> None:
         """Find out the host's address, so that the limit per address holds from its first request on."""
         address = await self._transport.address(url)
         if address is not None:
@@ -348,7 +355,7 @@ class Fetcher:
         host.located = True
         self._answered(host, self._loop.time())
 
-    async def _ask_robots(self, host: _Host, site: str) -> None:
+    async def _ask_robots(self, host: Host, site: str) -> None:
         """Get one origin's robots.txt; the host's tasks wait for it, other hosts do not."""
         host.attempts += 1
         result = await self._ask(host, fetch_robots(self._transport, site, self._config.timeout_s))
@@ -362,11 +369,13 @@ class Fetcher:
         barred = result if isinstance(result, Failure) else None
         slow = len(answer.body) > _QUICKLY_READ_BYTES
         rules = await asyncio.to_thread(self._rules, answer) if slow else self._rules(answer)
+        if barred is None:
+            answer = host.revisited(answer, rules, self._config.retries, time.time())
         self._learn(host, site, answer, rules, barred)
         self._save(host)
         self._answered(host, self._loop.time())
 
-    def _answered(self, host: _Host, at: float) -> None:
+    def _answered(self, host: Host, at: float) -> None:
         host.asking = False
         self._wait(host, at, self._loop.time())
 
@@ -377,17 +386,17 @@ class Fetcher:
         return rules
 
     def _learn(
-        self, host: _Host, name: str, answer: RobotsAnswer, rules: RobotsRules, barred: Failure | None = None
+        self, host: Host, name: str, answer: RobotsAnswer, rules: RobotsRules, barred: Failure | None = None
     ) -> None:
         expires = self._loop.time() + answer.expires_at - time.time()
-        host.sites[name] = _Site(answer, rules, expires, barred)
+        host.sites[name] = Site(answer, rules, expires, barred)
         delay_s = rules.crawl_delay_s(self._config.user_agent)
         if delay_s is not None:
             self._politeness.set_crawl_delay(host.name, delay_s)
 
     # Memory of hosts
 
-    def _save(self, host: _Host) -> None:
+    def _save(self, host: Host) -> None:
         clock = self._politeness.snapshot(host.name, self._loop.time())
         robots = {name: site.answer for name, site in host.sites.items()}
         self._remember(host.name, msgspec.msgpack.encode(HostState(host.name, time.time(), robots, clock)))
@@ -396,15 +405,16 @@ class Fetcher:
         """Take over what an earlier visit learned, as far as it has not expired."""
         if state.host in self._hosts:
             return
-        host = self._hosts[state.host] = _Host(state.host)
+        host = self._hosts[state.host] = Host(state.host)
         now = time.time()
         if state.clock is not None:
             clock = state.clock.aged(now - state.saved_at)
             self._politeness.restore(host.name, clock, self._loop.time())
         for site, answer in state.robots.items():
-            # An unreachable robots.txt is asked for again: that answer was the last run's misfortune.
-            if answer.expires_at > now and answer.status != 0:
-                self._learn(host, site, answer, self._rules(answer))
+            # An unreachable robots.txt is asked for again: that answer was the last visit's misfortune.
+            rules = self._rules(answer) if answer.expires_at > now else RobotsRules.DISALLOW_ALL
+            if rules is not RobotsRules.DISALLOW_ALL:
+                self._learn(host, site, answer, rules)
 
     def _retire(self) -> None:
         """When many hosts are known, look at the few longest unseen ones and forget those that are idle."""

@@ -3,7 +3,6 @@
 <job>/state/        the store
 <job>/pages.jsonl   the records, unless --output names another place
 <job>/summary.json  counters at the end of the last run
-<job>/stdin         a copy of seeds that came from standard input
 <job>/lock          held by the process that runs the job
 """
 
@@ -21,8 +20,22 @@ from crawler.store import Store
 
 __all__ = ["Job"]
 
-_MATTER = ("scope", "depth", "include", "exclude", "robots", "allow_private", "fields")
-"""Settings that decide which URLs are crawled and what their records hold: they stay as a job began."""
+_MATTER = (
+    "scope",
+    "depth",
+    "include",
+    "exclude",
+    "sitemaps",
+    "max_links",
+    "max_chain",
+    "robots",
+    "allow_private",
+    "fields",
+)
+"""Settings that decide which URLs are crawled and what their records hold: they stay as a job began.
+
+The store keeps them. None may hold a secret, as `headers` may.
+"""
 _ADVICE = "choose another --job, or make it writable"
 
 
@@ -37,7 +50,6 @@ class Job:
         self._config = config
         self.path = config.job
         self.state_path = self.path / "state"
-        self.stdin_path = self.path / "stdin"
         try:
             self._is_ours = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
@@ -86,8 +98,7 @@ class Job:
         with contextlib.suppress(OSError):
             if output.is_file() and output.stat().st_size == 0:
                 output.unlink()
-            for path in (self.stdin_path, self.path / "lock"):
-                path.unlink(missing_ok=True)
+            (self.path / "lock").unlink(missing_ok=True)
             self.path.rmdir()
 
     def _remove_state(self) -> None:

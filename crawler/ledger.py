@@ -6,12 +6,17 @@ One thread runs it. The commit protocol, on which "nothing lost, nothing twice" 
     2. commit one store batch with the URLs done, the URLs discovered, the retries, the counters and the sink's offset.
 
 Killed before 2, the sink is cut back to the offset of the commit before, and those URLs are due again.
+
+A result with very many links (a sitemap may list 50,000 pages) is taken in slices, with commits between them: links
+may be committed before their page ends, never after.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+
+import msgspec
 
 from crawler.frontier import Frontier
 from crawler.model import Done, Task
@@ -27,6 +32,8 @@ COMMIT_ROWS = 5_000
 """Rows that close a batch early: the store's write holds the GIL for about 1 µs a row."""
 COMMIT_BYTES = 8 << 20
 """Bytes of records that close a batch early."""
+SLICE_LINKS = 1_000
+"""Links taken between two looks at whether a commit is due: about 20 ms of work."""
 _STARVED_INTERVAL_S = 0.01
 _INBOX_BYTES = 32 << 20
 _LINK_BYTES = 256  # about what a link costs in memory
@@ -110,16 +117,48 @@ class Ledger:
             while not stopping:
                 self._hand_out()
                 results, stopping = self._take()
-                if results:
-                    records = self._frontier.finish(results, time.time())
-                    self._records += records
-                    self._records_bytes += sum(map(len, records))
+                self._settle(results)
                 if stopping or self._commit_due():
                     self._commit()
         finally:
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
+
+    def _settle(self, results: list[Done]) -> None:
+        """Give results to the frontier, not more than `SLICE_LINKS` links at once."""
+        part: list[Done] = []
+        links = 0
+        for done in results:
+            if links and links + len(done.links) > SLICE_LINKS:
+                self._finish(part)
+                self._catch_up()
+                part, links = [], 0
+            if len(done.links) > SLICE_LINKS:
+                done = self._shortened(done)  # noqa: PLW2901 - its last links, with which it ends
+            part.append(done)
+            links += len(done.links)
+        self._finish(part)
+
+    def _shortened(self, done: Done) -> Done:
+        """Give the frontier all but the last links of a result; return the result with those."""
+        last = len(done.links) - SLICE_LINKS
+        for start in range(0, last, SLICE_LINKS):
+            self._frontier.take_links(done, done.links[start : min(start + SLICE_LINKS, last)], time.time())
+            self._catch_up()
+        return msgspec.structs.replace(done, links=done.links[last:])
+
+    def _finish(self, results: list[Done]) -> None:
+        if results:
+            records = self._frontier.finish(results, time.time())
+            self._records += records
+            self._records_bytes += sum(map(len, records))
+
+    def _catch_up(self) -> None:
+        """Do what is due in the middle of many results."""
+        if self._commit_due():
+            self._commit()
+            self._hand_out()
 
     def _hand_out(self) -> None:
         """Give the fetcher what is due; say so when nothing can be due any more."""

@@ -14,6 +14,7 @@ __all__ = [
     "RECORD_FIELDS",
     "Done",
     "Failure",
+    "Kind",
     "Link",
     "Outcome",
     "Page",
@@ -27,19 +28,30 @@ Outcome = Literal["fetched", "redirected", "failed", "skipped"]
 """How a URL ends, exactly once.
 
 - `fetched`: a server answered, whatever the status; one record exists.
-- `redirected`: the answer pointed elsewhere; the record, if any, stands at the target.
+- `redirected`: the answer pointed elsewhere, by Location or by a meta refresh; the record, if any, stands at the
+  target.
 - `failed`: no usable answer; `reason` is the kind (`timeout`, `dns`, `connect`, `reset`, `incomplete`, `protocol`,
-  `encoding`, `tls`, `redirects`, `host-down`, `parser-died`, `parser-timeout`, `parser-error: <exception>`).
+  `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`, `parser-error: <exception>`).
 - `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
-  `nofollow`, `private-address`, `links-cap`).
+  `nofollow`, `private-address`, `trap`).
+
+A sitemap that was read ends as `fetched` without a record; its `reason` is `sitemap`, or `sitemap: cut` if not all
+of it was taken.
 """
+
+Kind = Literal["page", "sitemap"]
+"""What a URL is asked for as. A URL can be both; each is known, and ends, by itself."""
 
 
 class Seed(Struct, frozen=True):
-    """One start URL. `url` is in normal form; `extra` holds the other columns or keys of its line, as read."""
+    """One start URL. `url` is in normal form; `extra` holds the other columns or keys of its line, as read.
+
+    A seed of kind `sitemap` leads to the pages that it lists, which count as seeds themselves (depth 0).
+    """
 
     url: str
     extra: dict[str, Any]
+    kind: Kind = "page"
 
 
 class SeedContext(Struct, frozen=True, array_like=True):
@@ -55,7 +67,12 @@ class SeedContext(Struct, frozen=True, array_like=True):
 
 
 class Task(Struct, frozen=True):
-    """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made."""
+    """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made.
+
+    `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` counts pages in a row that look
+    alike and lead only to each other (see `crawler.traps`). `spent_s` is the time that the redirects to here have
+    used up of the URL's deadline.
+    """
 
     key: bytes
     url: str
@@ -64,6 +81,9 @@ class Task(Struct, frozen=True):
     redirected_from: tuple[str, ...]
     attempts: int
     seed: SeedContext
+    kind: Kind = "page"
+    chain: int = 0
+    spent_s: float = 0.0
 
 
 class Page(Struct, frozen=True, array_like=True):
@@ -71,7 +91,8 @@ class Page(Struct, frozen=True, array_like=True):
 
     `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its
     Content-Encoding and empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded
-    bytes that were received, `truncated` says that there were more. `fetched_at` is unix time in seconds.
+    bytes that were received, `truncated` says that there were more. `fetched_at` is unix time in seconds. `kind`,
+    `chain` and `spent_s` are the task's, `spent_s` with this fetch.
     """
 
     key: bytes
@@ -86,6 +107,9 @@ class Page(Struct, frozen=True, array_like=True):
     body_bytes: int
     truncated: bool
     seed: SeedContext
+    kind: Kind = "page"
+    chain: int = 0
+    spent_s: float = 0.0
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""
@@ -98,14 +122,17 @@ class Page(Struct, frozen=True, array_like=True):
 class Link(Struct, frozen=True, array_like=True):
     """A URL that a page leads to: absolute, in normal form.
 
-    `key` is its 16-byte URL key, `host` its 8-byte host key. `skip` is empty if it is to be fetched, else the
-    reason why it is not (see `Outcome`).
+    `key` is its 16-byte key (`crawler.urls.task_key`), `host` its 8-byte host key. `skip` is empty if it is to be
+    fetched, else the reason why it is not (see `Outcome`). `kind`, `chain` and `spent_s` become those of its task.
     """
 
     url: str
     key: bytes
     host: bytes
     skip: str = ""
+    kind: Kind = "page"
+    chain: int = 0
+    spent_s: float = 0.0
 
 
 class Done(Struct, frozen=True, array_like=True):
@@ -114,7 +141,8 @@ class Done(Struct, frozen=True, array_like=True):
     `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong,
     and is empty if the URL was not asked for at all (`postponed`), because its host must not be asked before then.
     `record` is a complete JSON line with its line feed, or None when the outcome has no record. `links` are
-    the URLs it leads to (for `redirected`: exactly the target). `body_bytes` feeds the counters.
+    the URLs it leads to (for `redirected`: exactly the target). `body_bytes` feeds the counters; so does
+    `body_hash`, 16 bytes (xxh3_128) of a body that has a record and is not empty, by which duplicates are noticed.
     """
 
     key: bytes
@@ -125,6 +153,7 @@ class Done(Struct, frozen=True, array_like=True):
     links: tuple[Link, ...] = ()
     body_bytes: int = 0
     retry_at: float | None = None
+    body_hash: bytes = b""
 
     @property
     def postponed(self) -> bool:
@@ -146,7 +175,7 @@ class Failure(Struct, frozen=True):
 class Record(Struct, frozen=True):
     """One line of output. `docs/records.md` describes each field.
 
-    The fields from `title` on are None (`links`: empty) unless the answer was HTML.
+    The fields from `title` on are None (`links`: empty, `links_dropped`: 0) unless the answer was HTML.
     """
 
     url: str
@@ -156,8 +185,10 @@ class Record(Struct, frozen=True):
     parent: str | None
     redirected_from: tuple[str, ...]
     content_type: str | None
+    sniffed_type: str | None
     charset: str | None
     body_bytes: int
+    body_hash: str | None
     truncated: bool
     title: str | None
     description: str | None
@@ -165,6 +196,7 @@ class Record(Struct, frozen=True):
     canonical: str | None
     text: str | None
     links: tuple[str, ...]
+    links_dropped: int
     seed: dict[str, Any] | None
 
 

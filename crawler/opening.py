@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from crawler.config import CrawlConfig
@@ -64,29 +63,27 @@ class Opening:
         job = self._job
         if not self._sources and not job.exists:
             raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
-        with ExitStack() as undo:
-            stdin_path = None
-            if STDIN in self._sources and self._stdin is not None:
-                stdin_path = job.path / "stdin.new"  # the earlier copy stays until it is known to be the same
-                undo.callback(stdin_path.unlink, missing_ok=True)
-                spool(self._stdin, stdin_path)
-            with _opened(stdin_path) as stdin:
-                seeds = fingerprint(self._sources, stdin) if self._sources else ""
+        with self._standard_input() as stdin, ExitStack() as undo:
+            seeds = fingerprint(self._sources, stdin) if self._sources else ""
             if self._fresh:
                 job.start_over()
             store = self._settled_store(seeds)
             undo.callback(store.close)
-            if stdin_path is not None:
-                stdin_path = stdin_path.replace(job.stdin_path)
             path = self._config.output_path
             sink: Sink = StdoutSink() if path is None else JsonlSink(path)
             undo.callback(sink.close)
             sink.open(store.meta("sink_offset") or 0)
             frontier = Frontier(store, self._config)
             if not store.meta("seeded"):
-                self._seed(store, frontier, stdin_path)
+                self._seed(store, frontier, stdin)
             undo.pop_all()
         return Opened(store, sink, frontier)
+
+    def _standard_input(self) -> AbstractContextManager[BinaryIO | None]:
+        """A copy of standard input, if seeds come from there: it is read once for what they are, once for all."""
+        if self._stdin is None or STDIN not in self._sources:
+            return nullcontext()
+        return spool(self._stdin, self._job.path)
 
     def _settled_store(self, seeds: str) -> Store:
         """The store of a job that is, or becomes, the crawl from these seeds with these settings."""
@@ -102,17 +99,18 @@ class Opening:
         self._job.start_over()
         return self._settled_store(seeds)
 
-    def _seed(self, store: Store, frontier: Frontier, stdin_path: Path | None) -> None:
+    def _seed(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> None:
         """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""
         if not self._sources:
             raise SeedError("the run before was stopped while it read its seeds: name them again")
-        with _opened(stdin_path) as stdin:
-            for number, seed in enumerate(read_seeds(self._sources, self._on_bad_seed, stdin), start=1):
-                frontier.add_seed(number, seed)
-                if number % _SEED_BATCH == 0:
-                    _commit(store, frontier)
-                    if self._stopping():
-                        return
+        if stdin is not None:
+            stdin.seek(0)
+        for number, seed in enumerate(read_seeds(self._sources, self._on_bad_seed, stdin), start=1):
+            frontier.add_seed(number, seed)
+            if number % _SEED_BATCH == 0:
+                _commit(store, frontier)
+                if self._stopping():
+                    return
         store.put_meta("seeded", value=True)
         _commit(store, frontier)
 
@@ -121,7 +119,3 @@ def _commit(store: Store, frontier: Frontier) -> None:
     frontier.save()
     store.commit()
     frontier.committed()
-
-
-def _opened(path: Path | None) -> AbstractContextManager[BinaryIO | None]:
-    return nullcontext() if path is None else path.open("rb")

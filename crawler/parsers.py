@@ -20,16 +20,18 @@ from multiprocessing import connection
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
 
+from crawler.batch import Batch, Item, item_of
 from crawler.config import CrawlConfig
 from crawler.errors import CrawlerError
 from crawler.model import Done, Page
 from crawler.worker import (
     BUSY_S,
+    OUT_OF_MEMORY,
     READY,
     SLOTS,
     STARTED_AT,
+    WORN,
     Parse,
     ParserProcess,
     ParserSettings,
@@ -43,6 +45,8 @@ BATCH_BYTES = 256 << 10
 """Size at which a batch is closed."""
 BATCH_PAGES = 16
 """Number of pages at which a batch is closed."""
+LARGE_PAGE_BYTES = 2_000_000
+"""Pages from this size on are parsed one at a time: a tree takes up to fifty times the memory of its page."""
 BATCH_WAIT_S = 0.02
 """Longest time that a page waits for others to fill its batch."""
 BATCHES_PER_PARSER = 2
@@ -51,23 +55,6 @@ BATCHES_PER_PARSER = 2
 _STARTS = 5
 _END_S = 1.0
 _TICK_S = 0.25
-
-
-class _Item(Struct, frozen=True):
-    """A page in the pool: what its `Done` needs if it fails here, and its msgpack."""
-
-    key: bytes
-    status: int
-    body_bytes: int
-    size: int
-    raw: msgspec.Raw
-
-
-class _Batch(Struct, frozen=True):
-    """Pages that go to a parser together. `retried`: one page, on its own because a parser died over its batch."""
-
-    items: list[_Item]
-    retried: bool = False
 
 
 class _Parser:
@@ -79,10 +66,12 @@ class _Parser:
     def __init__(self, slot: int, process: ParserProcess) -> None:
         self.slot = slot
         self.process = process
-        self.batches: deque[_Batch] = deque()
+        self.batches: deque[Batch] = deque()
         # Its batches were taken back, and it must not get others.
         self.gone = False
         self.ready = False
+        # What it sent was no answer.
+        self.garbled = False
         # `STARTED_AT` of the page for which this process was killed.
         self.hung_at: float | None = None
 
@@ -126,8 +115,8 @@ class ParserPool:
         # State of both threads, under the lock.
         self._lock = threading.Lock()
         self._parsers: list[_Parser] = []
-        self._again: deque[_Batch] = deque()
-        self._open: list[_Item] = []
+        self._again: deque[Batch] = deque()
+        self._open: list[Item] = []
         self._open_bytes = 0
         self._open_since = 0.0
         self._pending = 0
@@ -139,7 +128,11 @@ class ParserPool:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._drains: list[asyncio.Future[None]] = []
+        # The large page under way, and who waits for its end.
+        self._large: tuple[bytes, asyncio.Future[None]] | None = None
+        self._large_ended = False
         # State of the event loop's thread.
+        self._one_large = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -162,7 +155,7 @@ class ParserPool:
 
     @property
     def replaced(self) -> int:
-        """Parsers that died or were killed and were replaced."""
+        """Parsers that died or were killed and were replaced; not those that had swollen."""
         return self._replaced
 
     def start(self) -> None:
@@ -174,11 +167,29 @@ class ParserPool:
             raise self._failure
 
     async def submit(self, page: Page) -> None:
-        """Give a page to the parsers; waits while they have as much as they may have.
+        """Give a page to the parsers; waits while they have as much as they may have, and for a large page's end.
 
-        Cancelled while it waits, it has not taken the page. Raises `CrawlerError` if the pool is broken or closed.
+        Cancelled while it waits for room, it has not taken the page. Raises `CrawlerError` if the pool is broken or
+        closed.
         """
-        item = self._item(page)
+        if len(page.body) < LARGE_PAGE_BYTES:
+            await self._put(item_of(page, self._encoder))
+            return
+        async with self._one_large:
+            item = item_of(page, self._encoder)
+            ended = asyncio.get_running_loop().create_future()
+            with self._lock:
+                self._large, self._large_ended = (item.key, ended), False
+            try:
+                await self._put(item)
+                await ended
+            finally:
+                with self._lock:
+                    self._large = None
+                if not ended.cancel() and not ended.cancelled():
+                    ended.exception()  # known, even if nobody came to wait for it
+
+    async def _put(self, item: Item) -> None:
         loop = self._loop = asyncio.get_running_loop()
         woken = False
         while True:
@@ -235,7 +246,7 @@ class ParserPool:
 
     # The way in: called with the lock held, in either thread.
 
-    def _admit(self, item: _Item) -> bool:
+    def _admit(self, item: Item) -> bool:
         """Put a page into the open batch, if there is room for it."""
         if self._failure is not None:
             raise self._failure
@@ -274,7 +285,7 @@ class ParserPool:
             if self._again:
                 batch = self._again.popleft()
             else:
-                batch = _Batch(self._open)
+                batch = Batch(self._open)
                 self._open = []
                 self._open_bytes = 0
             parser.batches.append(batch)
@@ -282,15 +293,6 @@ class ParserPool:
             parser.process.give(self._encoder.encode([item.raw for item in batch.items]))
 
     # The event loop's thread.
-
-    def _item(self, page: Page) -> _Item:
-        try:
-            raw = self._encoder.encode(page)
-        except UnicodeEncodeError:
-            # Header values are the only text here that came from the net as it was.
-            headers = tuple((_scalar(name), _scalar(value)) for name, value in page.headers)
-            raw = self._encoder.encode(msgspec.structs.replace(page, headers=headers))
-        return _Item(page.key, page.status, page.body_bytes, len(raw), msgspec.Raw(raw))
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -316,6 +318,8 @@ class ParserPool:
             elif self._waiters and (not self._is_full() or self._has_room()):
                 # One at a time: hundreds may wait, and each wakes the next if there is room left.
                 waiters = [self._waiters.popleft()]
+            if self._large is not None and (self._large_ended or failure is not None):
+                waiters.append(self._large[1])
         for waiter in (*waiters, *drains):
             if waiter.done():
                 continue
@@ -358,7 +362,7 @@ class ParserPool:
                 self._kill_if_hung(parser)
 
     def _receive(self, parser: _Parser) -> bool:
-        """Take one message from a parser; False if no more can come from it."""
+        """Take one message from a parser; False if no more can come from it, or what comes is no answer."""
         try:
             message = parser.process.results.recv_bytes()
         except (EOFError, OSError):
@@ -366,17 +370,29 @@ class ParserPool:
         if message == READY:
             parser.ready = True
             return True
-        results = self._decoder.decode(message)
+        try:
+            results = self._decoder.decode(message)
+        except msgspec.DecodeError:
+            results = []
+        if not parser.batches or [done.key for done in results] != [item.key for item in parser.batches[0].items]:
+            parser.garbled = True
+            return False
         self._on_done(results)
         with self._lock:
             parser.batches.popleft()
             self._pending -= len(results)
             self._failed_starts = 0
             self._dispatch()
-            awaited = bool(self._waiters or self._drains)
+            self._note_large([done.key for done in results])
+            awaited = bool(self._waiters or self._drains or self._large_ended)
         if awaited:
             self._tell_loop()
         return True
+
+    def _note_large(self, ended: list[bytes]) -> None:
+        """Called with the lock held: see whether the large page is among those that have ended."""
+        if self._large is not None and self._large[0] in ended:
+            self._large_ended = True
 
     def _kill_if_hung(self, parser: _Parser) -> None:
         started_at = self._counters[parser.slot + STARTED_AT]
@@ -387,32 +403,31 @@ class ParserPool:
     def _replace(self, parser: _Parser) -> None:
         """Start a parser in the place of one that is gone, and see to the pages that it had."""
         parser.process.end(0.0)
-        while parser.process.results.poll() and self._receive(parser):
+        while not parser.garbled and parser.process.results.poll() and self._receive(parser):
             pass
-        failed = self._take_back(parser)
+        # Of itself it ends so only between two batches; a page that ended it so is to blame like any other.
+        worn = parser.process.exit_code == WORN and not self._counters[parser.slot + STARTED_AT]
+        failed = self._take_back(parser, blameless=worn)
         if failed is not None:
             self._on_done([failed])
         if self._failed_starts >= _STARTS:
-            raise CrawlerError(
-                f"parser processes end while they start, {_STARTS} in a row, the last with exit code "
-                f"{parser.process.exit_code}: the message above says why; a script that crawls needs "
-                "`if __name__ == '__main__':` round what it does, because each parser process imports it"
-            )
+            raise CrawlerError(_why_no_start(parser.process.exit_code))
         self._counters[parser.slot + STARTED_AT] = 0.0
         replacement = self._start_parser(parser.slot)
         with self._lock:
             self._parsers[self._parsers.index(parser)] = replacement
-            self._replaced += 1
+            self._replaced += 0 if worn else 1
             if failed is not None:
                 self._pending -= 1
+                self._note_large([failed.key])
             self._dispatch()
         parser.process.discard()
         self._tell_loop()
 
-    def _take_back(self, parser: _Parser) -> Done | None:
+    def _take_back(self, parser: _Parser, *, blameless: bool) -> Done | None:
         """Queue again what a dead parser had; return how its page ends if that page is to blame."""
         # A page that ended after all, just before its parser was killed for it, leaves nobody to blame.
-        innocent = parser.hung_at not in {None, self._counters[parser.slot + STARTED_AT]}
+        innocent = blameless or parser.hung_at not in {None, self._counters[parser.slot + STARTED_AT]}
         failed = None
         with self._lock:
             if not parser.ready:
@@ -426,7 +441,7 @@ class ParserPool:
                     item = suspect.items[0]
                     failed = Done(item.key, "failed", reason, item.status, None, (), item.body_bytes)
                 else:
-                    parser.batches.extendleft(_Batch([item], retried=True) for item in reversed(suspect.items))
+                    parser.batches.extendleft(Batch([item], retried=True) for item in reversed(suspect.items))
             self._again.extendleft(reversed(parser.batches))
             parser.batches.clear()
             parser.gone = True
@@ -468,6 +483,14 @@ class ParserPool:
             parser.process.discard()
 
 
-def _scalar(text: str) -> str:
-    """Return `text` with lone surrogates replaced, which UTF-8 cannot hold."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _why_no_start(exit_code: int | None) -> str:
+    if exit_code == OUT_OF_MEMORY:
+        return (
+            f"parser processes run out of memory while they start, {_STARTS} in a row: allow them more "
+            "(--parser-memory, parser_memory_bytes)"
+        )
+    return (
+        f"parser processes end while they start, {_STARTS} in a row, the last with exit code {exit_code}: the message "
+        "above says why; a script that crawls needs `if __name__ == '__main__':` round what it does, because each "
+        "parser process imports it"
+    )

@@ -9,13 +9,14 @@ from msgspec import Struct
 
 from crawler.model import Failure
 
-__all__ = ["RETRYABLE_STATUSES", "RetryDecision", "backoff_s", "decide", "retry_after_s"]
+__all__ = ["RETRYABLE_STATUSES", "RetryDecision", "backoff_s", "decide", "retry_after_s", "revisit_s"]
 
 RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Answers after which the same request may well succeed later."""
 
 _BACKOFF_BASE_S: Final = 0.5
 _BACKOFF_MAX_S: Final = 30.0
+_REVISIT_BACKOFFS: Final = 16
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
@@ -72,6 +73,14 @@ def backoff_s(attempt: int, rng: random.Random) -> float:
     together.
     """
     return rng.uniform(0.0, min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2.0 ** min(max(attempt - 1, 0), 10)))
+
+
+def revisit_s(rounds: int) -> float:
+    """Seconds after which a site is visited again whose robots.txt could not be had in `rounds` rounds (from 1).
+
+    A round is a request with its retries: longer than any of their back-offs, 8, 16, 32 … seconds.
+    """
+    return _REVISIT_BACKOFFS * _BACKOFF_BASE_S * 2.0 ** min(rounds - 1, 10)
 
 
 class RetryDecision(Struct, frozen=True):

@@ -1,5 +1,7 @@
 """Getting a robots.txt: redirects, caps and what counts as unreachable (RFC 9309 §2.3)."""
 
+import asyncio
+
 import msgspec
 
 from crawler.model import Failure
@@ -14,17 +16,23 @@ _MAX_REDIRECTS = 5
 
 
 async def fetch_robots(transport: Transport, origin: str, timeout_s: float) -> FetchResult | Failure:
-    """Ask `origin` for its robots.txt, following five redirects, to other hosts too.
+    """Ask `origin` for its robots.txt, following five redirects, to other hosts too, all within `timeout_s`.
 
     The answer applies to `origin` wherever it came from. More redirects come back as the last redirect's answer; a
-    failure of another host counts as "cannot say" (RFC 9309 §2.3.1.4), whatever it was.
+    failure of another host counts as "cannot say" (RFC 9309 §2.3.1.4), whatever it was. Nothing confidential is sent.
     """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + timeout_s
     url = f"{origin}/robots.txt"
     for _ in range(_MAX_REDIRECTS + 1):
-        result = await transport.fetch(FetchRequest(url, (), timeout_s, MAX_ROBOTS_BYTES))
+        left_s = until - loop.time()
+        if left_s <= 0:
+            result: FetchResult | Failure = Failure("timeout", f"redirected for {timeout_s:g} s", retryable=True)
+            break
+        result = await transport.fetch(FetchRequest(url, (), left_s, MAX_ROBOTS_BYTES))
         if isinstance(result, Failure) or not is_redirect(result.status, result.headers):
             break
-        target = resolve(url, result.header("location") or "")
+        target = resolve(url, result.header("location") or "", strip_session=False)
         if target is None:
             break
         url = target

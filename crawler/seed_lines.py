@@ -17,10 +17,13 @@ from crawler.model import Seed
 from crawler.printable import SHOWN_CHARS, printable
 from crawler.urls import MAX_URL_CHARS, normalise
 
-__all__ = ["MAX_LINE_BYTES", "BadSeed", "LineFormat", "OnBad", "line_format", "line_seeds"]
+__all__ = ["MAX_LINE_BYTES", "SITEMAP", "BadSeed", "LineFormat", "OnBad", "line_format", "line_seeds", "parse_seed"]
 
 MAX_LINE_BYTES = 1 << 20
 """Longest line, and longest row of CSV over all its lines; a longer one is a bad seed."""
+
+SITEMAP = "sitemap:"
+"""What stands before the URL of a seed of kind `sitemap`, in any case, as in robots.txt."""
 
 LineFormat = Literal["txt", "csv", "jsonl"]
 
@@ -48,6 +51,13 @@ class BadSeed(Struct, frozen=True):
 
 OnBad = Callable[[BadSeed], None]
 """Takes what gives no seed. It may raise, to stop the reading."""
+
+
+def parse_seed(text: str, extra: dict[str, Any]) -> Seed:
+    """Return the seed that is written `URL`, or `sitemap:URL`. Raises `UrlError` for anything else."""
+    if text[: len(SITEMAP)].lower() == SITEMAP:
+        return Seed(normalise(text[len(SITEMAP) :]), extra, "sitemap")
+    return Seed(normalise(text), extra)
 
 
 def line_format(head: bytes) -> LineFormat:
@@ -217,7 +227,7 @@ def _seed(url: str, extra: dict[str, Any], lines: _Lines, number: int) -> Seed |
         lines.bad(url, "control character in a URL", number)
     else:
         try:
-            return Seed(normalise(url), extra)
+            return parse_seed(url, extra)
         except UrlError:
             too_long = f"URL of more than {MAX_URL_CHARS:,} characters"
             lines.bad(url, too_long if len(url) > MAX_URL_CHARS else "not an http(s) URL", number)

@@ -3,12 +3,14 @@
 | source | what it is |
 | --- | --- |
 | `https://example.com/` | that URL |
+| `sitemap:https://example.com/map.xml` | the pages that this sitemap lists |
 | `*.txt` | one URL a line; ` # …` after a URL is a comment |
 | `*.csv` | the first line names the columns, one of them `url`; separated by commas, semicolons or tabs |
 | `*.jsonl` | one JSON object a line, with a key `url` |
 | `-` | standard input: one of the three, by its first line |
 
 In every format blank lines and lines that begin with `#` are left out (in CSV only before the line with the names).
+Where a URL stands, `sitemap:` and a URL may stand too.
 A file may be gzip-compressed; its first bytes tell, and `.gz` after the suffix is left out of account. Another suffix,
 or none, is judged by the first line, as standard input is. Text is UTF-8, with or without a byte-order mark.
 
@@ -21,7 +23,9 @@ import contextlib
 import gzip
 import io
 import re
+import shutil
 import stat
+import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,7 +37,7 @@ from crawler.errors import SeedError, UrlError
 from crawler.model import Seed
 from crawler.printable import SHOWN_CHARS, printable
 from crawler.refusal import refusal
-from crawler.seed_lines import BadSeed, LineFormat, OnBad, line_format, line_seeds
+from crawler.seed_lines import SITEMAP, BadSeed, LineFormat, OnBad, line_format, line_seeds, parse_seed
 from crawler.urls import normalise
 
 __all__ = [
@@ -83,15 +87,17 @@ def read_seeds(sources: Sequence[str], on_bad: OnBad, stdin: BinaryIO | None = N
 def fingerprint(sources: Sequence[str], stdin: BinaryIO | None = None) -> str:
     """Return 16 hex digits that change when the seeds do: xxh3_64 over the sources in their order.
 
-    A URL counts by its normal form, a file by its bytes: its name does not matter, but another comment in it does,
-    and a compressed copy differs from the plain one. `stdin` is read to its end.
+    A URL counts by its normal form and its kind, a file by its bytes: its name does not matter, but another comment in
+    it does, and a compressed copy differs from the plain one. `stdin` is read to its end.
 
     Raises `SeedError` like `read_seeds`.
     """
     digest = xxh3_64()
     for source in check_sources(sources, stdin):
-        if is_url(source):
-            digest.update(b"url\0" + normalise(source).encode() + b"\0")
+        if _is_seed(source):
+            seed = parse_seed(source, {})
+            mark = b"url\0" if seed.kind == "page" else seed.kind.encode() + b"\0"
+            digest.update(mark + seed.url.encode() + b"\0")
             continue
         digest.update(b"file\0")
         size = 0
@@ -104,24 +110,32 @@ def fingerprint(sources: Sequence[str], stdin: BinaryIO | None = None) -> str:
     return digest.hexdigest()
 
 
-def spool(stdin: BinaryIO, path: Path) -> None:
-    """Copy standard input to `path`, whole or not at all, so that it can be read more than once.
+def spool(stdin: BinaryIO, folder: Path) -> BinaryIO:
+    """Return a copy of standard input that can be read more than once: a file in `folder` that has no name there.
+
+    It is gone when it is closed, or the process ends however it ends: seeds may have passwords in them.
 
     Raises `StorageError` if it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as copy:
-            while chunk := stdin.read(_CHUNK_BYTES):
-                copy.write(chunk)
-        part.replace(path)
+        with contextlib.ExitStack() as undo:
+            copy = undo.enter_context(tempfile.TemporaryFile(dir=folder))
+            shutil.copyfileobj(stdin, copy, _CHUNK_BYTES)
+            copy.seek(0)
+            undo.pop_all()
     except OSError as error:
-        raise refusal(f"keep standard input in {path}", error, "choose another --job") from error
+        raise refusal(f"keep standard input in {folder}", error, "choose another --job") from error
+    return copy
 
 
 def is_url(source: str) -> bool:
     """Whether a source is meant as an http(s) URL rather than as a file."""
     return _HTTP.match(source) is not None
+
+
+def _is_seed(source: str) -> bool:
+    """Whether a source is a seed itself rather than a file of seeds."""
+    return is_url(source) or source[: len(SITEMAP)].lower() == SITEMAP
 
 
 def looks_like_file(source: str) -> bool:
@@ -134,7 +148,7 @@ def looks_like_file(source: str) -> bool:
 def check_sources(sources: Sequence[str], stdin: BinaryIO | None = None) -> tuple[str, ...]:
     """Return `sources`, or refuse what can be refused before anything is read.
 
-    Raises `SeedError` for a source that is neither an http(s) URL nor a regular file.
+    Raises `SeedError` for a source that is neither an http(s) URL, with or without `sitemap:`, nor a regular file.
     """
     if not sources:
         raise SeedError("no seeds given: name a URL, a file of URLs, or - for standard input")
@@ -146,9 +160,9 @@ def check_sources(sources: Sequence[str], stdin: BinaryIO | None = None) -> tupl
                 raise SeedError("standard input (-) is a source of seeds, but there is none")
         elif not source.strip():
             raise SeedError("a seed is empty: name a URL, a file of URLs, or - for standard input")
-        elif is_url(source):
+        elif _is_seed(source):
             try:
-                normalise(source)
+                parse_seed(source, {})
             except UrlError as error:
                 raise SeedError(f"not an http(s) URL: '{printable(source, SHOWN_CHARS)}'") from error
         else:
@@ -211,8 +225,8 @@ def _seeds(plan: tuple[str, ...], stdin: BinaryIO | None, on_bad: OnBad) -> Iter
 
 
 def _source_seeds(source: str, stdin: BinaryIO | None, on_bad: OnBad) -> Iterator[Seed]:
-    if is_url(source):
-        yield Seed(normalise(source), {})
+    if _is_seed(source):
+        yield parse_seed(source, {})
         return
     name = _name(source)
     with _reading(source), _opened(source, stdin) as raw, _unzipped(raw) as stream:

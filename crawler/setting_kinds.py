@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from crawler.model import RECORD_FIELDS
 
 __all__ = [
     "BYTES",
+    "BYTES_LIMIT",
     "COUNT",
     "DELAY",
+    "FILE",
     "FOLDER",
     "HEADERS",
     "LIMIT",
     "NAMES",
+    "NETWORKS",
     "PATH",
     "PATTERNS",
     "SEED_LIST",
@@ -27,11 +31,20 @@ __all__ = [
     "TIME",
     "TIME_LIMIT",
     "Kind",
+    "MistakeError",
     "choice",
+    "is_network",
 ]
+
+ALL = "all"
+"""The word that stands for every network."""
 
 _SIZE = re.compile(r"([0-9_]{1,20}(?:\.[0-9]{1,20})?) ?([kmgt]?)(i?)b?", re.IGNORECASE)
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+class MistakeError(ValueError):
+    """A value of the right type that cannot be meant; the message says what to write instead."""
 
 
 class Kind(Struct, frozen=True):
@@ -39,6 +52,7 @@ class Kind(Struct, frozen=True):
 
     `expects` names them in error messages, `metavar` in the help. `value` turns a TOML value into the field's, and
     raises ValueError or TypeError; `text` turns text into a TOML value. `many`: the option may be repeated.
+    `bare`: what the option means without a value, if it may stand alone; its value is then optional.
     `secret`: the value may hold a password and is not shown.
     """
 
@@ -48,6 +62,7 @@ class Kind(Struct, frozen=True):
     text: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
     many: bool = False
+    bare: str = ""
     secret: bool = False
 
 
@@ -121,6 +136,40 @@ def _size(value: Any) -> int:
     return int(size)
 
 
+def is_network(text: str) -> bool:
+    """Whether text names networks: `10.0.0.0/8`, an address, several of them between commas.
+
+    Bits set behind the prefix (`10.1.2.3/8`) are a mistake in a network, and no sign that something else is meant.
+    """
+    try:
+        for name in text.split(","):
+            ip_network(name.strip(), strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _networks(value: Any) -> bool | tuple[str, ...]:
+    if isinstance(value, bool):
+        return value
+    networks = {_network(name.strip()) for text in _texts(value) for name in text.split(",")}
+    # In one order and spelling, so that a job knows the same networks again.
+    ordered = sorted(networks, key=lambda network: (network.version, int(network.network_address), network.prefixlen))
+    return tuple(map(str, ordered)) or False
+
+
+def _network(name: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(name)
+    except ValueError as error:
+        if not is_network(name):
+            raise
+        address, wide = name.partition("/")[0], ip_network(name, strict=False)
+        raise MistakeError(
+            f"{name} has bits set behind its prefix: write {wide}, or {address} for that address alone"
+        ) from error
+
+
 def _or_none(word: str, value: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Let `word` mean None, so that an option can take back what a settings file has set."""
     return lambda given: None if given == word else value(given)
@@ -145,17 +194,25 @@ def _boolean(text: str) -> bool:
     return _SWITCH[text.strip().lower()] if text.strip().lower() in _SWITCH else _switch(text)
 
 
+def _all_or_networks(text: str) -> Any:
+    word = text.strip().lower()
+    return True if word == ALL else _SWITCH.get(word, text)
+
+
 COUNT = Kind("a whole number", "N", _integer, int)
 LIMIT = Kind("a whole number or 'none'", "N", _or_none("none", _integer), _or_word("none", int))
 TIME = Kind("a number of seconds", "S", _seconds, float)
 TIME_LIMIT = Kind("a number of seconds or 'none'", "S", _or_none("none", _seconds), _or_word("none", float))
 DELAY = Kind("a number of seconds or 'auto'", "S|auto", _or_none("auto", _seconds), _or_word("auto", float))
 BYTES = Kind("a size such as 10MB, 10MiB or 10_000_000", "BYTES", _size)
+BYTES_LIMIT = Kind("a size such as 10MB, 10MiB or 10_000_000, or 'none'", "BYTES", _or_none("none", _size))
 TEXT = Kind("a text", "TEXT", _any_text)
 PATH = Kind("a path", "PATH", _text)
 FOLDER = Kind("a path", "DIR", lambda value: Path(_text(value)))
+FILE = Kind("a path or 'none'", "FILE", _or_none("none", lambda value: Path(_text(value))))
 SEED_LIST = Kind("a list of texts", "SEED", _texts, many=True)
 PATTERNS = Kind("a list of texts", "REGEX", _texts, str.splitlines, many=True)
 HEADERS = Kind("a list of texts like 'Name: value'", "'NAME: VALUE'", _headers, str.splitlines, many=True, secret=True)
 NAMES = Kind("a list of names", "A,B,C", _names)
+NETWORKS = Kind("true, false or networks such as 10.0.0.0/8", "[CIDR]", _networks, _all_or_networks, bare=ALL)
 SWITCHED = Kind("true or false", "", _switch, _boolean)

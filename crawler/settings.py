@@ -4,9 +4,9 @@ The same setting can be given in four places; a later one replaces an earlier on
 
     default < settings file (--config) < environment (CRAWLER_MAX_PAGES) < option (--max-pages)
 
-In a settings file a name may be written with `-` or `_`, and paths (`seeds`, `job`, `output`) start from the file's
-folder, so that a file means the same wherever it is used from. An environment variable that is empty counts as not
-set; one that holds a list has one item a line (`CRAWLER_FIELDS`: separated by commas).
+In a settings file a name may be written with `-` or `_`, and paths (`seeds`, `job`, `output`, `ca-bundle`) start from
+the file's folder, so that a file means the same wherever it is used from. An environment variable that is empty counts
+as not set; one that holds a list has one item a line (`CRAWLER_FIELDS`, `CRAWLER_ALLOW_PRIVATE`: separated by commas).
 """
 
 import difflib
@@ -21,15 +21,19 @@ from msgspec import Struct
 from crawler.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, TransportKind
 from crawler.errors import ConfigError, SeedError, UrlError
 from crawler.printable import SHOWN_CHARS, printable
+from crawler.seed_lines import SITEMAP
 from crawler.seeds import STDIN, is_url, looks_like_file
 from crawler.setting_kinds import (
     BYTES,
+    BYTES_LIMIT,
     COUNT,
     DELAY,
+    FILE,
     FOLDER,
     HEADERS,
     LIMIT,
     NAMES,
+    NETWORKS,
     PATH,
     PATTERNS,
     SEED_LIST,
@@ -38,6 +42,7 @@ from crawler.setting_kinds import (
     TIME,
     TIME_LIMIT,
     Kind,
+    MistakeError,
     choice,
 )
 from crawler.urls import authority, normalise
@@ -48,6 +53,7 @@ __all__ = [
     "LogLevel",
     "Run",
     "Setting",
+    "by_option_name",
     "combine",
     "from_environment",
     "from_options",
@@ -81,10 +87,18 @@ class Setting(Struct, frozen=True):
     def read(self, raw: object, where: str, *, text: bool) -> Any:
         """Return the field's value; raise `ConfigError` naming `where` it stands and what is expected there."""
         try:
-            return self.kind.value(self.kind.text(raw) if text and isinstance(raw, str) else raw)
+            value = self.kind.value(self.kind.text(raw) if text and isinstance(raw, str) else raw)
+        except MistakeError as error:
+            raise ConfigError(f"{where}: {printable(str(error), 2 * SHOWN_CHARS)}") from error
         except (ValueError, TypeError, ArithmeticError) as error:
             seen = "" if self.kind.secret else f", not {printable(repr(raw), SHOWN_CHARS)}"
             raise ConfigError(f"{where}: expected {self.kind.expects}{seen}") from error
+        if self.field in CrawlConfig.__struct_fields__:
+            try:
+                CrawlConfig(**{"job": Path(), self.field: value})
+            except ConfigError as error:
+                raise ConfigError(_placed(str(error), self, where)) from error
+        return value
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -108,7 +122,11 @@ def load_settings(path: Path) -> dict[str, Any]:
             values = tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"cannot read the settings in {printable(str(path))}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        why = f"byte 0x{error.object[error.start]:02x} in line {line} is not UTF-8"
+        raise ConfigError(f"{printable(str(path))} is not valid TOML: {why}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{printable(str(path))} is not valid TOML: {printable(str(error))}") from error
     fields: dict[str, Any] = {}
     for key, value in values.items():
@@ -158,17 +176,18 @@ def combine(*layers: Mapping[str, Any]) -> Run:
     try:
         config = CrawlConfig(**fields)
     except ConfigError as error:
-        raise ConfigError(_by_option_name(str(error))) from error
+        raise ConfigError(by_option_name(str(error))) from error
     return Run(config=config, seeds=seeds, **own)
 
 
 def job_name(seeds: Sequence[str]) -> str:
     """Return the folder name that a job gets from its seeds: the same for the same seeds.
 
-    The host of a URL (`docs.python.org`, `127.0.0.1-8080`), the stem of a file, `stdin` for standard input; with
-    how many more there are (`example.com-and-2-more`). Letters, digits, `.`, `_` and `-` only, and no leading dot.
+    The host of a URL or a sitemap (`docs.python.org`, `127.0.0.1-8080`), the stem of a file, `stdin` for standard
+    input; with how many more there are (`example.com-and-2-more`). Letters, digits, `.`, `_` and `-` only, and no
+    leading dot.
     """
-    first = seeds[0]
+    first = seeds[0][len(SITEMAP) :] if _is_sitemap(seeds[0]) else seeds[0]
     if first == STDIN:
         name = "stdin"
     elif is_url(first):
@@ -196,6 +215,10 @@ def _known(key: str, value: object, path: Path) -> Setting:
     raise ConfigError(f"{printable(str(path))}: unknown setting '{printable(key, SHOWN_CHARS)}'; {advice}")
 
 
+def _is_sitemap(seed: str) -> bool:
+    return seed[: len(SITEMAP)].lower() == SITEMAP
+
+
 def _located(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Let paths from a settings file start at its folder."""
 
@@ -207,21 +230,32 @@ def _located(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
         located["job"] = Path(at(str(fields["job"])))
     if "output" in fields:
         located["output"] = at(fields["output"])
+    if fields.get("ca_bundle") is not None:
+        located["ca_bundle"] = Path(at(str(fields["ca_bundle"])))
     if "seeds" in fields:
         # What is no file, such as "example.com", stays as it is: the error about it shows what was written.
         located["seeds"] = tuple(
-            at(seed) if not is_url(seed) and (looks_like_file(seed) or Path(at(seed)).exists()) else seed
+            at(seed)
+            if not is_url(seed) and not _is_sitemap(seed) and (looks_like_file(seed) or Path(at(seed)).exists())
+            else seed
             for seed in fields["seeds"]
         )
     return located
 
 
-def _by_option_name(message: str) -> str:
-    """Put the option's name for the field's name that a message of `CrawlConfig` starts with."""
+def by_option_name(message: str) -> str:
+    """Put the option's name for the field's name that a message about a setting may start with."""
     for setting in SETTINGS:
         if message.startswith((f"{setting.field} ", f"{setting.field}:")):
-            return f"--{setting.name}{message.removeprefix(setting.field)}"
+            return _placed(message, setting, f"--{setting.name}")
     return message
+
+
+def _placed(message: str, setting: Setting, where: str) -> str:
+    """Put the place of a value for the field's name that a message may start with."""
+    if message.startswith((f"{setting.field} ", f"{setting.field}:")):
+        return where + message.removeprefix(setting.field)
+    return f"{where}: {message}"
 
 
 _SEEDS = Setting("seeds", "seeds", SEED_LIST, "", "Where the crawl starts.")
@@ -241,6 +275,17 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         Setting("max-time", "max_time_s", TIME_LIMIT, "none", "Stop after so many seconds."),
         Setting("include", "include", PATTERNS, "", "Follow only links whose URL matches this, or another --include."),
         Setting("exclude", "exclude", PATTERNS, "", "Follow no link whose URL matches this. May be repeated."),
+        Setting("sitemaps", "sitemaps", SWITCHED, "no", "Also take the pages of the sitemaps that robots.txt names."),
+        Setting(
+            "max-links", "max_links", COUNT, "10_000", "Links taken from one page; its record tells of the others."
+        ),
+        Setting(
+            "max-chain",
+            "max_chain",
+            LIMIT,
+            "100",
+            "Pages in a row that look alike, as in an endless calendar; the next one is skipped: trap.",
+        ),
     ),
     "How servers are treated": (
         Setting(
@@ -251,7 +296,16 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "Whether robots.txt, rel=nofollow and meta robots count.",
         ),
         Setting("user-agent", "user_agent", TEXT, DEFAULT_USER_AGENT, "Who the crawler says that it is."),
-        Setting("header", "headers", HEADERS, "", "Send this header with each request. May be repeated."),
+        Setting(
+            "header",
+            "headers",
+            HEADERS,
+            "",
+            "Send this header; one that may hold a secret goes to the seeds' own origins alone. May be repeated.",
+        ),
+        Setting(
+            "cookies", "cookies", SWITCHED, "no", "Keep each origin's cookies during a run and send them back to it."
+        ),
         Setting("delay", "delay_s", DELAY, "auto", "Seconds between requests to one host; auto follows its latency."),
         Setting("per-host", "per_host", COUNT, "2", "Requests under way at once to one host (name and port)."),
         Setting("per-address", "per_address", COUNT, "32", "The same for one IP address."),
@@ -259,7 +313,17 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         Setting("timeout", "timeout_s", TIME, "30", "Seconds for one URL, from connecting to its last byte."),
         Setting("retries", "retries", COUNT, "2", "Attempts after the first."),
         Setting("max-body", "max_body_bytes", BYTES, "10MB", "Cut longer bodies there. Also like 512kB or 10MiB."),
-        Setting("allow-private", "allow_private", SWITCHED, "no", "Fetch from loopback and private addresses too."),
+        Setting(
+            "allow-private",
+            "allow_private",
+            NETWORKS,
+            "no",
+            "Fetch from loopback and private addresses too: from all, or those in these networks. May be repeated.",
+        ),
+        Setting("ca-bundle", "ca_bundle", FILE, "none", "PEM file of TLS authorities to trust beside the usual ones."),
+        Setting(
+            "insecure", "insecure", SWITCHED, "no", "Accept any TLS certificate: anyone on the way can read along."
+        ),
     ),
     "What comes out": (
         Setting("output", "output", PATH, "<job>/pages.jsonl", "File of the JSON lines; - is standard output.", "o"),
@@ -272,6 +336,15 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
     ),
     "The machine": (
         Setting("parsers", "parsers", COUNT, "one a core, at most 4", "Parser processes."),
+        Setting("parser-timeout", "parser_timeout_s", TIME, "10", "Seconds that one page may take in a parser."),
+        Setting("parser-memory", "parser_memory_bytes", BYTES_LIMIT, "1GiB", "Memory that a parser may take."),
+        Setting(
+            "bytes-in-flight",
+            "bytes_in_flight",
+            BYTES,
+            "64MB",
+            "Bodies held between the network and the parsers; past it downloads wait.",
+        ),
         Setting("transport", "transport", choice(get_args(TransportKind)), "aiohttp", "What downloads."),
     ),
     "The terminal": (

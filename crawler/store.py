@@ -1,16 +1,17 @@
 """A job's durable state: RocksDB with one column family a kind of fact, written in whole batches.
 
     family    key                                  value
-    urls      xxh3_128(url)                        one state byte + UrlRow (msgpack)
+    urls      task key (of URL and kind)           one state byte + UrlRow (msgpack)
     queue     host key, depth, sequence            URL key: what is due, in order, host by host
     later     due at (microseconds), URL key       empty: retries that wait for their time
+    bodies    xxh3_128(body)                       URL key: the first page with that body
     seeds     seed number                          SeedContext (msgpack)
     hosts     host key                             HostState (msgpack)
     meta      name                                 versions, settings, counters, sink offset
 
 Everything put between two commits travels in one `WriteBatch`: after `kill -9` all of it is there or none.
-Reads of URLs see what is pending; scans of `queue` and `later` see what is committed, and the caller
-(`crawler.frontier`) knows what it has pending. One thread uses a store.
+Reads of URLs and bodies see what is pending; scans of `queue` and `later` see what is committed, and the callers
+(`crawler.frontier` and `crawler.window`) know what they have pending. One thread uses a store.
 """
 
 import contextlib
@@ -23,33 +24,36 @@ import rocksdict
 from msgspec import Struct
 
 from crawler.errors import JobError
-from crawler.model import SeedContext
+from crawler.model import Kind, SeedContext
 from crawler.refusal import refusal
 from crawler.urls import NORMAL_FORM_VERSION
 
 __all__ = ["ENDED", "QUEUED", "REOPENABLE", "SCHEMA_VERSION", "Store", "UrlRow", "queue_key"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 QUEUED = b"q"
 """State byte of a URL that has not ended: due, waiting for a retry, or under way."""
 ENDED = b"e"
 """State byte of a URL that ended for good."""
 REOPENABLE = b"s"
-"""State byte of a URL skipped for a reason that another link to it can lift (scope, depth, nofollow)."""
+"""State byte of a URL skipped for a reason that another link to it can lift (scope, depth, filter, nofollow, trap)."""
 
-_FAMILIES = ("urls", "queue", "later", "seeds", "hosts", "meta")
+_VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
+_FAMILIES = ("urls", "queue", "later", "bodies", "seeds", "hosts", "meta")
 _ADVICE = "if it is damaged, --fresh starts the job over"
 _CACHE_BYTES = 32 << 20
 """Blocks, indexes and Bloom filters that stay in memory, for all families together."""
 _MEMTABLE_BYTES = 8 << 20
 """Rows of one family that are gathered before they are written as a file; there are at most two such tables."""
+_BODIES_MEMTABLE_BYTES = 2 << 20
 
 
-class UrlRow(Struct, frozen=True, array_like=True):
+class UrlRow(Struct, frozen=True, array_like=True, gc=False):
     """What the store knows of one URL. `outcome` is empty until it ended; `at` is the unix time of the last change.
 
-    `parent` is the key of the page that led here (empty for a seed), `seq` its place in the order of discovery.
+    `parent` is the key of what led here (empty for a seed), `seq` its place in the order of discovery. `kind`,
+    `chain` and `spent_s` are those of its `Task`; they are stored as small integers, one byte each as a rule.
     """
 
     url: str
@@ -63,6 +67,19 @@ class UrlRow(Struct, frozen=True, array_like=True):
     outcome: str = ""
     reason: str = ""
     status: int = 0
+    is_sitemap: bool = False
+    chain: int = 0
+    spent_ms: int = 0
+
+    @property
+    def kind(self) -> Kind:
+        """What the URL is asked for as."""
+        return "sitemap" if self.is_sitemap else "page"
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds of its deadline that redirects to it have used up, to a millisecond."""
+        return self.spent_ms / 1000
 
 
 def queue_key(host: bytes, depth: int, seq: int) -> bytes:
@@ -82,14 +99,18 @@ class Store:
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode_row = msgspec.msgpack.Decoder(UrlRow).decode
         self._decode_seed = msgspec.msgpack.Decoder(SeedContext).decode
-        # State: the batch under construction, the URL rows and removed queue keys in it.
+        # State: the batch under construction, the URL rows, removed queue keys and new bodies in it.
         self._batch = rocksdict.WriteBatch(raw_mode=True)
         self._pending_urls: dict[bytes, bytes] = {}
         self._pending_removed: set[bytes] = set()
+        self._pending_bodies: set[bytes] = set()
+        self._refuse_other_families()
         try:
             access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
             cache = rocksdict.Cache(_CACHE_BYTES)
             families = {name: _options(cache) for name in _FAMILIES}
+            families["bodies"].set_write_buffer_size(_BODIES_MEMTABLE_BYTES)
+            families["bodies"].set_compression_type(rocksdict.DBCompressionType.none())  # hashes do not get smaller
             self._db = rocksdict.Rdict(str(path), _options(cache), column_families=families, access_type=access)
         except Exception as error:  # rocksdict raises bare Exception
             raise refusal(f"open the store {path}", error, _ADVICE) from error
@@ -105,17 +126,43 @@ class Store:
         self.close()
 
     def _check_versions(self, *, read_only: bool) -> None:
-        versions = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
         found = self.meta("versions")
         if found is None and not read_only:
-            self.put_meta("versions", versions)
+            self.put_meta("versions", _VERSIONS)
             self.commit()
-        elif found is not None and found != versions:
+        elif found is not None and found != _VERSIONS:
             self.close()
-            raise JobError(
-                f"{self._path}: made by another version of crawler (it has {found}, this one needs {versions}): "
-                "go on with that version, or start over with --fresh"
+            raise self._other_version(found)
+
+    def _refuse_other_families(self) -> None:
+        """Refuse a store with other families before it is opened for writing.
+
+        That would add those it lacks, and then the version that made it could not open it any more.
+        """
+        try:
+            families = set(rocksdict.Rdict.list_cf(str(self._path)))
+            if families - {"default"} == set(_FAMILIES) or "meta" not in families:
+                return
+            options = _options(rocksdict.Cache(0))
+            meta = rocksdict.Rdict(
+                str(self._path),
+                options,
+                column_families={"meta": options},
+                access_type=rocksdict.AccessType.read_only(False),
             )
+            versions: Any = meta.get_column_family("meta").get(b"versions")
+            meta.close()
+        except Exception:  # noqa: BLE001 - rocksdict raises bare Exception; opening it in full says what is wrong
+            return
+        found = None if versions is None else msgspec.msgpack.decode(versions)
+        if found is not None and found != _VERSIONS:
+            raise self._other_version(found)
+
+    def _other_version(self, found: Any) -> JobError:
+        return JobError(
+            f"{self._path}: made by another version of crawler (it has {found}, this one needs {_VERSIONS}): "
+            "go on with that version, or start over with --fresh"
+        )
 
     # URLs
 
@@ -126,6 +173,10 @@ class Store:
         pending = self._pending_urls
         stored: Any = self._urls.get(keys)  # type: ignore[arg-type]  # list is invariant
         return [pending.get(key, value) for key, value in zip(keys, stored, strict=True)] if pending else stored
+
+    def pending_value(self, key: bytes) -> bytes | None:
+        """What `url_values` gives for a URL that the open batch holds, else None. Does not look at the disk."""
+        return self._pending_urls.get(key)
 
     def row(self, value: bytes) -> UrlRow:
         """Decode what `url_values` gave."""
@@ -141,6 +192,27 @@ class Store:
         """Every committed URL as (state byte, row), in key order."""
         for value in self._urls.values():
             yield value[:1], self.row(value)
+
+    # Bodies
+
+    def add_bodies(self, bodies: list[tuple[bytes, bytes]]) -> int:
+        """Make (hash of a body, URL key) known, in one step; return how many of the bodies were known already.
+
+        Sees pending ones. The first URL of a body stays.
+        """
+        if not bodies:
+            return 0
+        seen = self._pending_bodies
+        stored: Any = self._families["bodies"].get([body for body, _ in bodies])
+        put, handle = self._batch.put, self._handles["bodies"]
+        known = 0
+        for (body, url_key), value in zip(bodies, stored, strict=True):
+            if value is not None or body in seen:
+                known += 1
+            else:
+                seen.add(body)
+                put(body, url_key, handle)
+        return known
 
     # Queue
 
@@ -250,6 +322,7 @@ class Store:
         self._batch = rocksdict.WriteBatch(raw_mode=True)
         self._pending_urls.clear()
         self._pending_removed.clear()
+        self._pending_bodies.clear()
 
     def close(self) -> None:
         """Close the store; what was not committed is dropped. Safe to call twice."""

@@ -18,6 +18,19 @@ Kept as they are, because servers may tell them apart: an empty query (`/a?`), t
 segments (`//`), the order and repetition of query parameters, a `%` that starts no escape, and the case of path
 and query.
 
+A link loses its *session parameters* as well, or each visit to a page would find all of the site's pages anew. In any
+case of letters these are:
+
+- in a path segment: `;jsessionid=…`, up to the next `;` or the segment's end (Java Servlet Specification §7.1.3);
+- in the query, between `&` or `;`: `jsessionid`, `phpsessid`, `phpsessionid`, `aspsessionid…`, `sessid`, `oscsid`,
+  `zenid`, whatever their value, and `cfid` with `cftoken` if both stand there;
+- `sid`, `s`, `session`, `sessionid` and `session_id` only if the value is at least 16 letters and digits with a
+  digit among them: such names have other uses.
+
+Each goes with the `&` or `;` before it, and the `?` goes if nothing else stood behind it. A segment that would be left
+as `.` or `..` keeps its parameter. Seeds and redirect targets keep theirs: a seed is what somebody asked for, and a
+server that redirects in order to add a session would look like a loop without it.
+
 A normal form is printable ASCII, has a host and a path, and is its own normal form. `NORMAL_FORM_VERSION` goes up
 whenever any URL's normal form changes, since stores hold keys made from it.
 """
@@ -28,6 +41,8 @@ from ada_url import join_url, normalize_url
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from crawler.errors import UrlError
+from crawler.model import Kind
+from crawler.printable import SHOWN_CHARS, printable
 
 __all__ = [
     "MAX_URL_CHARS",
@@ -39,10 +54,11 @@ __all__ = [
     "normalise",
     "origin",
     "resolve",
+    "task_key",
     "url_key",
 ]
 
-NORMAL_FORM_VERSION: int = 1
+NORMAL_FORM_VERSION: int = 2
 """Version of the rules above."""
 
 MAX_URL_CHARS: int = 16_384
@@ -59,6 +75,15 @@ _UNRESERVED = {
 # What the standard strips from both ends, and the ones it removes everywhere.
 _STRIPPED = "".join(map(chr, range(0x21)))
 _REMOVED = {ord("\t"): None, ord("\n"): None, ord("\r"): None}
+_SESSION_IN_PATH = re.compile(r"(?<!/\.)(?<!/\.\.);jsessionid=[^;/]*+", re.ASCII | re.IGNORECASE)
+_SESSION_IN_QUERY = re.compile(
+    r"[&;](?:(?:jsessionid|phpsess(?:ion)?id|aspsessionid[a-z0-9]*+|sessid|oscsid|zenid)=[^&;]*+"
+    r"|(?:s|sid|session(?:_?id)?)=(?=[a-z]*+[0-9])[a-z0-9]{16,}+(?![^&;]))",
+    re.ASCII | re.IGNORECASE,
+)
+_COLD_FUSION = re.compile(r"[&;]cf(?:id|token)=[^&;]*+", re.ASCII | re.IGNORECASE)
+_COLD_FUSION_ID = re.compile(r"[&;]cfid=", re.ASCII | re.IGNORECASE)
+_COLD_FUSION_TOKEN = re.compile(r"[&;]cftoken=", re.ASCII | re.IGNORECASE)
 # What a memo entry costs beside its characters: a dict slot and two string headers; and a folder's own dict.
 _MEMO_ENTRY_BYTES = 200
 _MEMO_FOLDER_BYTES = 400
@@ -71,29 +96,40 @@ def normalise(url: str) -> str:
     """
     href = _serialised(url)
     if href is None or not href.startswith(_SCHEMES):
-        raise UrlError(f"not an http(s) URL: {_shown(url)} (write it like 'https://example.org/page')")
+        raise UrlError(
+            f"not an http(s) URL: {printable(repr(url), SHOWN_CHARS)} (write it like 'https://example.org/page')"
+        )
     normal = _finished(href)
     if len(normal) > MAX_URL_CHARS:
-        raise UrlError(f"URL of {len(normal)} characters, {MAX_URL_CHARS} is the limit: {_shown(url)}")
+        raise UrlError(
+            f"URL of {len(normal)} characters, {MAX_URL_CHARS} is the limit: {printable(repr(url), SHOWN_CHARS)}"
+        )
     return normal
 
 
-def resolve(base: str, href: str) -> str | None:
+def resolve(base: str, href: str, *, strip_session: bool = True) -> str | None:
     """Return the normal form of what `href` means in a document at `base`, or None.
 
     None if the result is not http(s), has no normal form, or `base` is not a URL. Never raises. `base` need not be
-    in normal form.
+    in normal form. `strip_session` False keeps session parameters (see the module's docstring): for redirect targets.
     """
     joined = _serialised(href, base)
     if joined is None or not joined.startswith(_SCHEMES):
         return None
     normal = _finished(joined)
-    return normal if len(normal) <= MAX_URL_CHARS else None
+    if len(normal) > MAX_URL_CHARS:
+        return None
+    return _without_session(normal) if strip_session and ("?" in normal or ";" in normal) else normal
 
 
 def url_key(url: str) -> bytes:
     """Return the 16 bytes that identify a URL in normal form: xxh3_128 of its UTF-8. Never raises."""
     return xxh3_128_digest(url.encode("utf-8", "surrogatepass"))
+
+
+def task_key(url: str, kind: Kind) -> bytes:
+    """Return the 16 bytes by which a URL in normal form is known when it is asked for as `kind`. Never raises."""
+    return url_key(url if kind == "page" else f"{kind}:{url}")
 
 
 def host_key(url: str) -> bytes:
@@ -140,7 +176,8 @@ class LinkResolver:
         self._memo_bytes = memo_bytes
         self._left = memo_bytes
         self._folders: dict[str, dict[str, str | None]] = {}
-        # The base asked for last, its normal form (None if it has none) and what is known of its folder.
+        # The base asked for last, its normal form with its session parameters, which may be in the folder of its links
+        # (None if it has none), and what is known of that folder.
         self._base: str | None = None
         self._document: str | None = None
         self._known: dict[str, str | None] = {}
@@ -164,7 +201,7 @@ class LinkResolver:
         The memo goes by the folder of its normal form: `/a/..` as it is written has another folder than it means.
         """
         self._base = base
-        self._document = resolve(base, "")
+        self._document = resolve(base, "", strip_session=False)
         self._known = {} if self._document is None else self._folders.get(folder(self._document), {})
 
     def _unknown(self, base: str, href: str) -> str | None:
@@ -175,7 +212,7 @@ class LinkResolver:
             # A blank before the fragment belongs to the URL ("a #b" is "a%20"), at its end it would be stripped.
             bare = href[: href.index("#")]
             if not bare:
-                return document
+                return _without_session(document)
             if bare[-1] > " ":
                 try:
                     return self._known[bare]
@@ -239,14 +276,33 @@ def _finished(href: str) -> str:
     return href
 
 
+def _without_session(url: str) -> str:
+    """Return a URL in normal form without its session parameters: again a normal form, with nothing left to strip."""
+    lower = url.lower()
+    # A cheap first look: one of these stands in every URL that has anything to strip.
+    if not ("sess" in lower or "sid=" in lower or "s=" in lower or "zenid=" in lower or "cftoken=" in lower):
+        return url
+    path, mark, query = url.partition("?")
+    if ";" in path:
+        start = len(origin(path))  # a host may hold a ";" as well
+        path = path[:start] + _SESSION_IN_PATH.sub("", path[start:])
+    if query:
+        query = _query_without_session(query)
+        mark = "?" if query else ""
+    return path + mark + query
+
+
+def _query_without_session(query: str) -> str:
+    # With a separator before the first parameter too, each goes with its own.
+    kept = _SESSION_IN_QUERY.sub("", "&" + query)
+    if _COLD_FUSION_TOKEN.search(kept) and _COLD_FUSION_ID.search(kept):
+        kept = _COLD_FUSION.sub("", kept)
+    return kept[1:]
+
+
 def _tidy_escape(match: re.Match[str]) -> str:
     incomplete, escape = match.groups()
     upper = str(escape).upper()
     if incomplete:
         return str(incomplete) + upper
     return _UNRESERVED.get(upper, upper)
-
-
-def _shown(url: str) -> str:
-    """Return `url` for a message: one line, escaped, and not a megabyte of it."""
-    return repr(url) if len(url) <= 200 else f"{url[:200]!r}..."

@@ -2,35 +2,38 @@
 
 import re
 
-from crawler.model import Done, Failure, Link, Page, Task
+from crawler.model import Done, Failure, Page, Task
+from crawler.redirect import followed
 from crawler.scope import Scope
 from crawler.transport.base import FetchResult
-from crawler.urls import host_key, resolve, url_key
+from crawler.urls import origin, resolve
 
-__all__ = ["MAX_REDIRECTS", "failed", "page", "postponed", "redirected", "skipped"]
+__all__ = ["failed", "page", "postponed", "redirected", "skipped", "unusable"]
 
-MAX_REDIRECTS = 10
 _READABLE = re.compile(r"text/|.*(html|xml|octet-stream)|[^/]*(;|$)|\*|unknown/", re.IGNORECASE)
 """Content types under which a page may come, honest or not: a missing or malformed one too."""
 
 
-def redirected(task: Task, result: FetchResult, scope: Scope) -> Done:
-    """The outcome of a redirect: its target becomes a URL of its own, so that each hop passes every check.
+def redirected(task: Task, result: FetchResult, spent_s: float, scope: Scope) -> Done:
+    """The outcome of a redirect; see `crawler.redirect`."""
+    target = resolve(task.url, result.header("location") or "", strip_session=False)
+    return followed(task, target, status=result.status, spent_s=spent_s, scope=scope)
 
-    The target of a seed's redirect counts as in scope. More than ten hops, a loop, and a target that is no
-    http(s) URL end as `failed: redirects`.
+
+def unusable(task: Task, result: FetchResult) -> Done | None:
+    """The outcome of a sitemap that the server does not have; None for any other answer.
+
+    A site without a robots.txt names no sitemaps; nothing failed by that.
     """
-    target = resolve(task.url, result.header("location") or "")
-    chain = (*task.redirected_from, task.url)
-    if target is None or target in chain or len(chain) > MAX_REDIRECTS:
-        return Done(task.key, "failed", "redirects", result.status)
-    skip = "" if task.depth == 0 else scope.verdict(target, task.seed.anchors, task.depth)
-    link = Link(target, url_key(target), host_key(target), skip)
-    return Done(task.key, "redirected", "", result.status, links=(link,))
+    if task.kind == "page" or 200 <= result.status < 300:
+        return None
+    if 400 <= result.status < 500 and task.url == f"{origin(task.url)}/robots.txt":
+        return Done(task.key, "fetched", "sitemap", result.status)
+    return Done(task.key, "failed", f"sitemap: status {result.status}", result.status)
 
 
-def page(task: Task, result: FetchResult, fetched_at: float) -> Page:
-    """The answer as parsers get it; bodies that hold no text to read stay behind."""
+def page(task: Task, result: FetchResult, fetched_at: float, spent_s: float) -> Page:
+    """The answer as parsers get it; bodies that hold no text to read stay behind, but for sitemaps (gzip, mostly)."""
     content_type = (result.header("content-type") or "").strip()
     return Page(
         task.key,
@@ -41,10 +44,13 @@ def page(task: Task, result: FetchResult, fetched_at: float) -> Page:
         task.parent,
         task.redirected_from,
         result.headers,
-        result.body if _READABLE.match(content_type) else b"",
+        result.body if task.kind == "sitemap" or _READABLE.match(content_type) else b"",
         result.body_bytes,
         result.truncated,
         task.seed,
+        task.kind,
+        task.chain,
+        spent_s,
     )
 
 
@@ -60,6 +66,6 @@ def postponed(task: Task, until: float) -> Done:
     return Done(task.key, "skipped", "", retry_at=until)
 
 
-def skipped(task: Task, reason: str) -> Done:
-    """The outcome of a URL that is not asked for."""
-    return Done(task.key, "skipped", reason)
+def skipped(task: Task, reason: str, retry_at: float | None = None) -> Done:
+    """The outcome of a URL that is not asked for; with `retry_at` (unix time), not before then."""
+    return Done(task.key, "skipped", reason, retry_at=retry_at)

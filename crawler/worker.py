@@ -6,31 +6,45 @@ nothing that matters: its caches make it faster, and losing them changes no outc
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, MutableSequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.queues import Queue
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from msgspec import Struct
+from xxhash import xxh3_128_digest
 
 from crawler.config import CrawlConfig, RobotsMode, ScopeKind
-from crawler.extract import Extracted, extract, is_html, media_type
+from crawler.extract import Extracted, cut_at_tag, extract, media_type, most_tags, with_breaks
+from crawler.memory_limit import MemoryLimit, return_large_blocks
 from crawler.model import Done, Link, Page
+from crawler.new_links import NewLinks
+from crawler.redirect import followed, redirect_scope
 from crawler.robots import directives
 from crawler.scope import Scope
-from crawler.urls import LinkResolver, host_key, url_key
+from crawler.sniff import HTML_TYPES, sniffed_type
+from crawler.urls import LinkResolver
+
+if TYPE_CHECKING:
+    from crawler.sitemap_page import SitemapReader
 
 __all__ = [
     "BUSY_S",
+    "MAX_REFRESH_S",
+    "OUT_OF_MEMORY",
     "READY",
     "SLOTS",
     "STARTED_AT",
+    "WORN",
     "Parse",
     "ParserProcess",
     "ParserSettings",
@@ -43,14 +57,21 @@ __all__ = [
 READY = b""
 """What a parser sends once, before its first results: it has started and reads its inbox."""
 
+OUT_OF_MEMORY = 71
+"""Exit code of a parser that could not have the memory that it wanted."""
+
+WORN = 72
+"""Exit code of a parser that has swollen and wants to be replaced; it was at no page."""
+
+MAX_REFRESH_S = 10
+"""A page that sends its reader on by itself after at most this time counts as a redirect."""
+
 STARTED_AT = 0
 BUSY_S = 1
 SLOTS = 2
 """A parser's share of the counters in shared memory: when the page under way was taken up (`time.monotonic`, 0 = none
 is) and the seconds spent on pages so far. The parser writes both, the main process reads them."""
 
-_SENT_CHARS = 16 << 20
-_SENT_ENTRY_CHARS = 150
 _PR_SET_PDEATHSIG = 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _encoder = msgspec.json.Encoder()
@@ -69,6 +90,10 @@ class ParserSettings(Struct, frozen=True):
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     depth: int | None
+    max_body_bytes: int
+    max_links: int
+    max_chain: int | None
+    parser_memory_bytes: int | None
 
     @classmethod
     def of(cls, config: CrawlConfig) -> "ParserSettings":
@@ -77,49 +102,23 @@ class ParserSettings(Struct, frozen=True):
 
 
 class ParserState:
-    """What one parser keeps between pages: its settings, and two bounded caches (resolved links, links sent).
+    """What one parser keeps between pages: its settings, and two bounded caches (resolved links, links sent)."""
 
-    A link is sent on once, and again only if it is found closer to a seed, or found to be followed after it was sent as
-    skipped. `sent_chars` bounds the memory of that (default: about 100,000 ordinary URLs); past it, all is forgotten.
-    """
-
-    def __init__(self, settings: ParserSettings, sent_chars: int = _SENT_CHARS) -> None:
+    def __init__(self, settings: ParserSettings) -> None:
         self.settings = settings
         self.want = frozenset(settings.fields)
         self.obey = settings.robots == "obey"
-        self.scope = Scope(settings.scope, settings.include, settings.exclude, settings.depth)
+        limits = (settings.scope, settings.include, settings.exclude, settings.depth)
+        self.links = NewLinks(Scope(*limits), settings.max_chain, obey=self.obey)
+        self.redirect_scope = redirect_scope(*limits)
         self.resolver = LinkResolver()
-        self._sent_chars = sent_chars
-        self._left = sent_chars
-        # URL -> smallest depth at which it was sent to be fetched, None = only sent as skipped.
-        self._sent: dict[str, int | None] = {}
 
-    def new_links(self, page: Page, hrefs: list[tuple[str, bool]], *, nofollow: bool) -> tuple[Link, ...]:
-        """Return those links of a page that are news to the frontier. Takes them for sent; see `parse_page`."""
-        depth = page.depth + 1
-        anchors = page.seed.anchors
-        sent = self._sent
-        links = []
-        news: dict[str, int | None] = {}
-        for url, rel_nofollow in hrefs:
-            before = sent.get(url, -1)
-            if (before is not None and 0 <= before <= depth) or url == page.url:
-                continue
-            skip: str = self.scope.verdict(url, anchors, depth)
-            if not skip and self.obey and (nofollow or rel_nofollow):
-                skip = "nofollow"
-            if skip and before != -1:
-                continue
-            links.append(Link(url, url_key(url), host_key(url), skip))
-            news[url] = None if skip else depth
-        # Only now, when nothing can fail any more: what is marked as sent must be sent.
-        for url in news:
-            self._left -= 0 if url in sent else len(url) + _SENT_ENTRY_CHARS
-        if self._left < 0:
-            sent.clear()
-            self._left = self._sent_chars - sum(len(url) + _SENT_ENTRY_CHARS for url in news)
-        sent.update(news)
-        return tuple(links)
+    @cached_property
+    def sitemaps(self) -> "SitemapReader":
+        """What reads sitemaps."""
+        from crawler.sitemap_page import SitemapReader  # noqa: PLC0415 - a tenth of a start, and most crawls need it not
+
+        return SitemapReader(self.settings.scope, self.settings.include, self.settings.exclude)
 
 
 def new_counters(parsers: int) -> MutableSequence[float]:
@@ -141,24 +140,49 @@ def parse_page(page: Page, state: ParserState) -> Done:
     """Return the record of a page, as one JSON line of the chosen fields, and its links, each with its verdict.
 
     Links are followed from HTML pages with a 2xx status; the record lists the links of every HTML page. `skip` of a
-    link is the verdict of scope, or `nofollow` when robots are obeyed and the link, the page's `<meta name=robots>` or
-    its X-Robots-Tag says so. The page itself, and links sent before (see `ParserState`), are left out. With `noindex`
-    obeyed, `title`, `description` and `text` of the record are null.
+    link is the verdict of scope, or `trap` (see `crawler.traps`), or `nofollow` when robots are obeyed and the link,
+    the page's `<meta name=robots>` or its X-Robots-Tag says so. The page itself, and links sent before (see
+    `NewLinks`), are left out. Of a page with too many tags (`most_tags`) the rest is not read, and the record says
+    `truncated`. With `noindex` obeyed, `title`, `description` and `text` of the record are null.
+
+    An HTML page with a 2xx status that sends its reader to another URL within `MAX_REFRESH_S` is a redirect and has no
+    record. A sitemap has none either: see `crawler.sitemap_page`.
     """
+    if page.kind == "sitemap":
+        return state.sitemaps.read(page)
     content_type = page.header("content-type")
+    declared = media_type(content_type)
+    sniffed = sniffed_type(declared, page.body)
     extracted: Extracted | None = None
     asked: frozenset[str] = frozenset()
-    if page.body and is_html(content_type, page.body):
-        extracted = extract(page.body, page.url, content_type, state.resolver, state.want)
+    links: tuple[Link, ...] = ()
+    cut = False
+    if page.body and (sniffed or declared) in HTML_TYPES:
+        succeeded = 200 <= page.status < 300
+        body = cut_at_tag(page.body, most_tags(state.settings.max_body_bytes))
+        cut = len(body) < len(page.body)
+        extracted = extract(
+            with_breaks(body), page.url, content_type, state.resolver, state.want, max_links=state.settings.max_links
+        )
+        if succeeded and (target := _refresh_target(page, extracted)) is not None:
+            moved = followed(page, target, status=page.status, spent_s=page.spent_s, scope=state.redirect_scope)
+            return msgspec.structs.replace(moved, body_bytes=page.body_bytes)
         if state.obey:
             tags = [value for name, value in page.headers if name == "x-robots-tag"]
             if tags or extracted.meta_robots:
                 asked = directives(tags, extracted.meta_robots, state.settings.user_agent)
-    record = _record(page, media_type(content_type), extracted, state.settings.fields, noindex="noindex" in asked)
-    links: tuple[Link, ...] = ()
-    if extracted is not None and 200 <= page.status < 300:
-        links = state.new_links(page, extracted.hrefs, nofollow="nofollow" in asked)
-    return Done(page.key, "fetched", "", page.status, record, links, page.body_bytes)
+        if succeeded:
+            links = state.links.take(page, extracted.hrefs, nofollow="nofollow" in asked)
+    body_hash = xxh3_128_digest(page.body) if page.body else b""
+    values = _values(page, extracted, noindex="noindex" in asked)
+    values |= {
+        "truncated": page.truncated or cut,
+        "content_type": declared,
+        "sniffed_type": sniffed,
+        "body_hash": body_hash.hex() or None,
+    }
+    record = _encoder.encode({name: values.get(name) for name in state.settings.fields}) + b"\n"
+    return Done(page.key, "fetched", "", page.status, record, links, page.body_bytes, body_hash=body_hash)
 
 
 def main(
@@ -175,23 +199,44 @@ def main(
     `inbox` brings msgpack lists of `Page`, and for each of them one msgpack list of `Done`, in the same order, goes
     into `results`, after one `READY`. `counters[slot:slot + SLOTS]` are this parser's. `settings` is a msgpack
     `ParserSettings`. SIGINT and SIGTERM are ignored: a Ctrl-C reaches the whole process group, and the parent decides
-    when to end.
+    when to end. Standard output goes where standard error goes: the parent's may be the crawl's output.
+
+    Ends the process with `OUT_OF_MEMORY` when memory runs out, at a page or anywhere else, and with `WORN` when it has
+    swollen; then batches that lie in its inbox go to another.
     """
     _ignore_signals()
     _die_with_parent()
-    state = ParserState(msgspec.msgpack.decode(settings, type=ParserSettings))
-    decoder = msgspec.msgpack.Decoder(list[Page])
-    encoder = msgspec.msgpack.Encoder()
-    results.send_bytes(READY)
-    while (batch := inbox.get()) is not None:
-        done = []
-        for page in decoder.decode(batch):
-            started_at = time.monotonic()
-            counters[slot + STARTED_AT] = started_at
-            done.append(_outcome(page, state, parse))
-            counters[slot + STARTED_AT] = 0.0
-            counters[slot + BUSY_S] += time.monotonic() - started_at
-        results.send_bytes(encoder.encode(done))
+    _keep_to_itself()
+    return_large_blocks()
+    plain = msgspec.msgpack.decode(settings, type=ParserSettings)
+    try:
+        memory = MemoryLimit(plain.parser_memory_bytes)
+        state = ParserState(plain)
+        decoder = msgspec.msgpack.Decoder(list[Page])
+        encoder = msgspec.msgpack.Encoder()
+        results.send_bytes(READY)
+        while (batch := inbox.get()) is not None:
+            pages = decoder.decode(batch)
+            done = []
+            # A body is no longer needed when its page is done, and its message not at all.
+            del batch
+            pages.reverse()
+            while pages:
+                started_at = time.monotonic()
+                counters[slot + STARTED_AT] = started_at
+                done.append(_outcome(pages.pop(), state, parse))
+                counters[slot + STARTED_AT] = 0.0
+                counters[slot + BUSY_S] += time.monotonic() - started_at
+            results.send_bytes(encoder.encode(done))
+            del done
+            if memory.is_worn():
+                os._exit(WORN)
+    except MemoryError:
+        # Caches, or what a library holds on to: this process can do nothing any more that can be relied on.
+        os._exit(OUT_OF_MEMORY)
+    except OSError:
+        # The inbox or the pipe is closed: by the parent, which has to do with this process no more, or by a page.
+        os._exit(1)
 
 
 class ParserProcess:
@@ -273,15 +318,28 @@ class ParserProcess:
 
 def _outcome(page: Page, state: ParserState, parse: Callable[[Page, ParserState], Done]) -> Done:
     try:
-        return parse(page, state)
-    except Exception as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it
+        done: object = parse(page, state)
+    except MemoryError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it
         # Only the kind: a message may hold anything that the page holds.
-        return Done(page.key, "failed", f"parser-error: {type(error).__name__}", page.status, None, (), page.body_bytes)
+        why = type(error).__name__
+    else:
+        if isinstance(done, Done) and done.key == page.key:
+            return done
+        why = "TypeError"
+    return Done(page.key, "failed", f"parser-error: {why}", page.status, None, (), page.body_bytes)
 
 
-def _record(
-    page: Page, content_type: str | None, extracted: Extracted | None, fields: tuple[str, ...], *, noindex: bool
-) -> bytes:
+def _refresh_target(page: Page, extracted: Extracted) -> str | None:
+    if extracted.refresh is None:
+        return None
+    delay_s, target = extracted.refresh
+    return target if delay_s <= MAX_REFRESH_S and target != page.url else None
+
+
+def _values(page: Page, extracted: Extracted | None, *, noindex: bool) -> dict[str, Any]:
+    """Return the fields of a page's record by name; those that are missing are null."""
     values: dict[str, Any] = {
         "url": page.url,
         "status": page.status,
@@ -289,10 +347,10 @@ def _record(
         "depth": page.depth,
         "parent": page.parent,
         "redirected_from": page.redirected_from,
-        "content_type": content_type,
         "body_bytes": page.body_bytes,
         "truncated": page.truncated,
         "links": (),
+        "links_dropped": 0,
         "seed": _one_line(page.seed.extra),
     }
     if extracted is not None:
@@ -300,11 +358,12 @@ def _record(
         values["language"] = extracted.language
         values["canonical"] = extracted.canonical
         values["links"] = [url for url, _ in extracted.hrefs]
+        values["links_dropped"] = extracted.dropped_hrefs
         if not noindex:
             values["title"] = extracted.title
             values["description"] = extracted.description
             values["text"] = extracted.text
-    return _encoder.encode({name: values.get(name) for name in fields}) + b"\n"
+    return values
 
 
 def _one_line(extra: bytes) -> msgspec.Raw:
@@ -322,6 +381,15 @@ def _ignore_signals() -> None:
     if hasattr(signal, "pthread_sigmask"):
         # Parsers are started with both blocked, so that none strikes before this point.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def _keep_to_itself() -> None:
+    """Leave no core dumps behind, and write nothing into the crawl's output."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    # Without a standard error there is nothing to protect, or nothing that can be done.
+    with suppress(OSError):
+        os.dup2(2, 1)
 
 
 def _die_with_parent() -> None:

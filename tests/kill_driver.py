@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 
+import crawler.ledger
 from crawler.cli import main
 from crawler.frontier import Frontier
 from crawler.ledger import Ledger
@@ -116,6 +117,25 @@ def in_hand_out(now: Countdown) -> None:
     Ledger.put_records = put_and_die
 
 
+def between_slices(now: Countdown) -> None:
+    """Some links of a result are committed, the result itself is not."""
+    crawler.ledger.SLICE_LINKS = 10
+    take = Frontier.take_links
+    taken = []
+
+    def take_and_note(self, done, links, at):
+        take(self, done, links, at)
+        taken.append(done)
+
+    def commit_and_die(self):
+        self._commit()
+        if taken and now():
+            die()
+
+    Frontier.take_links = take_and_note
+    Ledger._catch_up = commit_and_die
+
+
 POINTS = {
     "after-fetch": after_fetch,
     "in-record": in_record,
@@ -124,6 +144,7 @@ POINTS = {
     "in-resume-store": in_resume_store,
     "in-resume-sink": in_resume_sink,
     "in-hand-out": in_hand_out,
+    "between-slices": between_slices,
 }
 
 if __name__ == "__main__":

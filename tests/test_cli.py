@@ -5,7 +5,6 @@ import gzip
 import json
 import logging
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -19,7 +18,8 @@ import click
 import pytest
 
 from crawler.cli import ExitCode, _LogLines, _Terminal, cli, main
-from crawler.settings import GROUPS, SETTINGS
+from crawler.settings import GROUPS, SETTINGS, from_options
+from tests.terminal import PseudoTerminal
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs/cli.md"
@@ -147,6 +147,9 @@ def test_help_shows_groups_defaults_and_examples(capsys):
         "[256]",
         "[auto]",
         "--scope page|prefix|host|domain|any",
+        "--allow-private [CIDR] ",
+        "[64MB]",
+        "sitemap:URL",
         "Examples:",
         "Exit codes",
     ):
@@ -156,6 +159,40 @@ def test_help_shows_groups_defaults_and_examples(capsys):
 def test_version_is_told(capsys):
     assert main(["--version"]) == 0
     assert re.fullmatch(r"crawler \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+
+
+ALLOWED = [
+    (["--allow-private"], True, []),
+    (["--allow-private", "http://127.0.0.1/"], True, ["http://127.0.0.1/"]),
+    (["http://127.0.0.1/", "--allow-private"], True, ["http://127.0.0.1/"]),
+    (["--allow-private", "--depth", "1"], True, []),
+    (["--allow-private", "--", "10.0.0.0/8"], True, ["10.0.0.0/8"]),
+    (["--", "--allow-private"], None, ["--allow-private"]),
+    (["--allow-private", "127.0.0.0/8"], ("127.0.0.0/8",), []),
+    (["--allow-private", "127.0.0.0/8", "a.txt"], ("127.0.0.0/8",), ["a.txt"]),
+    (["--allow-private", "10.0.0.0/8,fd00::/8", "a.txt"], ("10.0.0.0/8", "fd00::/8"), ["a.txt"]),
+    (["--allow-private=10.0.0.0/8,fd00::/8"], ("10.0.0.0/8", "fd00::/8"), []),
+    (["--allow-private=fd00::/8", "a.txt", "--allow-private", "10.0.0.0/8"], ("10.0.0.0/8", "fd00::/8"), ["a.txt"]),
+    (["--allow-private", "10.0.0.0/8", "--allow-private"], True, []),
+    (["--allow-private", "::1"], ("::1/128",), []),
+    (["--allow-private=yes"], True, []),
+    (["--allow-private=all"], True, []),
+    (["--allow-private=no"], False, []),
+    (["--no-allow-private"], False, []),
+    (["--allow-private", "--no-allow-private"], False, []),
+    (["--no-allow-private", "--allow-private", "10.0.0.0/8"], ("10.0.0.0/8",), []),
+    (["--allow-private", "--no-allow-private", "--allow-private", "::1"], ("::1/128",), []),
+    (["--user-agent", "--allow-private", "a.txt"], None, ["a.txt"]),
+    (["-o", "--allow-private"], None, []),
+]
+
+
+@pytest.mark.parametrize(("arguments", "expected", "seeds"), ALLOWED, ids=[" ".join(case[0]) for case in ALLOWED])
+def test_allow_private_takes_networks_and_nothing_else_as_its_value(arguments, expected, seeds):
+    given = cli.commands["crawl"].make_context("crawl", arguments).params
+    fields = from_options({name.replace("_", "-"): value for name, value in given.items()})
+    assert fields.get("allow_private") == expected
+    assert given["seeds"] == tuple(seeds)
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy():
@@ -228,6 +265,21 @@ def test_the_exit_codes_in_the_documentation_are_those_of_the_program():
         (["crawl", "http://x/", "--scope", "all"], "Invalid value for '--scope': 'all' is not one of 'page',"),
         (["crawl", "http://x/", "--header", "hunter2"], "--header: expected a list of texts like 'Name: value'"),
         (["crawl", "http://x/", "--include", "("], "--include: '(' is not a regular expression: "),
+        (
+            ["crawl", "http://x/", "--allow-private", "10.1.2.3/8"],
+            "--allow-private: 10.1.2.3/8 has bits set behind its prefix: write 10.0.0.0/8, or 10.1.2.3 for that",
+        ),
+        (
+            ["crawl", "--allow-private=http://x/"],
+            "--allow-private: expected true, false or networks such as 10.0.0.0/8, not 'http://x/'",
+        ),
+        (["crawl", "--allow-private="], "--allow-private: expected true, false or networks such as 10.0.0.0/8, not ''"),
+        (["crawl", "http://x/", "--max-chain", "0"], "--max-chain must be at least 1, not 0"),
+        (["crawl", "http://x/", "--header", "A: a\rhunter2"], "--header: header 'A' has a line break or NUL in it"),
+        (["crawl", "htp://me:hunter2@x/"], "not an http(s) URL: 'htp://…@x/'"),
+        (["crawl", "http://me:hunter2#@x/"], "not an http(s) URL: 'http://…@x/'"),
+        (["crawl", "me:hunter2@x.example"], "'…@x.example' is neither an http(s) URL nor a file"),
+        (["crawl", "--config", "range.toml"], "range.toml: depth must be at least 0, not -1"),
         (["crawl", "http://x/", "--fields", "a\x1b[31m"], r"--fields: 'a\x1b[31m'; choose from url, "),
         (["crawl", "--config", "none.toml"], "cannot read the settings in none.toml: No such file or directory"),
         (["crawl", "--config", "bad.toml"], "bad.toml: unknown setting 'max-page'; did you mean 'max-pages'?"),
@@ -238,6 +290,7 @@ def test_the_exit_codes_in_the_documentation_are_those_of_the_program():
 def test_wrong_usage_ends_with_one_line_and_code_2(tmp_path, monkeypatch, capsys, arguments, message):
     (tmp_path / "bad.toml").write_text("max-page = 1")
     (tmp_path / "broken.toml").write_text("depth 1")
+    (tmp_path / "range.toml").write_text("depth = -1")
     before = sorted(tmp_path.iterdir())
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == ExitCode.USAGE
@@ -350,6 +403,44 @@ def test_a_larger_budget_goes_on(tmp_path, run, site):
     assert paths(records(tmp_path / "a/pages.jsonl")) == EVERYTHING
 
 
+@pytest.mark.parametrize("transport", ["aiohttp", "requests"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot read none.pem: No such file or directory"),
+        (b"no certificate", "none.pem has no certificate"),
+        (b"", "none.pem has no certificate"),
+    ],
+    ids=["missing", "junk", "empty"],
+)
+def test_a_ca_bundle_that_cannot_be_used_ends_with_one_line_and_code_2(tmp_path, run, transport, content, message):
+    if content is not None:
+        (tmp_path / "none.pem").write_bytes(content)
+    before = sorted(tmp_path.iterdir())
+    code, out, err = run("crawl", "https://localhost:1/", "--ca-bundle", "none.pem", "--transport", transport)
+    assert (code, out) == (ExitCode.USAGE, "")
+    assert err.startswith(f"crawler: error: --ca-bundle: {message}")
+    assert err.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_insecure_is_a_warning_in_one_line(run, site):
+    code, _, err = run("crawl", f"{site.url}/0", "--insecure", "--scope", "page", *POLITE_ENOUGH)
+    assert code == ExitCode.DONE
+    warnings = [line for line in err.splitlines() if "WARNING" in line]
+    assert len(warnings) == 1
+    assert "--insecure: TLS certificates are not checked" in warnings[0]
+    assert run("crawl", f"{site.url}/0", "--insecure", "--fresh", "--quiet", *POLITE_ENOUGH)[2] == ""
+
+
+def test_a_crawl_may_be_let_into_one_network_only(tmp_path, run, site):
+    seeds = [f"{site.url}/0", f"http://[::1]:{site.server_port}/0"]
+    options = ["--scope", "page", "--delay", "0", "--parsers", "1", "--quiet", "--allow-private", "127.0.0.0/8"]
+    assert run("crawl", *options, *seeds, "--job", "a")[0] == ExitCode.DONE
+    outcomes = json.loads((tmp_path / "a/summary.json").read_text())["outcomes"]
+    assert outcomes == {"fetched": 1, "skipped: private-address": 1}
+
+
 def test_a_job_of_another_crawl_is_refused_with_the_choices(run, site):
     assert run("crawl", f"{site.url}/0", "--job", "a", *POLITE_ENOUGH)[0] == ExitCode.DONE
     code, _, err = run("crawl", f"{site.url}/1", "--job", "a", *POLITE_ENOUGH)
@@ -412,30 +503,22 @@ def test_the_second_signal_stops_at_once_and_the_crawl_goes_on_later(tmp_path, c
 
 
 def test_ctrl_c_twice_on_a_terminal_leaves_it_usable(crawler, site):
-    master, slave = pty.openpty()
-    seen = bytearray()
-
-    def watch():
-        with contextlib.suppress(OSError):
-            while some := os.read(master, 65536):
-                seen.extend(some)
-
-    process = crawler(
-        *["crawl", f"{site.url}/slow/", "--job", "a", "--per-host", "2", *POLITE_ENOUGH],
-        stderr=slave,
-        env={"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"},
-    )
-    os.close(slave)
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    wait_until(lambda: slow_pages(site) == 2 and HIDE_CURSOR in seen)
-    process.send_signal(signal.SIGINT)
-    wait_until(lambda: b"stopping: finishing 2 requests" in seen)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == ExitCode.INTERRUPTED
-    watcher.join()
-    os.close(master)
-    assert seen.rfind(SHOW_CURSOR) > seen.rfind(HIDE_CURSOR)
+    with PseudoTerminal() as terminal:
+        process = crawler(
+            *["crawl", f"{site.url}/slow/", "--job", "a", "--per-host", "2", *POLITE_ENOUGH],
+            stderr=terminal.slave,
+            env={"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"},
+        )
+        terminal.started()
+        try:
+            wait_until(lambda: slow_pages(site) == 2 and HIDE_CURSOR in terminal.seen)
+            process.send_signal(signal.SIGINT)
+            wait_until(lambda: b"stopping: finishing 2 requests" in terminal.seen)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == ExitCode.INTERRUPTED
+        finally:
+            process.kill()
+    assert terminal.seen.rfind(SHOW_CURSOR) > terminal.seen.rfind(HIDE_CURSOR)
 
 
 def test_a_reader_that_closes_the_pipe_is_no_error(crawler, site):

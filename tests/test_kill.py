@@ -39,12 +39,18 @@ def site() -> dict[str, tuple[str, ...]]:
 
 
 SITE = site()
+LISTED = tuple(f"/only-listed-{number}" for number in range(60))
 FILLER = "Words that make a page as long as a page is. " * 60
 
 
 def respond(host: str, path: str):
     if path == "/robots.txt":
-        return Answer(status=404)
+        return Answer("Sitemap: /map.xml\n", headers={"content-type": "text/plain"})
+    if path == "/map.xml":
+        listed = "".join(f"<url><loc>{page}</loc></url>" for page in LISTED)
+        return Answer(f"<urlset>{listed}</urlset>", headers={"content-type": "application/xml"})
+    if path in LISTED:
+        return Answer(html(title="listed"))
     if path == "/moved":
         return Answer(status=301, headers={"location": "/target"})
     if path == "/target":
@@ -60,10 +66,14 @@ def server():
         yield one
 
 
+DUPLICATES = len(HOSTS) * (len(SITE) + len(LISTED) + 2) - (len(SITE) + 1 + 2)
+"""All hosts hold the same pages, and the listed ones are all the same."""
+
+
 @pytest.fixture(scope="module")
 def expected(server) -> set[str]:
     """Every URL that must have one record, from the model of the site."""
-    paths = [*SITE, "/gone", "/target"]
+    paths = [*SITE, *LISTED, "/gone", "/target"]
     return {server.url(path, host) for host in HOSTS for path in paths}
 
 
@@ -74,7 +84,8 @@ class Job:
         self.path = path
         seeds = [server.url("/p0", host) for host in HOSTS]
         self.arguments = [
-            "crawl", *seeds, "--job", str(path), "--allow-private", "--delay", "0", "--per-host", "8", "--quiet",
+            "crawl", *seeds, "--job", str(path), "--allow-private", "--sitemaps", "--delay", "0", "--per-host", "8",
+            "--quiet",
         ]  # fmt: skip
 
     def start(self, *driver: str) -> subprocess.Popen:
@@ -93,6 +104,8 @@ class Job:
         assert set(records) == expected
         summary = json.loads((self.path / "summary.json").read_text())
         assert summary["pages"] == len(expected)
+        assert summary["duplicates"] == DUPLICATES
+        assert summary["outcomes"]["fetched: sitemap"] == 2 * len(HOSTS)
 
 
 def kill_group(process: subprocess.Popen) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -16,18 +17,24 @@ from pathlib import Path
 import psutil
 import pytest
 
-from crawler.config import CrawlConfig
+from crawler.config import LEAST_PARSER_MEMORY_BYTES, CrawlConfig
 from crawler.errors import CrawlerError
 from crawler.model import Done, Page, SeedContext
 from crawler.parsers import BATCH_BYTES, BATCH_PAGES, BATCHES_PER_PARSER, ParserPool
 from crawler.urls import url_key
+from crawler.worker import WORN, parse_page
 
 # What the parsers do here: the first word of a page's body is an order. It stands in a file of its own, because parser
 # processes import it.
 HOOKS = """
-    import ctypes, multiprocessing, os, resource, signal, time
+    import ctypes, gc, multiprocessing.connection, os, resource, signal, sys, time
 
     from crawler.model import Done
+
+    kept = []
+
+    def deeper(depth):
+        return deeper(depth + 1) + 1
 
     def obey(page, state):
         word, _, rest = bytes(page.body[:40]).partition(b" ")
@@ -36,14 +43,44 @@ HOOKS = """
         elif word == b"spin":
             pow(7, 1 << 28)  # one C call of minutes that holds the GIL
         elif word == b"abort":
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             os.abort()
+        elif word == b"segfault":
+            ctypes.string_at(0)
+        elif word == b"exit":
+            os._exit(int(rest))
+        elif word == b"sys.exit":
+            sys.exit()
+        elif word == b"interrupt":
+            raise KeyboardInterrupt
+        elif word == b"recurse":
+            deeper(0)
+        elif word == b"nothing":
+            return None
+        elif word == b"another":
+            return Done(b"?" * 16, "fetched")
+        elif word == b"bytes":
+            kept.append([bytes(1 << 20) for _ in iter(int, 1)])
+        elif word == b"lists":
+            while True:
+                kept.append([[] for _ in range(1000)])
+        elif word == b"close":
+            os.closerange(3, 1000)
+        elif word == b"answer":
+            for one in gc.get_objects():
+                if isinstance(one, multiprocessing.connection.Connection) and one.writable:
+                    one.send_bytes(rest)
+        elif word == b"print":
+            print("garbage", flush=True)
+            os.write(1, b"garbage\\n")
+        elif word == b"core":
+            return Done(page.key, "fetched", "", *resource.getrlimit(resource.RLIMIT_CORE)[:1])
+        elif word == b"keep":
+            kept.append(b"x" * int(rest.split()[0]))
+            return Done(page.key, "fetched", "", os.getpid())
         elif word == b"kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif word == b"raise":
             raise ValueError("what the page says")
-        elif word == b"allocate":
-            bytearray(1 << 60)
         elif word == b"detach":
             ctypes.CDLL(None).prctl(1, 0)  # undo PR_SET_PDEATHSIG
         elif word == b"big":
@@ -89,10 +126,14 @@ def hooks(tmp_path_factory) -> Iterator[Callable]:
 class Run:
     """A started pool and what came out of it."""
 
-    def __init__(self, parse: Callable, *, parsers: int = 2, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, parse: Callable, *, parsers: int = 2, timeout_s: float = 10.0, memory_bytes: int | None = 1 << 30
+    ) -> None:
         self.done: list[Done] = []
         self.failures: list[CrawlerError] = []
-        config = CrawlConfig(job=Path("unused"), parsers=parsers, parser_timeout_s=timeout_s)
+        config = CrawlConfig(
+            job=Path("unused"), parsers=parsers, parser_timeout_s=timeout_s, parser_memory_bytes=memory_bytes
+        )
         self.pool = ParserPool(config, self.done.extend, on_failure=self.failures.append, parse=parse)
 
     def __enter__(self):
@@ -210,10 +251,24 @@ async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):
         run.assert_each_once([page_of(number) for number in range(7) if number != late[0]])
 
 
-@pytest.mark.parametrize("word", [b"abort", b"kill"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        b"abort",
+        b"segfault",
+        b"kill",
+        b"exit 0",
+        pytest.param(b"exit %d" % WORN, id="exit as if swollen"),
+        b"bytes",
+        b"lists",
+        b"close",
+        pytest.param(b"answer \xc1", id="answer what is no msgpack"),
+        pytest.param(b"answer \x90", id="answer for no page"),
+    ],
+)
 async def test_a_page_that_kills_its_parser_fails_alone(hooks, word):
     pages = [page_of(number, word if number in {20, 33} else b"") for number in range(60)]
-    with Run(hooks) as run:
+    with Run(hooks, memory_bytes=LEAST_PARSER_MEMORY_BYTES) as run:
         await run.submit(pages)
         await run.pool.drain()
         run.assert_each_once(pages)
@@ -236,18 +291,99 @@ async def test_a_page_that_takes_too_long_fails_alone(hooks, word):
         assert run.pool.replaced == 2
 
 
-async def test_an_exception_is_the_outcome_of_its_page_and_tells_its_kind_only(hooks):
-    pages = [page_of(1, b"raise"), page_of(2, b"allocate"), page_of(3)]
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        (b"raise", "ValueError"),
+        (b"sys.exit", "SystemExit"),
+        (b"interrupt", "KeyboardInterrupt"),
+        (b"recurse", "RecursionError"),
+        (b"nothing", "TypeError"),
+        (b"another", "TypeError"),
+    ],
+)
+async def test_an_exception_is_the_outcome_of_its_page_and_tells_its_kind_only(hooks, word, kind):
+    pages = [page_of(1, word), page_of(2)]
     with Run(hooks, parsers=1) as run:
         await run.submit(pages)
         await run.pool.drain()
         run.assert_each_once(pages)
-        assert run.outcomes() == {
-            "failed parser-error: ValueError": 1,
-            "failed parser-error: MemoryError": 1,
-            "fetched": 1,
-        }
+        assert run.outcomes() == {f"failed parser-error: {kind}": 1, "fetched": 1}
         assert run.pool.replaced == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit and the size of a process are Linux's")
+async def test_a_parser_that_swells_page_by_page_is_replaced_before_it_runs_out_of_memory(hooks):
+    pages = [page_of(number, b"keep 8000000") for number in range(60)]
+    with Run(hooks, parsers=1, memory_bytes=256 << 20) as run:
+        for page in pages:
+            await run.pool.submit(page)
+            await run.pool.drain()
+        run.assert_each_once(pages)
+        assert run.outcomes() == {"fetched": 60}
+        # What status holds here is the process. Each kept some 110 MB, not what the limit allows.
+        assert 3 <= len({done.status for done in run.done}) <= 10
+        assert run.pool.replaced == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit and the size of a process are Linux's")
+async def test_pages_that_lie_behind_a_parser_that_swells_are_not_blamed_for_it(hooks):
+    # Each is a batch, and as much as a parser may keep: it goes, and the one that waits behind it moves on.
+    pages = [page_of(number, b"keep 130000000 " + b"x" * BATCH_BYTES) for number in range(20)]
+    with Run(hooks, memory_bytes=256 << 20) as run:
+        await run.submit(pages)
+        await run.pool.drain()
+        run.assert_each_once(pages)
+        assert run.outcomes() == {"fetched": 20}
+        assert run.pool.replaced == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
+async def test_a_page_that_is_too_much_for_the_html_parser_fails_alone():
+    pages = [page_of(number, b"x<p>" * 2_000_000 if number == 1 else b"<p>x") for number in range(3)]
+    with Run(parse_page, parsers=1, memory_bytes=LEAST_PARSER_MEMORY_BYTES) as run:
+        await run.submit(pages)
+        await run.pool.drain()
+        run.assert_each_once(pages)
+        assert run.outcomes() == {"fetched": 2, "failed parser-died": 1}
+
+
+async def test_without_a_memory_limit_a_parser_may_have_what_it_wants(hooks):
+    pages = [page_of(number, b"keep 100000000") for number in range(3)]
+    with Run(hooks, parsers=1, memory_bytes=None) as run:
+        await run.submit(pages)
+        await run.pool.drain()
+        assert run.outcomes() == {"fetched": 3}
+        assert len({done.status for done in run.done}) == 1
+
+
+async def test_parsers_that_die_leave_no_core_dumps(hooks):
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    # Here they are allowed, if the system lets us, which the parsers inherit.
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        with Run(hooks, parsers=1) as run:
+            await run.pool.submit(page_of(1, b"core"))
+            await run.pool.drain()
+            assert [done.status for done in run.done] == [0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a process is Linux's")
+async def test_parsers_too_large_for_their_limit_break_the_pool_with_one_clear_error(tmp_path, monkeypatch):
+    (tmp_path / "large_at_import.py").write_text(
+        "import sys\nif '--multiprocessing-fork' in sys.orig_argv:\n    ballast = b'x' * 150_000_000\n"
+        "def parse(page, state): ...\n",
+        encoding="utf-8",
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from large_at_import import parse  # type: ignore[import-not-found]
+
+    with Run(parse, memory_bytes=LEAST_PARSER_MEMORY_BYTES) as run:
+        await run.pool.submit(page_of(1))
+        with pytest.raises(CrawlerError, match="--parser-memory"):
+            await run.pool.drain()
 
 
 @pytest.mark.parametrize("after", [0, 1, 40, 120])
@@ -311,8 +447,10 @@ async def test_parsers_killed_all_the_time_lose_nothing(hooks):
     with Run(hooks, timeout_s=0.4) as run:
         feeding = asyncio.create_task(run.submit(pages))
         while not feeding.done():
-            # A start takes about 0.15 s; parsers that never get beyond it break the pool, as another test says.
+            before = len(run.done)
             await asyncio.sleep(0.2 + 0.3 * chance.random())
+            # A start takes about 0.15 s; parsers that never get beyond it break the pool, as another test says.
+            await wait_for(lambda known=before: len(run.done) > known or feeding.done(), 30)
             for process in chance.sample(parsers := parsers_of(), min(1, len(parsers))):
                 process.kill()
         await feeding
@@ -478,6 +616,12 @@ async def test_parsers_end_within_5_s_when_their_parent_is_killed(hooks, tmp_pat
     finally:
         process.kill()
         process.communicate()
+
+
+def test_what_a_parser_prints_does_not_reach_standard_output(hooks, tmp_path):
+    process = run_script(tmp_path, [b"print"], stays=False)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "ready\n", "garbage\n" * 2)
 
 
 def test_a_program_that_forgets_to_close_its_pool_still_ends(hooks, tmp_path):

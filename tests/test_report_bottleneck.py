@@ -6,7 +6,7 @@ import pytest
 from crawler.report.bottleneck import bottleneck
 from crawler.stats import CrawlStats
 
-BEFORE = CrawlStats(elapsed_s=10, run_pages=1_000, known=9_000, queued=5_000, parser_busy_s=(5.0, 5.0))
+BEFORE = CrawlStats(elapsed_s=10, run_pages=1_000, known=9_000, queued=5_000, parser_busy_s=(5.0, 5.0), body_waits=4)
 EASY = CrawlStats(
     elapsed_s=15,
     run_pages=2_000,
@@ -17,11 +17,13 @@ EASY = CrawlStats(
     parsing=3,
     parse_capacity=64,
     committing=50,
+    body_waits=4,
     parser_busy_s=(7.0, 7.0),
 )
 """A crawl in which no stage is full."""
 FULL_PARSERS = {"parser_busy_s": (9.9, 9.8), "parsing": 64}
 FULL_NETWORK = {"fetching": 256}
+FULL_MEMORY = {"body_bytes_held": 60_000_000, "body_bytes_most": 64_000_000}
 
 CASES = [
     ("no seed read yet", {"known": 0, "queued": 0, "fetching": 0, "parsing": 0, "committing": 0}, "starting", "no URL"),
@@ -35,6 +37,16 @@ CASES = [
     ("parsers and network full", {**FULL_PARSERS, **FULL_NETWORK}, "parsers", "97 %"),
     ("parsers busy, no backlog", {"parser_busy_s": (10.0, 10.0), **FULL_NETWORK}, "network", "256 of 256"),
     ("backlog full, parsers idle", {"parsing": 64, **FULL_NETWORK}, "network", "256 of 256"),
+    (
+        "bodies fill the memory",
+        {**FULL_MEMORY, **FULL_NETWORK, "body_bytes_held": 65_000_000},
+        "memory",
+        "bodies fill the memory that they may have (64.0 MB): more --bytes-in-flight, or more --parsers",
+    ),
+    ("nearly, and some had to wait", {"body_waits": 9, **FULL_MEMORY, **FULL_NETWORK}, "memory", "64.0 MB"),
+    ("nearly, but none had to wait", {"body_waits": 4, **FULL_MEMORY, **FULL_NETWORK}, "network", "256 of 256"),
+    ("some had to wait, but there is room now", {"body_waits": 9, **FULL_NETWORK}, "network", "256 of 256"),
+    ("parsers and memory full", {"body_waits": 9, **FULL_MEMORY, **FULL_PARSERS}, "parsers", "busy"),
     ("event loop late", {"loop_lag_p99_s": 0.4, **FULL_NETWORK}, "main process", "0.4 s late"),
     ("all requests under way", FULL_NETWORK, "network", "256 of 256 requests"),
     ("hosts wait", {"fetching": 2, "waiting_hosts": 20}, "politeness", "20 hosts wait"),

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from crawler.config import CrawlConfig
 from crawler.errors import StorageError
+from crawler.report.advice import advice
 from crawler.report.ending import ending
 from crawler.report.summary import Summary, print_summary, write_summary
 from crawler.stats import CrawlStats
@@ -23,10 +24,13 @@ STATS = CrawlStats(
     run_pages=2_000,
     bytes=310_000_000,
     run_bytes=50_000_000,
-    outcomes={"fetched": 12_345, "failed: timeout": 120, "skipped: [red]\x1b": 88_120},
+    outcomes={"fetched": 12_345, "failed: timeout": 120, "skipped: [red]\x1b": 88_120, "fetched: sitemap": 3},
     statuses={404: 345, 200: 12_000},
     known=149_000,
     queued=48_211,
+    duplicates=1_234,
+    body_waits=7,
+    body_bytes_most=64_000_000,
     bad_seeds=2,
     parsers_replaced=1,
     parser_busy_s=(1.23456, 2.0),
@@ -54,12 +58,19 @@ def test_summary_is_plain_text_where_there_is_no_terminal():
         "time       1 min 40 s, 20.0 pages/s",
         "received   310 MB, 500 kB/s",
         "URLs       149,000 known, 48,211 still queued",
+        "sitemaps   3 read",
+        "duplicates 1,234 pages have the same body as an earlier one",
         "bad seeds  2 left out (--strict stops at the first)",
         "parsers    1 died or hung and were replaced",
         "  outcome                URLs",
         "  fetched              12,345",
+        "  fetched: sitemap          3",
         "  skipped: [red]\\x1b   88,120",
         "  404 Not Found           345",
+        (
+            "note       downloads waited 7 times for memory (bodies may have 64.0 MB): "
+            "more --bytes-in-flight or more --parsers let them go on"
+        ),
         "next       48,211 URLs are still queued; a larger --max-pages goes on from here",
     ):
         assert line in text.splitlines()
@@ -74,6 +85,69 @@ def test_a_long_list_of_outcomes_ends_with_what_is_left():
     text = printed(stats, config(Path("job")))
     assert len(re.findall("kind-", text)) == 20
     assert re.search(rf"10 others +{sum(1_000 - number for number in range(20, 30)):,}\n", text)
+
+
+def test_a_sitemap_that_was_not_read_to_its_end_is_told():
+    stats = CrawlStats(
+        outcomes={"fetched: sitemap": 1_000, "fetched: sitemap: cut": 2, "failed: sitemap: status 404": 5}
+    )
+    assert "sitemaps   1,002 read, 2 of them not to the end\n" in printed(stats, config(Path("job")))
+
+
+@pytest.mark.parametrize(
+    ("stats", "settings", "expected"),
+    [
+        ({}, {}, []),
+        ({"outcomes": {"fetched": 9, "skipped: scope": 5, "failed: timeout": 1}}, {}, []),
+        (
+            {"outcomes": {"skipped: trap": 1_200}},
+            {},
+            [
+                (
+                    "1,200 URLs looked like a trap, as pages of an endless calendar do: "
+                    "--max-chain N raises the limit (now 100)"
+                )
+            ],
+        ),
+        (
+            {"outcomes": {"skipped: trap": 1}},
+            {"max_chain": None},
+            ["1 URL looked like a trap, as pages of an endless calendar do: --max-chain N raises the limit"],
+        ),
+        (
+            {"outcomes": {"failed: tls: expired": 2, "failed: tls: self-signed": 3, "failed: timeout": 9}},
+            {},
+            [
+                (
+                    "5 URLs failed for want of a good certificate (self-signed 3, expired 2): "
+                    "--ca-bundle FILE trusts further authorities, --insecure any certificate"
+                )
+            ],
+        ),
+        (
+            {"outcomes": {"failed: parser-timeout": 1, "failed: parser-died": 2}},
+            {},
+            ["3 URLs could not be parsed: --parser-timeout (now 10 s) and --parser-memory (now 1.1 GB) limit a page"],
+        ),
+        (
+            {"outcomes": {"failed: parser-died": 1}},
+            {"parser_memory_bytes": None, "parser_timeout_s": 0.5},
+            ["1 URL could not be parsed: --parser-timeout (now 0.5 s) and --parser-memory (now no limit) limit a page"],
+        ),
+        (
+            {"body_waits": 1, "body_bytes_most": 64_000_000},
+            {},
+            [
+                (
+                    "downloads waited once for memory (bodies may have 64.0 MB): "
+                    "more --bytes-in-flight or more --parsers let them go on"
+                )
+            ],
+        ),
+    ],
+)
+def test_what_an_option_could_change_is_told_with_its_name(stats: dict, settings: dict, expected: list[str]):
+    assert advice(CrawlStats(**stats), config(Path("job"), **settings)) == expected
 
 
 def test_an_empty_summary_can_be_printed():
@@ -95,6 +169,9 @@ def test_an_empty_summary_can_be_printed():
         ({"ended": "done", "known": 1, "outcomes": {"skipped: robots": 1}}, "no page", "robots.txt"),
         ({"ended": "done", "known": 1, "outcomes": {"failed: dns": 1}}, "no page", "do not resolve"),
         ({"ended": "done", "known": 1, "outcomes": {"failed: connect": 1}}, "no page", "failed: connect"),
+        ({"ended": "done", "known": 1, "outcomes": {"failed: tls: expired": 1}}, "no page", "--ca-bundle FILE"),
+        ({"ended": "done", "known": 3, "outcomes": {"fetched: sitemap": 3}}, "no page", "they list no page"),
+        ({"ended": "done", "known": 3, "outcomes": {"fetched: sitemap": 2, "skipped: scope": 1}}, "no page", "--scope"),
         ({"ended": "done", "known": 1, "outcomes": {"redirected": 1}}, "no page", "see the outcomes"),
         ({"ended": "done", "known": 1}, "no page", "see the outcomes"),
     ],
@@ -116,6 +193,14 @@ def test_summary_json_holds_the_counters(tmp_path: Path):
     assert data["statuses"] == {"200": 12_000, "404": 345}
     assert next(iter(data["outcomes"].items())) == ("skipped: [red]\x1b", 88_120)
     assert msgspec.json.decode(path.read_bytes(), type=Summary).statuses == STATS.statuses
+
+
+def test_summary_json_tells_duplicates_and_waits_and_can_hold_every_setting(tmp_path: Path):
+    settings = config(tmp_path, ca_bundle=Path("ca.pem"), allow_private=("10.0.0.0/8",), max_chain=None)
+    data = json.loads(write_summary(STATS, settings).read_bytes())
+    assert (data["duplicates"], data["body_waits"]) == (1_234, 7)
+    told = {name: data["settings"][name] for name in ("ca_bundle", "allow_private", "max_chain", "cookies")}
+    assert told == {"ca_bundle": "ca.pem", "allow_private": ["10.0.0.0/8"], "max_chain": None, "cookies": False}
 
 
 def test_summary_json_and_the_screen_never_hold_the_value_of_a_header(tmp_path: Path):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.model import Failure
-from crawler.retry import RetryDecision, backoff_s, decide, retry_after_s
+from crawler.retry import RetryDecision, backoff_s, decide, retry_after_s, revisit_s
 
 NOW = 784_111_700.0  # Sun, 06 Nov 1994 08:48:20 GMT
 
@@ -153,3 +153,9 @@ def test_retry_after_takes_linear_time():
     for text in ("0" * 1_000_000, " " * 1_000_000 + "x", "Sun, " * 200_000):
         retry_after_s(text, NOW)
     assert time.perf_counter() - start < 1.0
+
+
+def test_a_site_is_visited_again_later_than_any_back_off_of_a_round_ends():
+    """With the usual two retries, and later each time."""
+    assert [revisit_s(rounds) for rounds in (1, 2, 3)] == [8.0, 16.0, 32.0]
+    assert revisit_s(10_000) < 10_000

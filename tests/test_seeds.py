@@ -95,6 +95,50 @@ def test_jsonl_other_keys_travel_as_they_are(write):
     assert seeds_of(write("a.jsonl", JSONL)) == (JSONL_SEEDS, [])
 
 
+SITEMAP_SEEDS = {
+    "a.txt": (
+        "# pages and sitemaps\nhttps://example.com/\nsitemap:https://example.com/map.xml   # all of it\n"
+        "Sitemap: HTTPS://Example.com:443/robots.txt\n"
+    ),
+    "a.csv": "url,n\nhttps://example.com/,1\nsitemap:https://example.com/map.xml,2\nSITEMAP:https://example.com/robots.txt,3",
+    "a.jsonl": (
+        '{"url": "https://example.com/", "n": 1}\n{"url": "sitemap:https://example.com/map.xml", "n": 2}\n'
+        '{"url": " sitemap: https://example.com/robots.txt", "n": 3}\n'
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SITEMAP_SEEDS)
+def test_a_sitemap_may_stand_where_a_url_may(write, name):
+    """In each format, told by `sitemap:` before the URL, in any case."""
+    content = SITEMAP_SEEDS[name]
+    for seeds, bad in (seeds_of(write(name, content)), seeds_of("-", stdin=io.BytesIO(content.encode()))):
+        assert [(seed.url, seed.kind) for seed in seeds] == [
+            ("https://example.com/", "page"),
+            ("https://example.com/map.xml", "sitemap"),
+            ("https://example.com/robots.txt", "sitemap"),
+        ]
+        assert [seed.extra.get("n") for seed in seeds] == {
+            "a.txt": [None, None, None],
+            "a.csv": ["1", "2", "3"],
+            "a.jsonl": [1, 2, 3],
+        }[name]
+        assert not bad
+
+
+@pytest.mark.parametrize("suffix", ["map.xml", "map.xml.gz", "urls.txt"])
+def test_a_sitemap_may_be_given_itself(suffix):
+    """Whatever its name looks like: it is no file of seeds."""
+    source = f"sitemap:https://example.com/{suffix}"
+    seeds, bad = seeds_of(source, "Sitemap:http://example.com", "https://example.com/")
+    assert seeds == [
+        Seed(f"https://example.com/{suffix}", {}, "sitemap"),
+        Seed("http://example.com/", {}, "sitemap"),
+        Seed("https://example.com/", {}),
+    ]
+    assert not bad
+
+
 def test_every_extra_can_be_written_as_json(write):
     numbers = b'{"url": "https://example.com/", "big": 123456789012345678901234567890, "deep": ' + b"[" * 90 + b"]" * 90
     (seed,) = seeds_of(write("a.jsonl", numbers + b', "nul": "\\u0000"}'))[0]
@@ -156,6 +200,10 @@ def test_sources_are_read_in_order_and_duplicates_stay(write):
         ("a.txt", b"x" * 200, "x" * 99 + "…", "not an http(s) URL"),
         ("a.txt", b"https://example.com/" + b"x" * 20_000, None, "URL of more than 16,384 characters"),
         ("a.txt", b"https://example.com/" + b"x" * MAX_LINE_BYTES, "", "line of more than 1,048,576 bytes"),
+        ("a.txt", b"sitemap:example.com/map.xml", "sitemap:example.com/map.xml", "not an http(s) URL"),
+        ("a.txt", b"sitemap:", "sitemap:", "not an http(s) URL"),
+        ("a.csv", b"sitemap:sitemap:https://x/,b", "sitemap:sitemap:https://x/", "not an http(s) URL"),
+        ("a.jsonl", b'{"url": "sitemap:ftp://x/"}', "sitemap:ftp://x/", "not an http(s) URL"),
         ("a.csv", b",b", "", "no URL"),
         ("a.csv", b"htp://x,b", "htp://x", "not an http(s) URL"),
         (
@@ -246,6 +294,9 @@ def test_on_bad_may_stop_the_reading(write):
         ("ftp://example.com/", "not an http(s) URL: 'ftp://example.com/'"),
         ("htp://example.com/", "not an http(s) URL: 'htp://example.com/'"),
         ("http://", "not an http(s) URL: 'http://'"),
+        ("sitemap:", "not an http(s) URL: 'sitemap:'"),
+        ("sitemap:map.xml", "not an http(s) URL: 'sitemap:map.xml'"),
+        ("Sitemap:file:///etc/passwd", "not an http(s) URL: 'Sitemap:file:///etc/passwd'"),
         ("\x1b[2Jx.com", r"'\x1b[2Jx.com' is neither an http(s) URL nor a file"),
         ("", "a seed is empty: name a URL, a file of URLs, or - for standard input"),
         (".", "'.' is a folder; name the files of seeds in it"),
@@ -367,20 +418,20 @@ def test_fingerprint_tells_sources_and_their_order_apart(write):
     texts = [b"a", b"b", b"ab", b"", b"afile\0b"]
     a, b, ab, none, joined = (str(write(f"{n}.txt", text)) for n, text in enumerate(texts))
     lists = [[a, b], [b, a], [ab], [ab, none], [none, ab], [joined], ["https://x/a"], ["https://x/a", "https://x/b"]]
+    lists += [["sitemap:https://x/a"], ["sitemap:https://x/a", "https://x/b"], ["https://x/a", "sitemap:https://x/b"]]
     assert len({fingerprint(sources) for sources in lists}) == len(lists)
 
 
-def test_spooled_standard_input_is_the_same_bytes(tmp_path):
-    path = tmp_path / "stdin"
+def test_spooled_standard_input_is_the_same_bytes_and_has_no_name(tmp_path):
     content = random.Random(1).randbytes(3_000_000)
-    spool(io.BytesIO(content), path)
-    assert path.read_bytes() == content
-    assert os.listdir(tmp_path) == ["stdin"]
+    with spool(io.BytesIO(content), tmp_path) as copy:
+        assert copy.read() == content
+        assert os.listdir(tmp_path) == []
 
 
 def test_spool_that_cannot_be_written_is_a_storage_failure(tmp_path):
     with pytest.raises(StorageError, match="cannot keep standard input in"):
-        spool(io.BytesIO(b"x"), tmp_path / "none" / "stdin")
+        spool(io.BytesIO(b"x"), tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,10 @@ VALUES = [
     ("include", '["/a/", "/b b/"]', "/a/\n/b b/", ("/a/", "/b b/")),
     ("include", '"/a/"', "/a/", ("/a/",)),
     ("exclude", "[]", "", ()),
+    ("sitemaps", "true", "yes", True),
+    ("max-links", "500", "500", 500),
+    ("max-chain", "7", "7", 7),
+    ("max-chain", '"none"', "none", None),
     ("robots", '"ignore"', "ignore", "ignore"),
     ("user-agent", '"me/1.0"', "me/1.0", "me/1.0"),
     ("header", '["A: b:c", "X-Y:z"]', "A: b:c\nX-Y:z", (("A", "b:c"), ("X-Y", "z"))),
@@ -48,7 +52,22 @@ VALUES = [
     ("retries", "0", "0", 0),
     ("max-body", "10_000_000", "10_000_000", 10_000_000),
     ("max-body", '"10MiB"', "10MiB", 10_485_760),
+    ("cookies", "true", "on", True),
     ("allow-private", "true", "yes", True),
+    ("allow-private", "true", "ALL", True),
+    ("allow-private", "false", "no", False),
+    ("allow-private", "[]", "", False),
+    ("allow-private", '["10.0.0.0/8", "fd00::/8"]', "10.0.0.0/8,fd00::/8", ("10.0.0.0/8", "fd00::/8")),
+    (
+        "allow-private",
+        '["FD00::/8", "127.0.0.1", "10.0.0.0/8"]',
+        "FD00::/8, 127.0.0.1, 10.0.0.0/8, 127.0.0.1/32",
+        ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8"),
+    ),
+    ("allow-private", '"10.0.0.0/8"', "10.0.0.0/8", ("10.0.0.0/8",)),
+    ("ca-bundle", '"/etc/ca.pem"', "/etc/ca.pem", Path("/etc/ca.pem")),
+    ("ca-bundle", '"none"', "none", None),
+    ("insecure", "true", "1", True),
     ("fields", '["url", "status"]', "url, status", ("url", "status")),
     ("fields", '"url,status"', "url,status", ("url", "status")),
     ("fields", '"all"', "all", RECORD_FIELDS),
@@ -56,6 +75,10 @@ VALUES = [
     ("fresh", "true", "1", True),
     ("strict", "false", "off", False),
     ("parsers", "3", "3", 3),
+    ("parser-timeout", "2.5", "2.5", 2.5),
+    ("parser-memory", '"512MiB"', "512MiB", 512 << 20),
+    ("parser-memory", '"none"', "none", None),
+    ("bytes-in-flight", '"1GB"', "1GB", 10**9),
     ("transport", '"requests"', "requests", "requests"),
     ("quiet", "true", "ON", True),
     ("log-level", '"debug"', "debug", "debug"),
@@ -106,7 +129,7 @@ def test_every_setting_is_tried_above_but_for_the_job_folder():
 
 def test_every_field_of_a_crawl_has_a_setting():
     fields = {setting.field for setting in SETTINGS}
-    assert set(CrawlConfig.__struct_fields__) - fields == {"parser_timeout_s"}
+    assert set(CrawlConfig.__struct_fields__) <= fields
     assert fields - set(CrawlConfig.__struct_fields__) == {"fresh", "quiet", "log_level"}
 
 
@@ -151,8 +174,9 @@ def test_paths_of_a_file_start_at_its_folder(tmp_path, toml, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     (tmp_path / "list").write_text(URL)
     path = toml(
-        'seeds = ["a.txt", "list", "~/b.csv", "/c.jsonl", "-", "https://example.com/a.txt", "example.com"]\n'
-        'job = "jobs/a"\noutput = "a.jsonl"'
+        'seeds = ["a.txt", "list", "~/b.csv", "/c.jsonl", "-", "https://example.com/a.txt", "example.com",\n'
+        '"sitemap:https://example.com/map.txt", "Sitemap:https://example.com/map.xml.gz"]\n'
+        'job = "jobs/a"\noutput = "a.jsonl"\nca-bundle = "tls/ca.pem"'
     )
     assert load_settings(path) == {
         "seeds": (
@@ -163,7 +187,10 @@ def test_paths_of_a_file_start_at_its_folder(tmp_path, toml, monkeypatch):
             "-",
             "https://example.com/a.txt",
             "example.com",
+            "sitemap:https://example.com/map.txt",
+            "Sitemap:https://example.com/map.xml.gz",
         ),
+        "ca_bundle": tmp_path / "tls/ca.pem",
         "job": tmp_path / "jobs/a",
         "output": f"{tmp_path}/a.jsonl",
     }
@@ -206,6 +233,27 @@ def test_paths_of_a_file_start_at_its_folder(tmp_path, toml, monkeypatch):
         ("user-agent = 1", "user-agent: expected a text, not 1"),
         ("max-body = '10 parsecs'", "max-body: expected a size such as 10MB, 10MiB or 10_000_000, not '10 parsecs'"),
         ("max-body = '" + "x" * 300 + "'", "max-body: expected a size such as 10MB, 10MiB or 10_000_000, not 'xxxx"),
+        ("depth = -1", "depth must be at least 0, not -1"),
+        ("max_links = 0", "max-links must be at least 1, not 0"),
+        ("timeout = 0", "timeout must be more than 0, not 0.0"),
+        ("parser-memory = '1MB'", "parser-memory must be at least 134217728, not 1000000"),
+        ("include = ['(']", "include: '(' is not a regular expression: "),
+        ("fields = ['nope']", "fields: 'nope'; choose from url, status"),
+        ('header = ["Authorization: a\\u0000hunter2"]', "header: expected a list of texts like 'Name: value'"),
+        ("header = ['A: a', \"Authorization: a\\rhunter2\"]", "header: header 'Authorization' has a line break or NUL"),
+        ("allow-private = 'yes'", "allow-private: expected true, false or networks such as 10.0.0.0/8, not 'yes'"),
+        ("allow-private = [true]", "allow-private: expected true, false or networks such as 10.0.0.0/8, not [True]"),
+        ("allow-private = 1", "allow-private: expected true, false or networks such as 10.0.0.0/8, not 1"),
+        ("allow-private = ['10.0.0.0/33']", "allow-private: expected true, false or networks such as 10.0.0.0/8, not "),
+        (
+            "allow-private = ['127.0.0.0/8', '10.1.2.3/8']",
+            (
+                "allow-private: 10.1.2.3/8 has bits set behind its prefix: write 10.0.0.0/8, or 10.1.2.3 for "
+                "that address alone"
+            ),
+        ),
+        ("ca-bundle = true", "ca-bundle: expected a path or 'none', not True"),
+        ("seeds = ['http://me:hunter2@x/', 1]", "seeds: expected a list of texts, not ['http://…@x/', 1]"),
         ("header = ['Authorization hunter2']", "header: expected a list of texts like 'Name: value'"),
         ("header = [': hunter2']", "header: expected a list of texts like 'Name: value'"),
     ],
@@ -222,7 +270,9 @@ def test_a_file_with_a_wrong_setting_is_refused_by_file_key_and_what_is_expected
 def test_broken_toml_is_refused_with_line_and_column(toml):
     said = refusal(load_settings, toml("depth = 1\nscope = host\n"))
     assert re.search(r"crawl\.toml is not valid TOML: .*\(at line 2, column 9\)$", said)
-    assert "is not valid TOML" in refusal(load_settings, toml(b"\xff\xfe"))
+    said = refusal(load_settings, toml(b"depth = 1\n# caf\xe9\n"))
+    assert said.endswith("crawl.toml is not valid TOML: byte 0xe9 in line 2 is not UTF-8")
+    assert "line 1 is not UTF-8" in refusal(load_settings, toml(b"\xff\xfe"))
     assert "is not valid TOML" in refusal(load_settings, toml("depth = " + "[" * 100_000))
 
 
@@ -240,6 +290,12 @@ def test_empty_variables_count_as_not_set_and_others_are_left_alone():
     ("variable", "text", "message"),
     [
         ("CRAWLER_DEPTH", "deep", "CRAWLER_DEPTH: expected a whole number or 'none', not 'deep'"),
+        ("CRAWLER_DEPTH", "-1", "CRAWLER_DEPTH must be at least 0, not -1"),
+        (
+            "CRAWLER_ALLOW_PRIVATE",
+            "no,10.0.0.0/8",
+            "CRAWLER_ALLOW_PRIVATE: expected true, false or networks such as 10.0.0.0/8, not 'no,10.0.0.0/8'",
+        ),
         ("CRAWLER_STRICT", "maybe", "CRAWLER_STRICT: expected true or false, not 'maybe'"),
         ("CRAWLER_MAX_TIME", "1e999", "CRAWLER_MAX_TIME: expected a number of seconds or 'none', not '1e999'"),
         ("CRAWLER_HEADER", "hunter2", "CRAWLER_HEADER: expected a list of texts like 'Name: value'"),
@@ -337,6 +393,9 @@ def test_sizes(text, size):
         (["http://127.0.0.1:8080/a/index.html"], "127.0.0.1-8080"),
         (["http://[::1]:8080/"], "1-8080"),
         (["https://user:secret@example.com/"], "example.com"),
+        (["sitemap:https://docs.python.org/map.xml"], "docs.python.org"),
+        (["Sitemap:HTTPS://user:secret@Example.com:8443/a.xml.gz"], "example.com-8443"),
+        (["sitemap:https://example.com/a.xml", "https://example.com/"], "example.com-and-1-more"),
         (["https://bücher.example/"], "xn--bcher-kva.example"),
         (["https://" + "a" * 60 + "." + "b" * 60 + ".example/"], "a" * 60 + "." + "b" * 19),
         (["http://"], "job"),

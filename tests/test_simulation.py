@@ -18,18 +18,23 @@ import crawler.frontier
 import crawler.ledger
 import crawler.politeness
 import crawler.retry
+import crawler.window
 from crawler.config import CrawlConfig
 from crawler.crawl import Crawler
 from crawler.errors import StorageError
 from crawler.model import Failure
 from crawler.store import QUEUED, Store
 from crawler.transport.fake import FakeTransport, answer
-from crawler.urls import url_key
-from crawler.worker import ParserSettings, ParserState, parse_page
+from crawler.urls import task_key
+from crawler.worker import ParserSettings, ParserState
 
-SEEDS = (*range(24), 54, 79, 87, 91, 103, 105, 113, 118, 123, 150, 166)
+SEEDS = (*range(20), 49, 54, 79, 87, 91, 103, 105, 113, 118, 123, 150, 162, 164, 166, 275, 336, 731)
 RUN_LIMIT_S = 5.0
 RETRIES = 2
+MAX_CHAIN = 12
+MAX_INDEXES = 5
+SITEMAP = "sitemap"
+PAGE = "page"
 
 
 class InlinePool:
@@ -37,9 +42,10 @@ class InlinePool:
 
     capacity, busy_s, replaced = 64, (0.0,), 0
 
-    def __init__(self, config, on_done, *, on_failure=None):
+    def __init__(self, config, on_done, *, on_failure, parse):
         self._state = ParserState(ParserSettings.of(config))
         self._on_done = on_done
+        self._parse = parse
         self._held = []
         self._rng = random.Random(len(config.job.name))
         self._closed = False
@@ -55,7 +61,7 @@ class InlinePool:
         self._closed = True
 
     async def submit(self, page):
-        self._held.append(parse_page(page, self._state))
+        self._held.append(self._parse(page, self._state))
         asyncio.get_running_loop().call_later(self._rng.uniform(0, 0.004), self._deliver)
         if self._rng.random() < 0.1:
             await asyncio.sleep(self._rng.uniform(0, 0.003))
@@ -79,18 +85,23 @@ class OneAddress(FakeTransport):
         return "192.0.2.1"
 
 
+def name(number: int) -> str:
+    """A name without a digit, so that no page looks like another to `crawler.traps`."""
+    return "".join("jkqvwxyzgh"[int(digit)] for digit in str(number))
+
+
 class Web:
-    """A random web: what each URL answers, and how a crawl of it must end."""
+    """A random web: what each URL answers, and how a crawl of it must end. A thing asked for is (URL, kind)."""
 
     def __init__(self, seed: int) -> None:
         rng = self.rng = random.Random(seed)
         self.hosts = rng.choice((1, 2, 5, 12, 40))
         self.pages = rng.randint(20, 250)
         self.scope = rng.choice(("any", "host"))
-        self.urls = [f"http://h{rng.randrange(self.hosts)}.test/p{n}" for n in range(self.pages)]
+        self.urls = [f"http://h{rng.randrange(self.hosts)}.test/{name(n)}" for n in range(self.pages)]
         self.depth = rng.choice((None, None, 0, 1, 2, 3, 5)) if self.hosts == 1 else None
-        troubled = self.depth is None  # a URL that waits for a retry does not hold its level back
-        self.seeds = rng.sample(self.urls, min(self.pages, rng.randint(1, 6)))
+        self.troubled = self.depth is None  # a URL that waits for a retry does not hold its level back
+        self.starts = rng.sample(self.urls, min(self.pages, rng.randint(1, 6)))
         self.kinds: dict[str, tuple[str, int]] = {}
         self.links: dict[str, list[str]] = {}
         most = rng.choice((3, 10, 60))
@@ -101,13 +112,13 @@ class Web:
                 kind, number = "redirect", rng.randrange(n + 1, min(self.pages, n + 8))
             elif chance < 0.12:
                 kind = "missing"
-            elif troubled and chance < 0.24:
+            elif self.troubled and chance < 0.24:
                 kind, number = rng.choice(("busy", "reset")), rng.randint(1, RETRIES)
-            elif troubled and chance < 0.28:
+            elif self.troubled and chance < 0.28:
                 kind = "dead"
             elif chance < 0.32:
                 kind = "private"
-            if url in self.seeds and self.scope == "host" and kind == "redirect":
+            if url in self.starts and self.scope == "host" and kind == "redirect":
                 kind = "page"
             self.kinds[url] = (kind, number)
             near = [rng.randrange(max(0, n - 5), min(self.pages, n + 30)) for _ in range(rng.randint(0, most))]
@@ -117,6 +128,65 @@ class Web:
         self.slow = rng.choice((0.0, 0.002, 0.01))
         self.under_way: Counter[str] = Counter()
         self.peak_of_a_host = self.peak_of_all = 0
+        self.robots: dict[str, list[str]] = {}
+        self.maps: dict[str, tuple[str, list[str]]] = {}
+        self.sitemaps = rng.random() < 0.6
+        self.seeds = [*self.starts, *self._lay_sitemaps()]
+        if self.troubled and rng.random() < 0.5:
+            self._lay_rows()
+
+    def _lay_sitemaps(self) -> list[str]:
+        """Give some hosts sitemaps: a tree of them for robots.txt, others to be seeds. Return the seeds.
+
+        A sitemap is found at one depth only, so that the way on which it is found first makes no difference.
+        """
+        rng = self.rng
+        seeds = []
+        for n in range(self.hosts):
+            host = f"http://h{n}.test"
+            if rng.random() < 0.6:
+                nested = MAX_INDEXES + 1 if rng.random() < 0.3 else 0
+                self.robots[f"h{n}.test"] = [
+                    self._map(host, 1, nested=0 if other else nested) for other in range(rng.randint(1, 3))
+                ]
+            if rng.random() < 0.3:
+                seeds.append(f"sitemap:{self._map(host, 0)}")
+        return rng.sample(seeds, min(len(seeds), 3))
+
+    def _map(self, host: str, layer: int, *, nested: int = 0, may_move: bool = True) -> str:
+        rng = self.rng
+        url = f"{host}/map-{name(len(self.maps))}.xml"
+        self.maps[url] = ("", [])  # holds the name while those below it are made
+        kind = "index" if layer <= nested else rng.choice(("index", "list", "list", "junk", "gone", "moved"))
+        if kind == "index" and layer <= MAX_INDEXES + 1:
+            found = [self._map(host, layer + 1, nested=nested)]
+            found += [self._map(host, layer + 1)] if rng.random() < 0.5 else []
+            found += rng.choices((url, *found), k=2)
+        elif kind == "moved" and may_move and layer:
+            found = [self._map(host, layer, may_move=False)]
+        else:
+            kind = "list" if kind in {"index", "moved"} else kind
+            found = rng.choices(self.urls, k=rng.randint(0, 40))
+        self.maps[url] = (kind, found)
+        return url
+
+    def _lay_rows(self) -> None:
+        """Hang two rows of pages that look alike on a page: a calendar without end, and one that leads to articles."""
+        root = self.rng.choice(self.starts)
+        host = root.rpartition("/")[0]
+        if self.kinds[root][0] != "page":
+            return
+        for row, articles in (("day", False), ("list", True)):
+            length = MAX_CHAIN + self.rng.randint(2, 8)
+            urls = [f"{host}/{row}/{n}" for n in range(length)]
+            self.links[root] = [*self.links[root], urls[0]]
+            for n, url in enumerate(urls):
+                self.kinds[url] = ("page" if articles or n <= MAX_CHAIN else "trap", 0)
+                self.links[url] = [*urls[max(0, n - 1) : n], *urls[n + 1 : n + 2]]
+                if articles:
+                    article = f"{host}/article-{name(n)}"
+                    self.kinds[article], self.links[article] = ("page", 0), []
+                    self.links[url].append(article)
 
     def transport(self) -> FakeTransport:
         rng = self.rng
@@ -138,8 +208,11 @@ class Web:
             if parts.path == "/robots.txt":
                 if parts.hostname in self.down:
                     return answer(request, status=500)
-                return answer(request, "User-agent: *\nDisallow: /private\n", headers=())
+                named = "".join(f"Sitemap: {url}\n" for url in self.robots.get(parts.hostname, ()))
+                return answer(request, f"User-agent: *\nDisallow: /private\n{named}", headers=())
             url = request.url
+            if url in self.maps:
+                return sitemap(request)
             kind, number = self.kinds[url]
             self.asked[url] += 1
             if kind in {"busy", "reset"} and self.asked[url] <= number:
@@ -153,78 +226,149 @@ class Web:
                 return answer(request, status=302, headers=(("location", self.urls[number]),))
             if kind == "missing":
                 return answer(request, status=404)
-            rel = {link: ' rel="nofollow"' if self.kinds[link][0] == "private" else "" for link in self.links[url]}
-            return answer(request, "".join(f'<a href="{link}"{rel[link]}>x</a>' for link in self.links[url]))
+            if kind == "trap":
+                raise AssertionError(f"asked for {url}")
+            return answer(request, self.body(url))
+
+        def sitemap(request):
+            kind, found = self.maps[request.url]
+            self.asked[request.url] += 1
+            if self.troubled and self.asked[request.url] == 1 and rng.random() < 0.2:
+                return answer(request, status=503)
+            if kind == "moved":
+                return answer(request, status=301, headers=(("location", found[0]),))
+            if kind == "gone":
+                return answer(request, status=404)
+            if kind == "junk":
+                return answer(request, "<p>no sitemap</p>")
+            root, item = ("sitemapindex", "sitemap") if kind == "index" else ("urlset", "url")
+            listed = "".join(f"<{item}><loc>{url}</loc></{item}>" for url in found)
+            return answer(request, f"<{root}>{listed}</{root}>", headers=(("content-type", "application/xml"),))
 
         return OneAddress(handle)
 
-    def expected(self) -> dict[str, str]:
-        """URL -> outcome, by a search of the model."""
-        outcomes: dict[str, str] = {}
+    def expected(self) -> dict[tuple[str, str], str]:
+        """(URL, kind) -> outcome, by a search of the model."""
+        outcomes: dict[tuple[str, str], str] = {}
+        listed = self._expected_of_sitemaps(outcomes)
         best: dict[str, int] = {}
-        ready = deque((url, 0) for url in self.seeds)
+        ready = deque((url, 0) for url in (*self.starts, *listed))
         while ready:
             url, depth = ready.popleft()
             if best.get(url, 1 << 30) <= depth:
                 continue
             best[url] = depth
-            host = urlsplit(url).hostname
-            kind, number = self.kinds[url]
-            if host in self.down:
-                outcomes[url] = "skipped: robots-unreachable"
-                continue
-            outcomes[url] = {"dead": "failed: protocol", "redirect": "redirected"}.get(kind, "fetched")
-            if kind == "redirect":
-                target = self.urls[number]
-                if self.scope == "host" and depth and urlsplit(target).hostname != host:
-                    outcomes.setdefault(target, "skipped: scope")
-                else:
-                    ready.appendleft((target, depth))
-                continue
-            if kind in {"missing", "dead"}:
-                continue
-            for target in self.links[url]:
-                if target == url:
-                    continue
-                if self.depth is not None and depth + 1 > self.depth:
-                    outcomes.setdefault(target, "skipped: depth")
-                elif self.scope == "host" and urlsplit(target).hostname != host:
-                    outcomes.setdefault(target, "skipped: scope")
-                elif self.kinds[target][0] == "private":
-                    outcomes.setdefault(target, "skipped: nofollow")
-                else:
-                    ready.append((target, depth + 1))
+            self._expected_of_page(url, depth, outcomes, ready)
         return outcomes
 
+    def _expected_of_sitemaps(self, outcomes: dict[tuple[str, str], str]) -> list[str]:
+        """Tell how the sitemaps end; return the pages to be followed from them."""
+        robots = dict.fromkeys(url.rpartition("/")[0] + "/robots.txt" for url in self.starts) if self.sitemaps else ()
+        ready = deque((url, 0) for url in robots)
+        ready += [(seed.removeprefix("sitemap:"), 0) for seed in self.seeds if seed.startswith("sitemap:")]
+        pages = []
+        while ready:
+            url, depth = ready.popleft()
+            if (url, SITEMAP) in outcomes:
+                continue
+            host = urlsplit(url).hostname
+            kind, found = self.maps.get(url) or ("robots", self.robots.get(host, []))
+            ends = {
+                "moved": "redirected",
+                "gone": "failed: sitemap: status 404",
+                "junk": "failed: sitemap: unknown XML",
+            }
+            end = ends.get(kind, "fetched: sitemap")
+            outcomes[url, SITEMAP] = "skipped: robots-unreachable" if host in self.down else end
+            if host in self.down:
+                continue
+            if kind == "moved":
+                ready.append((found[0], depth))
+            elif kind == "list":
+                for page in found:
+                    if self.scope == "host" and urlsplit(page).hostname != host:
+                        outcomes[page, PAGE] = "skipped: scope"
+                    else:
+                        pages.append(page)
+            elif kind in {"index", "robots"}:
+                for other in found:
+                    if depth >= MAX_INDEXES:
+                        outcomes.setdefault((other, SITEMAP), "skipped: depth")
+                    else:
+                        ready.append((other, depth + 1))
+        return pages
 
-def recount(job: Path) -> tuple[dict, dict[str, str]]:
-    """The counters as the rows say, and each URL's outcome."""
+    def _expected_of_page(
+        self, url: str, depth: int, outcomes: dict[tuple[str, str], str], ready: deque[tuple[str, int]]
+    ) -> None:
+        host = urlsplit(url).hostname
+        kind, number = self.kinds[url]
+        if host in self.down:
+            outcomes[url, PAGE] = "skipped: robots-unreachable"
+            return
+        outcomes[url, PAGE] = {"dead": "failed: protocol", "redirect": "redirected"}.get(kind, "fetched")
+        if kind == "redirect":
+            target = self.urls[number]
+            if self.scope == "host" and urlsplit(target).hostname != host:
+                outcomes.setdefault((target, PAGE), "skipped: scope")
+            else:
+                ready.appendleft((target, depth))
+        elif kind not in {"missing", "dead"}:
+            for target in self.links[url]:
+                skip = "" if target == url else self._skip(target, depth + 1, host)
+                if skip:
+                    outcomes.setdefault((target, PAGE), f"skipped: {skip}")
+                elif target != url:
+                    ready.append((target, depth + 1))
+
+    def _skip(self, target: str, depth: int, host: str | None) -> str:
+        """Why a page's link is not followed."""
+        if self.depth is not None and depth > self.depth:
+            return "depth"
+        if self.scope == "host" and urlsplit(target).hostname != host:
+            return "scope"
+        return {"private": "nofollow", "trap": "trap"}.get(self.kinds[target][0], "")
+
+    def body(self, url: str) -> str:
+        """What a page holds; those without links are all the same."""
+        rel = {link: ' rel="nofollow"' if self.kinds[link][0] == "private" else "" for link in self.links[url]}
+        return "".join(f'<a href="{link}"{rel[link]}>x</a>' for link in self.links[url]) or "nothing here"
+
+    def duplicates(self, fetched: list[str]) -> int:
+        """How many records have a body that an earlier one has."""
+        bodies = [self.body(url) for url in fetched if self.kinds[url][0] != "missing"]
+        return len(bodies) - len(set(bodies))
+
+
+def recount(job: Path) -> tuple[dict, dict[tuple[str, str], str]]:
+    """The counters as the rows say, and each task's outcome."""
     with Store(job / "state") as store:
         rows = list(store.all_urls())
         waiting = sum(1 for _ in store._keys("later"))
         due = [bytes(url) for url in store._queue.values()]
         saved = store.meta("counters")
     ended = [row for state, row in rows if state != QUEUED]
-    open_keys = {url_key(row.url) for state, row in rows if state == QUEUED}
+    open_keys = {task_key(row.url, row.kind) for state, row in rows if state == QUEUED}
     assert len(due) + waiting == len(open_keys), "every URL not ended stands once in the queue or waits for a retry"
     assert set(due) <= open_keys
-    names = {row.url: f"{row.outcome}: {row.reason}" if row.reason else row.outcome for row in ended}
+    names = {(row.url, row.kind): f"{row.outcome}: {row.reason}" if row.reason else row.outcome for row in ended}
+    records = [row for row in ended if row.outcome == "fetched" and row.kind == PAGE]
     counted = {
         "known": len(rows),
         "queued": len(open_keys),
         "retrying": waiting,
-        "pages": sum(1 for row in ended if row.outcome == "fetched"),
+        "pages": len(records),
         "outcomes": dict(Counter(names.values())),
-        "statuses": dict(Counter(row.status for row in ended if row.outcome == "fetched")),
+        "statuses": dict(Counter(row.status for row in records)),
     }
     assert {name: saved[name] for name in counted} == counted
-    return counted, names
+    return saved, names
 
 
-def merged(outcomes: dict[str, str]) -> dict[str, str]:
+def merged(outcomes: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
     """A URL skipped for several reasons has the one that was found first."""
     either = {"skipped: scope", "skipped: nofollow", "skipped: depth"}
-    return {url: "skipped" if outcome in either else outcome for url, outcome in outcomes.items()}
+    return {asked: "skipped" if outcome in either else outcome for asked, outcome in outcomes.items()}
 
 
 def written(job: Path) -> list[str]:
@@ -245,23 +389,26 @@ async def run_once(web: Web, config: CrawlConfig, *, stop_after_s: float | None)
         await asyncio.wait({run}, timeout=5)
         raise AssertionError(
             f"stuck: {stats.queued} queued, {stats.retrying} retrying, {frontier.handed_out} handed out, "
-            f"{stats.active_hosts} hosts, waiting={frontier._waiting}"
+            f"{stats.active_hosts} hosts, waiting={frontier._window._waiting}"
         )
     return run.result()
 
 
 def shrink(monkeypatch, rng: random.Random) -> None:
     """Make limits and waiting times small."""
-    frontier, ledger = crawler.frontier, crawler.ledger
+    window, ledger = crawler.window, crawler.ledger
     monkeypatch.setattr(crawler.crawl, "ParserPool", InlinePool)
-    monkeypatch.setattr(frontier, "WINDOW_TASKS", rng.choice((8, 32, 200)))
-    monkeypatch.setattr(frontier, "WINDOW_HOSTS", rng.choice((1, 2, 4, 50)))
-    monkeypatch.setattr(frontier, "HOST_TASKS", rng.choice((4, 16)))
-    monkeypatch.setattr(frontier, "TURN", rng.choice((1, 4)))
-    monkeypatch.setattr(frontier, "_SEEKS_PER_REFILL", rng.choice((1, 3, 100)))
+    monkeypatch.setattr(window, "WINDOW_TASKS", rng.choice((8, 32, 200)))
+    monkeypatch.setattr(window, "WINDOW_HOSTS", rng.choice((1, 2, 4, 50)))
+    few = rng.choice((4, 16))
+    monkeypatch.setattr(window, "HOST_TASKS", few)
+    monkeypatch.setattr(crawler.frontier, "_RETRIES_PER_COMMIT", few)
+    monkeypatch.setattr(window, "TURN", rng.choice((1, 4)))
+    monkeypatch.setattr(window, "_SEEKS_PER_REFILL", rng.choice((1, 3, 100)))
     monkeypatch.setattr(ledger, "COMMIT_INTERVAL_S", rng.choice((0.002, 0.02, 0.1)))
     monkeypatch.setattr(ledger, "_STARVED_INTERVAL_S", 0.002)
     monkeypatch.setattr(ledger, "COMMIT_ROWS", rng.choice((3, 5_000)))
+    monkeypatch.setattr(ledger, "SLICE_LINKS", rng.choice((1, 7, 1_000)))
     monkeypatch.setattr(crawler.retry, "_BACKOFF_BASE_S", 0.01)
     monkeypatch.setattr(crawler.politeness, "_FIRST_BACKED_OFF_DELAY_S", 0.002)
     monkeypatch.setattr(crawler.politeness, "MAX_DELAY_S", 0.004)
@@ -293,7 +440,7 @@ async def test_any_crawl_ends_as_the_model_says(seed, tmp_path, monkeypatch):
     config = CrawlConfig(
         job=tmp_path / "job", scope=web.scope, depth=web.depth, delay_s=0.0, retries=RETRIES,
         concurrency=rng.choice((1, 4, 64)), per_host=rng.choice((1, 2, 16)), per_address=rng.choice((1, 3, 64)),
-        fields=("url", "status"),
+        fields=("url", "status"), sitemaps=web.sitemaps, max_chain=MAX_CHAIN,
     )  # fmt: skip
     budget = 0
     for _ in range(rng.randint(0, 4)):
@@ -327,7 +474,8 @@ async def test_any_crawl_ends_as_the_model_says(seed, tmp_path, monkeypatch):
     expected = web.expected()
     assert len(set(lines)) == len(lines)
     assert merged(outcomes) == merged(expected)
-    assert sorted(lines) == sorted(url for url, outcome in expected.items() if outcome == "fetched")
+    assert sorted(lines) == sorted(url for (url, _), outcome in expected.items() if outcome == "fetched")
     assert (counted["queued"], counted["retrying"]) == (0, 0)
+    assert counted["duplicates"] == web.duplicates(lines)
     assert web.peak_of_a_host <= config.per_host
     assert web.peak_of_all <= min(config.concurrency, max(config.per_address, config.per_host))

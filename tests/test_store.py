@@ -4,11 +4,13 @@ import subprocess
 import sys
 import textwrap
 
+import msgspec
 import pytest
+import rocksdict
 
 from crawler.errors import JobError, StorageError
 from crawler.model import SeedContext
-from crawler.store import ENDED, QUEUED, Store, UrlRow, queue_key
+from crawler.store import ENDED, QUEUED, SCHEMA_VERSION, Store, UrlRow, queue_key
 from crawler.urls import host_key, url_key
 
 
@@ -163,3 +165,74 @@ def test_a_store_where_none_can_be_is_a_storage_error(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(StorageError, match="cannot open the store"):
         Store(tmp_path / "file" / "s")
+
+
+def test_what_is_special_about_a_url_is_kept(tmp_path):
+    """Kind, chain and time spent come back, the time to a millisecond."""
+    special = UrlRow(
+        "http://a/", 1, b"p" * 16, 2, (), 0, 3, 4.0, "", "", 0, is_sitemap=True, chain=300, spent_ms=29_999
+    )
+    with Store(tmp_path / "s") as store:
+        store.put_url(b"k" * 16, QUEUED, special)
+        store.put_url(b"l" * 16, QUEUED, row("http://a/"))
+        store.commit()
+        found, plain = (store.row(value) for value in store.url_values([b"k" * 16, b"l" * 16]) if value is not None)
+    assert found == special
+    assert (found.kind, found.chain, found.spent_s) == ("sitemap", 300, 29.999)
+    assert (plain.kind, plain.chain, plain.spent_s) == ("page", 0, 0.0)
+
+
+def test_an_ordinary_row_does_not_pay_for_what_others_need():
+    """A page that is in no chain and was not redirected to: three bytes for three fields."""
+    plain = msgspec.msgpack.encode(row("http://a/"))
+    fields = UrlRow.__struct_fields__
+    before = list(msgspec.structs.astuple(row("http://a/")))[: fields.index("is_sitemap")]
+    assert len(plain) == len(msgspec.msgpack.encode(before)) + 3
+
+
+def test_a_body_is_new_once(tmp_path):
+    """Within one call, within a batch, after the commit and after closing; without a commit it stays new."""
+    x, y, z = (letter * 16 for letter in (b"x", b"y", b"z"))
+    with Store(tmp_path / "s") as store:
+        assert store.add_bodies([]) == 0
+        assert not store.dirty
+        assert store.add_bodies([(x, b"1" * 16), (y, b"2" * 16), (x, b"3" * 16)]) == 1
+        assert store.add_bodies([(y, b"4" * 16)]) == 1
+        store.commit()
+        assert store._pending_bodies == set(), "memory holds those of one batch"
+        assert store.add_bodies([(x, b"5" * 16), (z, b"6" * 16)]) == 1
+    with Store(tmp_path / "s") as store:
+        assert store.add_bodies([(z, b"7" * 16), (x, b"8" * 16)]) == 1
+        store.commit()
+        assert store.add_bodies([(z, b"9" * 16)]) == 1
+        assert dict(store._families["bodies"].items()) == {x: b"1" * 16, y: b"2" * 16, z: b"7" * 16}
+
+
+@pytest.mark.parametrize("more", [(), ("bodies", "later-invented")], ids=["fewer", "more"])
+def test_a_store_with_other_families_is_refused_and_left_as_it_is(tmp_path, more):
+    """The version that made it can go on with it: the message promises that."""
+    families = ["default", "hosts", "later", "meta", "queue", "seeds", "urls", *more]
+    versions = {"schema": SCHEMA_VERSION + (1 if more else -1), "normal_form": 1}
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    other = rocksdict.Rdict(
+        str(tmp_path / "s"), options, column_families={name: options for name in families if name != "default"}
+    )
+    other.get_column_family("meta").put(b"versions", msgspec.msgpack.encode(versions))
+    other.close()
+    for read_only in (False, True):
+        with pytest.raises(JobError, match=r"another version.*'schema': \d.*--fresh"):
+            Store(tmp_path / "s", read_only=read_only)
+    assert sorted(rocksdict.Rdict.list_cf(str(tmp_path / "s"))) == sorted(families)
+
+
+def test_a_store_whose_making_was_cut_off_is_made_to_the_end(tmp_path):
+    """Killed while the families were being made: nothing was in it yet."""
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    rocksdict.Rdict(str(tmp_path / "s"), options, column_families={"meta": options, "urls": options}).close()
+    with Store(tmp_path / "s") as store:
+        assert store.add_bodies([(b"x" * 16, b"1" * 16)]) == 0
+        assert store.meta("versions")["schema"] == SCHEMA_VERSION

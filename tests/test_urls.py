@@ -480,6 +480,167 @@ def test_a_remembered_link_is_many_times_cheaper_than_a_new_one():
     assert best_of_five(resolver.resolve) * 5 < best_of_five(resolve)
 
 
+# --- session parameters
+
+PAGE = "http://h/a/b"
+
+
+@pytest.mark.parametrize(
+    ("href", "expected"),
+    [
+        ("/x;jsessionid=0A1B", "/x"),
+        ("/x;JSESSIONID=0A1B.node1!-12?y=1", "/x?y=1"),
+        ("/x;jsessionid=", "/x"),
+        ("/x;jsessionid=1;v=2", "/x;v=2"),
+        ("/x;v=2;jsessionid=1", "/x;v=2"),
+        ("/x;jsessionid=1/y;jsessionid=2/z", "/x/y/z"),
+        ("/;jsessionid=1", "/"),
+        ("/x;jsessionid=1?", "/x?"),
+        ("/x;%6Asessionid=1", "/x"),
+        ("/..;jsessionid=1/x", "/..;jsessionid=1/x"),
+        ("/%2E;jsessionid=1", "/.;jsessionid=1"),
+        ("/..;jsessionid=1;jsessionid=2", "/..;jsessionid=1"),
+        ("/...;jsessionid=1", "/..."),
+        ("/x;jsessionid", "/x;jsessionid"),
+        ("/x;xjsessionid=1", "/x;xjsessionid=1"),
+        ("/jsessionid=1", "/jsessionid=1"),
+        ("/x;sid=0123456789abcdef", "/x;sid=0123456789abcdef"),
+        ("/?jsessionid=1", "/"),
+        ("/?PHPSESSID=", "/"),
+        ("/?PhpSessionId=a,b-c", "/"),
+        ("/?ASPSESSIONIDQQGGGNCK=ABC", "/"),
+        ("/?sessid=1", "/"),
+        ("/?osCsid=1", "/"),
+        ("/?zenid=1", "/"),
+        ("/?a=1&PHPSESSID=1", "/?a=1"),
+        ("/?PHPSESSID=1&a=1", "/?a=1"),
+        ("/?a=1&PHPSESSID=1&b=2", "/?a=1&b=2"),
+        ("/?a=1&amp;PHPSESSID=1&b=2", "/?a=1&amp&b=2"),
+        ("/?a=1;PHPSESSID=1;b=2", "/?a=1;b=2"),
+        ("/?PHPSESSID=1&PHPSESSID=2&a", "/?a"),
+        ("/?&PHPSESSID=1&", "/?&"),
+        ("/?PHPSESSID=1&&a", "/?&a"),
+        ("/?PHPSESSID=1?x&a=1", "/?a=1"),
+        ("/?CFID=1&CFTOKEN=2", "/"),
+        ("/?cftoken=2&a=1&cfid=1", "/?a=1"),
+        ("/?cfid=1", "/?cfid=1"),
+        ("/?cftoken=1", "/?cftoken=1"),
+        ("/?xcfid=1&cftoken=1", "/?xcfid=1&cftoken=1"),
+        ("/?sid=0123456789abcdef", "/"),
+        ("/?SID=0123456789ABCDEF&a=1", "/?a=1"),
+        ("/?s=abcdefghijklmno1", "/"),
+        ("/?session=abcdefgh12345678;a", "/?a"),
+        ("/?sessionid=abcdefgh12345678", "/"),
+        ("/?session_id=abcdefgh12345678", "/"),
+        ("/?sid=0123456789abcde", "/?sid=0123456789abcde"),
+        ("/?s=abcdefghijklmnop", "/?s=abcdefghijklmnop"),
+        ("/?s=who+was+king+in+1066+and+so+on", "/?s=who+was+king+in+1066+and+so+on"),
+        ("/?sid=01234567-89abcdef01", "/?sid=01234567-89abcdef01"),
+        ("/?sid=0123456789abcdef%20", "/?sid=0123456789abcdef%20"),
+        ("/?sid=7&s=shoes&session=2024", "/?sid=7&s=shoes&session=2024"),
+        ("/?session-id=0123456789abcdef", "/?session-id=0123456789abcdef"),
+        ("/?phpsessid", "/?phpsessid"),
+        ("/?myphpsessid=1", "/?myphpsessid=1"),
+        ("/?a=PHPSESSID=1", "/?a=PHPSESSID=1"),
+        ("/?sessids=1&residence=2", "/?sessids=1&residence=2"),
+        ("/?", "/?"),
+        ("/?;", "/?;"),
+        ("http://PHPSESSID=1@h/", "/"),
+        ("/x;jsessionid=1?sid=0123456789abcdef#y", "/x"),
+    ],
+)
+def test_a_link_loses_its_session_parameters_and_nothing_else(href, expected):
+    assert resolve(PAGE, href) == "http://h" + expected
+    resolver = LinkResolver()
+    assert [resolver.resolve(PAGE, href) for _ in range(2)] == ["http://h" + expected] * 2
+
+
+def test_a_page_with_a_session_has_links_to_itself_without():
+    page = "http://h/a;jsessionid=1/b;jsessionid=1?PHPSESSID=2"
+    for resolver in (resolve, LinkResolver().resolve):
+        assert resolver(page, "") == resolver(page, "#x") == resolver(page, " #x").removesuffix("%20") == "http://h/a/b"
+        assert resolver(page, "c") == "http://h/a/c"
+        assert resolver(page, "?d") == "http://h/a/b?d"
+
+
+@pytest.mark.parametrize("url", ["http://h;jsessionid=1/x", "https://;jsessionid=1/", "http://..;jsessionid=1:81/x"])
+def test_a_host_that_looks_like_a_session_is_left_alone(url):
+    assert normalise(url) == url
+    assert resolve(PAGE, url) == LinkResolver().resolve(PAGE, url) == url
+    assert resolve(PAGE, url + ";jsessionid=2") == url
+    assert LinkResolver().resolve(url, "?a") == url + "?a"
+
+
+def test_what_is_too_long_with_its_session_is_refused_by_a_resolver_too():
+    page, href = "http://h/a;jsessionid=" + "1" * 100, "?" + "x" * (MAX_URL_CHARS - 60)
+    assert resolve(page, href) is None
+    assert LinkResolver().resolve(page, href) is None
+    assert resolve("http://h/a", href) is not None
+
+
+def test_seeds_and_redirect_targets_keep_their_session_parameters():
+    url = "http://h/a;jsessionid=1?PHPSESSID=2"
+    assert normalise(url) == url
+    assert resolve("http://h/a", "/a;jsessionid=1?PHPSESSID=2", strip_session=False) == url
+
+
+@pytest.mark.parametrize("row", [row for row in ACCEPTED if row.get("base") is not None], ids=named)
+def test_no_row_of_the_whatwg_data_has_a_session(row):
+    assert resolve(row["base"], row["input"]) == resolve(row["base"], row["input"], strip_session=False)
+
+
+SESSIONS = [
+    "jsessionid=1",
+    "PHPSESSID=",
+    "aspsessionidQX=2",
+    "sid=0123456789abcdef",
+    "s=1",
+    "cfid=1",
+    "cftoken=2",
+    "zenid",
+]
+QUERIES = st.lists(st.sampled_from([*SESSIONS, "a=1", "b", "", "%4", "x?y"]), max_size=6)
+SEGMENTS = st.lists(st.sampled_from([*SESSIONS, "v=1", "", ".."]), max_size=3).map(";".join)
+HOSTS = st.sampled_from(["", "", "//k", "//k;jsessionid=1", "//;jsessionid=1:81"])
+PATHS = st.lists(st.builds("{}{}".format, st.sampled_from(["", "x", ".", "..", "%2e", "x;"]), SEGMENTS), max_size=4)
+WITH_SESSIONS = st.builds(
+    "{}/{}?{}".format, HOSTS, PATHS.map("/".join), st.builds(str.join, st.sampled_from("&;"), QUERIES)
+)
+
+
+@settings(deadline=None)
+@given(WITH_SESSIONS | URLISH)
+@example("/..;jsessionid=1?PHPSESSID=1&PHPSESSID=2")
+def test_a_url_without_session_is_a_normal_form_with_nothing_left_to_strip(href):
+    url = resolve(PAGE, href)
+    assert url is None or resolve(PAGE, url) == url == normalise(url)
+
+
+@settings(deadline=None)
+@given(WITH_SESSIONS)
+def test_what_is_left_stood_there_before_in_the_same_order(href):
+    before, after = resolve(PAGE, href, strip_session=False), resolve(PAGE, href)
+    assert (before is None) == (after is None)
+    rest = iter(re.split("([/;?&])", before or ""))
+    assert all(part in rest for part in re.split("([/;?&])", after or "") if part)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["a=1", "b", "", "%4", "s=1", "sid=x", "cfid=1", "session=2"]), max_size=6))
+def test_a_query_without_a_session_is_left_alone(parameters):
+    url = "http://h/x;v=1?" + "&".join(parameters)
+    assert resolve(PAGE, url) == url
+
+
+@settings(deadline=None)
+@given(st.lists(WITH_SESSIONS, min_size=1, max_size=4), st.lists(WITH_SESSIONS | URLISH, max_size=6))
+def test_a_resolver_answers_like_resolve_on_pages_with_sessions(pages, hrefs):
+    resolver = LinkResolver()
+    for page in pages * 2:
+        for href in ["", "#x", "?y", "c", "../c", *hrefs] * 2:
+            assert resolver.resolve("http://h" + page, href) == resolve("http://h" + page, href)
+
+
 # --- parts and keys
 
 

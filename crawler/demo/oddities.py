@@ -288,7 +288,7 @@ def _frames(site: _Collector) -> None:
     )
     site.page("/studio/map", "Click the map", "frames", enter=True, insert=areas)
     refresh = '<meta http-equiv="refresh" content="0; url=/studio/arrived">\n'
-    site.page("/studio/leaving", "You are being sent on", "refresh", enter=True, head=refresh)
+    site.page("/studio/leaving", "You are being sent on", "refresh", "redirected", enter=True, head=refresh)
     for name in ("left", "right", "embedded", "north", "south", "arrived"):
         site.page(f"/studio/{name}", f"Studio, {name}", "frames-target")
 

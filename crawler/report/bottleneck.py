@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crawler.report.quantity import count, duration, share
+from crawler.report.quantity import count, duration, share, size
 from crawler.report.rate import rates
 from crawler.stats import CrawlStats
 
@@ -18,6 +18,7 @@ Stage = Literal[
     "starting",
     "ledger",
     "parsers",
+    "memory",
     "main process",
     "network",
     "politeness",
@@ -34,6 +35,7 @@ BUSY_SHARE = 0.9
 PARSE_BACKLOG_SHARE = 0.8
 LOOP_LAG_S = 0.1
 FETCHING_SHARE = 0.95
+HELD_SHARE = 0.9
 
 
 class Bottleneck(Struct, frozen=True):
@@ -61,6 +63,10 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
     elif c.parse_capacity and busy >= BUSY_SHARE and c.parsing >= PARSE_BACKLOG_SHARE * c.parse_capacity:
         places = f"{count(c.parsing)} of {count(c.parse_capacity)} places before them are taken"
         stage, why = "parsers", f"they are busy {share(busy)} of the time and {places}"
+    elif _memory_is_full(previous, c):
+        stage = "memory"
+        why = f"bodies fill the memory that they may have ({size(c.body_bytes_most)}): "
+        why += "more --bytes-in-flight, or more --parsers"
     elif c.loop_lag_p99_s >= LOOP_LAG_S:
         late = duration(c.loop_lag_p99_s)
         stage, why = "main process", f"its event loop is up to {late} late, so it lacks processor time"
@@ -69,6 +75,13 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
     else:
         return _frontier(c)
     return Bottleneck(stage, why)
+
+
+def _memory_is_full(previous: CrawlStats, current: CrawlStats) -> bool:
+    """Whether downloads wait for room: full now, or nearly so and some had to wait since the snapshot before."""
+    most, held = current.body_bytes_most, current.body_bytes_held
+    waited = current.body_waits > previous.body_waits
+    return most > 0 and (held >= most or (waited and held >= HELD_SHARE * most))
 
 
 def _frontier(c: CrawlStats) -> Bottleneck:

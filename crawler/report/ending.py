@@ -9,6 +9,26 @@ from crawler.stats import CrawlStats
 __all__ = ["Ending", "ending"]
 
 
+_CAUSES = (
+    (
+        "skipped: private-address",
+        "the seeds are on loopback or private addresses: run again with --allow-private --fresh to permit that",
+    ),
+    (
+        "skipped: robots",
+        "robots.txt forbids it or could not be read; a site of your own can be crawled with --robots ignore --fresh",
+    ),
+    ("skipped: scope", "what the seeds lead to is out of scope: run again with a wider --scope and --fresh"),
+    (
+        "failed: tls",
+        "most URLs {reason}: --ca-bundle FILE trusts further authorities, --insecure any certificate; with --fresh",
+    ),
+    ("failed: dns", "the host names do not resolve: check the spelling of the seeds and the network"),
+    ("failed", "most URLs {reason}: check that the servers answer, then run the same command with --fresh"),
+)
+"""Beginnings of the outcome that most URLs have, and what to do about it; the first that fits counts."""
+
+
 class Ending(Struct, frozen=True):
     """`what` happened, in a few words; `then` is the next action, empty if there is none."""
 
@@ -44,18 +64,14 @@ def _nothing_fetched(stats: CrawlStats) -> str:
     """Name the most likely cause: the reason that most URLs ended with."""
     if not stats.known:
         return "there was no usable seed: give an http(s) URL or a file of them"
-    reasons = sorted(stats.outcomes.items(), key=lambda item: (-item[1], item[0]))
-    reason = reasons[0][0] if reasons else ""
-    if reason == "skipped: private-address":
-        return "the seeds are on loopback or private addresses: run again with --allow-private --fresh to permit that"
-    if reason.startswith("skipped: robots"):
-        return (
-            "robots.txt forbids it or could not be read; a site of your own can be crawled with --robots ignore --fresh"
-        )
-    if reason == "failed: dns":
-        return "the host names do not resolve: check the spelling of the seeds and the network"
-    if reason.startswith("failed"):
-        return f"most URLs {reason}: check that the servers answer, then run the same command with --fresh"
+    # That a sitemap was read is no reason why the pages that it lists were not.
+    others = {kind: number for kind, number in stats.outcomes.items() if not kind.startswith("fetched")}
+    if stats.outcomes and not others:
+        return "sitemaps were read, but they list no page"
+    reason = min(others, key=lambda kind: (-others[kind], kind), default="")
+    for start, then in _CAUSES:
+        if reason.startswith(start):
+            return then.format(reason=reason)
     return "see the outcomes above"
 
 

@@ -164,7 +164,7 @@ def log_line(view: View) -> str:
     return printable(
         f"{duration(s.elapsed_s)}: {done}, {rate(view.recent.pages_per_s)} pages/s, {size(view.recent.bytes_per_s)}/s; "
         f"{count(s.queued)} queued, {s.fetching}/{s.concurrency} fetching, {s.parsing}/{s.parse_capacity} parsing, "
-        f"{count(s.committing)} committing, {count(s.active_hosts)} hosts{failed}; "
+        f"{count(s.committing)} committing, {size(s.body_bytes_held)} held, {count(s.active_hosts)} hosts{failed}; "
         f"limited by {view.limit.stage}; ends in: {left} ({view.end.why})"
     )
 

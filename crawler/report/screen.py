@@ -21,7 +21,7 @@ from crawler.report.quantity import count, duration, rate, share, short_count, s
 from crawler.report.rate import Rates
 from crawler.stats import CrawlStats
 
-__all__ = ["Frame", "View", "errors", "frame", "skips"]
+__all__ = ["Frame", "View", "errors", "frame", "is_sitemap", "skips"]
 
 MAX_WIDTH = 110
 """Wider bars and columns do not say more."""
@@ -72,6 +72,7 @@ BOX_OF: dict[Stage, int] = {
     "frontier": 0,
     "network": 1,
     "main process": 1,
+    "memory": 1,
     "parsers": 2,
     "ledger": 3,
 }
@@ -138,6 +139,11 @@ def skips(stats: CrawlStats) -> list[tuple[str, int]]:
     return _by_number(
         {kind.partition(": ")[2] or kind: number for kind, number in stats.outcomes.items() if _is(kind, "skipped")}
     )
+
+
+def is_sitemap(kind: str) -> bool:
+    """Whether a kind of outcome counts sitemaps that were read rather than pages."""
+    return kind.startswith("fetched: sitemap")
 
 
 def phrase(status: int) -> str:
@@ -252,17 +258,26 @@ def _hosts(view: View) -> Line:
         (count(s.waiting_hosts), "value"),
         (" waiting", "label"),
     ]
+    if s.body_bytes_most:
+        line += [
+            ("   bodies ", "label"),
+            (size(s.body_bytes_held), "value"),
+            (f" of {size(s.body_bytes_most)}", "label"),
+        ]
+    if s.duplicates:
+        line += [("   ", ""), (count(s.duplicates), "value"), (" duplicates", "label")]
     if s.bad_seeds:
         line += [(f"   {count(s.bad_seeds)} bad seeds", "bad")]
     return line
 
 
 def _outcomes(view: View, inner: int) -> Iterable[Line]:
-    """URLs by outcome, each at a fixed place."""
+    """URLs by outcome, each at a fixed place. A sitemap is fetched too, but it is no page and has no record."""
     totals = dict.fromkeys(("fetched", "redirected", "failed", "skipped"), 0)
     for kind, number in view.stats.outcomes.items():
         outcome = kind.partition(":")[0]
-        totals[outcome] = totals.get(outcome, 0) + number
+        if not is_sitemap(kind):
+            totals[outcome] = totals.get(outcome, 0) + number
     in_line = 2 if inner < NARROW else 4
     cell = (inner - 8) // in_line
     for start in range(0, 4, in_line):

@@ -15,9 +15,10 @@ from rich.text import Text
 from crawler.config import CrawlConfig
 from crawler.printable import printable
 from crawler.refusal import refusal
+from crawler.report.advice import advice
 from crawler.report.ending import Ending, ending
 from crawler.report.quantity import count, duration, rate, size
-from crawler.report.screen import STYLES, phrase
+from crawler.report.screen import STYLES, is_sitemap, phrase
 from crawler.stats import CrawlStats, Ended
 from crawler.version import __version__
 
@@ -46,12 +47,14 @@ class Summary(Struct, frozen=True, kw_only=True):
     pages_per_s: float
     bytes: int
     run_bytes: int
+    duplicates: int
     outcomes: dict[str, int]
     statuses: dict[int, int]
     known: int
     queued: int
     retrying: int
     bad_seeds: int
+    body_waits: int
     commits: int
     parser_busy_s: tuple[float, ...]
     parsers_replaced: int
@@ -77,17 +80,23 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         pages_per_s=round(_pages_per_s(stats), 3),
         bytes=stats.bytes,
         run_bytes=stats.run_bytes,
+        duplicates=stats.duplicates,
         outcomes=dict(_by_number(stats.outcomes)),
         statuses=dict(sorted(stats.statuses.items())),
         known=stats.known,
         queued=stats.queued,
         retrying=stats.retrying,
         bad_seeds=stats.bad_seeds,
+        body_waits=stats.body_waits,
         commits=stats.commits,
         parser_busy_s=tuple(round(busy, 3) for busy in stats.parser_busy_s),
         parsers_replaced=stats.parsers_replaced,
         loop_lag_p99_s=round(stats.loop_lag_p99_s, 4),
-        settings={**settings, "headers": [name for name, _ in config.headers]},
+        settings={
+            **settings,
+            "headers": [name for name, _ in config.headers],
+            "ca_bundle": None if config.ca_bundle is None else _text(config.ca_bundle),
+        },
     )
 
 
@@ -141,7 +150,7 @@ def print_summary(stats: CrawlStats, config: CrawlConfig, *, console: Console | 
             for name, value in rows:
                 _print(console, (f"  {name.ljust(width)}  ", "label"), (value.rjust(amounts), ""))
     _print(console, ("", ""))
-    _print_facts(console, _foot(config, end))
+    _print_facts(console, _foot(stats, config, end))
 
 
 def _head(stats: CrawlStats, end: Ending) -> list[Row]:
@@ -154,6 +163,12 @@ def _head(stats: CrawlStats, end: Ending) -> list[Row]:
         ("received", f"{size(stats.bytes)}, {size(per_s)}/s"),
         ("URLs", f"{count(stats.known)} known, {count(stats.queued)} still queued"),
     ]
+    sitemaps = sum(number for kind, number in stats.outcomes.items() if is_sitemap(kind))
+    if sitemaps:
+        cut = stats.outcomes.get("fetched: sitemap: cut", 0)
+        rows.append(("sitemaps", f"{count(sitemaps)} read" + (f", {count(cut)} of them not to the end" if cut else "")))
+    if stats.duplicates:
+        rows.append(("duplicates", f"{count(stats.duplicates)} pages have the same body as an earlier one"))
     if stats.bad_seeds:
         rows.append(("bad seeds", f"{count(stats.bad_seeds)} left out (--strict stops at the first)"))
     if stats.parsers_replaced:
@@ -161,9 +176,10 @@ def _head(stats: CrawlStats, end: Ending) -> list[Row]:
     return rows
 
 
-def _foot(config: CrawlConfig, end: Ending) -> list[Row]:
+def _foot(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
     output = config.output_path
     rows = [
+        *(("note", text) for text in advice(stats, config)),
         ("records", "standard output" if output is None else printable(_text(output))),
         ("summary", printable(_text(summary_path(config)))),
     ]

@@ -5,8 +5,11 @@ Every transport keeps these promises:
 - A GET of an http(s) URL in normal form, nothing else. `fetch` raises nothing but `asyncio.CancelledError`.
 - Redirects are not followed and their bodies are not read: a 3xx answer comes back with its `location` header.
 - Nothing is sent to an address that `AddressGuard` refuses: the check is made where the socket is made.
-- `timeout_s` covers everything from the name look-up to the last byte of the body.
+- `timeout_s` covers everything from the name look-up to the last byte of the body, but not the time for which a
+  download waits because other bodies fill the memory set aside for them (`crawler.transport.budget`).
 - At most `max_body_bytes` decoded bytes are kept; a longer body is cut there, and the connection closed.
+- Of the configured headers only those go out that any server may see (`crawler.credentials`); `FetchRequest.headers`
+  are sent whatever they are.
 - No cookies, no proxies, no .netrc, no settings from the environment but those of OpenSSL (`SSL_CERT_FILE`).
 """
 

@@ -1,5 +1,7 @@
 """Bodies as they come from the wire: decoded piece by piece, never more in memory than was asked for."""
 
+from collections.abc import Iterator
+
 from crawler.transport.base import FetchRequest, FetchResult
 from crawler.transport.coding import PIECE_BYTES, decoders
 
@@ -10,35 +12,52 @@ class Body:
     """Collects one body, decoding as it comes, and never holds more than `limit` bytes and a piece.
 
     `content_encoding` is the header's value ("" = none). Raises `CodingError` for more than two layers and for a
-    coding that cannot be undone; `feed` raises it for a broken stream.
+    coding that cannot be undone; `feed` raises it for a broken stream. `full`: what follows is of no use, stop
+    reading.
     """
 
     def __init__(self, content_encoding: str, limit: int) -> None:
         self._limit = limit
         self._bytes = bytearray()
         self.truncated = False
+        self.full = False
         self._layers = decoders(content_encoding)
         # What goes into a decoder is bounded too, or a stream that decodes to nothing would be read for ever.
         self._input_left = [2 * limit + PIECE_BYTES for _ in self._layers]
 
-    def feed(self, chunk: bytes) -> bool:
-        """Take the next bytes from the wire. False = the rest is of no use, stop reading."""
-        return self._pass_on(chunk, 0)
+    def feed(self, chunk: bytes) -> Iterator[int]:
+        """Take the next bytes from the wire, piece by piece: each step says how many decoded bytes it is to keep.
 
-    def _pass_on(self, data: bytes, layer: int) -> bool:
-        if layer == len(self._layers):
+        They are kept, and the next piece is decoded, when the caller asks for the next step: so it can wait before.
+        """
+        for piece in self._decoded(chunk, 0) if self._layers else (chunk,):
             room = self._limit - len(self._bytes)
-            if len(data) > room:
-                self._bytes += data[:room]
-                self.truncated = True
-                return False
-            self._bytes += data
-            return True
+            if len(piece) <= room:
+                yield len(piece)
+                self._bytes += piece
+                continue
+            if room:
+                yield room
+                self._bytes += piece[:room]
+            self._stop()
+            return
+
+    def _decoded(self, data: bytes, layer: int) -> Iterator[bytes]:
         self._input_left[layer] -= len(data)
         if self._input_left[layer] < 0:
-            self.truncated = True
-            return False
-        return all(self._pass_on(piece, layer + 1) for piece in self._layers[layer].decode(data))
+            self._stop()
+            return
+        pieces = self._layers[layer].decode(data)
+        if layer + 1 == len(self._layers):
+            yield from pieces
+            return
+        for piece in pieces:
+            yield from self._decoded(piece, layer + 1)
+            if self.full:
+                return
+
+    def _stop(self) -> None:
+        self.truncated = self.full = True
 
     def __len__(self) -> int:
         """Decoded bytes held."""

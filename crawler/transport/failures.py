@@ -16,6 +16,20 @@ _EAI_FINAL = frozenset(
     if (value := getattr(socket, name, None)) is not None
 )
 
+# Verification codes of OpenSSL (openssl/x509_vfy.h, part of its ABI).
+_VERIFY_NAMES: dict[int | None, str] = {
+    2: "unknown issuer",  # the issuer's certificate is not there
+    9: "not yet valid",
+    10: "expired",
+    18: "self-signed",
+    19: "unknown issuer",  # the chain ends in an authority that is not trusted
+    20: "unknown issuer",
+    21: "unknown issuer",
+    62: "wrong name",
+    63: "wrong name",  # an e-mail address
+    64: "wrong name",  # an IP address
+}
+
 
 def one_line(text: str) -> str:
     """A library's message, fit for `Failure.detail`."""
@@ -37,9 +51,16 @@ def connect_failure(error: OSError) -> Failure:
     return Failure(kind, error.strerror or str(error), retryable=True)
 
 
-def tls_failure(error: ssl.SSLError | ssl.CertificateError) -> Failure:
-    """`Failure("tls")` with OpenSSL's reason: "certificate has expired", "self-signed certificate" and so on."""
-    reason = getattr(error, "reason", None) or ""
-    detail = getattr(error, "verify_message", None) or reason.replace("_", " ").lower() or str(error)
+def tls_failure(error: Exception) -> Failure:
+    """`Failure("tls: …")` with a short name of what is wrong; `detail` has OpenSSL's words, names and all.
+
+    Names that are ours: `expired`, `not yet valid`, `self-signed`, `wrong name`, `unknown issuer`. Other ones are
+    OpenSSL's constants, of which there are some hundreds: `wrong version number`, `unsupported protocol` and so on.
+    """
+    reason = one_line((getattr(error, "reason", None) or "").replace("_", " ").lower())
+    code = getattr(error, "verify_code", None)
+    message = one_line(getattr(error, "verify_message", None) or "")
+    # A message about a certificate may quote the host's name, but not those that have no name of ours.
+    what = _VERIFY_NAMES.get(code) or message.lower() or reason or "broken"
     broke_off = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    return Failure("tls", str(detail), retryable=broke_off)
+    return Failure(f"tls: {what}", message or reason or one_line(str(error)), retryable=broke_off)

@@ -4,7 +4,7 @@ Only there, not at the URL and not at the name: an IP literal never passes a res
 anything, and to something else the next time. The address asked about is the one that is connected to.
 """
 
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 __all__ = ["LOOPBACK_ADDRESSES", "AddressGuard", "is_localhost"]
 
@@ -56,20 +56,31 @@ _IPV4_COMPATIBLE = IPv6Network("::/96")
 
 
 class AddressGuard:
-    """Refuses every address that is not on the public Internet, unless `allow_private`, which opens everything."""
+    """Refuses every address that is not on the public Internet, but those that `allow_private` opens.
 
-    def __init__(self, *, allow_private: bool) -> None:
-        self._allow_private = allow_private
+    `allow_private`: all of them (True), none (False), or those in these networks (`10.0.0.0/8`, `fd00::/8`). An IPv6
+    address that leads to an IPv4 address inside it (mapped, NAT64, 6to4) is judged by that one alone.
+    """
+
+    def __init__(self, allow_private: bool | tuple[str, ...] = False) -> None:
+        self._open_to_all = allow_private is True
+        self._networks = () if isinstance(allow_private, bool) else tuple(ip_network(name) for name in allow_private)
 
     def refuses(self, address: str) -> str | None:
         """Why `address` (IP text, an IPv6 zone allowed) must not be connected to, or None if it may be."""
-        if self._allow_private:
+        if self._open_to_all:
             return None
         try:
             ip = ip_address(address)
         except ValueError:
             return "not an IP address"
-        return _refusal4(ip) if isinstance(ip, IPv4Address) else _refusal6(ip)
+        inner = None if isinstance(ip, IPv4Address) else _embedded(ip)
+        target = inner or ip
+        # A 6to4 relay or translator may forward it: no worse than the IPv4 address within.
+        reason = _refusal4(target) if isinstance(target, IPv4Address) else _refusal6(target)
+        if reason is None or any(target in network for network in self._networks):
+            return None
+        return reason if inner is None else f"{reason} ({inner} inside {ip})"
 
 
 def _refusal4(ip: IPv4Address) -> str | None:
@@ -80,13 +91,6 @@ def _refusal4(ip: IPv4Address) -> str | None:
 
 
 def _refusal6(ip: IPv6Address) -> str | None:
-    inner = _embedded(ip)
-    if inner is not None:
-        reason = _refusal4(inner)
-        if reason is not None:
-            return f"{reason} ({inner} inside {ip})"
-        # A 6to4 relay or translator may forward it: no worse than the public IPv4 address within.
-        return None
     for network, reason in _IPV6:
         if ip in network:
             return reason

@@ -1,36 +1,50 @@
 """Headers: what is sent with every request, and answers' headers fit to be stored and shown."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
+from crawler import credentials
 from crawler.config import CrawlConfig
 from crawler.transport.coding import OFFERED_CODINGS
 
-__all__ = ["CONTROLS", "clean_headers", "content_encoding", "request_headers", "with_headers"]
+__all__ = [
+    "CONTROLS",
+    "MAX_HEAD_CHARS",
+    "MOST_INTERIM_ANSWERS",
+    "clean_headers",
+    "content_encoding",
+    "is_clear_redirect",
+    "is_too_much",
+    "request_headers",
+]
 
 _ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+MOST_INTERIM_ANSWERS = 16
+"""Answers 100 to 199 before the real one, more of which are a trap. Honest servers send one or two."""
 
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 """C0 without blanks, DEL and C1: whatever could move a terminal's cursor or break a line-based log."""
 
+MAX_HEAD_CHARS = 1_048_576
+"""Longest headers of an answer, all together: sixteen of the longest that one may be."""
+
+_UNCLEAR = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BLANKS = re.compile(r"[\t-\r ]+")
 
 
 def request_headers(config: CrawlConfig) -> dict[str, str]:
-    """Headers of every request: the defaults, then the configuration's, which win whatever their case."""
+    """Headers of every request: the defaults, then the configuration's, which win whatever their case.
+
+    Of the configuration's only those that every server may see (`crawler.credentials`): a transport does not know
+    whom the others are for.
+    """
     merged = {"user-agent": ("User-Agent", config.user_agent)}
     merged["accept"] = ("Accept", _ACCEPT)
     merged["accept-encoding"] = ("Accept-Encoding", OFFERED_CODINGS)
-    for name, value in config.headers:
-        merged[name.lower()] = (name, value)
+    for name, value in credentials.anywhere(config.headers):
+        merged[name.strip().lower()] = (name.strip(), value.strip())
     return dict(merged.values())
-
-
-def with_headers(common: Mapping[str, str], extra: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """`common` with the pairs of `extra` added; a name that both have is taken from `extra`."""
-    added = dict(extra)
-    replaced = {name.lower() for name in added}
-    return {name: value for name, value in common.items() if name.lower() not in replaced} | added
 
 
 def clean_headers(pairs: Iterable[tuple[str, str]], codec: str, errors: str = "strict") -> tuple[tuple[str, str], ...]:
@@ -46,12 +60,32 @@ def clean_headers(pairs: Iterable[tuple[str, str]], codec: str, errors: str = "s
 
 
 def _cleaned(name: str, value: str, codec: str, errors: str) -> tuple[str, str]:
+    return name.lower(), _BLANKS.sub(" ", CONTROLS.sub("", _text(value, codec, errors))).strip()
+
+
+def _text(value: str, codec: str, errors: str) -> str:
     raw = value.encode(codec, errors)
     try:
-        text = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return name.lower(), _BLANKS.sub(" ", CONTROLS.sub("", text)).strip()
+        return raw.decode("latin-1")
+
+
+def is_clear_redirect(pairs: Iterable[tuple[str, str]], codec: str, errors: str = "strict") -> bool:
+    """Whether every Location came without control characters, line breaks and tabs among them.
+
+    One that has some would lead somewhere else without them than with them, so it leads nowhere. `pairs`, `codec` and
+    `errors` as for `clean_headers`.
+    """
+    return not any(
+        name.lower() == "location" and _UNCLEAR.search(_text(value, codec, errors).strip(" \t"))
+        for name, value in pairs
+    )
+
+
+def is_too_much(headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether an answer's headers together are longer than `MAX_HEAD_CHARS`."""
+    return sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_CHARS
 
 
 def content_encoding(headers: Iterable[tuple[str, str]]) -> str:

@@ -2,8 +2,7 @@
 
 It keeps the promises of `crawler.transport.base`, with a few differences that come from the libraries below. The
 deadline begins when a thread takes the request up. Characters that RFC 3986 does not allow in a URL (`|`, `{`) are
-sent percent-encoded. http.client takes headers that break off as complete, so that a connection closed in the middle
-of the headers looks like an empty page; and it cannot tell broken chunks (`protocol`) from missing ones (`incomplete`).
+sent percent-encoded. http.client cannot tell broken chunks (`protocol`) from missing ones (`incomplete`).
 """
 
 import asyncio
@@ -14,7 +13,7 @@ import queue
 import ssl
 import threading
 import time
-from http.cookiejar import DefaultCookiePolicy
+from functools import cached_property
 from typing import Any
 
 import requests
@@ -28,11 +27,21 @@ from crawler.config import CrawlConfig
 from crawler.model import Failure
 from crawler.transport.base import FetchRequest, FetchResult, is_redirect
 from crawler.transport.body import Body
+from crawler.transport.budget import ByteBudget
 from crawler.transport.coding import PIECE_BYTES, CodingError
 from crawler.transport.failures import one_line, tls_failure
 from crawler.transport.guard import AddressGuard
-from crawler.transport.headers import clean_headers, content_encoding, request_headers
-from crawler.transport.requests_connections import CURRENT, Adapter, Attempt
+from crawler.transport.headers import (
+    MAX_HEAD_CHARS,
+    clean_headers,
+    content_encoding,
+    is_clear_redirect,
+    is_too_much,
+    request_headers,
+)
+from crawler.transport.requests_connections import CURRENT, Adapter, Attempt, NoCookies
+from crawler.transport.requests_response import HeadError
+from crawler.transport.tls import tls_context
 
 __all__ = ["RequestsTransport"]
 
@@ -50,13 +59,21 @@ class RequestsTransport:
 
     The threads are daemons: a program that ends does not wait for them. Each has a Session of its own; all share one
     pool of connections. State: the list of threads and whether it is closed, written by the event loop's thread only.
+
+    `budget` is for the bytes of bodies under way; by default one of its own. While a download waits for room there its
+    deadline waits too, and the server is held back by its socket. Raises `ConfigError` for a `ca_bundle` of no use.
     """
 
-    def __init__(self, config: CrawlConfig) -> None:
+    def __init__(self, config: CrawlConfig, budget: ByteBudget | None = None) -> None:
+        self._budget = budget or ByteBudget(config.bytes_in_flight)
         self._most_threads = config.concurrency
-        self._guard = AddressGuard(allow_private=config.allow_private)
+        self._guard = AddressGuard(config.allow_private)
         self._headers = {name: value.encode() for name, value in request_headers(config).items()}
-        self._adapter = Adapter(hosts=config.concurrency, per_host=config.per_host + 1)
+        self._insecure = config.insecure
+        self._ca_bundle = config.ca_bundle
+        if config.ca_bundle is not None:
+            _ = self._tls  # now, not at the first page
+        self._adapter = Adapter(hosts=config.concurrency, per_host=config.per_host + 1, tls=lambda: self._tls)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
@@ -67,7 +84,8 @@ class RequestsTransport:
         """Ask once. See `crawler.transport.base` for what is promised."""
         if self._closed:
             return _CLOSED
-        job = _Job(request, self._guard, asyncio.get_running_loop())
+        share = self._budget.share()
+        job = _Job(request, Attempt(self._guard, share), asyncio.get_running_loop())
         self._under_way.add(job)
         self._jobs.put(job)
         if not self._idle.acquire(blocking=False) and len(self._threads) < self._most_threads:
@@ -80,6 +98,12 @@ class RequestsTransport:
         finally:
             self._under_way.discard(job)
             job.stop()
+            share.release()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # 50 ms, and many crawls need none.
+        return tls_context(insecure=self._insecure, ca_bundle=self._ca_bundle)
 
     async def address(self, url: str) -> str | None:
         """Not told before the first answer: a look-up of its own would cost a thread."""
@@ -102,7 +126,7 @@ class RequestsTransport:
         session = _Session()
         session.trust_env = False
         session.headers = CaseInsensitiveDict(self._headers)
-        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        session.cookies = NoCookies()
         session.mount("http://", self._adapter)
         session.mount("https://", self._adapter)
         while (job := self._jobs.get()) is not None:
@@ -114,6 +138,7 @@ class RequestsTransport:
                 job.attempt.detach()
             self._idle.release()
             job.deliver(result)
+            del job, result  # a thread that waits for the next job must not keep the body
 
 
 def _join(threads: list[threading.Thread], patience_s: float) -> None:
@@ -128,9 +153,9 @@ _CLOSED = Failure("connect", "this transport is closed", retryable=True)
 class _Job:
     """One fetch on its way through a thread. All methods but `begin` and `deliver` run in the event loop's thread."""
 
-    def __init__(self, request: FetchRequest, guard: AddressGuard, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, request: FetchRequest, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> None:
         self.request = request
-        self.attempt = Attempt(guard)
+        self.attempt = attempt
         self.result: asyncio.Future[FetchResult | Failure] = loop.create_future()
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
@@ -153,6 +178,10 @@ class _Job:
             self._timer = self._loop.call_later(self.request.timeout_s, self._expire)
 
     def _expire(self) -> None:
+        left_s = self.attempt.remaining_s()
+        if left_s > 0:  # it has waited for room, and may do so still
+            self._timer = self._loop.call_later(left_s, self._expire)
+            return
         self.settle(self.attempt.timeout(self.request))
         self.stop()
 
@@ -193,7 +222,8 @@ def _fetch(session: requests.Session, request: FetchRequest, attempt: Attempt) -
 def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult:
     attempt.reused = True
     started = time.perf_counter()
-    own = {name: value.encode() for name, value in request.headers}
+    # Blanks around a value are not part of it (RFC 9110 §5.5), but requests would refuse it, and quote it.
+    own = {name.strip(): value.strip().encode() for name, value in request.headers}
     prepared = session.prepare_request(requests.Request("GET", request.url, headers=own))
     prepared.url = request.url  # as little rewriting as possible: the normal form is not ours to change
     response = session.send(prepared, stream=True, timeout=attempt.left_s(), allow_redirects=False, proxies={})
@@ -202,9 +232,13 @@ def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt
     try:
         raw = response.raw
         if response.status_code < 200:
-            raise http.client.BadStatusLine(f"status {response.status_code} without having been asked for")
+            raise HeadError(f"status {response.status_code} without having been asked for")
         headers = clean_headers(raw.headers.iteritems(), "latin-1")
+        if is_too_much(headers):
+            raise HeadError(f"headers of more than {MAX_HEAD_CHARS:,} characters")
         redirect = is_redirect(response.status_code, headers)
+        if redirect and not is_clear_redirect(raw.headers.iteritems(), "latin-1"):
+            raise HeadError("control characters in Location")
         body = Body("" if redirect else content_encoding(headers), request.max_body_bytes)
         if not redirect or raw.length_remaining == 0:
             _read_all(raw, body, attempt)
@@ -218,7 +252,9 @@ def _read_all(raw: urllib3.BaseHTTPResponse, body: Body, attempt: Attempt) -> No
     reads = received = 0
     while chunk := raw.read1(PIECE_BYTES, decode_content=False):
         attempt.left_s()
-        if not body.feed(chunk):
+        for size in body.feed(chunk):
+            attempt.wait_for_room(len(body) + size)
+        if body.full:
             return
         reads += 1
         received += len(chunk)
@@ -244,6 +280,8 @@ def _failure(error: Exception, attempt: Attempt, request: FetchRequest) -> Failu
                 return Failure("incomplete", one_line(str(cause)), retryable=True)
             case ConnectionError() if not isinstance(cause, requests.RequestException):
                 return Failure("reset", cause.strerror or str(cause), retryable=True)
+            case HeadError():
+                return Failure("protocol", str(cause), retryable=False)
             case http.client.HTTPException():
                 return Failure("protocol", one_line(f"{type(cause).__name__}: {cause}"), retryable=False)
     if not isinstance(error, OSError | urllib3.exceptions.HTTPError):

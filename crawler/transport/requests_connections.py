@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from functools import cached_property
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -19,26 +19,30 @@ import urllib3.connection
 
 from crawler.model import Failure
 from crawler.transport.base import FetchRequest
+from crawler.transport.budget import Share
 from crawler.transport.failures import connect_failure, dns_failure
 from crawler.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
-from crawler.transport.tls import tls_context
+from crawler.transport.requests_response import StrictResponse
 
-__all__ = ["CURRENT", "Adapter", "Attempt"]
+__all__ = ["CURRENT", "Adapter", "Attempt", "NoCookies"]
 
 
 class Attempt:
     """What one fetch found out on its way, and the means to end it from outside.
 
-    Written by its thread; `abort` alone may be called from another one, and the lock is for that.
+    Written by its thread; `abort` and `remaining_s` alone may be called from another one, and the lock is for that.
     """
 
-    def __init__(self, guard: AddressGuard) -> None:
+    def __init__(self, guard: AddressGuard, share: Share) -> None:
         self.deadline = 0.0
         self.address: str | None = None
         self.answered = False
         self.reused = True  # until a new connection is made
         self.failure: Failure | None = None
         self._guard = guard
+        self._share = share
+        self._woken = threading.Event()
+        self._waits_since: float | None = None
         self._lock = threading.Lock()
         self._aborted = False
         self._wire: socket.socket | None = None
@@ -49,6 +53,26 @@ class Attempt:
         if left_s <= 0 or self._aborted:
             raise TimeoutError("the deadline has passed")
         return left_s
+
+    def remaining_s(self) -> float:
+        """The same from outside, at any time; it may be negative. The clock stands while the fetch waits for room."""
+        with self._lock:
+            now = time.monotonic() if self._waits_since is None else self._waits_since
+            return self.deadline - now
+
+    def wait_for_room(self, total: int) -> None:
+        """Wait until the body may be `total` bytes long. Raises TimeoutError if the fetch was ended meanwhile."""
+        while not self._share.grow(total):
+            self._woken.clear()
+            self.left_s()
+            began = time.monotonic()
+            with self._lock:
+                self._waits_since = began
+            self._share.room_in_thread(self._woken)
+            with self._lock:
+                self.deadline += time.monotonic() - began
+                self._waits_since = None
+            self.left_s()
 
     def timeout(self, request: FetchRequest) -> Failure:
         """The failure of a fetch that took too long."""
@@ -86,6 +110,7 @@ class Attempt:
         """End it now: whatever the thread waits for on the connection fails at once."""
         with self._lock:
             self._aborted = True
+            self._woken.set()
             if self._wire is not None:
                 with contextlib.suppress(OSError):
                     self._wire.shutdown(socket.SHUT_RDWR)
@@ -145,6 +170,8 @@ CURRENT = _Current()
 class _HTTPConnection(urllib3.connection.HTTPConnection):
     """Connects through the attempt, and tells it when it is used again."""
 
+    response_class = StrictResponse
+
     def _new_conn(self) -> socket.socket:
         return CURRENT.attempt.connect(self._dns_host, self.port or self.default_port)
 
@@ -156,6 +183,10 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
 class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
     """The same with TLS."""
 
+    def connect(self) -> None:
+        super().connect()
+        self.is_verified = True  # as far as was asked for: urllib3 would warn at every request
+
 
 class _HTTPPool(urllib3.HTTPConnectionPool):
     ConnectionCls = _HTTPConnection
@@ -165,16 +196,26 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection
 
 
-class Adapter(requests.adapters.HTTPAdapter):
-    """Pools for `hosts` hosts with `per_host` idle connections each, made of the classes above."""
+class NoCookies(requests.cookies.RequestsCookieJar):
+    """Takes no cookie and gives none: those of a crawl are kept above the transports."""
 
-    def __init__(self, *, hosts: int, per_host: int) -> None:
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Leave them."""
+
+    def add_cookie_header(self, request: Any) -> None:
+        """Add none."""
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """Pools for `hosts` hosts with `per_host` idle connections each, made of the classes above.
+
+    `tls` gives the context of all of them.
+    """
+
+    def __init__(self, *, hosts: int, per_host: int, tls: Callable[[], ssl.SSLContext]) -> None:
         super().__init__(pool_connections=hosts, pool_maxsize=per_host)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return tls_context()  # 50 ms, and many crawls need none
+        self._tls = tls
 
     def build_connection_pool_key_attributes(
         self, request: requests.PreparedRequest, verify: Any, cert: Any = None
@@ -182,8 +223,18 @@ class Adapter(requests.adapters.HTTPAdapter):
         """Use the context that all transports share."""
         host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
         if host["scheme"] == "https":
-            pool["ssl_context"] = self._tls
+            pool["ssl_context"] = self._tls()
+            # urllib3 sets the context to what stands here.
+            pool["cert_reqs"] = "CERT_NONE" if self._tls().verify_mode == ssl.CERT_NONE else "CERT_REQUIRED"
         return host, pool
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Build the answer without a look at its cookies: http.cookiejar warns, with a traceback, of broken ones."""
+        original, resp._original_response = resp._original_response, None  # noqa: SLF001 - where requests looks
+        try:
+            return super().build_response(req, resp)
+        finally:
+            resp._original_response = original  # noqa: SLF001
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Load no other authorities: the context has them."""

@@ -157,8 +157,9 @@ def plain_crawl(site, rng):
         headers = dict(answer.headers)
         if answer.cut:
             ends[url] = "failed: incomplete"
-        elif "Location" in headers:
-            to = normal(ada_url.join_url(url, headers["Location"]))
+        elif "Location" in headers or b'http-equiv="refresh"' in answer.body:
+            location = headers.get("Location") or re.search(rb"url=([^\"]+)", answer.body)[1].decode()
+            to = normal(ada_url.join_url(url, location))
             looped = to == url or to in chain
             ends[url] = "failed: redirects" if looped else "redirected"
             if not looped:
@@ -189,8 +190,6 @@ def links_of(site, url):
     for element in tree.xpath("//link[@href]"):
         if element.get("rel") in {"next", "prev", "canonical", "alternate"}:
             found.append((element.get("href"), ""))
-    for content in tree.xpath("//meta[@http-equiv='refresh']/@content"):
-        found.append((content.partition("url=")[2], ""))
     links = []
     for href, rel in found:
         with contextlib.suppress(ValueError):

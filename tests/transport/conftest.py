@@ -27,8 +27,8 @@ async def make(kind):
     """Makes transports that may connect to loopback unless told otherwise, and closes them."""
     made = []
 
-    def make(**changes):
-        made.append(TRANSPORTS[kind](settings(**changes)))
+    def make(budget=None, **changes):
+        made.append(TRANSPORTS[kind](settings(**changes), budget))
         return made[-1]
 
     yield make

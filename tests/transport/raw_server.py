@@ -13,10 +13,11 @@ DATA = Path(__file__).parent / "data"
 class RawServer:
     """Does to each connection what `behaviour` says, then closes it. Counts connections and keeps request heads."""
 
-    def __init__(self, behaviour, *, certificate=None, address="127.0.0.1"):
+    def __init__(self, behaviour, *, certificate=None, address="127.0.0.1", port=0):
         self._behaviour = behaviour
         self._certificate = certificate
         self._address = address
+        self.port = port
         self._tasks = set()
         self.connections = 0
         self.heads = []
@@ -26,7 +27,7 @@ class RawServer:
         if self._certificate:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(DATA / f"{self._certificate}.pem")
-        self._server = await asyncio.start_server(self._serve, self._address, 0, ssl=context)
+        self._server = await asyncio.start_server(self._serve, self._address, self.port, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

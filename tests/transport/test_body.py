@@ -32,12 +32,21 @@ ENCODERS = {
 }
 
 
+def feed(body, chunk):
+    """Take a chunk with all its steps; whether more is wanted."""
+    before = len(body)
+    sizes = list(body.feed(chunk))
+    assert sum(sizes) == len(body) - before
+    assert all(sizes) or not chunk
+    return not body.full
+
+
 def read(encoding, wire, limit=10_000_000, step=None):
     """Feed `wire` in steps; the decoded bytes and whether they are truncated."""
     body = Body(encoding, limit)
     step = step or max(1, len(wire))
     for start in range(0, len(wire), step):
-        if not body.feed(wire[start : start + step]):
+        if not feed(body, wire[start : start + step]):
             break
     return body.finish(), body.truncated
 
@@ -150,10 +159,28 @@ def test_a_stream_that_decodes_to_nothing_is_not_read_for_ever():
     empty_stored_block = b"\0\0\0\xff\xff"
     body = Body("deflate", 10_000)
     fed = 0
-    while body.feed(empty_stored_block * 1000):
+    while feed(body, empty_stored_block * 1000):
         fed += 5000
         assert fed < 1_000_000
     assert (body.finish(), body.truncated) == (b"", True)
+
+
+def test_nothing_more_is_decoded_when_an_inner_layer_wants_no_more():
+    stored_nothing = b"\0\0\0\xff\xff" * 2_000_000
+    body = Body("deflate, gzip", 10_000)
+    outer = body._layers[0]
+    pieces = []
+
+    class Watched:
+        def decode(self, data):
+            for piece in outer.decode(data):
+                pieces.append(piece)
+                yield piece
+
+    body._layers[0] = Watched()
+    assert not feed(body, gzip.compress(stored_nothing))
+    assert body.truncated
+    assert 1 <= len(pieces) <= 3
 
 
 def test_a_body_of_exactly_the_cap_is_whole_and_one_byte_more_is_not():
@@ -167,7 +194,7 @@ def test_no_bytes_raise_anything_but_a_coding_error(encoding, chunks):
     body = Body(encoding, 500)
     try:
         for chunk in chunks:
-            if not body.feed(chunk):
+            if not feed(body, chunk):
                 break
         assert len(body.finish()) <= 500
     except CodingError:

@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 
+from crawler.model import Failure
 from crawler.transport.failures import connect_failure, dns_failure, one_line, tls_failure
 
 
@@ -34,8 +35,32 @@ def test_a_name_that_does_not_exist_is_not_asked_for_again_and_a_passing_failure
 def test_a_tls_failure_names_the_reason():
     error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:992)")
     error.reason = "WRONG_VERSION_NUMBER"
-    assert tls_failure(error).detail == "wrong version number"
+    assert tls_failure(error) == Failure("tls: wrong version number", "wrong version number", retryable=False)
     assert tls_failure(ssl.SSLEOFError(8, "EOF occurred")).retryable
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind"),
+    [
+        (10, "certificate has expired", "tls: expired"),
+        (9, "certificate is not yet valid", "tls: not yet valid"),
+        (18, "self-signed certificate", "tls: self-signed"),
+        (19, "self-signed certificate in certificate chain", "tls: unknown issuer"),
+        (20, "unable to get local issuer certificate", "tls: unknown issuer"),
+        (21, "unable to verify the first certificate", "tls: unknown issuer"),
+        (62, "Hostname mismatch, certificate is not valid for 'a.example'.", "tls: wrong name"),
+        (64, "IP address mismatch, certificate is not valid for '1.2.3.4'.", "tls: wrong name"),
+        (23, "Certificate revoked", "tls: certificate revoked"),
+    ],
+)
+def test_a_certificate_that_was_not_verified_has_a_short_name_and_its_whole_message(code, message, kind):
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.reason, error.verify_code, error.verify_message = "CERTIFICATE_VERIFY_FAILED", code, message
+    assert tls_failure(error) == Failure(kind, message, retryable=False)
+
+
+def test_a_tls_failure_without_a_reason_has_a_name_as_well():
+    assert tls_failure(OSError("what\nnow")) == Failure("tls: broken", "what now", retryable=False)
 
 
 def test_a_librarys_message_becomes_one_short_line():

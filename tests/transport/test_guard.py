@@ -78,19 +78,58 @@ ALLOWED = [
 
 @pytest.mark.parametrize(("address", "reason"), REFUSED)
 def test_an_address_off_the_public_internet_is_refused_with_its_reason(address, reason):
-    refusal = AddressGuard(allow_private=False).refuses(address)
+    refusal = AddressGuard(False).refuses(address)
     assert refusal is not None
     assert refusal.startswith(reason)
 
 
 @pytest.mark.parametrize("address", ALLOWED)
 def test_a_public_address_passes(address):
-    assert AddressGuard(allow_private=False).refuses(address) is None
+    assert AddressGuard(False).refuses(address) is None
 
 
 @pytest.mark.parametrize("address", [address for address, _ in REFUSED])
 def test_allow_private_opens_everything(address):
-    assert AddressGuard(allow_private=True).refuses(address) is None
+    assert AddressGuard(True).refuses(address) is None
+
+
+NETWORKS = ("10.1.0.0/16", "127.0.0.2", "fd00::/8", "fe80::/10", "64:ff9b::/96", "2002::/16", "::/96")
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("10.1.2.3", None),
+        ("10.2.0.1", "private"),
+        ("127.0.0.2", None),
+        ("127.0.0.1", "loopback"),
+        ("169.254.169.254", "link-local"),
+        ("fd12::1", None),
+        ("fe80::1%eth0", None),
+        ("fc00::1", "unique local"),
+        # An address with an IPv4 address inside leads there, so that one decides, whatever network holds the outer one.
+        ("::ffff:10.1.2.3", None),
+        ("::ffff:10.2.0.1", "private address (10.2.0.1 inside"),
+        ("64:ff9b::10.1.2.3", None),
+        ("64:ff9b::127.0.0.1", "loopback address (127.0.0.1 inside"),
+        ("2002:a01:203::1", None),
+        ("2002:a02:1::1", "private address (10.2.0.1 inside"),
+        ("::127.0.0.1", "loopback"),
+        ("::1", None),
+        ("8.8.8.8", None),
+        ("::ffff:8.8.8.8", None),
+        ("2606:4700:4700::1111", None),
+        ("10.1.2", "not an IP"),
+    ],
+)
+def test_networks_open_their_own_addresses_and_no_other(address, reason):
+    refusal = AddressGuard(NETWORKS).refuses(address)
+    assert refusal is None if reason is None else refusal is not None and refusal.startswith(reason)
+
+
+@pytest.mark.parametrize(("address", "reason"), REFUSED)
+def test_no_network_opens_nothing(address, reason):
+    assert AddressGuard(()).refuses(address) == AddressGuard().refuses(address) is not None
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from crawler.config import CrawlConfig
-from crawler.transport.headers import clean_headers, content_encoding, request_headers, with_headers
+from crawler.transport.headers import clean_headers, content_encoding, is_clear_redirect, request_headers
 
 
 @pytest.mark.parametrize(
@@ -28,17 +28,45 @@ def test_header_values_come_out_without_controls_and_surrogates(raw, clean, code
 
 
 def test_configured_headers_win_over_defaults_whatever_their_case(tmp_path):
-    config = CrawlConfig(job=tmp_path, user_agent="me/1", headers=(("ACCEPT", "text/plain"), ("X-Key", "1")))
+    config = CrawlConfig(job=tmp_path, user_agent="me/1", headers=((" ACCEPT", " text/plain "), ("DNT", "1")))
     headers = request_headers(config)
     assert headers["User-Agent"] == "me/1"
     assert headers["ACCEPT"] == "text/plain"
-    assert headers["X-Key"] == "1"
+    assert headers["DNT"] == "1"
     assert headers["Accept-Encoding"] == "gzip, deflate, br, zstd"
     assert len(headers) == 4
 
 
-def test_a_requests_own_headers_replace_common_ones_whatever_their_case():
-    assert with_headers({"Accept": "a", "X": "1"}, [("accept", "b"), ("Y", "2")]) == {"X": "1", "accept": "b", "Y": "2"}
+def test_headers_that_may_be_secret_are_not_for_every_server(tmp_path):
+    secret = (("Authorization", "Basic c2VjcmV0"), ("cookie", "a=secret"), ("X-Api-Key", "secret"), ("Host", "a"))
+    headers = request_headers(CrawlConfig(job=tmp_path, headers=secret))
+    assert set(headers) == {"User-Agent", "Accept", "Accept-Encoding"}
+    assert "secret" not in str(headers)
+
+
+@pytest.mark.parametrize(
+    ("location", "clear"),
+    [
+        (b"/a", True),
+        (b" /a \t", True),
+        (b"/a b", True),
+        ("/\u00c0\u20ac".encode(), True),
+        ("/caf\u00e9".encode("latin-1"), True),
+        (b"/a\tb", False),
+        (b"/a\r\n /b", False),
+        (b"/a\rb", False),
+        (b"/a\0b", False),
+        (b"/a\x1b[2J", False),
+        (b"/a\x7f", False),
+        (b"/a\x93b", False),
+        ("/a\u009bb".encode(), False),
+    ],
+)
+@pytest.mark.parametrize(("codec", "errors"), [("utf-8", "surrogateescape"), ("latin-1", "strict")])
+def test_a_location_with_control_characters_is_not_clear(location, clear, codec, errors):
+    value = location.decode(codec, errors)
+    assert is_clear_redirect([("X", "\0"), ("LocaTion", value)], codec, errors) is clear
+    assert is_clear_redirect([("Location", "/a"), ("location", value)], codec, errors) is clear
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from crawler.model import Failure
 from crawler.transport.base import FetchRequest, FetchResult
 from crawler.transport.coding import zstd
 from tests.transport.conftest import TRANSPORTS, settings
-from tests.transport.raw_server import DATA, RawServer, chunked, page, reset, says
+from tests.transport.raw_server import RawServer, chunked, page, reset, says
 
 CAP = 50_000
 HTML = b"<html>" + b"<p>some text</p>" * 1000
@@ -57,23 +57,35 @@ async def test_the_connection_is_used_again(transport):
 
 
 async def test_the_headers_sent_are_the_configured_ones_and_no_cookie_comes_back(make):
-    transport = make(user_agent="bot/1 (+http://b\u00fc.example/)", headers=(("X-Key", "k"), ("accept", "text/html")))
+    headers = (("X-Key", "secret"), ("Authorization", "Basic c2VjcmV0"), ("accept", " text/html "), ("DNT", "1"))
+    transport = make(user_agent="bot/1 (+http://b\u00fc.example/)", headers=headers)
     answers = says(page(b"", b"Set-Cookie: a=b; Path=/"), page(b""))
     async with RawServer(answers) as server:
         await transport.fetch(request(server))
-        await transport.fetch(request(server, headers=(("Accept", "text/plain"), ("If-None-Match", '"x"'))))
+        await transport.fetch(request(server, headers=(("Accept", "text/plain"), ("X-Key", " k "))))
     first, second = (head.decode().split("\r\n") for head in server.heads)
     assert first[0] == "GET / HTTP/1.1"
     names = [line.partition(":")[0].lower() for line in first[1:] if line]
     assert sorted(names) == sorted(set(names))
-    assert set(names) - {"connection"} == {"host", "user-agent", "accept", "accept-encoding", "x-key"}
+    assert set(names) - {"connection"} == {"host", "user-agent", "accept", "accept-encoding", "dnt"}
     assert f"Host: 127.0.0.1:{server.port}" in first
     assert "User-Agent: bot/1 (+http://b\u00fc.example/)" in first
     assert "accept: text/html" in first
     assert "Accept: text/plain" in second
     assert "accept: text/html" not in second
-    assert 'If-None-Match: "x"' in second
+    assert "x-key: k" in [line.lower().replace("  ", " ").rstrip() for line in second]
     assert not any(line.lower().startswith("cookie") for line in second)
+
+
+async def test_secrets_are_sent_with_the_requests_that_have_them_and_with_no_other(make):
+    transport = make(headers=(("Authorization", "configured"),))
+    secrets = (("Authorization", "Bearer t"), ("Cookie", "a=b; c=d"), ("X-Api-Key", "k"))
+    async with RawServer(says(page(), page())) as server:
+        await transport.fetch(request(server, headers=secrets))
+        await transport.fetch(request(server))
+    first, second = (head.decode().lower().split("\r\n") for head in server.heads)
+    assert {"authorization: bearer t", "cookie: a=b; c=d", "x-api-key: k"} <= set(first)
+    assert not [line for line in second if line.startswith(("authorization", "cookie", "x-api-key"))]
 
 
 @pytest.mark.parametrize(
@@ -267,35 +279,6 @@ async def test_a_truncated_gzip_is_marked_never_silently_complete(transport):
     assert HTML.startswith(result.body)
 
 
-async def test_more_body_than_promised_does_not_become_the_next_answer(transport, kind):
-    async def poison(server, reader, writer):
-        while True:
-            path = (await server.head(reader)).split(b" ")[1]
-            writer.write(page(path) + page(b"poison"))
-            await writer.drain()
-
-    async with RawServer(poison) as server:
-        for path in ("/1", "/2", "/3"):
-            assert (await transport.fetch(request(server, path))).body == path.encode()
-        # http.client throws away what it has read too much, so that its connection is clean again.
-        assert server.connections == 3 or kind == "requests"
-
-
-async def test_an_answer_that_nobody_asked_for_does_not_become_the_next_answer(transport):
-    async def poison(server, reader, writer):
-        path = (await server.head(reader)).split(b" ")[1]
-        writer.write(page(path))
-        await asyncio.sleep(0.02)  # the connection lies idle in the pool by now
-        writer.write(page(b"poison"))
-        await until_closed(reader)
-
-    async with RawServer(poison) as server:
-        for path in ("/1", "/2", "/3"):
-            assert (await transport.fetch(request(server, path))).body == path.encode()
-            await asyncio.sleep(0.05)
-        assert server.connections == 3
-
-
 async def test_a_cut_bodys_connection_is_not_used_again(transport):
     async def long(server, reader, writer):
         path = (await server.head(reader)).split(b" ")[1]
@@ -439,7 +422,7 @@ async def test_a_tls_handshake_that_never_comes_ends_at_the_deadline(transport):
         started = time.perf_counter()
         failure = await transport.fetch(request(server, scheme="https", timeout_s=1.0))
         assert time.perf_counter() - started < 5
-    assert failure.kind in {"timeout", "tls"}
+    assert failure.kind == "timeout" or failure.kind.startswith("tls: ")
 
 
 async def test_a_cancelled_fetch_ends_at_once_and_its_connection_too(transport):
@@ -472,76 +455,6 @@ async def test_slow_servers_do_not_slow_others(make):
         for task in stuck:
             task.cancel()
         await asyncio.gather(*stuck, return_exceptions=True)
-
-
-# --- addresses -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "a.localhost", "0x7f.1", "2130706433", "127.1", "0.0.0.0", "[::ffff:127.0.0.1]"]
-)
-async def test_not_a_packet_goes_to_a_private_address(make, host):
-    transport = make(allow_private=False)
-    async with RawServer(says(page())) as server:
-        failure = await transport.fetch(request(server, host=host))
-        await asyncio.sleep(0.02)
-        assert server.connections == 0
-    assert isinstance(failure, Failure)
-    assert not failure.retryable
-    if host in {"0x7f.1", "2130706433", "127.1"}:
-        # No normal form: aiohttp and c-ares turn some of them down before a socket is asked for.
-        assert failure.kind in {"private-address", "protocol", "dns"}
-    else:
-        assert failure.kind == "private-address"
-        assert failure.detail.startswith(("loopback address", "unspecified address"))
-
-
-async def test_not_a_packet_goes_to_the_ipv6_loopback(make):
-    transport = make(allow_private=False)
-    try:
-        server = await RawServer(says(page()), address="::1").__aenter__()
-    except OSError:
-        pytest.skip("no IPv6 here")
-    failure = await transport.fetch(request(server, host="[::1]"))
-    assert (failure.kind, server.connections) == ("private-address", 0)
-    await server.__aexit__()
-
-
-async def test_the_guard_holds_for_tls_as_well(make):
-    transport = make(allow_private=False)
-    async with RawServer(says(page()), certificate="self") as server:
-        failure = await transport.fetch(request(server, host="localhost", scheme="https"))
-        await asyncio.sleep(0.02)
-        assert (failure.kind, server.connections) == ("private-address", 0)
-
-
-# --- TLS -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("certificate", "reason"), [("expired", "expired"), ("wrong", "mismatch"), ("self", "self"), (None, "version")]
-)
-async def test_tls_that_cannot_be_trusted_is_refused_with_the_reason(make, monkeypatch, certificate, reason):
-    monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "ca.pem"))
-    transport = make()
-    async with RawServer(says(page()), certificate=certificate) as server:
-        if certificate is None:
-            server._behaviour = says(b"HTTP/1.1 400 plain HTTP\r\n\r\n", end="close")
-            server.head = lambda reader: reader.read(1)
-        failure = await transport.fetch(request(server, host="localhost", scheme="https"))
-    assert (failure.kind, failure.retryable) == ("tls", False)
-    assert reason in failure.detail.lower()
-    assert not server.heads
-
-
-async def test_tls_that_can_be_trusted_works_and_is_kept(make, monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", str(DATA / "ca.pem"))
-    transport = make()
-    async with RawServer(says(page(b"1"), page(b"2")), certificate="good") as server:
-        for body in (b"1", b"2"):
-            result = await transport.fetch(request(server, host="localhost", scheme="https"))
-            assert (result.body, result.address) == (body, "127.0.0.1")
-        assert server.connections == 1
 
 
 # --- the ends of things ----------------------------------------------------------------------------------------------

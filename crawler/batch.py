@@ -1,0 +1,41 @@
+"""Pages on their way to a parser: what the pool keeps of each, and what travels together."""
+
+import msgspec
+from msgspec import Struct
+
+from crawler.model import Page
+
+__all__ = ["Batch", "Item", "item_of"]
+
+
+class Item(Struct, frozen=True):
+    """A page in the pool: what its `Done` needs if it fails here, and its msgpack."""
+
+    key: bytes
+    status: int
+    body_bytes: int
+    size: int
+    raw: msgspec.Raw
+
+
+class Batch(Struct, frozen=True):
+    """Pages that go to a parser together. `retried`: one page, on its own because a parser died over its batch."""
+
+    items: list[Item]
+    retried: bool = False
+
+
+def item_of(page: Page, encoder: msgspec.msgpack.Encoder) -> Item:
+    """Encode a page for its way to a parser."""
+    try:
+        raw = encoder.encode(page)
+    except UnicodeEncodeError:
+        # Header values are the only text here that came from the net as it was.
+        headers = tuple((_scalar(name), _scalar(value)) for name, value in page.headers)
+        raw = encoder.encode(msgspec.structs.replace(page, headers=headers))
+    return Item(page.key, page.status, page.body_bytes, len(raw), msgspec.Raw(raw))
+
+
+def _scalar(text: str) -> str:
+    """Return `text` with lone surrogates replaced, which UTF-8 cannot hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,93 @@
+"""The 46 rows of the hostile web: each behaviour of the registry, crawled beside healthy hosts.
+
+One crawl for the behaviours of a row that want the same settings. `-k row04` runs a row, `-k gzip_bomb` the crawl that
+begins with that behaviour.
+"""
+
+import traceback
+from collections import defaultdict
+
+import pytest
+
+from tests.hostile.registry import ROWS, Behaviour, behaviours
+from tests.hostile.run import MEMORY_BYTES, Evidence, matches, run_crawl
+from tests.hostile.server import HostileProcess
+
+HEALTHY_FACTOR, HEALTHY_ROOM_S = 4, 6
+MOST_SHOWN = 12
+
+
+def crawls() -> list:
+    """Behaviours that share a crawl, with the transport: parameters for pytest."""
+    groups: dict[tuple, list[Behaviour]] = defaultdict(list)
+    for one in behaviours():
+        apart = one.name if one.parse or one.names else ""
+        for transport in ("aiohttp", "requests") if one.both else ("aiohttp",):
+            groups[one.row, transport, repr(sorted(one.settings.items())), apart].append(one)
+    return [
+        pytest.param(tuple(group), key[1], id=f"row{key[0]:02}-{group[0].name}-{key[1]}")
+        for key, group in groups.items()
+    ]
+
+
+def test_every_row_is_there():
+    assert {one.row for one in behaviours()} == set(range(1, ROWS + 1))
+
+
+@pytest.mark.parametrize(("group", "transport"), crawls())
+def test_a_hostile_host_gets_what_it_deserves_and_others_do_not_notice(
+    tmp_path, hostile, healthy, alone_s, group, transport
+):
+    settings = {name: _filled(value, hostile) for name, value in group[0].settings.items()}
+    crawl = run_crawl(hostile, healthy, group, tmp_path / "job", transport=transport, **settings)
+    faults = [*crawl.wrong, *crawl.left]
+    if crawl.healthy_s > HEALTHY_FACTOR * alone_s + HEALTHY_ROOM_S:
+        faults.append(f"the healthy hosts took {crawl.healthy_s:.1f} s, {alone_s:.1f} s alone")
+    if crawl.memory_bytes > MEMORY_BYTES:
+        faults.append(f"memory grew by {crawl.memory_bytes:,} bytes")
+    for one in group:
+        faults += [f"{one.name}: {fault}" for fault in _faults(one, crawl.evidence[one.name], hostile)]
+    assert not faults, "\n".join(("", *faults[:MOST_SHOWN], f"{len(faults)} faults"))
+
+
+def _filled(value, hostile: HostileProcess):
+    """Settings with the places of the server in them."""
+    if isinstance(value, str):
+        for name, place in hostile.places.items():
+            value = value.replace("{" + name + "}", place)
+    if isinstance(value, tuple):
+        return tuple(_filled(one, hostile) for one in value)
+    return value
+
+
+def _faults(one: Behaviour, seen: Evidence, hostile: HostileProcess) -> list[str]:
+    """In which ways a crawl was not what the behaviour expects."""
+    faults = []
+    expects = {_filled(url, hostile): end for url, end in one.expects.items()}
+    unseen = dict(expects)
+    for url, ended in seen.ended:
+        pattern = next((pattern for pattern in expects if matches(pattern, url)), None)
+        if pattern is None:
+            faults.append(f"{url[:200]} was not expected at all and ended as {ended!r}")
+            continue
+        unseen.pop(pattern, None)
+        if not matches(expects[pattern], ended):
+            faults.append(f"{url[:200]} ended as {ended!r}, not as {expects[pattern]!r}")
+    faults += [f"{pattern} did not come to be known" for pattern in unseen if pattern != "*"]
+    for pattern, fields in one.records.items():
+        found = [record for url, record in seen.records.items() if matches(_filled(pattern, hostile), url)]
+        if not found:
+            faults.append(f"{pattern} has no record")
+        for record in found:
+            faults += [
+                f"{record['url'][:200]}: {name} is {str(record[name])[:200]!r}, not {value!r}"
+                for name, value in fields.items()
+                if record[name] != value
+            ]
+    if one.check is not None:
+        try:
+            one.check(seen)
+        except AssertionError as error:
+            line = traceback.extract_tb(error.__traceback__)[-1].line
+            faults.append(f"{line}: {str(error)[:500]}")
+    return faults

@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help install demo test test-kill test-memory lint types check clean
+.PHONY: help install demo test test-kill test-memory fuzz soak lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -12,6 +12,8 @@ help:
 	@echo "make check        lint, types and tests: what CI runs"
 	@echo "make test-kill    kill -9 the crawler at 40 instants and at every named point"
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
+	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
+	@echo "make soak         50 healthy hosts alone and beside hostile ones: rate and memory (4 runs of a minute)"
 	@echo "make clean        remove the virtual environment and caches"
 
 $(READY): pyproject.toml
@@ -32,6 +34,14 @@ test-kill: $(READY)
 
 test-memory: $(READY)
 	$(BIN)/python -m pytest -m slow --timeout 3600 -s tests/test_memory.py
+
+# One process and no time limit, so that what each target did is told: examples, time for each, why it stopped.
+fuzz: export CRAWLER_FUZZ_EXAMPLES ?= 20000
+fuzz: $(READY)
+	$(BIN)/python -m pytest --timeout 0 --hypothesis-show-statistics --durations 0 --durations-min 1 tests/fuzz
+
+soak: $(READY)
+	$(BIN)/python -m bench.soak
 
 lint: $(READY)
 	$(BIN)/ruff check .

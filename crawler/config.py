@@ -55,8 +55,8 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
     How servers are treated:
         concurrency: requests under way at once. per_host, per_address: the same for one host (name and port) and
             for one IP address (never less than per_host).
-        delay_s: time between the starts of two requests to a host; None = adaptive (follows the host's latency).
-            A larger Crawl-delay or Retry-After always wins.
+        delay_s: time between the starts of two requests to a host; None = adaptive (follows the host's
+            latency, and the size of its pages: a second for 5 MB). A larger Crawl-delay or Retry-After always wins.
         robots: obey or ignore robots.txt, rel=nofollow and meta robots.
         allow_private: fetch from loopback, private and other special addresses too: all (True), none (False), or
             those in these networks (`10.0.0.0/8`; an address alone is a network of one).

@@ -32,6 +32,8 @@ __all__ = ["Fetcher"]
 
 _log = logging.getLogger(__name__)
 
+_BYTES_PER_S = 5_000_000
+"""What a host may bring with an adaptive delay, so that one of large pages leaves the parsers to others too."""
 _LONG_WAIT_S = 5.0
 """A host that has to wait longer is remembered in the store, so that a later run waits too."""
 _VERY_LONG_WAIT_S = 30.0
@@ -272,10 +274,12 @@ class Fetcher:
     async def _fetch(self, host: Host, task: Task) -> None:
         """The way of one URL: what comes of it is a page for the parsers, or an outcome."""
         end = await self._asked_for(host, task)
-        if isinstance(end, Page):
-            await self._hand_on(end)
-        else:
+        if isinstance(end, Done):
             self._results.append(end)
+            return
+        handing_on = self._hand_on(end)
+        del end  # a large body is let go of by all but the pool
+        await handing_on
 
     async def _asked_for(self, host: Host, task: Task) -> Page | Done:
         """Ask, tell the host's clock, then judge: another attempt, a failure, a redirect or a page."""
@@ -299,8 +303,10 @@ class Fetcher:
         size = len(page.body)
         self._budget.take(size)
         self._unparsed += 1
+        submitting = self._submit(page)
+        del page
         try:
-            await self._submit(page)
+            await submitting
         finally:
             self._unparsed -= 1
             self._budget.give_back(size)
@@ -334,7 +340,8 @@ class Fetcher:
                 answer = "unanswered" if result.kind == "timeout" else "broken"
             else:
                 answer = "slow_down" if result.status in {429, 503} else "answered"
-                latency_s, wait_s = result.latency_s, _retry_after_s(result, time.time())
+                latency_s = max(result.latency_s, result.body_bytes / _BYTES_PER_S)
+                wait_s = _retry_after_s(result, time.time())
                 if result.address is not None:
                     self._politeness.set_address(host.name, result.address)
         finally:

@@ -4,6 +4,7 @@
 <job>/pages.jsonl   the records, unless --output names another place
 <job>/summary.json  counters at the end of the last run
 <job>/lock          held by the process that runs the job
+<job>/*.large       a large page on its way to a parser
 """
 
 import contextlib
@@ -15,6 +16,7 @@ from typing import Any
 
 from crawler.config import CrawlConfig
 from crawler.errors import JobError
+from crawler.large_body import SUFFIX
 from crawler.refusal import refusal
 from crawler.store import Store
 
@@ -65,6 +67,9 @@ class Job:
             raise JobError(
                 f"job {self.path} is being run by process {owner}: wait for it, or use another --job"
             ) from None
+        with contextlib.suppress(OSError):
+            for left_over in self.path.glob(f"*{SUFFIX}"):
+                left_over.unlink()
         # Who runs the job is good to know, no more: a full disk may refuse to note it.
         with contextlib.suppress(OSError):
             os.ftruncate(self._lock, 0)

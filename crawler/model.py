@@ -92,7 +92,8 @@ class Page(Struct, frozen=True, array_like=True):
     `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its
     Content-Encoding and empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded
     bytes that were received, `truncated` says that there were more. `fetched_at` is unix time in seconds. `kind`,
-    `chain` and `spent_s` are the task's, `spent_s` with this fetch.
+    `chain` and `spent_s` are the task's, `spent_s` with this fetch. While a large page travels, `body` is empty and
+    `body_file` names the file that holds it.
     """
 
     key: bytes
@@ -110,6 +111,7 @@ class Page(Struct, frozen=True, array_like=True):
     kind: Kind = "page"
     chain: int = 0
     spent_s: float = 0.0
+    body_file: str = ""
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""

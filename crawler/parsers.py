@@ -24,6 +24,7 @@ import msgspec
 from crawler.batch import Batch, Item, item_of
 from crawler.config import CrawlConfig
 from crawler.errors import CrawlerError
+from crawler.large_body import spooled
 from crawler.model import Done, Page
 from crawler.worker import (
     BUSY_S,
@@ -46,7 +47,7 @@ BATCH_BYTES = 256 << 10
 BATCH_PAGES = 16
 """Number of pages at which a batch is closed."""
 LARGE_PAGE_BYTES = 2_000_000
-"""Pages from this size on are parsed one at a time: a tree takes up to fifty times the memory of its page."""
+"""Pages from this size on are parsed one at a time: a tree takes many times the memory of its page."""
 BATCH_WAIT_S = 0.02
 """Longest time that a page waits for others to fill its batch."""
 BATCHES_PER_PARSER = 2
@@ -102,6 +103,7 @@ class ParserPool:
     ) -> None:
         self._size = config.parsers
         self._timeout_s = config.parser_timeout_s
+        self._folder = config.job
         self._settings = msgspec.msgpack.encode(ParserSettings.of(config))
         self._on_done = on_done
         self._on_failure = on_failure
@@ -175,13 +177,14 @@ class ParserPool:
         if len(page.body) < LARGE_PAGE_BYTES:
             await self._put(item_of(page, self._encoder))
             return
-        async with self._one_large:
-            item = item_of(page, self._encoder)
+        # None of those who wait here is to hold a large body beside its copy: each lets go of it.
+        async with self._one_large, spooled(page, self._folder) as light:
+            del page
             ended = asyncio.get_running_loop().create_future()
             with self._lock:
-                self._large, self._large_ended = (item.key, ended), False
+                self._large, self._large_ended = (light.key, ended), False
             try:
-                await self._put(item)
+                await self._put(item_of(light, self._encoder))
                 await ended
             finally:
                 with self._lock:

@@ -191,8 +191,8 @@ class Politeness:
     def finished(self, host: str, now: float, latency_s: float, answer: Answer, wait_s: float | None = None) -> None:
         """Count a request to `host` that `started` and has ended now.
 
-        `latency_s`: from its start to the first byte of the answer; used only if `answered`. `wait_s`: what
-        Retry-After asks for (bounded by the caller), None without one.
+        `latency_s`: how long the host took, or is to be given time for, by its answer; used only if `answered`.
+        `wait_s`: what Retry-After asks for (bounded by the caller), None without one.
         """
         state = self._hosts[host]
         state.in_flight -= 1

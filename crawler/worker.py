@@ -25,6 +25,7 @@ from xxhash import xxh3_128_digest
 
 from crawler.config import CrawlConfig, RobotsMode, ScopeKind
 from crawler.extract import Extracted, cut_at_tag, extract, media_type, most_tags, with_breaks
+from crawler.large_body import with_body
 from crawler.memory_limit import MemoryLimit, return_large_blocks
 from crawler.model import Done, Link, Page
 from crawler.new_links import NewLinks
@@ -318,7 +319,7 @@ class ParserProcess:
 
 def _outcome(page: Page, state: ParserState, parse: Callable[[Page, ParserState], Done]) -> Done:
     try:
-        done: object = parse(page, state)
+        done: object = parse(with_body(page), state)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it

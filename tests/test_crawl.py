@@ -496,3 +496,25 @@ async def test_the_requests_transport_crawls_the_same(job):
         stats = await crawl(job, server.url(), transport="requests")
         assert urls(job) == sorted(server.url(path) for path in ("/", "/a", "/b", "/c"))
     assert stats.outcomes == {"fetched": 4, "redirected": 1}
+
+
+async def test_a_host_of_large_pages_is_asked_less_often_and_leaves_the_parsers_to_others(job):
+    large = Answer(html(text="word " * 1_000_000))
+    with LocalServer(
+        pages({f"/{number}": large for number in range(4)} | {"/robots.txt": Answer(status=404)})
+    ) as server:
+        await crawl(job, *(server.url(f"/{number}") for number in range(4)), scope="page", delay_s=None)
+        starts = server.starts[f"127.0.0.1:{server.port}"][1:]
+    assert len(starts) == 4
+    # 5 MB each, a second apart, but for those that start before the first has come; else a tenth of that.
+    assert starts[-1] - starts[0] > 0.8
+
+
+async def test_what_a_killed_crawl_left_of_a_large_page_is_removed(job):
+    job.mkdir(parents=True)
+    (job / "abc.large").write_bytes(b"x" * 1000)
+    with LocalServer(pages({"/": Answer(html(text="word " * 500_000))})) as server:
+        stats = await crawl(job, server.url("/"))
+    assert stats.pages == 1
+    assert records(job)[0]["text"].count("word") == 500_000
+    assert not list(job.glob("*.large"))

@@ -1,6 +1,7 @@
 """Bodies as they come from the wire: decoded piece by piece, never more in memory than was asked for."""
 
 from collections.abc import Iterator
+from io import BytesIO
 
 from crawler.transport.base import FetchRequest, FetchResult
 from crawler.transport.coding import PIECE_BYTES, decoders
@@ -18,7 +19,8 @@ class Body:
 
     def __init__(self, content_encoding: str, limit: int) -> None:
         self._limit = limit
-        self._bytes = bytearray()
+        self._bytes = BytesIO()  # what it holds can be had without a copy
+        self._size = 0
         self.truncated = False
         self.full = False
         self._layers = decoders(content_encoding)
@@ -31,14 +33,14 @@ class Body:
         They are kept, and the next piece is decoded, when the caller asks for the next step: so it can wait before.
         """
         for piece in self._decoded(chunk, 0) if self._layers else (chunk,):
-            room = self._limit - len(self._bytes)
+            room = self._limit - self._size
             if len(piece) <= room:
                 yield len(piece)
-                self._bytes += piece
+                self._size += self._bytes.write(piece)
                 continue
             if room:
                 yield room
-                self._bytes += piece[:room]
+                self._size += self._bytes.write(piece[:room])
             self._stop()
             return
 
@@ -61,13 +63,13 @@ class Body:
 
     def __len__(self) -> int:
         """Decoded bytes held."""
-        return len(self._bytes)
+        return self._size
 
     def finish(self) -> bytes:
         """All decoded bytes, after the last chunk. A stream without its end makes `truncated` true."""
-        if self._bytes and not all(layer.complete for layer in self._layers):
+        if self._size and not all(layer.complete for layer in self._layers):
             self.truncated = True
-        return bytes(self._bytes)
+        return self._bytes.getvalue()
 
     def result(
         self,

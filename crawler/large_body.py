@@ -16,7 +16,7 @@ from crawler.refusal import refusal
 if TYPE_CHECKING:
     from tempfile import _TemporaryFileWrapper
 
-__all__ = ["SUFFIX", "spooled", "with_body"]
+__all__ = ["SUFFIX", "spooled"]
 
 SUFFIX = ".large"
 """How the names of such files end. One that a killed crawl left in its job's folder is removed by the next run."""
@@ -51,10 +51,3 @@ def _refused(folder: Path, error: OSError) -> CrawlerError:
 def _write(file: "_TemporaryFileWrapper[bytes]", body: bytes) -> None:
     file.write(body)
     file.flush()
-
-
-def with_body(page: Page) -> Page:
-    """Give a page its body back, in the parser. Raises `OSError` if the file is gone."""
-    if not page.body_file:
-        return page
-    return msgspec.structs.replace(page, body=Path(page.body_file).read_bytes(), body_file="")

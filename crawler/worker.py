@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.queues import Queue
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -25,7 +26,6 @@ from xxhash import xxh3_128_digest
 
 from crawler.config import CrawlConfig, RobotsMode, ScopeKind
 from crawler.extract import Extracted, cut_at_tag, extract, media_type, most_tags, with_breaks
-from crawler.large_body import with_body
 from crawler.memory_limit import MemoryLimit, return_large_blocks
 from crawler.model import Done, Link, Page
 from crawler.new_links import NewLinks
@@ -317,9 +317,16 @@ class ParserProcess:
         self._process.close()
 
 
+def _with_body(page: Page) -> Page:
+    """Give a large page back the body that came in a file."""
+    if not page.body_file:
+        return page
+    return msgspec.structs.replace(page, body=Path(page.body_file).read_bytes(), body_file="")
+
+
 def _outcome(page: Page, state: ParserState, parse: Callable[[Page, ParserState], Done]) -> Done:
     try:
-        done: object = parse(with_body(page), state)
+        done: object = parse(_with_body(page), state)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it

@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["MemoryLimit", "return_large_blocks"]
 
-_TRIM_BYTES = 32 << 20
+_TRIM_BYTES = 8 << 20
 _STATM = Path("/proc/self/statm")
 _M_MMAP_THRESHOLD = -3  # <malloc.h> of glibc
 _LARGE_BYTES = 1 << 20

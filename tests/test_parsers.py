@@ -560,10 +560,10 @@ async def test_close_leaves_no_process_no_thread_and_no_open_file(hooks, busy):
     assert parsers_of() == []
     # A thread of an earlier test may still be about to end.
     until = time.monotonic() + 5
-    while (set(threading.enumerate()) - threads or me.num_fds() != files) and time.monotonic() < until:
+    while (set(threading.enumerate()) - threads or me.num_fds() > files) and time.monotonic() < until:
         await asyncio.sleep(0.05)
     assert set(threading.enumerate()) <= threads
-    assert me.num_fds() == files
+    assert me.num_fds() <= files
     assert len(run.pool.busy_s) == 2
 
 

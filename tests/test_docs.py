@@ -117,7 +117,7 @@ class Stage:
         for file in (folder / "seeds").iterdir():
             file.write_text(self.there(file.read_text("utf-8")))
         urls = self.there("".join(f"https://example.com/{name}\n" for name in "abc"))
-        (folder / "urls.txt.gz").write_bytes(gzip.compress(urls.encode()))
+        (folder / "urls.txt.gz").write_bytes(gzip.compress(urls.encode(), mtime=0))
 
     @staticmethod
     def _names(host: str, port: int) -> Iterator[tuple[str, str]]:

@@ -124,7 +124,7 @@ def wait_until(condition):
 
 
 def damaged_in_the_middle() -> bytes:
-    whole = bytearray(gzip.compress(b"".join(b"http://127.0.0.1:1/%d\n" % n for n in range(20_000))))
+    whole = bytearray(gzip.compress(b"".join(b"http://127.0.0.1:1/%d\n" % n for n in range(20_000)), mtime=0))
     middle = len(whole) // 2
     whole[middle : middle + 50] = bytes(50)
     return bytes(whole)

@@ -56,7 +56,7 @@ async def robots_bomb(ask):
     import gzip
 
     rules = b"User-agent: *\nDisallow: /\n" + b"Disallow: /x\n" * 2_000_000
-    await ask.answer(gzip.compress(rules, 1), "Content-Encoding: gzip", kind=PLAIN)
+    await ask.answer(gzip.compress(rules, 1, mtime=0), "Content-Encoding: gzip", kind=PLAIN)
 
 
 @behaviour(

@@ -11,7 +11,6 @@ import re
 import ssl
 import sys
 import time
-from functools import cached_property
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
@@ -21,21 +20,14 @@ from yarl import URL
 from crawler.config import CrawlConfig
 from crawler.model import Failure
 from crawler.transport.aiohttp_connections import ATTEMPT, PARSER, Attempt, Connector
-from crawler.transport.base import FetchRequest, FetchResult, is_redirect
+from crawler.transport.base import FetchRequest, FetchResult
 from crawler.transport.body import Body
 from crawler.transport.budget import FREE_BYTES, ByteBudget, Share
 from crawler.transport.coding import CodingError
 from crawler.transport.failures import connect_failure, dns_failure, one_line, tls_failure
 from crawler.transport.guard import AddressGuard
-from crawler.transport.headers import (
-    MAX_HEAD_CHARS,
-    clean_headers,
-    content_encoding,
-    is_clear_redirect,
-    is_too_much,
-    request_headers,
-)
-from crawler.transport.tls import tls_context
+from crawler.transport.headers import HeadError, content_encoding, read_head, request_headers
+from crawler.transport.tls import LazyTls
 
 __all__ = ["AiohttpTransport"]
 
@@ -72,10 +64,7 @@ class AiohttpTransport:
         self._budget = budget or ByteBudget(config.bytes_in_flight)
         self._guard = AddressGuard(config.allow_private)
         self._headers = request_headers(config)
-        self._insecure = config.insecure
-        self._ca_bundle = config.ca_bundle
-        if config.ca_bundle is not None:
-            _ = self._tls  # now, not at the first page
+        self._tls = LazyTls(config)
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -112,24 +101,16 @@ class AiohttpTransport:
             URL(request.url, encoded=True),  # sent as it stands: the normal form is not ours to change
             headers=dict(request.headers) if request.headers else None,  # replace those of the session
             allow_redirects=False,
-            ssl=self._tls if request.url.startswith("https:") else True,
+            ssl=self._tls.context if request.url.startswith("https:") else True,
         )
         latency_s = time.perf_counter() - started
         attempt.answered = True
         try:
-            status = response.status
-            if status < 200:
-                raise _ViolationError(f"status {status} without having been asked for")
-            headers = clean_headers(response.headers.items(), "utf-8", "surrogateescape")
-            if is_too_much(headers):
-                raise _ViolationError(f"headers of more than {MAX_HEAD_CHARS:,} characters")
-            redirect = is_redirect(status, headers)
-            if redirect and not is_clear_redirect(response.headers.items(), "utf-8", "surrogateescape"):
-                raise _ViolationError("control characters in Location")
-            body = Body("" if redirect else content_encoding(headers), request.max_body_bytes)
-            if not redirect:
+            head = read_head(response.status, response.headers.items(), "utf-8", "surrogateescape")
+            body = Body("" if head.redirect else content_encoding(head.headers), request.max_body_bytes)
+            if not head.redirect:
                 await _read_all(response.content, body, attempt, self._budget, clock)
-            return body.result(request, status, headers, latency_s=latency_s, address=attempt.address)
+            return body.result(request, response.status, head.headers, latency_s=latency_s, address=attempt.address)
         finally:
             response.release()  # to the pool if it was read to its end, else closed
 
@@ -144,11 +125,6 @@ class AiohttpTransport:
                 return await connector.first_address(URL(url, encoded=True))
         except (TimeoutError, OSError, aiohttp.ClientError, UnicodeError):
             return None
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        # 50 ms, and many crawls need none.
-        return tls_context(insecure=self._insecure, ca_bundle=self._ca_bundle)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._closed:
@@ -184,10 +160,6 @@ class AiohttpTransport:
             await session.close()
             if isinstance(connector, Connector):
                 await connector.close_resolver()
-
-
-class _ViolationError(Exception):
-    """A server's answer that aiohttp lets pass and we do not."""
 
 
 async def _read_all(
@@ -277,7 +249,7 @@ def _failure(error: Exception, attempt: Attempt, url: str) -> Failure:  # noqa: 
             return tls_failure(error)
         case OSError():
             return Failure("reset", error.strerror or str(error), retryable=True)
-        case _ViolationError():
+        case HeadError():
             return Failure("protocol", str(error), retryable=False)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
             return Failure("protocol", f"cannot be asked for: {one_line(str(error))}", retryable=False)

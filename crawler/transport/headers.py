@@ -1,20 +1,25 @@
 """Headers: what is sent with every request, and answers' headers fit to be stored and shown."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+from msgspec import Struct
 
 from crawler import credentials
 from crawler.config import CrawlConfig
+from crawler.transport.base import is_redirect
 from crawler.transport.coding import OFFERED_CODINGS
 
 __all__ = [
     "CONTROLS",
     "MAX_HEAD_CHARS",
     "MOST_INTERIM_ANSWERS",
+    "Head",
+    "HeadError",
     "clean_headers",
     "content_encoding",
     "is_clear_redirect",
-    "is_too_much",
+    "read_head",
     "request_headers",
 ]
 
@@ -83,9 +88,31 @@ def is_clear_redirect(pairs: Iterable[tuple[str, str]], codec: str, errors: str 
     )
 
 
-def is_too_much(headers: Iterable[tuple[str, str]]) -> bool:
-    """Whether an answer's headers together are longer than `MAX_HEAD_CHARS`."""
-    return sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_CHARS
+class HeadError(Exception):
+    """The head of an answer breaks a rule, of HTTP or of ours, that the library below a transport does not enforce."""
+
+
+class Head(Struct, frozen=True):
+    """An answer's headers, fit to be stored and shown, and whether it only points elsewhere (`is_redirect`)."""
+
+    headers: tuple[tuple[str, str], ...]
+    redirect: bool
+
+
+def read_head(status: int, pairs: Collection[tuple[str, str]], codec: str, errors: str = "strict") -> Head:
+    """Clean and check the head of an answer. `pairs`, `codec` and `errors` as for `clean_headers`.
+
+    Raises `HeadError` for an interim status, for more than `MAX_HEAD_CHARS` and for a Location with control characters.
+    """
+    if status < 200:
+        raise HeadError(f"status {status} without having been asked for")
+    headers = clean_headers(pairs, codec, errors)
+    if sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_CHARS:
+        raise HeadError(f"headers of more than {MAX_HEAD_CHARS:,} characters")
+    redirect = is_redirect(status, headers)
+    if redirect and not is_clear_redirect(pairs, codec, errors):
+        raise HeadError("control characters in Location")
+    return Head(headers, redirect)
 
 
 def content_encoding(headers: Iterable[tuple[str, str]]) -> str:

@@ -13,7 +13,6 @@ import queue
 import ssl
 import threading
 import time
-from functools import cached_property
 from typing import Any
 
 import requests
@@ -25,23 +24,15 @@ from requests.structures import CaseInsensitiveDict
 
 from crawler.config import CrawlConfig
 from crawler.model import Failure
-from crawler.transport.base import FetchRequest, FetchResult, is_redirect
+from crawler.transport.base import FetchRequest, FetchResult
 from crawler.transport.body import Body
 from crawler.transport.budget import ByteBudget
 from crawler.transport.coding import PIECE_BYTES, CodingError
 from crawler.transport.failures import one_line, tls_failure
 from crawler.transport.guard import AddressGuard
-from crawler.transport.headers import (
-    MAX_HEAD_CHARS,
-    clean_headers,
-    content_encoding,
-    is_clear_redirect,
-    is_too_much,
-    request_headers,
-)
+from crawler.transport.headers import HeadError, content_encoding, read_head, request_headers
 from crawler.transport.requests_connections import CURRENT, Adapter, Attempt, NoCookies
-from crawler.transport.requests_response import HeadError
-from crawler.transport.tls import tls_context
+from crawler.transport.tls import LazyTls
 
 __all__ = ["RequestsTransport"]
 
@@ -69,11 +60,8 @@ class RequestsTransport:
         self._most_threads = config.concurrency
         self._guard = AddressGuard(config.allow_private)
         self._headers = {name: value.encode() for name, value in request_headers(config).items()}
-        self._insecure = config.insecure
-        self._ca_bundle = config.ca_bundle
-        if config.ca_bundle is not None:
-            _ = self._tls  # now, not at the first page
-        self._adapter = Adapter(hosts=config.concurrency, per_host=config.per_host + 1, tls=lambda: self._tls)
+        self._tls = LazyTls(config)
+        self._adapter = Adapter(hosts=config.concurrency, per_host=config.per_host + 1, tls=self._tls)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
@@ -99,11 +87,6 @@ class RequestsTransport:
             self._under_way.discard(job)
             job.stop()
             share.release()
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        # 50 ms, and many crawls need none.
-        return tls_context(insecure=self._insecure, ca_bundle=self._ca_bundle)
 
     async def address(self, url: str) -> str | None:
         """Not told before the first answer: a look-up of its own would cost a thread."""
@@ -231,18 +214,11 @@ def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt
     attempt.answered = True
     try:
         raw = response.raw
-        if response.status_code < 200:
-            raise HeadError(f"status {response.status_code} without having been asked for")
-        headers = clean_headers(raw.headers.iteritems(), "latin-1")
-        if is_too_much(headers):
-            raise HeadError(f"headers of more than {MAX_HEAD_CHARS:,} characters")
-        redirect = is_redirect(response.status_code, headers)
-        if redirect and not is_clear_redirect(raw.headers.iteritems(), "latin-1"):
-            raise HeadError("control characters in Location")
-        body = Body("" if redirect else content_encoding(headers), request.max_body_bytes)
-        if not redirect or raw.length_remaining == 0:
+        head = read_head(response.status_code, list(raw.headers.iteritems()), "latin-1")
+        body = Body("" if head.redirect else content_encoding(head.headers), request.max_body_bytes)
+        if not head.redirect or raw.length_remaining == 0:
             _read_all(raw, body, attempt)
-        return body.result(request, response.status_code, headers, latency_s=latency_s, address=attempt.address)
+        return body.result(request, response.status_code, head.headers, latency_s=latency_s, address=attempt.address)
     finally:
         response.close()  # a connection that was read to its end is back in the pool by now
 

@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -23,6 +22,7 @@ from crawler.transport.budget import Share
 from crawler.transport.failures import connect_failure, dns_failure
 from crawler.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
 from crawler.transport.requests_response import StrictResponse
+from crawler.transport.tls import LazyTls
 
 __all__ = ["CURRENT", "Adapter", "Attempt", "NoCookies"]
 
@@ -209,10 +209,10 @@ class NoCookies(requests.cookies.RequestsCookieJar):
 class Adapter(requests.adapters.HTTPAdapter):
     """Pools for `hosts` hosts with `per_host` idle connections each, made of the classes above.
 
-    `tls` gives the context of all of them.
+    `tls` has the context of all of them.
     """
 
-    def __init__(self, *, hosts: int, per_host: int, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, *, hosts: int, per_host: int, tls: LazyTls) -> None:
         super().__init__(pool_connections=hosts, pool_maxsize=per_host)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
         self._tls = tls
@@ -223,9 +223,9 @@ class Adapter(requests.adapters.HTTPAdapter):
         """Use the context that all transports share."""
         host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
         if host["scheme"] == "https":
-            pool["ssl_context"] = self._tls()
+            pool["ssl_context"] = self._tls.context
             # urllib3 sets the context to what stands here.
-            pool["cert_reqs"] = "CERT_NONE" if self._tls().verify_mode == ssl.CERT_NONE else "CERT_REQUIRED"
+            pool["cert_reqs"] = "CERT_NONE" if self._tls.context.verify_mode == ssl.CERT_NONE else "CERT_REQUIRED"
         return host, pool
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:

@@ -13,16 +13,16 @@ from typing import Any
 import urllib3.exceptions
 from urllib3.util.response import assert_header_parsing
 
-from crawler.transport.headers import MOST_INTERIM_ANSWERS
+from crawler.transport.headers import MOST_INTERIM_ANSWERS, HeadError
 
-__all__ = ["HeadError", "StrictResponse"]
+__all__ = ["StrictResponse"]
 
 _MOST_TRAILERS = 100  # http.client's own number for headers; it has none for trailers
 _MOST_LINE_BYTES = 65_536
 
 
-class HeadError(http.client.HTTPException):
-    """The head of an answer breaks the rules of HTTP."""
+class _HeadError(HeadError, http.client.HTTPException):
+    """One that urllib3 knows how to pass on."""
 
 
 class StrictResponse(http.client.HTTPResponse):
@@ -50,7 +50,7 @@ class StrictResponse(http.client.HTTPResponse):
         try:
             assert_header_parsing(self.msg)
         except urllib3.exceptions.HeaderParsingError as error:
-            raise HeadError("a header that is none") from error
+            raise _HeadError("a header that is none") from error
         self._check_framing()
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -59,16 +59,16 @@ class StrictResponse(http.client.HTTPResponse):
             if not 100 <= status < 200 or status == 101:
                 return version, status, reason
             http.client.parse_headers(self.fp)
-        raise HeadError(f"more than {MOST_INTERIM_ANSWERS} interim answers")
+        raise _HeadError(f"more than {MOST_INTERIM_ANSWERS} interim answers")
 
     def _check_framing(self) -> None:
         """Where the body ends must be beyond doubt (RFC 9112 §6.3), or the rest of it becomes the next answer."""
         lengths = self.msg.get_all("content-length", [])
         codings = ",".join(self.msg.get_all("transfer-encoding", [])).lower()
         if lengths and codings:
-            raise HeadError("Content-Length and Transfer-Encoding together")
+            raise _HeadError("Content-Length and Transfer-Encoding together")
         if len(lengths) > 1 or not all(length.isascii() and length.strip().isdigit() for length in lengths):
-            raise HeadError("Content-Length is not one number")
+            raise _HeadError("Content-Length is not one number")
         if codings.rpartition(",")[2].strip() == "chunked" and not self.chunked:
             # After another transfer coding, which is left as it is; http.client looks for `chunked` alone.
             self.chunked, self.chunk_left, self.length = True, None, None
@@ -77,7 +77,7 @@ class StrictResponse(http.client.HTTPResponse):
         for _ in range(_MOST_TRAILERS):
             if self.fp.readline(_MOST_LINE_BYTES) in {b"\r\n", b"\n", b""}:
                 return
-        raise HeadError(f"more than {_MOST_TRAILERS} trailers")
+        raise _HeadError(f"more than {_MOST_TRAILERS} trailers")
 
     def _close_conn(self) -> None:
         if self._has_more():
@@ -123,7 +123,7 @@ class _Head:
         if not line:
             raise http.client.RemoteDisconnected("the head breaks off")
         if b"\0" in line or b"\r" in line[:-2]:
-            raise HeadError("NUL or a bare CR in the head")
+            raise _HeadError("NUL or a bare CR in the head")
         return line
 
     def close(self) -> None:

@@ -1,13 +1,32 @@
 """Whom the transports trust."""
 
 import ssl
+from functools import cached_property
 from pathlib import Path
 
 import certifi
 
+from crawler.config import CrawlConfig
 from crawler.errors import ConfigError
 
-__all__ = ["tls_context"]
+__all__ = ["LazyTls", "tls_context"]
+
+
+class LazyTls:
+    """The context of one transport, made when it is first asked for: it takes 50 ms, and many crawls need none.
+
+    With a `ca_bundle` it is made at once, so that a bad one is told before the first page.
+    """
+
+    def __init__(self, config: CrawlConfig) -> None:
+        self._config = config
+        if config.ca_bundle is not None:
+            _ = self.context
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """What `tls_context` gives for the configuration."""
+        return tls_context(insecure=self._config.insecure, ca_bundle=self._config.ca_bundle)
 
 
 def tls_context(*, insecure: bool = False, ca_bundle: Path | None = None) -> ssl.SSLContext:

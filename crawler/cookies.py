@@ -4,20 +4,17 @@ Not on http.cookiejar: that looks at the clock itself, warns about a `Max-Age` w
 it, and has no bounds.
 """
 
-import calendar
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from functools import cache
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from msgspec import Struct
 
+from crawler.dates import MONTHS, unix_time
+from crawler.suffixes import suffix_list
 from crawler.urls import authority, origin
-
-if TYPE_CHECKING:
-    from tldextract import TLDExtract
 
 __all__ = [
     "MAX_COOKIES",
@@ -53,7 +50,6 @@ _DELIMITERS = re.compile(r"[\x09\x20-\x2f\x3b-\x40\x5b-\x60\x7b-\x7e]+")
 _TIME = re.compile(r"([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[^0-9].*)?", re.DOTALL)
 _DAY = re.compile(r"([0-9]{1,2})(?:[^0-9].*)?", re.DOTALL)
 _YEAR = re.compile(r"([0-9]{2,4})(?:[^0-9].*)?", re.DOTALL)
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 class _Cookie(Struct, frozen=True):
@@ -213,17 +209,15 @@ def cookie_time(text: str) -> float | None:
             clock = match
         elif day is None and (match := _DAY.fullmatch(token)):
             day = int(match[1])
-        elif month is None and token[:3].lower() in _MONTHS:
-            month = _MONTHS.index(token[:3].lower()) + 1
+        elif month is None and token[:3].lower() in MONTHS:
+            month = MONTHS.index(token[:3].lower()) + 1
         elif year is None and (match := _YEAR.fullmatch(token)):
             year = int(match[1])
     if clock is None or day is None or month is None or year is None:
         return None
     year += 1900 if 70 <= year <= 99 else 2000 if year < 70 else 0
     hour, minute, second = map(int, clock.groups())
-    if year < 1601 or not 1 <= day <= calendar.monthrange(year, month)[1] or hour > 23 or minute > 59 or second > 59:
-        return None
-    return float(calendar.timegm((year, month, day, hour, minute, second)))
+    return None if year < 1601 or second > 59 else unix_time(year, month, day, (hour, minute, second))
 
 
 def _may_set_for(host: str, domain: str) -> bool:
@@ -239,16 +233,8 @@ def is_public_suffix(domain: str) -> bool:
     """
     if "." not in domain:
         return True
-    suffix: str = _suffixes().extract_str(domain).suffix
+    suffix: str = suffix_list(private=True).extract_str(domain).suffix
     return suffix == domain
-
-
-@cache
-def _suffixes() -> "TLDExtract":
-    from tldextract import TLDExtract  # noqa: PLC0415 - slow to import, and few crawls keep cookies
-
-    # Without the first two arguments it goes online and writes a cache.
-    return TLDExtract(suffix_list_urls=(), cache_dir=None, fallback_to_snapshot=True, include_psl_private_domains=True)
 
 
 def _host(url: str) -> str:

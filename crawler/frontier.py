@@ -20,7 +20,7 @@ from crawler.config import CrawlConfig
 from crawler.counters import Counters
 from crawler.model import Done, Kind, Link, Seed, SeedContext, Task
 from crawler.store import ENDED, QUEUED, REOPENABLE, Store, UrlRow, queue_key
-from crawler.urls import host_key, origin, task_key
+from crawler.urls import host_key, robots_url, task_key
 from crawler.window import Handed, Window
 
 __all__ = ["Frontier"]
@@ -61,7 +61,7 @@ class Frontier:
         extra = msgspec.json.encode(seed.extra) if seed.extra else b"null"
         self._store.put_seed(SeedContext(number, (seed.url,), extra))
         if self._sitemaps and seed.kind == "page":
-            self._add(number, origin(seed.url) + "/robots.txt", "sitemap")
+            self._add(number, robots_url(seed.url), "sitemap")
         return True
 
     def take_links(self, done: Done, links: Sequence[Link], now: float) -> None:

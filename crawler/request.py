@@ -4,13 +4,11 @@ from crawler.config import CrawlConfig
 from crawler.cookies import CookieJars
 from crawler.credentials import Headers, confidential
 from crawler.model import Task
+from crawler.sitemap_body import MAX_SITEMAP_BYTES
 from crawler.transport.base import FetchRequest, FetchResult
 from crawler.urls import origin
 
-__all__ = ["MAX_SITEMAP_BYTES", "Requests"]
-
-MAX_SITEMAP_BYTES = 52_428_800
-"""Largest sitemap (https://www.sitemaps.org/protocol.html: 50 MB uncompressed)."""
+__all__ = ["Requests"]
 
 _ACCEPT_SITEMAP = ("Accept", "application/xml,text/xml;q=0.9,text/plain;q=0.8,*/*;q=0.5")
 

@@ -1,12 +1,12 @@
 """Whether and when a fetch is tried again. Pure: the clock and the dice are arguments."""
 
-import calendar
 import random
 import re
 from typing import Final
 
 from msgspec import Struct
 
+from crawler.dates import MONTHS, unix_time
 from crawler.model import Failure
 
 __all__ = ["RETRYABLE_STATUSES", "RetryDecision", "backoff_s", "decide", "retry_after_s", "revisit_s"]
@@ -18,7 +18,6 @@ _BACKOFF_BASE_S: Final = 0.5
 _BACKOFF_MAX_S: Final = 30.0
 _REVISIT_BACKOFFS: Final = 16
 
-_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 # RFC 9110 §5.6.7: IMF-fixdate, RFC 850 date, asctime date. Day names are not compared: only the date counts.
 _DATES = tuple(
@@ -51,19 +50,15 @@ def retry_after_s(value: str | None, now: float, cap_s: float = 3600.0) -> float
 
 def _date_at(text: str, now: float) -> float | None:
     match = next((match for date in _DATES if (match := date.fullmatch(text))), None)
-    if match is None or match["month"].lower() not in _MONTHS:
+    if match is None or match["month"].lower() not in MONTHS:
         return None
-    month = _MONTHS.index(match["month"].lower()) + 1
+    month = MONTHS.index(match["month"].lower()) + 1
     year, day, hour, minute, second = (int(match[part]) for part in ("year", "day", "hour", "minute", "second"))
     if len(match["year"]) == 2:
         # RFC 9110 §5.6.7: the last year with these digits that is not more than 50 years ahead.
         latest = 1970 + now / _YEAR_S + 50 - (month - 1) / 12
         year += int((latest - year) // 100) * 100
-    if not 1 <= year <= 9999 or not 1 <= day <= calendar.monthrange(year, month)[1]:
-        return None
-    if hour > 23 or minute > 59 or second > 60:
-        return None
-    return float(calendar.timegm((year, month, day, hour, minute, second)))
+    return unix_time(year, month, day, (hour, minute, second))
 
 
 def backoff_s(attempt: int, rng: random.Random) -> float:

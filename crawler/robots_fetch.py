@@ -7,7 +7,7 @@ import msgspec
 from crawler.model import Failure
 from crawler.robots import MAX_ROBOTS_BYTES, RobotsAnswer, lifetime_s
 from crawler.transport.base import FetchRequest, FetchResult, Transport, is_redirect
-from crawler.urls import authority, resolve
+from crawler.urls import authority, resolve, robots_url
 
 __all__ = ["fetch_robots", "robots_answer"]
 
@@ -23,7 +23,7 @@ async def fetch_robots(transport: Transport, origin: str, timeout_s: float) -> F
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + timeout_s
-    url = f"{origin}/robots.txt"
+    url = robots_url(origin)
     for _ in range(_MAX_REDIRECTS + 1):
         left_s = until - loop.time()
         if left_s <= 0:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from crawler.config import ScopeKind
+from crawler.suffixes import suffix_list
 from crawler.urls import authority, folder
 
 __all__ = ["Scope", "Verdict"]
@@ -84,12 +85,7 @@ class _Domains:
     """Registrable domains of URLs. Its only state is the memo: authority -> domain."""
 
     def __init__(self) -> None:
-        from tldextract import TLDExtract  # noqa: PLC0415 - slow to import, and only this kind of scope needs it
-
-        # Without the first two arguments it goes online and writes a cache.
-        self._extract = TLDExtract(
-            suffix_list_urls=(), cache_dir=None, fallback_to_snapshot=True, include_psl_private_domains=False
-        )
+        self._extract = suffix_list(private=False)
         self._memo: dict[str, str] = {}
 
     def of(self, url: str) -> str:

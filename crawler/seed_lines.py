@@ -17,12 +17,21 @@ from crawler.model import Seed
 from crawler.printable import SHOWN_CHARS, printable
 from crawler.urls import MAX_URL_CHARS, normalise
 
-__all__ = ["MAX_LINE_BYTES", "SITEMAP", "BadSeed", "LineFormat", "OnBad", "line_format", "line_seeds", "parse_seed"]
+__all__ = [
+    "MAX_LINE_BYTES",
+    "BadSeed",
+    "LineFormat",
+    "OnBad",
+    "line_format",
+    "line_seeds",
+    "parse_seed",
+    "sitemap_url",
+]
 
 MAX_LINE_BYTES = 1 << 20
 """Longest line, and longest row of CSV over all its lines; a longer one is a bad seed."""
 
-SITEMAP = "sitemap:"
+_SITEMAP = "sitemap:"
 """What stands before the URL of a seed of kind `sitemap`, in any case, as in robots.txt."""
 
 LineFormat = Literal["txt", "csv", "jsonl"]
@@ -53,11 +62,15 @@ OnBad = Callable[[BadSeed], None]
 """Takes what gives no seed. It may raise, to stop the reading."""
 
 
+def sitemap_url(text: str) -> str | None:
+    """Return what stands behind `sitemap:`, meant as a URL; None for a text without it."""
+    return text[len(_SITEMAP) :] if text[: len(_SITEMAP)].lower() == _SITEMAP else None
+
+
 def parse_seed(text: str, extra: dict[str, Any]) -> Seed:
     """Return the seed that is written `URL`, or `sitemap:URL`. Raises `UrlError` for anything else."""
-    if text[: len(SITEMAP)].lower() == SITEMAP:
-        return Seed(normalise(text[len(SITEMAP) :]), extra, "sitemap")
-    return Seed(normalise(text), extra)
+    sitemap = sitemap_url(text)
+    return Seed(normalise(text), extra) if sitemap is None else Seed(normalise(sitemap), extra, "sitemap")
 
 
 def line_format(head: bytes) -> LineFormat:

@@ -37,7 +37,7 @@ from crawler.errors import SeedError, UrlError
 from crawler.model import Seed
 from crawler.printable import SHOWN_CHARS, printable
 from crawler.refusal import refusal
-from crawler.seed_lines import SITEMAP, BadSeed, LineFormat, OnBad, line_format, line_seeds, parse_seed
+from crawler.seed_lines import BadSeed, LineFormat, OnBad, line_format, line_seeds, parse_seed, sitemap_url
 from crawler.urls import normalise
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "BadSeed",
     "check_sources",
     "fingerprint",
+    "is_seed",
     "is_url",
     "looks_like_file",
     "read_seeds",
@@ -94,7 +95,7 @@ def fingerprint(sources: Sequence[str], stdin: BinaryIO | None = None) -> str:
     """
     digest = xxh3_64()
     for source in check_sources(sources, stdin):
-        if _is_seed(source):
+        if is_seed(source):
             seed = parse_seed(source, {})
             mark = b"url\0" if seed.kind == "page" else seed.kind.encode() + b"\0"
             digest.update(mark + seed.url.encode() + b"\0")
@@ -133,9 +134,9 @@ def is_url(source: str) -> bool:
     return _HTTP.match(source) is not None
 
 
-def _is_seed(source: str) -> bool:
+def is_seed(source: str) -> bool:
     """Whether a source is a seed itself rather than a file of seeds."""
-    return is_url(source) or source[: len(SITEMAP)].lower() == SITEMAP
+    return is_url(source) or sitemap_url(source) is not None
 
 
 def looks_like_file(source: str) -> bool:
@@ -160,7 +161,7 @@ def check_sources(sources: Sequence[str], stdin: BinaryIO | None = None) -> tupl
                 raise SeedError("standard input (-) is a source of seeds, but there is none")
         elif not source.strip():
             raise SeedError("a seed is empty: name a URL, a file of URLs, or - for standard input")
-        elif _is_seed(source):
+        elif is_seed(source):
             try:
                 parse_seed(source, {})
             except UrlError as error:
@@ -225,7 +226,7 @@ def _seeds(plan: tuple[str, ...], stdin: BinaryIO | None, on_bad: OnBad) -> Iter
 
 
 def _source_seeds(source: str, stdin: BinaryIO | None, on_bad: OnBad) -> Iterator[Seed]:
-    if _is_seed(source):
+    if is_seed(source):
         yield parse_seed(source, {})
         return
     name = _name(source)

@@ -21,8 +21,8 @@ from msgspec import Struct
 from crawler.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, TransportKind
 from crawler.errors import ConfigError, SeedError, UrlError
 from crawler.printable import SHOWN_CHARS, printable
-from crawler.seed_lines import SITEMAP
-from crawler.seeds import STDIN, is_url, looks_like_file
+from crawler.seed_lines import sitemap_url
+from crawler.seeds import STDIN, is_seed, is_url, looks_like_file
 from crawler.setting_kinds import (
     BYTES,
     BYTES_LIMIT,
@@ -187,7 +187,8 @@ def job_name(seeds: Sequence[str]) -> str:
     input; with how many more there are (`example.com-and-2-more`). Letters, digits, `.`, `_` and `-` only, and no
     leading dot.
     """
-    first = seeds[0][len(SITEMAP) :] if _is_sitemap(seeds[0]) else seeds[0]
+    sitemap = sitemap_url(seeds[0])
+    first = seeds[0] if sitemap is None else sitemap
     if first == STDIN:
         name = "stdin"
     elif is_url(first):
@@ -215,10 +216,6 @@ def _known(key: str, value: object, path: Path) -> Setting:
     raise ConfigError(f"{printable(str(path))}: unknown setting '{printable(key, SHOWN_CHARS)}'; {advice}")
 
 
-def _is_sitemap(seed: str) -> bool:
-    return seed[: len(SITEMAP)].lower() == SITEMAP
-
-
 def _located(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Let paths from a settings file start at its folder."""
 
@@ -235,9 +232,7 @@ def _located(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
     if "seeds" in fields:
         # What is no file, such as "example.com", stays as it is: the error about it shows what was written.
         located["seeds"] = tuple(
-            at(seed)
-            if not is_url(seed) and not _is_sitemap(seed) and (looks_like_file(seed) or Path(at(seed)).exists())
-            else seed
+            at(seed) if not is_seed(seed) and (looks_like_file(seed) or Path(at(seed)).exists()) else seed
             for seed in fields["seeds"]
         )
     return located

@@ -30,7 +30,7 @@ from msgspec import Struct
 
 from crawler.robots import MAX_ROBOTS_BYTES, RobotsRules
 from crawler.sitemap_body import BLANK, MAX_ENTRY_CHARS, SitemapBody, decoded, whole_tags
-from crawler.urls import origin, resolve
+from crawler.urls import resolve, robots_url
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
@@ -123,7 +123,7 @@ def read_sitemap(body: bytes, url: str, content_type: str | None, *, truncated: 
     """
     pieces = SitemapBody(body, truncated=truncated)
     entries = _Entries(url)
-    if url.partition("?")[0] == f"{origin(url)}/robots.txt":
+    if url.partition("?")[0] == robots_url(url):
         _read_robots(pieces, entries)
         return Sitemap("robots", tuple(entries.found), entries.cut)
     texts = decoded(pieces, content_type)

@@ -54,6 +54,7 @@ __all__ = [
     "normalise",
     "origin",
     "resolve",
+    "robots_url",
     "task_key",
     "url_key",
 ]
@@ -148,11 +149,15 @@ def authority(url: str) -> str:
 def origin(url: str) -> str:
     """Return `scheme://host` or `scheme://host:port` of a URL in normal form: what one robots.txt belongs to.
 
-    A default port is absent and there is no final slash (RFC 6454 §6.2), so `origin(url) + "/robots.txt"` is a
-    normal form again.
+    A default port is absent and there is no final slash (RFC 6454 §6.2).
     """
     scheme, separator, rest = url.partition("://")
     return scheme + separator + rest.partition("/")[0]
+
+
+def robots_url(url: str) -> str:
+    """Return the URL, in normal form, of the robots.txt of a URL in normal form, or of an `origin`."""
+    return origin(url) + "/robots.txt"
 
 
 def folder(url: str) -> str:

@@ -6,7 +6,7 @@ from crawler.model import Done, Failure, Page, Task
 from crawler.redirect import followed
 from crawler.scope import Scope
 from crawler.transport.base import FetchResult
-from crawler.urls import origin, resolve
+from crawler.urls import resolve, robots_url
 
 __all__ = ["failed", "page", "postponed", "redirected", "skipped", "unusable"]
 
@@ -27,7 +27,7 @@ def unusable(task: Task, result: FetchResult) -> Done | None:
     """
     if task.kind == "page" or 200 <= result.status < 300:
         return None
-    if 400 <= result.status < 500 and task.url == f"{origin(task.url)}/robots.txt":
+    if 400 <= result.status < 500 and task.url == robots_url(task.url):
         return Done(task.key, "fetched", "sitemap", result.status)
     return Done(task.key, "failed", f"sitemap: status {result.status}", result.status)
 

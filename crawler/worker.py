@@ -356,7 +356,6 @@ def _values(page: Page, extracted: Extracted | None, *, noindex: bool) -> dict[s
         "parent": page.parent,
         "redirected_from": page.redirected_from,
         "body_bytes": page.body_bytes,
-        "truncated": page.truncated,
         "links": (),
         "links_dropped": 0,
         "seed": _one_line(page.seed.extra),

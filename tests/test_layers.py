@@ -18,6 +18,8 @@ LAYERS = (
     {"errors", "model", "config", "stats", "counters", "version"},
     {
         "urls",
+        "suffixes",
+        "dates",
         "traps",
         "scope",
         "redirect",
@@ -69,10 +71,11 @@ LAYERS = (
 SIDEWAYS = {
     "config": {"errors", "model", "version"},
     "urls": {"printable"},
-    "scope": {"urls"},
+    "scope": {"suffixes", "urls"},
     "redirect": {"scope", "urls"},
     "site": {"retry", "robots"},
-    "cookies": {"urls"},
+    "cookies": {"dates", "suffixes", "urls"},
+    "retry": {"dates"},
     "extract": {"urls"},
     "sitemap": {"robots", "sitemap_body", "urls"},
     "host": {"politeness", "robots"},

@@ -89,6 +89,20 @@ def test_a_sitemap_needs_a_2xx_status(status, usable):
 
 
 @pytest.mark.parametrize(
+    ("url", "status", "outcome"),
+    [
+        ("http://h.example/robots.txt", 404, "fetched"),
+        ("http://h.example/robots.txt", 503, "failed"),
+        ("http://h.example/dir/robots.txt", 404, "failed"),
+    ],
+)
+def test_a_site_without_a_robots_txt_names_no_sitemaps(url, status, outcome):
+    end = verdict.unusable(msgspec.structs.replace(SITEMAP, url=url), FetchResult(url, status))
+    assert end is not None
+    assert (end.outcome, end.links, end.status) == (outcome, (), status)
+
+
+@pytest.mark.parametrize(
     ("kind", "outcome", "reason"),
     [
         ("timeout", "failed", "timeout"),

@@ -32,8 +32,6 @@ __all__ = ["Fetcher"]
 
 _log = logging.getLogger(__name__)
 
-_BYTES_PER_S = 5_000_000
-"""What a host may bring with an adaptive delay, so that one of large pages leaves the parsers to others too."""
 _LONG_WAIT_S = 5.0
 """A host that has to wait longer is remembered in the store, so that a later run waits too."""
 _VERY_LONG_WAIT_S = 30.0
@@ -333,20 +331,20 @@ class Fetcher:
     async def _ask(self, host: Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
         """Send one request that the host's clock has started, and tell the clock how it ended."""
         answer: Answer = "broken"
-        latency_s, wait_s = 0.0, None
+        latency_s, wait_s, body_bytes = 0.0, None, 0
         try:
             result = await request
             if isinstance(result, Failure):
                 answer = "unanswered" if result.kind == "timeout" else "broken"
             else:
                 answer = "slow_down" if result.status in {429, 503} else "answered"
-                latency_s = max(result.latency_s, result.body_bytes / _BYTES_PER_S)
+                latency_s, body_bytes = result.latency_s, result.body_bytes
                 wait_s = _retry_after_s(result, time.time())
                 if result.address is not None:
                     self._politeness.set_address(host.name, result.address)
         finally:
             now = self._loop.time()
-            self._politeness.finished(host.name, now, latency_s, answer, wait_s)
+            self._politeness.finished(host.name, now, latency_s, answer, wait_s, body_bytes=body_bytes)
             self._schedule(host, now)
         if wait_s is not None and wait_s > _LONG_WAIT_S:
             self._save(host)

@@ -132,7 +132,6 @@ class ParserPool:
         self._drains: list[asyncio.Future[None]] = []
         # The large page under way, and who waits for its end.
         self._large: tuple[bytes, asyncio.Future[None]] | None = None
-        self._large_ended = False
         # State of the event loop's thread.
         self._one_large = asyncio.Lock()
         self._timer: asyncio.TimerHandle | None = None
@@ -182,7 +181,7 @@ class ParserPool:
             del page
             ended = asyncio.get_running_loop().create_future()
             with self._lock:
-                self._large, self._large_ended = (light.key, ended), False
+                self._large = (light.key, ended)
             try:
                 await self._put(item_of(light, self._encoder))
                 await ended
@@ -244,7 +243,7 @@ class ParserPool:
             self._waker.close()
             self._wakeup.close()
             self._counters = list(self._counters)
-            self._tell_loop()
+            self._call(self._wake)
             atexit.unregister(self.close)
 
     # The way in: called with the lock held, in either thread.
@@ -318,11 +317,11 @@ class ParserPool:
             if failure is not None:
                 waiters = list(self._waiters)
                 self._waiters.clear()
+                if self._large is not None:
+                    waiters.append(self._large[1])
             elif self._waiters and (not self._is_full() or self._has_room()):
                 # One at a time: hundreds may wait, and each wakes the next if there is room left.
                 waiters = [self._waiters.popleft()]
-            if self._large is not None and (self._large_ended or failure is not None):
-                waiters.append(self._large[1])
         for waiter in (*waiters, *drains):
             if waiter.done():
                 continue
@@ -387,15 +386,15 @@ class ParserPool:
             self._failed_starts = 0
             self._dispatch()
             self._note_large([done.key for done in results])
-            awaited = bool(self._waiters or self._drains or self._large_ended)
+            awaited = bool(self._waiters or self._drains)
         if awaited:
-            self._tell_loop()
+            self._call(self._wake)
         return True
 
     def _note_large(self, ended: list[bytes]) -> None:
-        """Called with the lock held: see whether the large page is among those that have ended."""
+        """Called with the lock held: let go on who waits for the large page, if it is among those that have ended."""
         if self._large is not None and self._large[0] in ended:
-            self._large_ended = True
+            self._call(_settle, self._large[1])
 
     def _kill_if_hung(self, parser: _Parser) -> None:
         started_at = self._counters[parser.slot + STARTED_AT]
@@ -425,7 +424,7 @@ class ParserPool:
                 self._note_large([failed.key])
             self._dispatch()
         parser.process.discard()
-        self._tell_loop()
+        self._call(self._wake)
 
     def _take_back(self, parser: _Parser, *, blameless: bool) -> Done | None:
         """Queue again what a dead parser had; return how its page ends if that page is to blame."""
@@ -462,15 +461,15 @@ class ParserPool:
             if self._failure is not None:
                 return
             self._failure = failure
-        self._tell_loop()
+        self._call(self._wake)
         if self._on_failure is not None:
             self._on_failure(failure)
 
-    def _tell_loop(self) -> None:
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None:
             # A loop that is closed has nobody who waits.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._wake)
+                self._loop.call_soon_threadsafe(function, *arguments)
 
     def _end_parsers(self) -> None:
         with self._lock:
@@ -484,6 +483,11 @@ class ParserPool:
         for parser in parsers:
             parser.process.end(max(0.0, patience_at - time.monotonic()))
             parser.process.discard()
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _why_no_start(exit_code: int | None) -> str:

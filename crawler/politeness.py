@@ -25,6 +25,8 @@ MAX_DELAY_S: Final = 60.0
 
 _MIN_AUTO_DELAY_S: Final = 0.1
 _MAX_AUTO_DELAY_S: Final = 10.0
+# What a host may bring with an adaptive delay, so that one of large pages leaves the parsers to others too.
+_BYTES_PER_S: Final = 5_000_000
 _LATENCY_WEIGHT: Final = 0.25  # of the newest sample in the smoothed latency
 _FIRST_BACKED_OFF_DELAY_S: Final = 1.0  # twice a delay of 0.1 s would not help a host that is overwhelmed
 _BACKOFF_KEPT: Final = 0.75  # of the back-off, per good answer
@@ -92,7 +94,8 @@ class Politeness:
 
     A request to a host may start when less than `per_host` of its requests are in flight, less than `per_address`
     of all hosts on its address are, its last request started at least `delay_s(host)` ago, and neither Retry-After
-    nor back-off holds it. `delay_s` None is adaptive: the host's smoothed latency, from 0.1 to 10 s.
+    nor back-off holds it. `delay_s` None is adaptive: the host's smoothed latency, or a second for 5 MB if that is
+    longer, from 0.1 to 10 s.
 
     Back-off: when a host says "slow down" or does not answer in time, its delay doubles (to at least 1 s and at most
     `MAX_DELAY_S`) and it is held for that long; each good answer takes a quarter off what was added. What comes in
@@ -188,11 +191,20 @@ class Politeness:
             address.in_flight += 1
             self._leave_line(host, state.address_name, address)
 
-    def finished(self, host: str, now: float, latency_s: float, answer: Answer, wait_s: float | None = None) -> None:
+    def finished(
+        self,
+        host: str,
+        now: float,
+        latency_s: float,
+        answer: Answer,
+        wait_s: float | None = None,
+        *,
+        body_bytes: int = 0,
+    ) -> None:
         """Count a request to `host` that `started` and has ended now.
 
-        `latency_s`: how long the host took, or is to be given time for, by its answer; used only if `answered`.
-        `wait_s`: what Retry-After asks for (bounded by the caller), None without one.
+        `latency_s`: from its start to the first byte of the answer, `body_bytes`: what it brought; used only if
+        `answered`. `wait_s`: what Retry-After asks for (bounded by the caller), None without one.
         """
         state = self._hosts[host]
         state.in_flight -= 1
@@ -203,8 +215,9 @@ class Politeness:
         state.unanswered = state.unanswered + 1 if answer in {"unanswered", "broken"} else 0
         held = now < state.held_until
         if answer == "answered":
+            took_s = max(latency_s, body_bytes / _BYTES_PER_S)
             old = state.latency_s
-            state.latency_s = latency_s if old is None else old + _LATENCY_WEIGHT * (latency_s - old)
+            state.latency_s = took_s if old is None else old + _LATENCY_WEIGHT * (took_s - old)
             if not held and state.backoff_s:
                 kept = state.backoff_s * _BACKOFF_KEPT
                 state.backoff_s = kept if kept >= _MIN_BACKOFF_S else 0.0

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from crawler.store import Store
+from tests.processes import end_groups
 from tests.servers import HANG, Answer, LocalServer, html
 from tests.terminal import PseudoTerminal
 
@@ -80,10 +81,7 @@ def start(tmp_path):
         return process
 
     yield start
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    end_groups(processes)
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 import rocksdict
 
+from tests.processes import end_groups
+
 ROOT = Path(__file__).parent.parent
 MARK = "hunter2"
 TOKEN, API_KEY = f"Bearer {MARK}-token", f"{MARK}-key"
@@ -185,10 +187,7 @@ def start(tmp_path, sites):
         return process
 
     yield start
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+    end_groups(processes)
 
 
 def rows(state: Path):

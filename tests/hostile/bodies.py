@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from functools import cache
+from functools import cache, partial
 from itertools import count
 
 from tests.hostile.registry import CAP, behaviour
@@ -114,46 +114,35 @@ def _packed() -> bytes:
 
 
 SMALL = {"max_body_bytes": 10_000, "timeout_s": 3.0, "retries": 1}
+drips = partial(behaviour, row=3, settings=SMALL, check=cpu_is_spared, both=True)
 
 
-@behaviour(
-    row=3,
+@drips(
     does="endless one-byte chunks",
     must=STOPS + ", and not burn the CPU",
-    settings=SMALL,
     expects={"/": "fetched"},
     records={"/": {"truncated": True, "body_bytes": 10_000}},
-    check=cpu_is_spared,
-    both=True,
 )
 async def one_byte_chunks(ask):
     await ask.start("Transfer-Encoding: chunked")
     await ask.forever(b"1\r\nx\r\n" * 1000)
 
 
-@behaviour(
-    row=3,
+@drips(
     does="one-byte chunks with extensions of 1 KB",
     must=STOPS + ", and not burn the CPU",
-    settings=SMALL,
     expects={"/": "fetched"},
     records={"/": {"truncated": True, "body_bytes": 10_000}},
-    check=cpu_is_spared,
-    both=True,
 )
 async def chunk_extensions(ask):
     await ask.start("Transfer-Encoding: chunked")
     await ask.forever(b"1;x=" + b"e" * 1000 + b"\r\nx\r\n")
 
 
-@behaviour(
-    row=3,
+@drips(
     does="a chunk extension without end",
     must="a failure with its name, bounded memory",
-    settings=SMALL,
     expects={"/": "failed: timeout | failed: protocol"},
-    check=cpu_is_spared,
-    both=True,
 )
 async def endless_extension(ask):
     await ask.start("Transfer-Encoding: chunked")
@@ -161,14 +150,10 @@ async def endless_extension(ask):
     await ask.forever(b"e" * 10_000, 0.001)
 
 
-@behaviour(
-    row=3,
+@drips(
     does="a chunk size of endless zeros",
     must="a failure with its name, bounded memory",
-    settings=SMALL,
     expects={"/": "failed: timeout | failed: protocol"},
-    check=cpu_is_spared,
-    both=True,
 )
 async def endless_chunk_size(ask):
     await ask.start("Transfer-Encoding: chunked")
@@ -176,21 +161,19 @@ async def endless_chunk_size(ask):
 
 
 INCOMPLETE = {"/": "failed: incomplete"}
-TWICE = {"retries": 1}
 
 
 def asked_twice(seen):
     assert seen.times("/") == 2
 
 
-@behaviour(
-    row=8,
+breaks_off = partial(behaviour, row=8, settings={"retries": 1}, check=asked_twice, both=True)
+
+
+@breaks_off(
     does="Content-Length larger than the body",
     must="retry, then a failure",
-    settings=TWICE,
     expects=INCOMPLETE,
-    check=asked_twice,
-    both=True,
 )
 async def too_short(ask):
     await ask.start("Content-Length: 1000")
@@ -198,14 +181,10 @@ async def too_short(ask):
     await ask.close()
 
 
-@behaviour(
-    row=8,
+@breaks_off(
     does="chunks that break off",
     must="retry, then a failure",
-    settings=TWICE,
-    expects={"/": "failed: incomplete"},
-    check=asked_twice,
-    both=True,
+    expects=INCOMPLETE,
 )
 async def chunks_break_off(ask):
     await ask.start("Transfer-Encoding: chunked")
@@ -213,15 +192,11 @@ async def chunks_break_off(ask):
     await ask.close()
 
 
-@behaviour(
-    row=8,
+@breaks_off(
     does="too short a body the first time, a whole one then",
     must="the second attempt counts",
-    settings=TWICE,
     expects={"/": "fetched"},
     records={"/": {"title": "whole", "truncated": False}},
-    check=asked_twice,
-    both=True,
 )
 async def short_once(ask):
     if ask.number == 1:

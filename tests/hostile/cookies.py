@@ -1,5 +1,7 @@
 """Cookies that reach too far, and too many of them."""
 
+from functools import partial
+
 from tests.hostile.registry import behaviour
 
 COOKIES = {"cookies": True}
@@ -100,29 +102,24 @@ COOKIES_A_PAGE = 80
 PAGES = 10_000 // COOKIES_A_PAGE
 
 
-@behaviour(
+too_many = partial(
+    behaviour,
     row=21,
-    does="10,000 cookies of 4 KB",
     must="cap per host and per request",
     settings=COOKIES,
     expects={"/": "fetched", "/*": "fetched"},
     check=_within_caps,
-    both=True,
 )
+
+
+@too_many(does="10,000 cookies of 4 KB", both=True)
 async def many_cookies(ask):
     mine = ask.path[1:] or "start"
     lines = [f"Set-Cookie: c{mine}x{n}={'v' * 4050}" for n in range(COOKIES_A_PAGE)]
     await ask.page(*(f"/{n}" for n in range(PAGES)), headers=tuple(lines))
 
 
-@behaviour(
-    row=21,
-    does="10,000 small cookies",
-    must="cap per host and per request",
-    settings=COOKIES,
-    expects={"/": "fetched", "/*": "fetched"},
-    check=_within_caps,
-)
+@too_many(does="10,000 small cookies")
 async def small_cookies(ask):
     mine = ask.path[1:] or "start"
     lines = [f"Set-Cookie: c{mine}x{n}=v; Expires=Wed, 01 Jan 2199 00:00:00 GMT" for n in range(COOKIES_A_PAGE)]

@@ -1,6 +1,8 @@
 """robots.txt: large, failing, elsewhere, and with patterns that cost."""
 
 import asyncio
+import gzip
+from functools import partial
 
 from tests.hostile.registry import behaviour
 
@@ -53,8 +55,6 @@ async def endless_robots(ask):
     expects={"/": "skipped: robots"},
 )
 async def robots_bomb(ask):
-    import gzip
-
     rules = b"User-agent: *\nDisallow: /\n" + b"Disallow: /x\n" * 2_000_000
     await ask.answer(gzip.compress(rules, 1, mtime=0), "Content-Encoding: gzip", kind=PLAIN)
 
@@ -86,27 +86,29 @@ async def robots_503_once(ask):
     await ask.page()
 
 
-@behaviour(
+takes_too_long = partial(
+    behaviour,
+    robots=True,
+    expects={"/": "failed: timeout"},
+    check=lambda seen: seen.assert_times("/", 0),
+)
+
+
+@takes_too_long(
     row=32,
     does="robots.txt that never comes",
     must="nothing else is asked for",
-    robots=True,
     settings={"retries": 1, "timeout_s": 2.5},
-    expects={"/": "failed: timeout"},
-    check=lambda seen: seen.assert_times("/", 0),
 )
 async def robots_silence(ask):
     await ask.hang()
 
 
-@behaviour(
+@takes_too_long(
     row=32,
     does="robots.txt whose body drips",
     must="nothing else is asked for",
-    robots=True,
     settings={"retries": 1, "timeout_s": 2.5},
-    expects={"/": "failed: timeout"},
-    check=lambda seen: seen.assert_times("/", 0),
 )
 async def robots_drip(ask):
     await ask.start(kind=PLAIN)
@@ -172,14 +174,11 @@ async def robots_loop(ask):
         await ask.redirect(f"/robots.txt?{ask.number}" if ask.path == "/robots.txt" else ask.path + "x")
 
 
-@behaviour(
+@takes_too_long(
     row=33,
     does="robots.txt whose redirects take a second each",
     must="one deadline for all of them",
-    robots=True,
     settings={"timeout_s": 2.5, "retries": 0},
-    expects={"/": "failed: timeout"},
-    check=lambda seen: seen.assert_times("/", 0),
 )
 async def slow_robots_redirects(ask):
     hops = {"/robots.txt": "/r1", "/r1": "/r2", "/r2": "/r3", "/r3": "/r4"}

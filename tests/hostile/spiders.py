@@ -5,6 +5,8 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from crawler.model import Done, Page
@@ -13,79 +15,80 @@ from crawler.worker import parse_page
 __all__ = ["aborts", "allocates", "exits", "hoards", "hogs", "raises", "segfaults", "sleeps", "spins"]
 
 
-def _bad(page: Page) -> bool:
-    return page.url.endswith("/bad")
+def _at_bad(harm: Callable[[], None]) -> Callable[[Page, Any], Done]:
+    """A spider that parses every page but the one at /bad, at which it does `harm` first."""
+
+    @wraps(harm)  # a parser process finds it by that name
+    def parse(page: Page, state: Any) -> Done:
+        if page.url.endswith("/bad"):
+            harm()
+        return parse_page(page, state)
+
+    return parse
 
 
 def _without_core() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def sleeps(page: Page, state: Any) -> Done:
+@_at_bad
+def sleeps() -> None:
     """An hour."""
-    if _bad(page):
-        time.sleep(3600)
-    return parse_page(page, state)
+    time.sleep(3600)
 
 
-def spins(page: Page, state: Any) -> Done:
+@_at_bad
+def spins() -> None:
     """In one C call that holds the GIL."""
-    if _bad(page):
-        pow(7, 1 << 28)
-    return parse_page(page, state)
+    pow(7, 1 << 28)
 
 
-def allocates(page: Page, state: Any) -> Done:
+@_at_bad
+def allocates() -> None:
     """Without end, a megabyte at a time."""
     kept = []
-    while _bad(page):
+    while True:
         kept.append(bytearray(1 << 20))
-    return parse_page(page, state)
 
 
-def hogs(page: Page, state: Any) -> Done:
+@_at_bad
+def hogs() -> None:
     """Too much at once."""
-    if _bad(page):
-        bytearray(1 << 34)
-    return parse_page(page, state)
+    bytearray(1 << 34)
 
 
-def hoards(page: Page, state: Any) -> Done:
+@_at_bad
+def hoards() -> None:
     """A list that grows while every MemoryError is caught."""
     kept: list[Any] = []
-    while _bad(page):
+    while True:
         try:
             kept.append(bytearray(1 << 20))
         except MemoryError:
             time.sleep(0.01)
-    return parse_page(page, state)
 
 
-def aborts(page: Page, state: Any) -> Done:
+@_at_bad
+def aborts() -> None:
     """SIGABRT."""
-    if _bad(page):
-        _without_core()
-        os.abort()
-    return parse_page(page, state)
+    _without_core()
+    os.abort()
 
 
-def segfaults(page: Page, state: Any) -> Done:
+@_at_bad
+def segfaults() -> None:
     """SIGSEGV."""
-    if _bad(page):
-        _without_core()
-        ctypes.string_at(0)
-    return parse_page(page, state)
+    _without_core()
+    ctypes.string_at(0)
 
 
-def exits(page: Page, state: Any) -> Done:
+@_at_bad
+def exits() -> None:
     """Ends the process as if all were well."""
-    if _bad(page):
-        os._exit(0)
-    return parse_page(page, state)
+    os._exit(0)
 
 
-def raises(page: Page, state: Any) -> Done:
+@_at_bad
+def raises() -> None:
     """An exception that is none of `Exception`."""
-    if _bad(page):
-        sys.exit("enough")
-    return parse_page(page, state)
+    sys.exit("enough")

@@ -11,23 +11,31 @@ import json
 import sys
 import time
 from ast import literal_eval
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from crawler.model import Done, Page
-from crawler.worker import parse_page
+from uvloop import new_event_loop
+
+from crawler.config import CrawlConfig
+from crawler.crawler import Crawler
+from crawler.memory_limit import return_large_blocks
+from crawler.page import Page
+from tests.hostile.names import Names
 
 
-def parse(page: Page, state: Any) -> Done:
-    """Parse a page, or do to the parser what the spider of its hostile host does."""
+def parse(page: Page) -> Iterator[Any]:
+    """Read a page as a crawl without a spider does, or do to the parser what the spider of its hostile host does."""
     if page.url.endswith("/bad"):
-        from tests.hostile.registry import behaviours  # noqa: PLC0415 - parsers import this file: see `main`
+        from tests.hostile.registry import behaviours  # noqa: PLC0415 - the memory of parsers is measured
 
         for one in behaviours():
             if one.parse and (f"//{one.address}:" in page.url or f"/{one.name}/" in page.url):
-                return one.parse(page, state)
-    return parse_page(page, state)
+                yield from one.parse(page)
+                return
+    yield page.record()
+    yield page.follow()
 
 
 class Hosts(dict[str, Any]):
@@ -41,14 +49,7 @@ class Hosts(dict[str, Any]):
 
 
 def main() -> None:
-    # Not at the top: parser processes import this file too, and their memory is measured.
-    from uvloop import new_event_loop  # noqa: PLC0415
-
-    from crawler.config import CrawlConfig  # noqa: PLC0415
-    from crawler.crawl import Crawler  # noqa: PLC0415
-    from crawler.memory_limit import return_large_blocks  # noqa: PLC0415
-    from tests.hostile.names import Names  # noqa: PLC0415
-    from tests.hostile.registry import behaviours  # noqa: PLC0415
+    from tests.hostile.registry import behaviours  # noqa: PLC0415 - as in `parse`
 
     return_large_blocks()  # as the command line does
     settings = Path(sys.argv[1])

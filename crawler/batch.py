@@ -1,11 +1,15 @@
 """Pages on their way to a parser: what the pool keeps of each, and what travels together."""
 
+from contextlib import suppress
+from pathlib import Path
+
 import msgspec
 from msgspec import Struct
 
-from crawler.model import Page
+from crawler.model import Done, Download
+from crawler.warc import archived
 
-__all__ = ["Batch", "Item", "item_of"]
+__all__ = ["Batch", "Item", "item_of", "kept"]
 
 
 class Item(Struct, frozen=True):
@@ -25,7 +29,7 @@ class Batch(Struct, frozen=True):
     retried: bool = False
 
 
-def item_of(page: Page, encoder: msgspec.msgpack.Encoder) -> Item:
+def item_of(page: Download, encoder: msgspec.msgpack.Encoder) -> Item:
     """Encode a page for its way to a parser."""
     try:
         raw = encoder.encode(page)
@@ -34,6 +38,16 @@ def item_of(page: Page, encoder: msgspec.msgpack.Encoder) -> Item:
         headers = tuple((_scalar(name), _scalar(value)) for name, value in page.headers)
         raw = encoder.encode(msgspec.structs.replace(page, headers=headers))
     return Item(page.key, page.status, page.body_bytes, len(raw), msgspec.Raw(raw))
+
+
+def kept(done: Done, item: Item) -> Done:
+    """Return how a page ended that no parser came back with, with what an archive keeps of it."""
+    page = msgspec.msgpack.decode(item.raw, type=Download)
+    with suppress(OSError):
+        if page.body_file:
+            page = msgspec.structs.replace(page, body=Path(page.body_file).read_bytes())
+        return archived(done, page)
+    return done
 
 
 def _scalar(text: str) -> str:

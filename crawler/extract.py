@@ -1,13 +1,15 @@
-"""What an HTML page says: bytes in, page fields and links out. The only module that knows turbohtml.
+"""What an HTML page says: bytes in, page fields and links out. Only this module and `crawler.page` know turbohtml.
 
 Nothing here raises, whatever the bytes are. Parsing follows the WHATWG HTML Standard, so the tree is the one that a
 browser without scripts builds; its text is what a reader of that tree sees.
 """
 
+import codecs
 import re
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from turbohtml import Document, Element, Namespace, PlainText, Text, parse
+from turbohtml.detect import detect
 
 from crawler.urls import LinkResolver, resolve
 
@@ -16,9 +18,14 @@ __all__ = [
     "MAX_LINKS",
     "Extracted",
     "cut_at_tag",
+    "decoded",
+    "encoding_of",
     "extract",
     "media_type",
     "most_tags",
+    "parsed",
+    "read",
+    "visible_text",
     "with_breaks",
     "without_controls",
 ]
@@ -110,6 +117,7 @@ _REFRESH = re.compile(
 # Share of a body that is looked at when a few wrong bytes keep it from being UTF-8.
 _REPAIR_BYTES = 65_536
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_BYTE_ORDER_MARKS = (*_UTF_16_MARKS, b"\xef\xbb\xbf")
 _RUN_BYTES = 262_144
 _RUN = re.compile(rb"[^<]{261000}(?:[^<]{0,1143}[\t\n\r ]|[^<]{1144})")
 
@@ -120,10 +128,11 @@ class Extracted(Struct, frozen=True):
     `charset` is the WHATWG label (lower case) of the encoding that the page was read with. `title`, `description` and
     `language` (a BCP 47 tag as written) are as the page gives them, white space collapsed. `canonical` is an absolute
     URL in normal form. `text` is the visible text, one block a line, cells of a table row parted by a tab; None unless
-    asked for. `hrefs` are (URL in normal form, nofollow) in page order, each URL once; nofollow means that every link
-    to it says `rel=nofollow`. `dropped_hrefs` counts link elements that were not looked at because there were enough
-    (see `extract`). `meta_robots` joins the contents of all `<meta name=robots>` with ", ". `refresh` is where the page
-    sends its reader by itself: seconds until then, and the URL in normal form, session parameters and all.
+    asked for. `base` is what references are relative to: the first `<base href>`, else the page's URL. `hrefs` are (URL
+    in normal form, nofollow) in page order, each URL once; nofollow means that every link to it says `rel=nofollow`.
+    `dropped_hrefs` counts link elements that were not looked at because there were enough (see `extract`).
+    `meta_robots` joins the contents of all `<meta name=robots>` with ", ". `refresh` is where the page sends its reader
+    by itself: seconds until then, and the URL in normal form, session parameters and all.
     """
 
     charset: str | None
@@ -132,6 +141,7 @@ class Extracted(Struct, frozen=True):
     language: str | None
     canonical: str | None
     text: str | None
+    base: str
     hrefs: list[tuple[str, bool]]
     dropped_hrefs: int
     meta_robots: str | None
@@ -214,7 +224,13 @@ def extract(
     `refresh` is the first meta refresh to a URL, without those in a `<noscript>`, which are links like any other:
     browsers with scripts leave them alone.
     """
-    document = _parsed(body, content_type)
+    document = parsed(body, content_type)
+    extracted = read(document, url, resolver, max_links=max_links)
+    return structs.replace(extracted, text=visible_text(document)) if "text" in want else extracted
+
+
+def read(document: Document, url: str, resolver: LinkResolver, *, max_links: int = MAX_LINKS) -> Extracted:
+    """Read a page that was parsed: `extract` without its `text`. Removes the templates from the document."""
     reader = _Reader(document, url, resolver, max_links)
     reader.read()
     encoding = document.encoding
@@ -224,7 +240,8 @@ def extract(
         description=reader.description or reader.og_description,
         language=_language(document) or reader.content_language,
         canonical=reader.canonical,
-        text=_visible_text(document) if "text" in want else None,
+        text=None,
+        base=reader.base,
         hrefs=list(reader.found.items()),
         dropped_hrefs=reader.dropped,
         meta_robots=", ".join(reader.robots) or None,
@@ -243,7 +260,8 @@ def without_controls(text: str) -> str:
     return _CONTROLS.sub("", text) if _CONTROLS.search(text) else text
 
 
-def _parsed(body: bytes, content_type: str | None) -> Document:
+def parsed(body: bytes, content_type: str | None) -> Document:
+    """Parse one HTML page, its encoding found as `extract` says. Never raises."""
     header = _HEADER_CHARSET.search(content_type) if content_type else None
     if header is not None and (document := _parsed_as(body, header[1])) is not None:
         return document
@@ -266,6 +284,36 @@ def _parsed(body: bytes, content_type: str | None) -> Document:
     if better == (document.encoding or "").lower() or _prescanned(body):
         return document
     return _parsed_as(body, better) or document
+
+
+def encoding_of(body: bytes, content_type: str | None) -> str:
+    """Return the encoding of a text that is no HTML: a WHATWG label in lower case. Never raises, parses nothing.
+
+    It is the first of: byte-order mark, `charset` of the header if it is a known label, an XML declaration, UTF-8 if
+    all but a few bytes are that, a guess.
+    """
+    header = _HEADER_CHARSET.search(content_type) if content_type else None
+    if header is not None and (known := _parsed_as(body[:4], header[1])) is not None and known.encoding is not None:
+        return known.encoding.lower()
+    if body.startswith(_BYTE_ORDER_MARKS):
+        return (detect(body[:4]).encoding or "utf-8").lower().removesuffix("-sig")
+    declared = _xml_encoding(body)
+    if declared is not None:
+        return declared
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        if not _nearly_utf8(body):
+            return (detect(body).encoding or "windows-1252").lower()
+    return "utf-8"
+
+
+def decoded(body: bytes, encoding: str) -> str:
+    """Return a text without its byte-order mark. `encoding` is a WHATWG label, as of `Extracted`. Never raises.
+
+    Bytes that fit no character become U+FFFD. The tables are those of the Encoding Standard, not Python's.
+    """
+    return codecs.lookup(f"whatwg-{encoding}").decode(body)[0].removeprefix("\ufeff")
 
 
 def _parsed_as(body: bytes, label: str) -> Document | None:
@@ -319,7 +367,7 @@ class _Reader:
         self._room = LINK_CHARS * max(max_links, MAX_LINKS)
         self._refused = 0
         self._plain_base = True
-        self._base = url
+        self.base = url
         self.found: dict[str, bool] = {}
         self.dropped = 0
         self.title: str | None = None
@@ -339,7 +387,7 @@ class _Reader:
         for element in document.iter_elements("base"):
             href = element.attr("href")
             if href is not None:
-                self._base = self._resolver.resolve(self._base, href) or self._base
+                self.base = self._resolver.resolve(self.base, href) or self.base
                 self._plain_base = False
                 break
         for element in document.iter_elements(_LINK_TAGS):
@@ -365,7 +413,7 @@ class _Reader:
         if len(self.found) >= self._max_links or self._room <= 0 or self._refused >= MAX_LINKS:
             self.dropped += 1
             return
-        url = self._resolver.resolve(self._base, href)
+        url = self._resolver.resolve(self.base, href)
         if url is None:
             self._refused += 1
             return
@@ -382,7 +430,7 @@ class _Reader:
             return
         href = element.attr("href")
         if href is not None and self.canonical is None and "canonical" in relations:
-            self.canonical = self._resolver.resolve(self._base, href)
+            self.canonical = self._resolver.resolve(self.base, href)
         self._link(href, nofollow="nofollow" in relations)
 
     def _meta(self, element: Element) -> None:
@@ -411,7 +459,7 @@ class _Reader:
             return
         self._link(href, nofollow=False)
         if self.refresh is None and element.closest("noscript") is None:
-            url = resolve(self._base, href, strip_session=False)
+            url = resolve(self.base, href, strip_session=False)
             if url is not None:
                 # More digits than these are no other answer, but would be an error.
                 self.refresh = (int((match[1] or "0").lstrip("0")[:9] or "0"), url)
@@ -429,7 +477,7 @@ def _line(text: str) -> str | None:
     return without_controls(" ".join(text.split())).strip() or None
 
 
-def _visible_text(document: Document) -> str:
+def visible_text(document: Document) -> str:
     """Return what a reader sees, one block a line. Changes the document: read everything else from it before."""
     for element in list(document.iter_elements(_UNSEEN_TAGS)):
         if element.tag != "dialog" or element.attr("open") is None:

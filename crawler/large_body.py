@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from crawler.errors import CrawlerError
-from crawler.model import Page
+from crawler.model import Download
 from crawler.refusal import refusal
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SUFFIX = ".large"
 
 
 @asynccontextmanager
-async def spooled(page: Page, folder: Path) -> AsyncIterator[Page]:
+async def spooled(page: Download, folder: Path) -> AsyncIterator[Download]:
     """Keep the body of a page in a file of `folder` meanwhile, and give the page without it.
 
     A folder that is not there stands for the system's own for such files. Raises `StorageError` if the disk refuses.

@@ -1,6 +1,6 @@
 """Which links of a page are news, and the verdict on each of them."""
 
-from crawler.model import Link, Page
+from crawler.model import Download, Link
 from crawler.scope import Scope
 from crawler.traps import is_fixed, pattern, repeats
 from crawler.urls import host_key, url_key
@@ -32,7 +32,7 @@ class NewLinks:
         # URL -> smallest depth at which it was sent to be fetched, None = only sent as skipped.
         self._sent: dict[str, int | None] = {}
 
-    def take(self, page: Page, hrefs: list[tuple[str, bool]], *, nofollow: bool) -> tuple[Link, ...]:
+    def take(self, page: Download, hrefs: list[tuple[str, bool]], *, nofollow: bool) -> tuple[Link, ...]:
         """Return those links of a page that are news to the frontier. Takes them for sent.
 
         `hrefs` are (URL in normal form, its `nofollow`); `nofollow` says that of all. `skip` of a link is the first
@@ -68,7 +68,7 @@ class NewLinks:
             sent[link.url] = None if link.skip else depth
         return tuple(links)
 
-    def _judged(self, page: Page, fresh: list[tuple[str, str, str]], chain: int) -> list[Link]:
+    def _judged(self, page: Download, fresh: list[tuple[str, str, str]], chain: int) -> list[Link]:
         """Give links (URL, reason to skip it, reason that counts after all others) their verdicts and chains.
 
         `chain` is that of the page; a link that looks like the page, or like the page before it, goes on with it.

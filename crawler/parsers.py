@@ -11,6 +11,7 @@ moved.
 
 import asyncio
 import atexit
+import logging
 import threading
 import time
 from collections import deque
@@ -21,11 +22,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from crawler.batch import Batch, Item, item_of
+from crawler.batch import Batch, Item, item_of, kept
 from crawler.config import CrawlConfig
 from crawler.errors import CrawlerError
 from crawler.large_body import spooled
-from crawler.model import Done, Page
+from crawler.model import Done, Download
+from crawler.parse import Parse, ParserSettings, parse_page
+from crawler.printable import printable
 from crawler.worker import (
     BUSY_S,
     OUT_OF_MEMORY,
@@ -33,11 +36,8 @@ from crawler.worker import (
     SLOTS,
     STARTED_AT,
     WORN,
-    Parse,
     ParserProcess,
-    ParserSettings,
     new_counters,
-    parse_page,
 )
 
 __all__ = ["ParserPool"]
@@ -53,9 +53,12 @@ BATCH_WAIT_S = 0.02
 BATCHES_PER_PARSER = 2
 """Batches that a parser has at most: one under way, and one so that it need not wait for the next."""
 
+_log = logging.getLogger(__name__)
+
 _STARTS = 5
 _END_S = 1.0
 _TICK_S = 0.25
+_TOLD_KINDS = 100
 
 
 class _Parser:
@@ -86,8 +89,8 @@ class ParserPool:
 
     `on_done` gets the results, batch by batch, in the collector thread; it may block, which slows the parsers down. If
     it raises, or parsers cannot be started, the pool is broken: `submit` and `drain` raise `CrawlerError` from then on,
-    and `on_failure` is told in the collector thread. `parse` is what a parser does with a page; it is imported there by
-    its name.
+    and `on_failure` is told in the collector thread. `spider` is the crawl's, as `crawler.spider` packs it. `parse` is
+    what a parser does with a page instead of `parse_page`; it is imported there by its name.
 
     `start`, `close` and the properties may be used from any thread, `submit` and `drain` from one event loop.
     Pools share nothing with each other.
@@ -99,12 +102,14 @@ class ParserPool:
         on_done: Callable[[list[Done]], None],
         *,
         on_failure: Callable[[CrawlerError], None] | None = None,
+        spider: bytes = b"",
         parse: Parse = parse_page,
     ) -> None:
         self._size = config.parsers
         self._timeout_s = config.parser_timeout_s
-        self._folder = config.job
-        self._settings = msgspec.msgpack.encode(ParserSettings.of(config))
+        self._folder = config.folder
+        self._archive = config.archive
+        self._settings = msgspec.msgpack.encode(ParserSettings.of(config, spider))
         self._on_done = on_done
         self._on_failure = on_failure
         self._parse = parse
@@ -114,6 +119,8 @@ class ParserPool:
         self._wakeup, self._waker = connection.Pipe(duplex=False)
         self._collector = threading.Thread(target=self._collect, name="parser-collector", daemon=True)
         self._started = threading.Event()
+        # State of the collector: kinds of failures that the log was told of.
+        self._told: set[str] = set()
         # State of both threads, under the lock.
         self._lock = threading.Lock()
         self._parsers: list[_Parser] = []
@@ -167,7 +174,7 @@ class ParserPool:
         if self._failure is not None:
             raise self._failure
 
-    async def submit(self, page: Page) -> None:
+    async def submit(self, page: Download) -> None:
         """Give a page to the parsers; waits while they have as much as they may have, and for a large page's end.
 
         Cancelled while it waits for room, it has not taken the page. Raises `CrawlerError` if the pool is broken or
@@ -379,6 +386,7 @@ class ParserPool:
         if not parser.batches or [done.key for done in results] != [item.key for item in parser.batches[0].items]:
             parser.garbled = True
             return False
+        self._tell(results)
         self._on_done(results)
         with self._lock:
             parser.batches.popleft()
@@ -390,6 +398,22 @@ class ParserPool:
         if awaited:
             self._call(self._wake)
         return True
+
+    def _tell(self, results: list[Done]) -> None:
+        """Log what went wrong with pages: the first of each kind as a warning, since the others are mostly like it."""
+        for done in results:
+            if not done.detail:
+                continue
+            known = done.reason in self._told or len(self._told) >= _TOLD_KINDS
+            if known:
+                _log.debug("failed: %s at %s", done.reason, printable(done.detail))
+            else:
+                self._told.add(done.reason)
+                _log.warning(
+                    "failed: %s at %s; others of this kind are logged at level debug",
+                    done.reason,
+                    printable(done.detail),
+                )
 
     def _note_large(self, ended: list[bytes]) -> None:
         """Called with the lock held: let go on who waits for the large page, if it is among those that have ended."""
@@ -430,7 +454,7 @@ class ParserPool:
         """Queue again what a dead parser had; return how its page ends if that page is to blame."""
         # A page that ended after all, just before its parser was killed for it, leaves nobody to blame.
         innocent = blameless or parser.hung_at not in {None, self._counters[parser.slot + STARTED_AT]}
-        failed = None
+        failed = item = None
         with self._lock:
             if not parser.ready:
                 self._failed_starts += 1
@@ -447,7 +471,7 @@ class ParserPool:
             self._again.extendleft(reversed(parser.batches))
             parser.batches.clear()
             parser.gone = True
-        return failed
+        return kept(failed, item) if self._archive and failed is not None and item is not None else failed
 
     def _start_parser(self, slot: int) -> _Parser:
         # In this thread, and for as long as the processes live: Linux ends them with the thread that started them.
@@ -498,6 +522,5 @@ def _why_no_start(exit_code: int | None) -> str:
         )
     return (
         f"parser processes end while they start, {_STARTS} in a row, the last with exit code {exit_code}: the message "
-        "above says why; a script that crawls needs `if __name__ == '__main__':` round what it does, because each "
-        "parser process imports it"
+        "above says why; if it is about a spider, `crawler try URL --spider ...` shows it in one process"
     )

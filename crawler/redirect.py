@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 from crawler.config import ScopeKind
-from crawler.model import Done, Link, Page, Task
+from crawler.model import Done, Download, Link, Task
 from crawler.scope import Scope
 from crawler.urls import authority, host_key, task_key
 
-__all__ = ["MAX_REDIRECTS", "followed", "redirect_scope"]
+__all__ = ["MAX_REDIRECTS", "MAX_REFRESH_S", "followed", "redirect_scope", "refresh_target"]
 
 MAX_REDIRECTS = 10
+
+MAX_REFRESH_S = 10
+"""A page that sends its reader on by itself after at most this time counts as a redirect."""
 
 
 def redirect_scope(kind: ScopeKind, include: Sequence[str], exclude: Sequence[str], depth: int | None) -> Scope:
@@ -21,12 +24,20 @@ def redirect_scope(kind: ScopeKind, include: Sequence[str], exclude: Sequence[st
     return Scope("host" if kind == "page" else kind, include, exclude, depth)
 
 
-def followed(source: Task | Page, target: str | None, *, status: int, spent_s: float, scope: Scope) -> Done:
+def refresh_target(url: str, refresh: tuple[int, str] | None) -> str | None:
+    """Return where the page at `url` redirects by its meta refresh (seconds, target); None if it does not."""
+    if refresh is None:
+        return None
+    delay_s, target = refresh
+    return target if delay_s <= MAX_REFRESH_S and target != url else None
+
+
+def followed(source: Task | Download, target: str | None, *, status: int, spent_s: float, scope: Scope) -> Done:
     """Return the outcome of a redirect: its target becomes a URL of its own, so that each hop passes every check.
 
     `target` is in normal form, resolved with its session parameters (a server that adds one would look like a loop);
     None if there is no such http(s) URL. `spent_s` is the time that the target's deadline has lost, this fetch
-    included (of a `Page`: its own). `scope` is that of `redirect_scope`.
+    included (of a `Download`: its own). `scope` is that of `redirect_scope`.
 
     More than ten hops, a loop, and a target that is None end as `failed: redirects`. The target keeps kind, depth and
     chain. It counts as in scope if a seed led to it; so does a sitemap on the host of the one before, since filters
@@ -47,7 +58,7 @@ def followed(source: Task | Page, target: str | None, *, status: int, spent_s: f
     return Done(source.key, "redirected", "", status, links=(link,))
 
 
-def _skip(source: Task | Page, target: str, scope: Scope) -> str:
+def _skip(source: Task | Download, target: str, scope: Scope) -> str:
     # Without a parent it is a seed, or what one redirected to. A page of depth 0 with a parent is from a sitemap,
     # which may list what leads anywhere.
     if source.depth == 0 and source.parent is None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from crawler.config import ScopeKind
-from crawler.model import Done, Kind, Link, Page
+from crawler.model import Done, Download, Kind, Link
 from crawler.redirect import redirect_scope
 from crawler.scope import Scope
 from crawler.sitemap import SitemapError, read_sitemap
@@ -29,7 +29,7 @@ class SitemapReader:
         self._pages = Scope("any" if scope == "page" else scope, include, exclude)
         self._sitemaps = redirect_scope(scope, (), (), None)
 
-    def read(self, page: Page) -> Done:
+    def read(self, page: Download) -> Done:
         """Return how a sitemap ends: `fetched` with its links and without a record, or `failed: sitemap: <why>`."""
         if not 200 <= page.status < 300:
             return _failed(page, f"status {page.status}")
@@ -46,10 +46,10 @@ class SitemapReader:
         reason = "sitemap: cut" if sitemap.cut or page.truncated else "sitemap"
         return Done(page.key, "fetched", reason, page.status, None, links, page.body_bytes)
 
-    def _page_skip(self, url: str, page: Page) -> str:
+    def _page_skip(self, url: str, page: Download) -> str:
         return self._pages.verdict(url, page.seed.anchors, 0) or ("trap" if repeats(url) else "")
 
-    def _sitemap_skip(self, url: str, page: Page, *, vouched: bool) -> str:
+    def _sitemap_skip(self, url: str, page: Download, *, vouched: bool) -> str:
         if page.depth >= MAX_INDEXES:
             return "depth"
         if vouched or authority(url) == authority(page.url):
@@ -61,5 +61,5 @@ def _link(url: str, kind: Kind, skip: str) -> Link:
     return Link(url, task_key(url, kind), host_key(url), skip, kind)
 
 
-def _failed(page: Page, why: str) -> Done:
+def _failed(page: Download, why: str) -> Done:
     return Done(page.key, "failed", f"sitemap: {why}", page.status, None, (), page.body_bytes)

@@ -19,10 +19,11 @@ import pytest
 
 from crawler.config import LEAST_PARSER_MEMORY_BYTES, CrawlConfig
 from crawler.errors import CrawlerError
-from crawler.model import Done, Page, SeedContext
+from crawler.model import Done, Download, SeedContext
+from crawler.parse import parse_page
 from crawler.parsers import BATCH_BYTES, BATCH_PAGES, BATCHES_PER_PARSER, ParserPool
 from crawler.urls import url_key
-from crawler.worker import WORN, parse_page
+from crawler.worker import WORN
 
 # What the parsers do here: the first word of a page's body is an order. It stands in a file of its own, because parser
 # processes import it.
@@ -89,7 +90,7 @@ HOOKS = """
 """
 
 
-def page_of(number: int, body: bytes = b"", **changes) -> Page:
+def page_of(number: int, body: bytes = b"", **changes) -> Download:
     url = f"http://h.example/{number}"
     fields = {
         "key": url_key(url),
@@ -105,7 +106,7 @@ def page_of(number: int, body: bytes = b"", **changes) -> Page:
         "truncated": False,
         "seed": SeedContext(1, ("http://h.example/",), b"null"),
     }
-    return Page(**{**fields, **changes})
+    return Download(**{**fields, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,7 @@ class Run:
     def __exit__(self, *_: object) -> None:
         self.pool.close()
 
-    async def submit(self, pages: list[Page]) -> None:
+    async def submit(self, pages: list[Download]) -> None:
         """Submit from 20 tasks at once, like downloads that end in any order."""
 
         async def some(start: int) -> None:
@@ -152,7 +153,7 @@ class Run:
 
         await asyncio.gather(*(some(start) for start in range(20)))
 
-    def assert_each_once(self, pages: list[Page]) -> None:
+    def assert_each_once(self, pages: list[Download]) -> None:
         assert Counter(done.key for done in self.done) == Counter(page.key for page in pages)
         assert self.pool.pending == 0
 
@@ -185,7 +186,7 @@ async def test_every_page_comes_back_exactly_once_with_its_own_result(hooks):
         await run.submit(pages)
         await run.pool.drain()
         run.assert_each_once(pages)
-        assert {done.key: done.record for done in run.done} == {page.key: page.url.encode() for page in pages}
+        assert {done.key: done.records for done in run.done} == {page.key: page.url.encode() for page in pages}
         assert run.pool.replaced == 0
 
 
@@ -198,7 +199,7 @@ async def test_the_default_work_is_to_make_records(hooks):
         await pool.drain()
     finally:
         pool.close()
-    assert [(one.record, [link.url for link in one.links]) for one in done] == [
+    assert [(one.records, [link.url for link in one.links]) for one in done] == [
         (b'{"title":"T"}\n', ["http://h.example/x"])
     ]
 
@@ -275,7 +276,7 @@ async def test_a_page_that_kills_its_parser_fails_alone(hooks, word):
         assert run.outcomes() == {"fetched": 58, "failed parser-died": 2}
         failed = [done for done in run.done if done.outcome == "failed"]
         assert {done.key for done in failed} == {pages[20].key, pages[33].key}
-        assert {(done.status, done.record, done.links) for done in failed} == {(200, None, ())}
+        assert {(done.status, done.records, done.links) for done in failed} == {(200, None, ())}
         # Once with its batch, once alone; both may have shared a batch.
         assert run.pool.replaced in {3, 4}
 
@@ -577,11 +578,11 @@ SCRIPT = """
     from pathlib import Path
     from crawler.config import CrawlConfig
     from crawler.parsers import ParserPool
-    from crawler.model import Page, SeedContext
+    from crawler.model import Download, SeedContext
     from parse_hooks import obey
 
     def page(body):
-        return Page(b"k" * 16, "http://h/", 200, 0.0, 0, None, (), (), body, 0, False, SeedContext(1, (), b"null"))
+        return Download(b"k" * 16, "http://h/", 200, 0.0, 0, None, (), (), body, 0, False, SeedContext(1, (), b"null"))
 
     async def main():
         config = CrawlConfig(job=Path("unused"), parsers=1, parser_timeout_s=100)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from crawler.config import CrawlConfig
-from crawler.model import Page, SeedContext
+from crawler.model import Download, SeedContext
+from crawler.parse import ParserSettings, ParserState, parse_page
 from crawler.sitemap_page import MAX_INDEXES
 from crawler.urls import host_key, task_key
-from crawler.worker import ParserSettings, ParserState, parse_page
 
 URL = "http://h.example/dir/sitemap.xml"
 TRAP = "http://h.example/a/a/a/a"
@@ -16,7 +16,7 @@ URLSET = """<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{}</urls
 INDEX = """<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{}</sitemapindex>"""
 
 
-def sitemap_of(content: str | bytes, **changes) -> Page:
+def sitemap_of(content: str | bytes, **changes) -> Download:
     body = content.encode() if isinstance(content, str) else content
     fields = {
         "key": task_key(URL, "sitemap"),
@@ -33,7 +33,7 @@ def sitemap_of(content: str | bytes, **changes) -> Page:
         "seed": SeedContext(1, ("http://h.example/dir/", "http://moved.example/"), b"null"),
         "kind": "sitemap",
     }
-    return Page(**{**fields, **changes})
+    return Download(**{**fields, **changes})
 
 
 def urlset(*urls: str) -> str:
@@ -44,11 +44,11 @@ def index(*urls: str) -> str:
     return INDEX.format("".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls))
 
 
-def read(page: Page, **settings):
+def read(page: Download, **settings):
     return parse_page(page, ParserState(ParserSettings.of(CrawlConfig(job=Path("unused"), **settings))))
 
 
-def skips(page: Page, **settings) -> list[str]:
+def skips(page: Download, **settings) -> list[str]:
     return [link.skip for link in read(page, **settings).links]
 
 
@@ -56,7 +56,7 @@ def test_the_pages_of_a_sitemap_are_links_and_it_has_no_record():
     page = sitemap_of(urlset("http://h.example/1", "http://h.example/2"))
     done = read(page)
     assert (done.key, done.outcome, done.reason, done.status) == (task_key(URL, "sitemap"), "fetched", "sitemap", 200)
-    assert (done.record, done.body_hash, done.body_bytes) == (None, b"", page.body_bytes)
+    assert (done.records, done.body_hash, done.body_bytes) == (None, b"", page.body_bytes)
     assert [(link.url, link.kind, link.skip, link.chain) for link in done.links] == [
         ("http://h.example/1", "page", "", 0),
         ("http://h.example/2", "page", "", 0),
@@ -143,7 +143,7 @@ def test_a_sitemap_of_which_not_all_was_taken_says_so(page, reason):
 def test_what_is_no_sitemap_fails_and_says_why(changes, reason):
     page = sitemap_of(urlset("http://h.example/1"), **changes)
     done = read(page)
-    assert (done.outcome, done.links, done.record, done.status) == ("failed", (), None, page.status)
+    assert (done.outcome, done.links, done.records, done.status) == ("failed", (), None, page.status)
     assert done.reason.startswith("sitemap: ")
     assert reason in {None, done.reason}
 

@@ -13,20 +13,21 @@ from hypothesis import strategies as st
 from xxhash import xxh3_128_digest
 
 from crawler.config import CrawlConfig
-from crawler.model import RECORD_FIELDS, Link, Page, SeedContext
+from crawler.model import DEFAULT_FIELDS, RECORD_FIELDS, Download, Link, SeedContext
 from crawler.new_links import NewLinks
+from crawler.parse import ParserSettings, ParserState, parse_page
 from crawler.scope import Scope
+from crawler.simhash import simhash
 from crawler.urls import host_key, url_key
-from crawler.worker import ParserSettings, ParserState, parse_page
 
 URL = "http://h.example/dir/page.html"
 SEED = SeedContext(1, ("http://h.example/",), b"null")
 DOCS = Path(__file__).parent.parent / "docs" / "records.md"
 
 
-def page_of(body: bytes | str = b"<p>x", *headers: tuple[str, str], **changes) -> Page:
+def page_of(body: bytes | str = b"<p>x", *headers: tuple[str, str], **changes) -> Download:
     body = body.encode() if isinstance(body, str) else body
-    page = Page(
+    page = Download(
         key=url_key(URL),
         url=URL,
         status=200,
@@ -47,15 +48,15 @@ def state_of(**settings) -> ParserState:
     return ParserState(ParserSettings.of(CrawlConfig(job=Path("unused"), **settings)))
 
 
-def record_of(page: Page, **settings) -> dict:
-    line = parse_page(page, state_of(**settings)).record
+def record_of(page: Download, **settings) -> dict:
+    line = parse_page(page, state_of(**settings)).records
     assert line is not None
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     return json.loads(line)
 
 
-def links_of(page: Page, state: ParserState | None = None) -> dict[str, str]:
+def links_of(page: Download, state: ParserState | None = None) -> dict[str, str]:
     return {
         link.url.removeprefix("http://h.example"): link.skip for link in parse_page(page, state or state_of()).links
     }
@@ -75,7 +76,7 @@ def test_a_page_becomes_the_record_that_the_documentation_describes():
     done = parse_page(page, state_of())
     assert (done.key, done.outcome, done.reason, done.status, done.body_bytes) == (page.key, "fetched", "", 200, 9)
     assert done.body_hash == xxh3_128_digest(page.body)
-    assert json.loads(done.record) == {
+    assert json.loads(done.records) == {
         "url": URL,
         "status": 200,
         "fetched_at": "2026-11-22T16:20:00.125Z",
@@ -100,8 +101,25 @@ def test_a_page_becomes_the_record_that_the_documentation_describes():
 
 
 def test_a_record_has_the_chosen_fields_in_the_chosen_order():
-    assert list(record_of(page_of())) == list(RECORD_FIELDS)
+    assert list(record_of(page_of())) == list(DEFAULT_FIELDS)
+    assert list(record_of(page_of(), fields=RECORD_FIELDS)) == list(RECORD_FIELDS)
     assert list(record_of(page_of(), fields=("title", "url", "seed"))) == ["title", "url", "seed"]
+
+
+def test_the_simhash_is_that_of_the_text_and_made_only_when_it_is_asked_for():
+    text = " ".join(f"word{n}" for n in range(50))
+    page = page_of(f"<title>T</title><p>{text}")
+    assert parse_page(page, state_of()).simhash is None
+    done = parse_page(page, state_of(skip_duplicates="near"))
+    assert done.simhash == simhash(text) is not None
+    assert "simhash" not in json.loads(done.records)
+    record = record_of(page, fields=("url", "simhash"))
+    assert record == {"url": URL, "simhash": f"{simhash(text):016x}"}
+    assert record_of(page_of("<p>few words"), fields=("simhash",)) == {"simhash": None}
+    assert record_of(page_of(f"<meta name=robots content=noindex><p>{text}"), fields=("simhash",)) == {"simhash": None}
+    assert record_of(page_of(b"\x89PNG", headers=(("content-type", "image/png"),)), fields=("simhash",)) == {
+        "simhash": None
+    }
 
 
 def test_the_documentation_lists_exactly_the_fields_there_are():
@@ -154,7 +172,7 @@ def test_links_beyond_the_cap_are_neither_listed_nor_followed_but_counted():
     assert links_of(page, state_of(max_links=4)) == {f"/{number}": "" for number in range(4)}
 
 
-def refreshing(delay: str, target: str = "/y", **changes) -> Page:
+def refreshing(delay: str, target: str = "/y", **changes) -> Download:
     return page_of(f"<meta http-equiv=refresh content='{delay};url={target}'><a href=x>", **changes)
 
 
@@ -162,7 +180,7 @@ def refreshing(delay: str, target: str = "/y", **changes) -> Page:
 def test_a_page_that_sends_its_reader_on_at_once_is_a_redirect(delay):
     page = refreshing(delay, depth=3, chain=7, spent_s=1.5, redirected_from=("http://h.example/old",), status=203)
     done = parse_page(page, state_of())
-    assert (done.key, done.outcome, done.status, done.record) == (page.key, "redirected", 203, None)
+    assert (done.key, done.outcome, done.status, done.records) == (page.key, "redirected", 203, None)
     assert (done.body_bytes, done.body_hash) == (page.body_bytes, b"")
     url = "http://h.example/y"
     assert done.links == (Link(url, url_key(url), host_key(url), "", "page", 7, 1.5),)
@@ -184,7 +202,7 @@ def test_a_page_that_sends_its_reader_on_at_once_is_a_redirect(delay):
 )
 def test_a_page_that_its_reader_may_stay_on_is_a_page(page, links):
     done = parse_page(page, state_of())
-    assert (done.outcome, done.record is None) == ("fetched", False)
+    assert (done.outcome, done.records is None) == ("fetched", False)
     assert links_of(page) == links
 
 
@@ -192,7 +210,7 @@ def test_refreshes_that_go_round_in_a_loop_or_on_without_end_fail():
     before = tuple(f"http://h.example/{number}" for number in range(10))
     for page in (refreshing("0", "/3", redirected_from=before[:5]), refreshing("0", redirected_from=before)):
         done = parse_page(page, state_of())
-        assert (done.outcome, done.reason, done.links, done.record) == ("failed", "redirects", (), None)
+        assert (done.outcome, done.reason, done.links, done.records) == ("failed", "redirects", (), None)
 
 
 @pytest.mark.parametrize(
@@ -211,13 +229,13 @@ def test_a_refresh_passes_the_checks_of_a_redirect(target, settings, skip):
     assert [link.skip for link in parse_page(seed, state_of(**settings)).links] == [""]
 
 
-def chains_of(page: Page, state: ParserState) -> dict[str, tuple[int, str]]:
+def chains_of(page: Download, state: ParserState) -> dict[str, tuple[int, str]]:
     return {
         link.url.removeprefix("http://h.example"): (link.chain, link.skip) for link in parse_page(page, state).links
     }
 
 
-def month(html: str, number: int = 5, **changes) -> Page:
+def month(html: str, number: int = 5, **changes) -> Download:
     url, parent = f"http://h.example/cal/{number}", f"http://h.example/cal/{number - 1}"
     return page_of(html, url=url, key=url_key(url), parent=parent, **changes)
 

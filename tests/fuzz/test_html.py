@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from crawler.config import CrawlConfig
 from crawler.extract import extract, media_type, without_controls
-from crawler.model import RECORD_FIELDS, Done, Page, SeedContext
+from crawler.model import DEFAULT_FIELDS, RECORD_FIELDS, Done, Download, SeedContext
+from crawler.parse import ParserSettings, ParserState, parse_page
 from crawler.sniff import sniffed_type
 from crawler.urls import LinkResolver, normalise, url_key
-from crawler.worker import ParserSettings, ParserState, parse_page
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
 from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz
@@ -77,7 +77,7 @@ def test_any_page_is_read_without_an_error_into_clean_fields(body, content_type,
     st.sampled_from([200, 200, 204, 404, 999]),
 )
 def test_any_page_becomes_one_line_of_json_without_control_characters(body, types, tags, url, status):
-    page = Page(
+    page = Download(
         key=url_key(url),
         url=url,
         status=status,
@@ -97,14 +97,14 @@ def test_any_page_becomes_one_line_of_json_without_control_characters(body, type
         assert normalise(link.url) == link.url
         assert link.skip in REASONS
     assert len(done.links) <= 5
-    if done.record is None:
+    if done.records is None:
         assert (done.outcome, done.reason) in {("redirected", ""), ("failed", "redirects")}
         return
     assert (done.outcome, done.reason) == ("fetched", "")
-    assert done.record.endswith(b"\n")
-    assert min(done.record[:-1]) >= 0x20
-    record = json.loads(done.record.decode())
-    assert list(record) == list(RECORD_FIELDS)
+    assert done.records.endswith(b"\n")
+    assert min(done.records[:-1]) >= 0x20
+    record = json.loads(done.records.decode())
+    assert list(record) == list(DEFAULT_FIELDS)
     assert not any(CONTROLS.search(text) for text in texts(record))
 
 

@@ -106,8 +106,8 @@ def behaviour(
 ) -> Callable[[Handler], Handler]:
     """Register a handler; for the arguments see `Behaviour`.
 
-    `robots`: the handler answers /robots.txt too. `both`: run it on both transports. `parse`: what parsers do with a
-    page instead of parsing it. `names`: what a resolver answers, by name: addresses, or a list of such answers in turn.
+    `robots`: the handler answers /robots.txt too. `both`: run it on both transports. `parse`: the crawl's spider.
+    `names`: what a resolver answers, by name: addresses, or a list of such answers in turn.
     """
 
     def register(handler: Handler) -> Handler:

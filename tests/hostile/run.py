@@ -18,7 +18,7 @@ from typing import Any, Self
 from unittest.mock import patch
 
 from crawler.config import CrawlConfig
-from crawler.crawl import Crawler
+from crawler.crawler import Crawler
 from crawler.stats import CrawlStats
 from crawler.store import QUEUED, Store, UrlRow
 from crawler.urls import normalise

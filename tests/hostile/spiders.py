@@ -5,24 +5,24 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from crawler.model import Done, Page
-from crawler.worker import parse_page
+from crawler.page import Page
 
 __all__ = ["aborts", "allocates", "exits", "hoards", "hogs", "raises", "segfaults", "sleeps", "spins"]
 
 
-def _at_bad(harm: Callable[[], None]) -> Callable[[Page, Any], Done]:
-    """A spider that parses every page but the one at /bad, at which it does `harm` first."""
+def _at_bad(harm: Callable[[], None]) -> Callable[[Page], Iterator[Any]]:
+    """A spider that reads pages as a crawl without one does; at the one at /bad it does `harm` first."""
 
     @wraps(harm)  # a parser process finds it by that name
-    def parse(page: Page, state: Any) -> Done:
+    def parse(page: Page) -> Iterator[Any]:
         if page.url.endswith("/bad"):
             harm()
-        return parse_page(page, state)
+        yield page.record()
+        yield page.follow()
 
     return parse
 

@@ -1,0 +1,1 @@
+"""Fields of a record found by selectors instead of code."""

@@ -1,0 +1,1 @@
+"""What `crawler new` writes: first versions of files that people then make their own."""

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from crawler.errors import ConfigError
-from crawler.model import RECORD_FIELDS
+from crawler.model import RECORD_FIELDS, Field, Rotation
 from crawler.version import __version__
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "DEFAULT_USER_AGENT",
     "LEAST_PARSER_MEMORY_BYTES",
     "CrawlConfig",
+    "DuplicateMode",
     "RobotsMode",
     "ScopeKind",
     "TransportKind",
@@ -24,6 +25,7 @@ __all__ = [
 
 ScopeKind = Literal["page", "prefix", "host", "domain", "any"]
 RobotsMode = Literal["obey", "ignore"]
+DuplicateMode = Literal["no", "exact", "near"]
 TransportKind = Literal["aiohttp", "requests"]
 
 DEFAULT_USER_AGENT = f"crawler/{__version__}"
@@ -41,6 +43,7 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
     """Settings of one crawl. Times are seconds, sizes bytes, None means "no limit".
 
     What is crawled:
+        seeds: where the crawl starts: http(s) URLs, `sitemap:URL`, paths of seed files.
         scope: which links are followed, measured from the seed they descend from: `page` (none), `prefix` (below
             the seed's folder), `host` (same host and port), `domain` (same registrable domain), `any`.
         depth: links followed from a seed; 0 fetches the seeds alone.
@@ -69,8 +72,15 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         insecure: accept any TLS certificate. ca_bundle: PEM file of authorities to trust beside the usual ones.
 
     What comes out:
-        job: folder of this crawl's state. output: file of the JSON lines, "-" = standard output, None =
-            `<job>/pages.jsonl`. fields: record fields to write, in that order.
+        job: folder of this crawl's state, with which it can be resumed; None = a temporary one, for one run.
+        output: where records go: a path or a URL of object storage, or several; the ending decides the format (see
+            `docs/outputs.md`). "-" = standard output, None = `<job>/pages.jsonl`.
+        rotate: begin the next file of each output when one has so many bytes or records.
+        fields: record fields to write, in that order; None = those of `DEFAULT_FIELDS`, or with `selectors` only
+            `url`, or with a spider all that it gives.
+        spider: what is done with each page instead of writing that record: `package.module:function` or
+            `file.py:function` (see `docs/spiders.md`). selectors: fields to find in each page by CSS or XPath.
+        skip_duplicates: write no record for a page whose body (`exact`), or nearly its text (`near`), was there before.
 
     The machine:
         parsers: parser processes; by default as many as cores, at most 4. parser_timeout_s: time one page may take.
@@ -82,8 +92,10 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
     Raises `ConfigError` for a value out of range, naming it.
     """
 
-    job: Path
-    output: str | None = None
+    job: Path | None = None
+    seeds: tuple[str, ...] = ()
+    output: str | tuple[str, ...] | None = None
+    rotate: Rotation | None = None
     scope: ScopeKind = "host"
     depth: int | None = None
     max_pages: int | None = None
@@ -111,7 +123,10 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
     cookies: bool = False
     insecure: bool = False
     ca_bundle: Path | None = None
-    fields: tuple[str, ...] = RECORD_FIELDS
+    fields: tuple[str, ...] | None = None
+    spider: str | None = None
+    selectors: tuple[Field, ...] = ()
+    skip_duplicates: DuplicateMode = "no"
     transport: TransportKind = "aiohttp"
     strict: bool = False
 
@@ -127,21 +142,38 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         _check_patterns("include", self.include)
         _check_patterns("exclude", self.exclude)
         _check_networks("allow_private", self.allow_private)
-        unknown = [field for field in self.fields if field not in RECORD_FIELDS]
-        if unknown or not self.fields:
-            raise ConfigError(
-                f"fields: {', '.join(map(repr, unknown)) or 'none given'}; choose from {', '.join(RECORD_FIELDS)}"
-            )
+        if self.spider and self.selectors:
+            raise ConfigError("spider: a crawl has a spider or fields found by selectors, not both")
+        if self.fields is not None:
+            known = self.fields if self.spider else RECORD_FIELDS
+            unknown = [field for field in self.fields if field not in known]
+            if unknown or not self.fields:
+                raise ConfigError(
+                    f"fields: {', '.join(map(repr, unknown)) or 'none given'}; choose from {', '.join(RECORD_FIELDS)}"
+                )
         for name, value in (("user_agent", self.user_agent), *self.headers):
             if not name or any(character in name + value for character in "\r\n\0"):
                 raise ConfigError(f"header {name!r} has a line break or NUL in it, or no name")
 
     @property
-    def output_path(self) -> Path | None:
-        """Where records go: a file, or None for standard output."""
+    def folder(self) -> Path:
+        """The job's folder. Raises `ConfigError` if none was named and none was made yet."""
+        if self.job is None:
+            raise ConfigError("job: a folder is needed here")
+        return self.job
+
+    @property
+    def archive(self) -> bool:
+        """Whether an output is an archive (`.warc.gz`), which wants the whole exchange with each server."""
+        outputs = (self.output,) if isinstance(self.output, str) else self.output or ()
+        return any(output.lower().endswith(".warc.gz") for output in outputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Where records go, one or more: paths, URLs of object storage, "-" for standard output."""
         if self.output is None:
-            return self.job / "pages.jsonl"
-        return None if self.output == "-" else Path(self.output)
+            return (str(self.folder / "pages.jsonl"),)
+        return (self.output,) if isinstance(self.output, str) else self.output
 
 
 _LEAST = {

@@ -18,5 +18,6 @@ class Counters(Struct):
     pages: int = 0
     bytes: int = 0
     duplicates: int = 0
+    near_duplicates: int = 0
     outcomes: dict[str, int] = {}
     statuses: dict[int, int] = {}

@@ -18,7 +18,8 @@ import msgspec
 
 from crawler.config import CrawlConfig
 from crawler.counters import Counters
-from crawler.model import Done, Kind, Link, Seed, SeedContext, Task
+from crawler.duplicates import Duplicates, Repeat
+from crawler.model import Done, Finished, Kind, Link, Seed, SeedContext, Task
 from crawler.store import ENDED, QUEUED, REOPENABLE, Store, UrlRow, queue_key
 from crawler.urls import host_key, robots_url, task_key
 from crawler.window import Handed, Window
@@ -43,6 +44,7 @@ class Frontier:
         self.counters = msgspec.convert(saved, Counters) if saved else Counters()
         # State: the counters; what is due; seeds that were read lately, and those that the open batch holds.
         self._window = Window(store, self._read, level_by_level=self._level_by_level)
+        self._duplicates = Duplicates(store, config.skip_duplicates)
         self._seeds: dict[int, SeedContext] = {}
         self._uncommitted_seeds: dict[int, SeedContext] = {}
         self._next_retry_at = store.next_due_at()
@@ -73,14 +75,12 @@ class Frontier:
         if handed is not None:
             self._discover([(link, handed, done) for link in links], now)
 
-    def finish(self, results: Iterable[Done], now: float) -> list[bytes]:
-        """Take back ended (or retried) tasks with the links they lead to; return the records to write.
+    def finish(self, results: Iterable[Done], now: float) -> list[Finished]:
+        """Take back ended (or retried) tasks with the links they lead to; return those that ended, for the sinks.
 
         A result for a task that is not handed out is ignored: each URL ends once. `now` is unix time.
         """
-        records = []
-        bodies: list[tuple[bytes, bytes]] = []
-        found: list[tuple[Link, Handed, Done]] = []
+        ended: list[tuple[Handed, Done]] = []
         for done in results:
             if done.postponed:
                 self._window.postpone(done.key, done.retry_at or 0.0)
@@ -88,24 +88,24 @@ class Frontier:
             handed = self._window.remove(done.key)
             if handed is None:
                 continue
-            if done.retry_at is not None:
+            if done.retry_at is None:
+                ended.append((handed, done))
+            else:
                 self._defer(handed, done, now)
-                continue
-            self._end(handed, done, now)
-            if done.record is not None:
-                records.append(done.record)
-                if done.body_hash:
-                    bodies.append((done.body_hash, done.key))
+        finished = []
+        found: list[tuple[Link, Handed, Done]] = []
+        repeats = self._duplicates.take([done for _, done in ended])
+        for (handed, done), repeat in zip(ended, repeats, strict=True):
+            finished.append(self._end(handed, done, repeat, done.fetched_at or now))
             found.extend((link, handed, done) for link in done.links)
         if found:
             self._discover(found, now)
-        # Committed with the end of the page: one that is read twice because of a crash is no duplicate of itself.
-        self.counters.duplicates += self._store.add_bodies(bodies)
-        return records
+        return finished
 
     def committed(self) -> None:
         """Learn that the open batch was committed: what it added can be seen by scans now."""
         self._window.committed()
+        self._duplicates.committed()
         self._uncommitted_seeds.clear()
         self._next_retry_at = self._store.next_due_at()
 
@@ -153,16 +153,25 @@ class Frontier:
 
     # Ending, or trying again
 
-    def _end(self, handed: Handed, done: Done, now: float) -> None:
+    def _end(self, handed: Handed, done: Done, repeat: Repeat | None, now: float) -> Finished:
+        """End a task. If it repeats a page and such pages are skipped, it ends without a record."""
         task, counters = handed.task, self.counters
+        if done.records is not None:
+            counters.bytes += done.body_bytes
+        if repeat is not None:
+            counters.duplicates += not repeat.near
+            counters.near_duplicates += repeat.near
+            if self._duplicates.skip:
+                reason = "near-duplicate" if repeat.near else "duplicate"
+                done = msgspec.structs.replace(done, reason=reason, records=None)
         self._put(handed, ENDED, now, task.attempts + 1, done)
         counters.queued -= 1
         self._count(done.outcome, done.reason, +1)
-        if done.record is not None:
+        if done.records is not None:
             counters.pages += 1
             self._limit_window()
-            counters.bytes += done.body_bytes
             counters.statuses[done.status] = counters.statuses.get(done.status, 0) + 1
+        return Finished(task, done, now, None if repeat is None else self._duplicates.page(repeat))
 
     def _defer(self, handed: Handed, done: Done, now: float) -> None:
         at = max(now, done.retry_at or 0.0)

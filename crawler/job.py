@@ -11,13 +11,15 @@ import contextlib
 import fcntl
 import os
 import shutil
-from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from crawler.config import CrawlConfig
-from crawler.errors import JobError
+from crawler.errors import JobError, StorageError
 from crawler.large_body import SUFFIX
 from crawler.refusal import refusal
+from crawler.sinks.outputs import files_of, output_names
 from crawler.store import Store
 
 __all__ = ["Job"]
@@ -33,6 +35,10 @@ _MATTER = (
     "robots",
     "allow_private",
     "fields",
+    "rotate",
+    "spider",
+    "selectors",
+    "skip_duplicates",
 )
 """Settings that decide which URLs are crawled and what their records hold: they stay as a job began.
 
@@ -50,7 +56,7 @@ class Job:
         Raises `JobError` if another process runs the job, `StorageError` if the folder cannot be written.
         """
         self._config = config
-        self.path = config.job
+        self.path = config.folder
         self.state_path = self.path / "state"
         try:
             self._is_ours = not self.path.exists()
@@ -87,9 +93,8 @@ class Job:
         """Forget the state and the records of earlier runs; close the store first."""
         self._remove_state()
         try:
-            for path in (self.path / "summary.json", self._config.output_path):
-                if path is not None and path.is_file():
-                    path.unlink()
+            for path in (self.path / "summary.json", *files_of(self._config)):
+                path.unlink(missing_ok=True)
         except OSError as error:
             raise refusal(f"start over in {self.path}", error, _ADVICE) from error
 
@@ -98,11 +103,11 @@ class Job:
         self._remove_state()
         if not self._is_ours:
             return
-        output = self.path / "pages.jsonl"
         # What else is in the folder was put there by somebody else: then it stays.
-        with contextlib.suppress(OSError):
-            if output.is_file() and output.stat().st_size == 0:
-                output.unlink()
+        with contextlib.suppress(OSError, StorageError):
+            for output in files_of(self._config):
+                if output.is_relative_to(self.path) and output.stat().st_size == 0:
+                    output.unlink()
             (self.path / "lock").unlink(missing_ok=True)
             self.path.rmdir()
 
@@ -124,8 +129,9 @@ class Job:
         """
         config = self._config
         now: dict[str, Any] = {name: getattr(config, name) for name in _MATTER}
-        now |= {"output": self._output_name(), "seeds": seeds}
-        now = {name: list(value) if isinstance(value, tuple) else value for name, value in now.items()}
+        now |= {"output": output_names(config), "seeds": seeds}
+        # As it comes back from the store: plain, without tuples.
+        now = msgspec.msgpack.decode(msgspec.msgpack.encode(now))
         then = store.meta("job")
         if then is None:
             self._check_output()
@@ -139,31 +145,31 @@ class Job:
             for name, value in now.items()
             if then.get(name) != value
         ]
-        if changed and (store.meta("sink_offset") or not seeds):
+        if changed and (_has_pages(store) or not seeds):
             raise JobError(
                 f"job {self.path} was begun with other settings ({'; '.join(changed)}): repeat the earlier command "
                 "to resume it, choose another --job for a new crawl, or start this one over with --fresh"
             )
-        if then["output"] != now["output"]:
+        if any(then.get(name) != now[name] for name in ("output", "rotate")):
             self._check_output()
         return not changed
 
     def _check_output(self) -> None:
-        """Refuse to overwrite a file that the job did not write."""
-        output = self._config.output_path
-        if output is not None and output.is_file() and output.stat().st_size > 0:
-            raise JobError(
-                f"{output} is there already and job {self.path} did not write it, or has lost its state: "
-                "use another --output, or --fresh to overwrite it"
-            )
-
-    def _output_name(self) -> str:
-        """What tells one output from another, wherever the job's folder is moved."""
-        output = self._config.output
-        return "in the job" if output is None else output if output == "-" else str(Path(output).resolve())
+        """Refuse to overwrite files that the job did not write."""
+        for output in files_of(self._config):
+            if output.stat().st_size > 0:
+                raise JobError(
+                    f"{output} is there already and job {self.path} did not write it, or has lost its state: "
+                    "use another --output, or --fresh to overwrite it"
+                )
 
     def close(self) -> None:
         """Release the lock. Safe to call twice."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _has_pages(store: Store) -> bool:
+    """Whether something would be lost if the job began anew."""
+    return bool((store.meta("counters") or {}).get("pages"))

@@ -2,10 +2,10 @@
 
 One thread runs it. The commit protocol, on which "nothing lost, nothing twice" rests:
 
-    1. write the records of a batch to the sink and wait for the device;
-    2. commit one store batch with the URLs done, the URLs discovered, the retries, the counters and the sink's offset.
+    1. write the records of a batch to each sink and wait for the device;
+    2. commit one store batch with the URLs done, the URLs discovered, the retries, the counters, the sinks' positions.
 
-Killed before 2, the sink is cut back to the offset of the commit before, and those URLs are due again.
+Killed before 2, the sinks are cut back to the positions of the commit before, and those URLs are due again.
 
 A result with very many links (a sitemap may list 50,000 pages) is taken in slices, with commits between them: links
 may be committed before their page ends, never after.
@@ -14,13 +14,14 @@ may be committed before their page ends, never after.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from crawler.frontier import Frontier
-from crawler.model import Done, Task
+from crawler.model import Done, Finished, Task
 from crawler.sinks.base import Sink
+from crawler.sinks.consumer import ConsumerLeftError
 from crawler.stats import Ended
 from crawler.store import Store
 from crawler.urls import host_key
@@ -50,14 +51,14 @@ class Ledger:
         self,
         store: Store,
         frontier: Frontier,
-        sink: Sink,
+        sinks: Sequence[Sink],
         *,
         deliver: Callable[[list[Task], list[bytes]], None],
         ended: Callable[[Ended], None],
     ) -> None:
         self._store = store
         self._frontier = frontier
-        self._sink = sink
+        self._sinks = sinks
         self._deliver = deliver
         self._ended = ended
         # State shared between threads, under the condition.
@@ -67,10 +68,10 @@ class Ledger:
         self._notes: dict[bytes, bytes] = {}
         self._stopping = False
         self._closed = False
-        # State of the ledger's thread: the records of the open batch, whether the end was announced.
+        # State of the ledger's thread: what ended in the open batch, whether the end was announced.
         self._announced = False
-        self._records: list[bytes] = []
-        self._records_bytes = 0
+        self._finished: list[Finished] = []
+        self._finished_bytes = 0
         self._committed_at = time.monotonic()
         self.commits = 0
 
@@ -84,7 +85,7 @@ class Ledger:
 
     def put_records(self, results: list[Done]) -> None:
         """Take results; wait while too many bytes of them lie here already (back-pressure on the parsers)."""
-        size = sum(len(done.record or b"") + _LINK_BYTES * len(done.links) for done in results)
+        size = sum(_size(done) + _LINK_BYTES * len(done.links) for done in results)
         with self._changed:
             while self._inbox_bytes > _INBOX_BYTES and not self._closed:
                 self._changed.wait()
@@ -111,7 +112,10 @@ class Ledger:
     # The ledger's thread
 
     def run(self) -> None:
-        """Work until `stop`. Raises `StorageError` when the disk, the store or the sink refuses."""
+        """Work until `stop`.
+
+        Raises `StorageError` when the disk, the store or a sink refuses, `ConsumerLeftError` when nobody takes records.
+        """
         try:
             stopping = False
             while not stopping:
@@ -119,7 +123,10 @@ class Ledger:
                 results, stopping = self._take()
                 self._settle(results)
                 if stopping or self._commit_due():
-                    self._commit()
+                    self._commit(last=stopping)
+        except ConsumerLeftError:
+            self._seal()
+            raise
         finally:
             with self._changed:
                 self._closed = True
@@ -150,9 +157,9 @@ class Ledger:
 
     def _finish(self, results: list[Done]) -> None:
         if results:
-            records = self._frontier.finish(results, time.time())
-            self._records += records
-            self._records_bytes += sum(map(len, records))
+            finished = self._frontier.finish(results, time.time())
+            self._finished += finished
+            self._finished_bytes += sum(_size(one.done) for one in finished)
 
     def _catch_up(self) -> None:
         """Do what is due in the middle of many results."""
@@ -195,17 +202,22 @@ class Ledger:
     def _commit_due(self) -> bool:
         if not self._dirty():
             return False
-        if self._store.pending_rows >= COMMIT_ROWS or self._records_bytes >= COMMIT_BYTES:
+        if self._store.pending_rows >= COMMIT_ROWS or self._finished_bytes >= COMMIT_BYTES:
             return True
         age_s = time.monotonic() - self._committed_at
         return age_s >= COMMIT_INTERVAL_S or (age_s >= _STARVED_INTERVAL_S and self._frontier.starved)
 
-    def _commit(self) -> None:
-        """Steps 1 and 2 of the protocol."""
-        if self._records:
-            self._sink.write(self._records)
-            self._store.put_meta("sink_offset", self._sink.flush())
-            self._records, self._records_bytes = [], 0
+    def _commit(self, *, last: bool = False) -> None:
+        """Steps 1 and 2 of the protocol; `last` tells the sinks that the run ends in good order."""
+        to_sinks = bool(self._finished) or last
+        if to_sinks:
+            # Those of sinks that only another run of the job has stay.
+            positions = self._store.meta("sinks") or {}
+            for sink in self._sinks:
+                sink.write(self._finished)
+                positions[sink.name] = sink.flush(last=last)
+            self._store.put_meta("sinks", positions)
+            self._finished, self._finished_bytes = [], 0
         with self._changed:
             notes, self._notes = self._notes, {}
         for host, state in notes.items():
@@ -213,10 +225,31 @@ class Ledger:
         self._frontier.save()
         self._store.commit()
         self._frontier.committed()
+        if to_sinks:
+            for sink in self._sinks:
+                sink.committed()
         self._committed_at = time.monotonic()
         self.commits += 1
+
+    def _seal(self) -> None:
+        """Forget the open batch, whose URLs stay due: who took the records has left. All other sinks end in good order.
+
+        A consumer comes first among the sinks, so that no other one has got this batch.
+        """
+        self._store.forget()
+        positions = self._store.meta("sinks") or {}
+        positions |= {sink.name: sink.flush(last=True) for sink in self._sinks}
+        self._store.put_meta("sinks", positions)
+        self._store.commit()
+        for sink in self._sinks:
+            sink.committed()
 
     def _why_ended(self) -> Ended | None:
         if self._frontier.exhausted:
             return "done"
         return "max-pages" if self._frontier.budget_spent else None
+
+
+def _size(done: Done) -> int:
+    """Bytes that a result brings for the sinks."""
+    return len(done.records or b"") + len(done.archive or b"")

@@ -1,6 +1,6 @@
 """The values that travel round the ring. All frozen; bytes on the wire are msgspec msgpack.
 
-    Seed ─► frontier ─► Task ─► fetcher ─► Page ─► parser ─► Done ─► ledger ─► Record (one line of a sink)
+    Seed ─► frontier ─► Task ─► fetcher ─► Download ─► parser ─► Done ─► ledger ─► Record (one line of a sink)
 
 Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` sizes, `key` the 16 bytes of
 xxh3_128 over a URL's normal form.
@@ -11,14 +11,21 @@ from typing import Any, Literal
 from msgspec import Struct
 
 __all__ = [
+    "DEFAULT_FIELDS",
     "RECORD_FIELDS",
     "Done",
+    "Download",
+    "Duplicate",
+    "Exchange",
     "Failure",
+    "Field",
+    "FieldType",
+    "Finished",
     "Kind",
     "Link",
     "Outcome",
-    "Page",
     "Record",
+    "Rotation",
     "Seed",
     "SeedContext",
     "Task",
@@ -41,6 +48,38 @@ of it was taken.
 
 Kind = Literal["page", "sitemap"]
 """What a URL is asked for as. A URL can be both; each is known, and ends, by itself."""
+
+
+FieldType = Literal["text", "int", "float", "date", "url"]
+"""What the text that a field finds is turned into. `date` becomes ISO 8601 text, `url` an absolute URL."""
+
+
+class Field(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One field of a record, found in a page by selectors instead of code. `docs/fields.md` describes each part.
+
+    `css` or `xpath` says where it stands; `pick` what is taken of an element found: `text` (white space collapsed),
+    `html`, or `attr(NAME)`. `many` makes a list of all that is found, in page order. `regex` keeps its first group, or
+    the whole match, of each text. `default` stands where nothing is found; without a `required` field a page has no
+    record. With `fields` the elements found are objects with those fields, looked up inside of them.
+    """
+
+    name: str
+    css: str = ""
+    xpath: str = ""
+    pick: str = "text"
+    many: bool = False
+    type: FieldType = "text"
+    regex: str = ""
+    default: Any = None
+    required: bool = False
+    fields: tuple["Field", ...] = ()
+
+
+class Rotation(Struct, frozen=True):
+    """When an output file is full and the next one begins: after so many bytes, or so many records."""
+
+    bytes: int | None = None
+    records: int | None = None
 
 
 class Seed(Struct, frozen=True):
@@ -86,14 +125,30 @@ class Task(Struct, frozen=True):
     spent_s: float = 0.0
 
 
-class Page(Struct, frozen=True, array_like=True):
-    """A downloaded answer on its way from the fetcher to a parser.
+class Exchange(Struct, frozen=True, array_like=True):
+    """What passed between the crawler and a server beside the body of the answer, for an archive.
+
+    `version` is that of HTTP, such as `1.1`; `reason` the words behind the status. `sent` and `received` are headers
+    as (name, value) in the order in which they went, as bytes, since a server may send any. What may hold a secret is
+    not among them. `address` is the IP address that answered, if known.
+    """
+
+    version: str
+    reason: bytes
+    sent: tuple[tuple[bytes, bytes], ...]
+    received: tuple[tuple[bytes, bytes], ...]
+    address: str | None = None
+
+
+class Download(Struct, frozen=True, array_like=True):
+    """An answer on its way from the fetcher to a parser.
 
     `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its
     Content-Encoding and empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded
     bytes that were received, `truncated` says that there were more. `fetched_at` is unix time in seconds. `kind`,
     `chain` and `spent_s` are the task's, `spent_s` with this fetch. While a large page travels, `body` is empty and
-    `body_file` names the file that holds it.
+    `body_file` names the file that holds it. `exchange` is there if the answer goes into an archive; then the body is
+    there whatever its type.
     """
 
     key: bytes
@@ -112,6 +167,7 @@ class Page(Struct, frozen=True, array_like=True):
     chain: int = 0
     spent_s: float = 0.0
     body_file: str = ""
+    exchange: Exchange | None = None
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""
@@ -142,25 +198,52 @@ class Done(Struct, frozen=True, array_like=True):
 
     `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong,
     and is empty if the URL was not asked for at all (`postponed`), because its host must not be asked before then.
-    `record` is a complete JSON line with its line feed, or None when the outcome has no record. `links` are
-    the URLs it leads to (for `redirected`: exactly the target). `body_bytes` feeds the counters; so does
-    `body_hash`, 16 bytes (xxh3_128) of a body that has a record and is not empty, by which duplicates are noticed.
+    `records` are complete JSON lines, each with its line feed, of a page that was read (a spider may give none or
+    several); None when the outcome can have none. `links` are the URLs it leads to (for `redirected`: exactly the
+    target). `body_bytes` feeds the counters; so does `body_hash`, 16 bytes (xxh3_128) of a body that was read and is
+    not empty, by which duplicates are noticed. `simhash` is that of the visible text, if near-duplicates are looked
+    for. If an output wants it, `archive` is the exchange with the server, as `crawler.warc` encodes it, and
+    `fetched_at` (unix time) when that was: it counts as the time of the URL's end, by which archives know a page again.
+    `detail` says for people, in the log alone, what a reason of `failed` leaves out.
     """
 
     key: bytes
     outcome: Outcome
     reason: str = ""
     status: int = 0
-    record: bytes | None = None
+    records: bytes | None = None
     links: tuple[Link, ...] = ()
     body_bytes: int = 0
     retry_at: float | None = None
     body_hash: bytes = b""
+    simhash: int | None = None
+    archive: bytes | None = None
+    fetched_at: float = 0.0
+    detail: str = ""
 
     @property
     def postponed(self) -> bool:
         """Whether the task comes back as it was handed out."""
         return self.retry_at is not None and not self.reason
+
+
+class Duplicate(Struct, frozen=True):
+    """The page that brought the same body (or nearly the same text: `near`) before, and when that was done (unix
+    time).
+    """
+
+    url: str
+    done_at: float
+    near: bool = False
+
+
+class Finished(Struct, frozen=True):
+    """A URL that has ended, as sinks are told of it. `at` is unix time; `duplicate` is what it repeats, if known."""
+
+    task: Task
+    done: Done
+    at: float
+    duplicate: Duplicate | None = None
 
 
 class Failure(Struct, frozen=True):
@@ -177,7 +260,8 @@ class Failure(Struct, frozen=True):
 class Record(Struct, frozen=True):
     """One line of output. `docs/records.md` describes each field.
 
-    The fields from `title` on are None (`links`: empty, `links_dropped`: 0) unless the answer was HTML.
+    `simhash` is there only if asked for. The fields from `title` on are None (`links`: empty, `links_dropped`: 0)
+    unless the answer was HTML.
     """
 
     url: str
@@ -200,7 +284,11 @@ class Record(Struct, frozen=True):
     links: tuple[str, ...]
     links_dropped: int
     seed: dict[str, Any] | None
+    simhash: str | None = None
 
 
 RECORD_FIELDS: tuple[str, ...] = Record.__struct_fields__
 """Names of all record fields, in the order in which they are written."""
+
+DEFAULT_FIELDS: tuple[str, ...] = tuple(field for field in RECORD_FIELDS if field != "simhash")
+"""Names of the fields that are written unless others are asked for: all but one that costs a third of a page's time."""

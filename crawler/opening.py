@@ -1,4 +1,4 @@
-"""From a job's folder to a crawl that can begin: settle what it is, cut the sink back, make the seeds known."""
+"""From a job's folder to a crawl that can begin: settle what it is, cut the sinks back, make the seeds known."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -11,8 +11,7 @@ from crawler.frontier import Frontier
 from crawler.job import Job
 from crawler.seeds import STDIN, BadSeed, fingerprint, read_seeds, spool
 from crawler.sinks.base import Sink
-from crawler.sinks.jsonl import JsonlSink
-from crawler.sinks.stdout import StdoutSink
+from crawler.sinks.outputs import sinks_for
 from crawler.store import Store
 
 __all__ = ["Opened", "Opening"]
@@ -25,7 +24,7 @@ class Opened(NamedTuple):
     """What the ring runs on. All three belong to the thread that opened them."""
 
     store: Store
-    sink: Sink
+    sinks: Sequence[Sink]
     frontier: Frontier
 
 
@@ -33,7 +32,10 @@ class Opening:
     """How a run of a job begins, first or resumed. `open` runs in the ledger's thread.
 
     `sources` may be empty for a job that exists; `fresh` starts the job over; `stdin` is read where a source is "-".
-    `on_bad_seed` may raise to end it; `stopping()` is asked now and then while seeds are read.
+    `on_bad_seed` may raise to end it; `stopping()` is asked now and then while seeds are read. `sinks` are used beside
+    those of the outputs, each under a name of its own.
+
+    Raises `ConfigError` for outputs that cannot be written.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Opening:
         stdin: BinaryIO | None,
         on_bad_seed: Callable[[BadSeed], None],
         stopping: Callable[[], bool],
+        sinks: Sequence[Sink] = (),
     ) -> None:
         self._job = job
         self._config = config
@@ -54,9 +57,10 @@ class Opening:
         self._stdin = stdin
         self._on_bad_seed = on_bad_seed
         self._stopping = stopping
+        self._sinks = (*sinks, *sinks_for(config))
 
     def open(self) -> Opened:
-        """Open the store, the sink and the frontier; nothing stays open when it raises.
+        """Open the store, the sinks and the frontier; nothing stays open when it raises.
 
         Raises `SeedError`, `JobError` and `StorageError`.
         """
@@ -69,15 +73,15 @@ class Opening:
                 job.start_over()
             store = self._settled_store(seeds)
             undo.callback(store.close)
-            path = self._config.output_path
-            sink: Sink = StdoutSink() if path is None else JsonlSink(path)
-            undo.callback(sink.close)
-            sink.open(store.meta("sink_offset") or 0)
+            positions = store.meta("sinks") or {}
+            for sink in self._sinks:
+                undo.callback(sink.close)
+                sink.open(positions.get(sink.name))
             frontier = Frontier(store, self._config)
             if not store.meta("seeded"):
                 self._seed(store, frontier, stdin)
             undo.pop_all()
-        return Opened(store, sink, frontier)
+        return Opened(store, self._sinks, frontier)
 
     def _standard_input(self) -> AbstractContextManager[BinaryIO | None]:
         """A copy of standard input, if seeds come from there: it is read once for what they are, once for all."""

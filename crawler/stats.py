@@ -18,7 +18,8 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     `queued` those not ended. Depths of the stages: `fetching` requests under way (of `concurrency`), `parsing` pages
     given to parsers and not back (of `parse_capacity`), `committing` results that the ledger has not taken yet.
     `parser_busy_s` holds, for each parser process, seconds spent on pages in this run.
-    `duplicates` counts records whose body is the same, byte for byte, as that of an earlier one.
+    `duplicates` counts pages whose body is the same, byte for byte, as that of an earlier one, `near_duplicates` others
+    whose text is nearly the same, if the crawl looks for them; with `skip_duplicates` they are no records.
     `body_bytes_held` are bytes of bodies between the network and the parsers, of at most `body_bytes_most`;
     `body_waits` counts how often a download of this run had to wait for room there.
     `loop_lag_p99_s` is the event loop's 99th percentile of lateness in this run.
@@ -43,6 +44,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     parse_capacity: int = 0
     committing: int = 0
     duplicates: int = 0
+    near_duplicates: int = 0
     body_bytes_held: int = 0
     body_bytes_most: int = 0
     body_waits: int = 0

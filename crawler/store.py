@@ -5,13 +5,15 @@
     queue     host key, depth, sequence            URL key: what is due, in order, host by host
     later     due at (microseconds), URL key       empty: retries that wait for their time
     bodies    xxh3_128(body)                       URL key: the first page with that body
+    texts     band, fingerprint of a text          URL key (`crawler.duplicates`)
     seeds     seed number                          SeedContext (msgpack)
     hosts     host key                             HostState (msgpack)
-    meta      name                                 versions, settings, counters, sink offset
+    meta      name                                 versions, settings, counters, positions of sinks
 
 Everything put between two commits travels in one `WriteBatch`: after `kill -9` all of it is there or none.
-Reads of URLs and bodies see what is pending; scans of `queue` and `later` see what is committed, and the callers
-(`crawler.frontier` and `crawler.window`) know what they have pending. One thread uses a store.
+Reads of URLs and bodies see what is pending; scans of `queue`, `later` and `texts` see what is committed, and the
+callers (`crawler.frontier`, `crawler.window` and `crawler.duplicates`) know what they have pending. One thread uses a
+store.
 """
 
 import contextlib
@@ -30,7 +32,7 @@ from crawler.urls import NORMAL_FORM_VERSION
 
 __all__ = ["ENDED", "QUEUED", "REOPENABLE", "SCHEMA_VERSION", "Store", "UrlRow", "queue_key"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 QUEUED = b"q"
 """State byte of a URL that has not ended: due, waiting for a retry, or under way."""
@@ -40,13 +42,13 @@ REOPENABLE = b"s"
 """State byte of a URL skipped for a reason that another link to it can lift (scope, depth, filter, nofollow, trap)."""
 
 _VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
-_FAMILIES = ("urls", "queue", "later", "bodies", "seeds", "hosts", "meta")
+_FAMILIES = ("urls", "queue", "later", "bodies", "texts", "seeds", "hosts", "meta")
 _ADVICE = "if it is damaged, --fresh starts the job over"
 _CACHE_BYTES = 32 << 20
 """Blocks, indexes and Bloom filters that stay in memory, for all families together."""
 _MEMTABLE_BYTES = 8 << 20
 """Rows of one family that are gathered before they are written as a file; there are at most two such tables."""
-_BODIES_MEMTABLE_BYTES = 2 << 20
+_HASHES_MEMTABLE_BYTES = 2 << 20
 
 
 class UrlRow(Struct, frozen=True, array_like=True, gc=False):
@@ -103,14 +105,15 @@ class Store:
         self._batch = rocksdict.WriteBatch(raw_mode=True)
         self._pending_urls: dict[bytes, bytes] = {}
         self._pending_removed: set[bytes] = set()
-        self._pending_bodies: set[bytes] = set()
+        self._pending_bodies: dict[bytes, bytes] = {}
         self._refuse_other_families()
         try:
             access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
             cache = rocksdict.Cache(_CACHE_BYTES)
             families = {name: _options(cache) for name in _FAMILIES}
-            families["bodies"].set_write_buffer_size(_BODIES_MEMTABLE_BYTES)
-            families["bodies"].set_compression_type(rocksdict.DBCompressionType.none())  # hashes do not get smaller
+            for name in ("bodies", "texts"):
+                families[name].set_write_buffer_size(_HASHES_MEMTABLE_BYTES)
+                families[name].set_compression_type(rocksdict.DBCompressionType.none())  # hashes do not get smaller
             self._db = rocksdict.Rdict(str(path), _options(cache), column_families=families, access_type=access)
         except Exception as error:  # rocksdict raises bare Exception
             raise refusal(f"open the store {path}", error, _ADVICE) from error
@@ -193,26 +196,35 @@ class Store:
         for value in self._urls.values():
             yield value[:1], self.row(value)
 
-    # Bodies
+    # Bodies and texts
 
-    def add_bodies(self, bodies: list[tuple[bytes, bytes]]) -> int:
-        """Make (hash of a body, URL key) known, in one step; return how many of the bodies were known already.
+    def add_bodies(self, bodies: list[tuple[bytes, bytes]]) -> list[bytes | None]:
+        """Make (hash of a body, URL key) known, in one step; return the URL key of each body that was known already.
 
-        Sees pending ones. The first URL of a body stays.
+        None stands for a body that was not. Sees pending ones. The first URL of a body stays.
         """
         if not bodies:
-            return 0
+            return []
         seen = self._pending_bodies
         stored: Any = self._families["bodies"].get([body for body, _ in bodies])
         put, handle = self._batch.put, self._handles["bodies"]
-        known = 0
+        firsts: list[bytes | None] = []
         for (body, url_key), value in zip(bodies, stored, strict=True):
-            if value is not None or body in seen:
-                known += 1
-            else:
-                seen.add(body)
+            first: bytes | None = value or seen.get(body)
+            firsts.append(first)
+            if first is None:
+                seen[body] = url_key
                 put(body, url_key, handle)
-        return known
+        return firsts
+
+    def put_text(self, place: bytes, url_key: bytes) -> None:
+        """Make a text known at its place (see `crawler.duplicates`)."""
+        self._batch.put(place, url_key, self._handles["texts"])
+
+    def texts_from(self, place: bytes, *, backwards: bool) -> Iterator[tuple[bytes, bytes]]:
+        """Committed (place of a text, URL key), the place itself and those after it, or before it if `backwards`."""
+        entries: Any = self._families["texts"].items(from_key=place, backwards=backwards)
+        return iter(entries)
 
     # Queue
 
@@ -319,6 +331,10 @@ class Store:
             self._db.flush_wal(sync=True)
         except Exception as error:  # rocksdict raises bare Exception
             raise refusal(f"write the store {self._path}", error, _ADVICE) from error
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop all that was put since the last commit."""
         self._batch = rocksdict.WriteBatch(raw_mode=True)
         self._pending_urls.clear()
         self._pending_removed.clear()

@@ -2,7 +2,8 @@
 
     python tests/kill_driver.py POINT COUNT crawl SEED… --option…
 
-POINT is a name of `POINTS`; the process kills itself (or its whole group) the COUNT-th time it gets there.
+POINT is a name of `POINTS` or `SINK_POINTS`; the process kills itself (or its whole group) the COUNT-th time it gets
+there.
 """
 
 import os
@@ -13,7 +14,9 @@ import crawler.ledger
 from crawler.cli import main
 from crawler.frontier import Frontier
 from crawler.ledger import Ledger
-from crawler.sinks import jsonl
+from crawler.sinks import file, parquet
+from crawler.sinks.parquet import ParquetSink
+from crawler.sinks.sqlite import SqliteSink
 from crawler.store import Store
 from crawler.transport.aiohttp import AiohttpTransport
 
@@ -45,8 +48,8 @@ def after_fetch(now: Countdown) -> None:
 
 
 def in_record(now: Countdown) -> None:
-    """Half of a batch's bytes are in the file, the last record cut in the middle."""
-    write_all = jsonl.write_all
+    """Half of a batch's bytes are in one of the outputs, the last record cut in the middle, and nothing in the next."""
+    write_all, insert = file.write_all, SqliteSink.write
 
     def write_half_and_die(fd, data, name):
         if now():
@@ -54,7 +57,50 @@ def in_record(now: Countdown) -> None:
             die()
         return write_all(fd, data, name)
 
-    jsonl.write_all = write_half_and_die
+    def insert_half_and_die(self, finished):
+        if finished and now():
+            insert(self, finished[: len(finished) // 2 + 1])
+            die()
+        insert(self, finished)
+
+    file.write_all = parquet.write_all = write_half_and_die
+    SqliteSink.write = insert_half_and_die
+
+
+def in_seal(now: Countdown) -> None:
+    """A Parquet part has its name, and nobody knows."""
+    seal = ParquetSink._seal
+
+    def seal_and_die(self, number):
+        seal(self, number)
+        if now():
+            die()
+
+    ParquetSink._seal = seal_and_die
+
+
+def before_clean(now: Countdown) -> None:
+    """The store knows, and what only the commit before needed is still there."""
+    committed = ParquetSink.committed
+
+    def die_or_clean(self):
+        if now():
+            die()
+        committed(self)
+
+    ParquetSink.committed = die_or_clean
+
+
+def in_next_part(now: Countdown) -> None:
+    """A file of a row is complete, the next one is empty."""
+    begin = file.FileSink._next_part
+
+    def begin_and_die(self):
+        begin(self)
+        if now():
+            die()
+
+    file.FileSink._next_part = begin_and_die
 
 
 def before_commit(now: Countdown) -> None:
@@ -136,6 +182,16 @@ def between_slices(now: Countdown) -> None:
     Ledger._catch_up = commit_and_die
 
 
+SINK_POINTS = {
+    "in-record": in_record,
+    "before-commit": before_commit,
+    "after-commit": after_commit,
+    "in-resume-sink": in_resume_sink,
+    "in-next-part": in_next_part,
+    "in-seal": in_seal,
+    "before-clean": before_clean,
+}
+"""Points at which outputs may differ from each other and from the store."""
 POINTS = {
     "after-fetch": after_fetch,
     "in-record": in_record,
@@ -149,6 +205,6 @@ POINTS = {
 
 if __name__ == "__main__":
     point, count = sys.argv[1], int(sys.argv[2])
-    POINTS[point](Countdown(count))
+    (POINTS | SINK_POINTS)[point](Countdown(count))
     sys.argv = ["crawler", *sys.argv[3:]]
     sys.exit(main())

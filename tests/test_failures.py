@@ -140,13 +140,23 @@ def damaged_in_the_middle() -> bytes:
         (["a.txt.gz"], damaged_in_the_middle(), 2, "a.txt.gz: damaged gzip file: "),
         (["-"], None, 2, "no seeds in standard input"),
         ([], None, 2, "no seeds given, and j has no crawl to resume"),
-        (["http://x.test/", "-o", "folder"], None, 5, "cannot write folder: Is a directory; name a file that can be"),
-        (["http://x.test/", "-o", "file/a"], None, 5, "cannot write file/a: file is no folder; name a file that can"),
+        (["http://x.test/", "-o", "d.jsonl"], None, 5, "cannot write d.jsonl: Is a directory; name a file that can be"),
+        (["http://x.test/", "-o", "d.db"], None, 5, "cannot write d.db: unable to open database file; name a file"),
+        (["http://x.test/", "-o", "f/a.csv"], None, 5, "cannot write f/a.csv: f is no folder; name a file that can"),
+        (["http://x.test/", "-o", "f/a.db"], None, 5, "cannot write f/a.db: f is no folder; name a file that can"),
+        (["http://x.test/", "-o", "pages.xls"], None, 2, "--output pages.xls has no known ending: name it .jso"),
+        (
+            ["http://x.test/", "-o", "a.db", "--rotate", "5"],
+            None,
+            2,
+            "--output a.db cannot be rotated: a database is o",
+        ),
     ],
 )
 def test_a_start_that_fails_says_why_and_leaves_no_job_behind(tmp_path, run, arguments, content, code, message):
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").touch()
+    (tmp_path / "d.jsonl").mkdir()
+    (tmp_path / "d.db").mkdir()
+    (tmp_path / "f").touch()
     if content is not None:
         (tmp_path / arguments[0]).write_bytes(content)
     before = sorted(tmp_path.iterdir())

@@ -126,7 +126,9 @@ def test_records_come_back_for_fetched_tasks_only_once(world):
     one = world()
     one.seed("http://a/")
     (task,) = one.due()
-    assert one.fetched(task) == [b"http://a/\n"]
+    assert [(ended.task, ended.done.records, ended.at) for ended in one.fetched(task)] == [
+        (task, b"http://a/\n", 1000.0)
+    ]
     assert one.fetched(task) == []
 
 

@@ -3,9 +3,10 @@
 import pytest
 
 from crawler.config import CrawlConfig
-from crawler.crawl import Crawler
+from crawler.crawler import Crawler
 from crawler.errors import JobError
 from crawler.job import Job
+from crawler.model import Field, Rotation
 from crawler.store import Store
 from crawler.transport.fake import FakeTransport, answer
 
@@ -19,7 +20,7 @@ def settle(config: CrawlConfig, *, record: bool = False) -> bool:
         with Store(job.state_path) as store:
             settled = job.settle(store, "seeds")
             if record:
-                store.put_meta("sink_offset", 1)
+                store.put_meta("counters", {"pages": 1})
                 store.commit()
             return settled
     finally:
@@ -40,7 +41,13 @@ def settle(config: CrawlConfig, *, record: bool = False) -> bool:
         ("allow_private", True),
         ("allow_private", ("10.0.0.0/8",)),
         ("fields", ("url",)),
+        ("output", ("a.jsonl", "b.csv")),
+        ("rotate", Rotation(records=5)),
+        ("spider", "shop:parse"),
+        ("selectors", (Field(name="price", css=".price"),)),
+        ("skip_duplicates", "near"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_decides_which_urls_are_crawled_stays_as_the_job_began(tmp_path, setting, value):
     """Refused by name once there is a record; the same settings go on."""
@@ -57,7 +64,14 @@ def test_what_decides_which_urls_are_crawled_stays_as_the_job_began(tmp_path, se
 @pytest.mark.parametrize("value", [True, False, ("10.0.0.0/8", "::1")])
 def test_a_job_goes_on_with_the_settings_it_was_begun_with(tmp_path, value):
     """Also with those that are kept in another form than they are given."""
-    config = CrawlConfig(job=tmp_path / "job", allow_private=value, include=("a", "b"))
+    config = CrawlConfig(
+        job=tmp_path / "job",
+        allow_private=value,
+        include=("a", "b"),
+        output=(str(tmp_path / "a.csv"), "-"),
+        rotate=Rotation(bytes=5) if value is False else None,
+        selectors=(Field(name="items", css="li", many=True, fields=(Field(name="price", css=".price"),)),),
+    )
     assert settle(config, record=True)
     assert settle(config)
 

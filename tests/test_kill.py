@@ -12,12 +12,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
-from tests.kill_driver import POINTS
+from crawler.sinks.outputs import ENDINGS
+from tests.kill_driver import POINTS, SINK_POINTS
+from tests.outputs import rows
 from tests.servers import Answer, LocalServer, html
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
@@ -40,6 +44,7 @@ def site() -> dict[str, tuple[str, ...]]:
 
 SITE = site()
 LISTED = tuple(f"/only-listed-{number}" for number in range(60))
+NO_PAGES = ("/robots.txt", "/map.xml", "/moved")
 FILLER = "Words that make a page as long as a page is. " * 60
 
 
@@ -80,28 +85,29 @@ def expected(server) -> set[str]:
 class Job:
     """One job, run by the command line in a process group of its own."""
 
-    def __init__(self, server: LocalServer, path: Path) -> None:
+    def __init__(self, server: LocalServer, path: Path, *options: str) -> None:
         self.path = path
         seeds = [server.url("/p0", host) for host in HOSTS]
         self.arguments = [
             "crawl", *seeds, "--job", str(path), "--allow-private", "--sitemaps", "--delay", "0", "--per-host", "8",
-            "--quiet",
+            "--quiet", *options,
         ]  # fmt: skip
 
     def start(self, *driver: str) -> subprocess.Popen:
         command = [str(DRIVER), *driver] if driver else ["-m", "crawler"]
         return subprocess.Popen([sys.executable, *command, *self.arguments], start_new_session=True)
 
-    def records(self) -> Counter[str]:
-        lines = (self.path / "pages.jsonl").read_bytes().splitlines()
-        return Counter(json.loads(line)["url"] for line in lines)
-
-    def finish(self, expected: set[str]) -> None:
-        """Resume to the end and check the promise."""
+    def finish(self, expected: set[str], outputs: Sequence[Path] = ()) -> None:
+        """Resume to the end and check the promise, of each output."""
         assert self.start().wait(timeout=90) == 0
-        records = self.records()
-        assert [url for url, count in records.items() if count > 1] == []
-        assert set(records) == expected
+        for output in outputs or (self.path / "pages.jsonl",):
+            found = Counter(row["url"] for row in rows(output))
+            assert [url for url, count in found.items() if count > 1] == [], output.name
+            if output.name.endswith(".warc.gz"):  # it holds every answer that there was
+                assert {urlsplit(url).path for url in set(found) - expected} == set(NO_PAGES), output.name
+                assert set(found) > expected
+            else:
+                assert set(found) == expected, output.name
         summary = json.loads((self.path / "summary.json").read_text())
         assert summary["pages"] == len(expected)
         assert summary["duplicates"] == DUPLICATES
@@ -156,6 +162,59 @@ def test_killed_at_a_named_point_the_resumed_crawl_is_whole(server, expected, tm
     process = job.start(point, "1" if point.startswith("in-resume") else "2")
     assert process.wait(timeout=60) == -signal.SIGKILL, f"{point} was never reached"
     job.finish(expected)
+
+
+# Outputs
+
+ROTATED = [ending for ending in ENDINGS if ending not in (".db", ".sqlite")]
+
+
+def job_with(server: LocalServer, path: Path, endings: Sequence[str], *options: str) -> tuple[Job, list[Path]]:
+    """A job with an output of each of these endings."""
+    outputs = [path / f"pages{ending}" for ending in endings]
+    named = [word for output in outputs for word in ("-o", str(output))]
+    return Job(server, path / "job", *named, *options), outputs
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("endings", "options", "kills"),
+    [
+        (tuple(ENDINGS), (), ("in-record 5", "before-commit 2", "in-record 17", "after-commit 1", "in-seal 1")),
+        (
+            ROTATED,
+            ("--rotate", "100"),
+            ("in-next-part 3", "in-seal 1", "in-record 12", "before-commit 2", "before-clean 2"),
+        ),
+    ],
+    ids=["one file each", "rotated"],
+)
+def test_killed_again_and_again_every_output_is_whole(server, expected, tmp_path, endings, options, kills):
+    """One job writes all formats at once, so that each kill finds some of them behind the others."""
+    stored = tmp_path / "stored/pages.jsonl.gz"  # as object storage has it
+    job, outputs = job_with(server, tmp_path, endings, *options, "-o", stored.as_uri())
+    for kill in kills:
+        process = job.start(*kill.split())
+        assert process.wait(timeout=60) == -signal.SIGKILL, f"{kill} was never reached"
+    job.finish(expected, [*outputs, stored])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rotation", [(), ("--rotate", "100"), ("--rotate", "20kB")], ids=["one file", "100", "20kB"])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_long_series_of_kills_of_each_output(server, expected, tmp_path, ending, rotation):
+    """Each point at which an output can be behind or ahead of the store, early and late, and random instants."""
+    if rotation and ending not in ROTATED:
+        pytest.skip("a database is one file")
+    job, outputs = job_with(server, tmp_path, [ending], *rotation)
+    reached = 0
+    for count in (1, 2, 6):
+        for point in SINK_POINTS:
+            process = job.start(point, str(count))
+            reached += process.wait(timeout=90) == -signal.SIGKILL
+    assert reached > 3
+    crash_at_random(job, random.Random(), 2)
+    job.finish(expected, outputs)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from crawler.config import CrawlConfig
 from crawler.errors import StorageError
+from crawler.model import Rotation
 from crawler.report.advice import advice
 from crawler.report.ending import ending
 from crawler.report.summary import Summary, print_summary, write_summary
@@ -34,6 +35,7 @@ STATS = CrawlStats(
     bad_seeds=2,
     parsers_replaced=1,
     parser_busy_s=(1.23456, 2.0),
+    loop_lag_p99_s=0.0123,
 )
 
 
@@ -61,6 +63,7 @@ def test_summary_is_plain_text_where_there_is_no_terminal():
         "sitemaps   3 read",
         "duplicates 1,234 pages have the same body as an earlier one",
         "bad seeds  2 left out (--strict stops at the first)",
+        "event loop p99 lag 12 ms",
         "parsers    1 died or hung and were replaced",
         "  outcome                URLs",
         "  fetched              12,345",
@@ -184,15 +187,35 @@ def test_the_end_is_explained_with_what_to_do_next(stats: dict, what: str, then:
 
 
 def test_summary_json_holds_the_counters(tmp_path: Path):
-    path = write_summary(STATS, config(tmp_path, scope="domain", output="-"))
+    path = write_summary(STATS, config(tmp_path, scope="domain", output=("-", "s3://key:secret@bucket/a.csv")))
     assert path == tmp_path / "summary.json"
     data = json.loads(path.read_bytes())
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
     assert (data["ended"], data["pages"], data["pages_per_s"]) == ("max-pages", 12_345, 20.0)
-    assert (data["job"], data["output"], data["settings"]["scope"]) == (str(tmp_path), "-", "domain")
+    assert (data["job"], data["settings"]["scope"]) == (str(tmp_path), "domain")
+    assert data["outputs"] == ["-", "s3://…@bucket/a.csv"]
     assert data["statuses"] == {"200": 12_000, "404": 345}
     assert next(iter(data["outcomes"].items())) == ("skipped: [red]\x1b", 88_120)
     assert msgspec.json.decode(path.read_bytes(), type=Summary).statuses == STATS.statuses
+
+
+def test_the_summary_names_every_output():
+    """Each on a line of its own; a row of files by its pattern."""
+    output = ("a.jsonl.gz", "b.parquet", "-", "s3://key:secret@bucket/a.csv")
+    text = printed(STATS, config(Path("job"), output=output))
+    assert re.findall("(?m)^records +(.*)$", text) == [
+        "a.jsonl.gz",
+        "b.parquet",
+        "standard output",
+        "s3://…@bucket/a.csv",
+    ]
+    text = printed(STATS, config(Path("job"), output=output, rotate=Rotation(records=5)))
+    assert re.findall("(?m)^records +(.*)$", text) == [
+        "a-*.jsonl.gz",
+        "b.parquet",
+        "standard output",
+        "s3://…@bucket/a-*.csv",
+    ]
 
 
 def test_summary_json_tells_duplicates_and_waits_and_can_hold_every_setting(tmp_path: Path):
@@ -201,6 +224,18 @@ def test_summary_json_tells_duplicates_and_waits_and_can_hold_every_setting(tmp_
     assert (data["duplicates"], data["body_waits"]) == (1_234, 7)
     told = {name: data["settings"][name] for name in ("ca_bundle", "allow_private", "max_chain", "cookies")}
     assert told == {"ca_bundle": "ca.pem", "allow_private": ["10.0.0.0/8"], "max_chain": None, "cookies": False}
+
+
+def test_duplicates_that_were_skipped_or_nearly_the_same_are_told(tmp_path: Path):
+    near = msgspec.structs.replace(STATS, duplicates=3, near_duplicates=1_002)
+    skipping = config(tmp_path, skip_duplicates="near")
+    assert json.loads(write_summary(near, skipping).read_bytes())["near_duplicates"] == 1_002
+    assert (
+        "duplicates 3 pages have the same body as an earlier one, 1,002 nearly the same text; they have no record\n"
+        in printed(near, skipping)
+    )
+    alone = msgspec.structs.replace(near, duplicates=0)
+    assert "1,002 nearly the same text" in printed(alone, skipping)
 
 
 def test_summary_json_and_the_screen_never_hold_the_value_of_a_header(tmp_path: Path):

@@ -194,17 +194,17 @@ def test_a_body_is_new_once(tmp_path):
     """Within one call, within a batch, after the commit and after closing; without a commit it stays new."""
     x, y, z = (letter * 16 for letter in (b"x", b"y", b"z"))
     with Store(tmp_path / "s") as store:
-        assert store.add_bodies([]) == 0
+        assert store.add_bodies([]) == []
         assert not store.dirty
-        assert store.add_bodies([(x, b"1" * 16), (y, b"2" * 16), (x, b"3" * 16)]) == 1
-        assert store.add_bodies([(y, b"4" * 16)]) == 1
+        assert store.add_bodies([(x, b"1" * 16), (y, b"2" * 16), (x, b"3" * 16)]) == [None, None, b"1" * 16]
+        assert store.add_bodies([(y, b"4" * 16)]) == [b"2" * 16]
         store.commit()
-        assert store._pending_bodies == set(), "memory holds those of one batch"
-        assert store.add_bodies([(x, b"5" * 16), (z, b"6" * 16)]) == 1
+        assert store._pending_bodies == {}, "memory holds those of one batch"
+        assert store.add_bodies([(x, b"5" * 16), (z, b"6" * 16)]) == [b"1" * 16, None]
     with Store(tmp_path / "s") as store:
-        assert store.add_bodies([(z, b"7" * 16), (x, b"8" * 16)]) == 1
+        assert store.add_bodies([(z, b"7" * 16), (x, b"8" * 16)]) == [None, b"1" * 16]
         store.commit()
-        assert store.add_bodies([(z, b"9" * 16)]) == 1
+        assert store.add_bodies([(z, b"9" * 16)]) == [b"7" * 16]
         assert dict(store._families["bodies"].items()) == {x: b"1" * 16, y: b"2" * 16, z: b"7" * 16}
 
 
@@ -234,5 +234,5 @@ def test_a_store_whose_making_was_cut_off_is_made_to_the_end(tmp_path):
     options.create_missing_column_families(True)
     rocksdict.Rdict(str(tmp_path / "s"), options, column_families={"meta": options, "urls": options}).close()
     with Store(tmp_path / "s") as store:
-        assert store.add_bodies([(b"x" * 16, b"1" * 16)]) == 0
+        assert store.add_bodies([(b"x" * 16, b"1" * 16)]) == [None]
         assert store.meta("versions")["schema"] == SCHEMA_VERSION

@@ -67,8 +67,8 @@ def run(
         going = "Going on with the crawl of" if resume else "Crawling"
         say(f"{going} the demo site: {len(seeds)} hosts, {seeds[0]} to {seeds[-1]}")
         code = crawl(config, seeds, not resume)
-    output = config.output_path
-    if output is None or code != 0:
+    output = Path(config.outputs[0])
+    if code != 0:
         say(next_steps(config, program=program, interrupted=True))
         return code
     (job / _PORT_FILE).unlink(missing_ok=True)
@@ -113,7 +113,7 @@ def check_records(output: Path, port: int) -> RecordCheck:
 
 def next_steps(config: CrawlConfig, *, program: str = "crawler", interrupted: bool = False) -> str:
     """Say where the results are and give three commands to try, one a line, that work as they stand in a shell."""
-    output = shlex.quote(str(config.output_path))
+    output = shlex.quote(config.outputs[0])
     again = program + " demo" if config.job == DEMO_JOB else f"{program} demo --job {shlex.quote(str(config.job))}"
     look = (
         "import collections, json, sys; "
@@ -121,7 +121,7 @@ def next_steps(config: CrawlConfig, *, program: str = "crawler", interrupted: bo
     )
     resume = "go on where it stopped" if interrupted else "once more; Ctrl-C in the middle, then again: it goes on"
     return (
-        f"Results: {config.output_path}\n"
+        f"Results: {config.outputs[0]}\n"
         "\n"
         "Try next:\n"
         f"  {again}\n      {resume}\n"

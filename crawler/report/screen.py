@@ -264,8 +264,8 @@ def _hosts(view: View) -> Line:
             (size(s.body_bytes_held), "value"),
             (f" of {size(s.body_bytes_most)}", "label"),
         ]
-    if s.duplicates:
-        line += [("   ", ""), (count(s.duplicates), "value"), (" duplicates", "label")]
+    if s.duplicates + s.near_duplicates:
+        line += [("   ", ""), (count(s.duplicates + s.near_duplicates), "value"), (" duplicates", "label")]
     if s.bad_seeds:
         line += [(f"   {count(s.bad_seeds)} bad seeds", "bad")]
     return line

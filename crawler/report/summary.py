@@ -19,15 +19,17 @@ from crawler.report.advice import advice
 from crawler.report.ending import Ending, ending
 from crawler.report.quantity import count, duration, rate, size
 from crawler.report.screen import STYLES, is_sitemap, phrase
+from crawler.sinks.outputs import STDOUT, row_pattern
 from crawler.stats import CrawlStats, Ended
 from crawler.version import __version__
 
 __all__ = ["Summary", "print_summary", "summarise", "summary_path", "write_summary"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAX_ROWS = 20
 """Kinds of outcome or status that are listed before the rest is summed up."""
 
+_NO_SETTINGS = ("job", "seeds", "output", "headers")
 Row = tuple[str, str]
 Kind = TypeVar("Kind", bound=int | str)
 
@@ -40,7 +42,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     written_at: str
     ended: Ended
     job: str
-    output: str
+    outputs: tuple[str, ...]
     elapsed_s: float
     pages: int
     run_pages: int
@@ -48,6 +50,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     bytes: int
     run_bytes: int
     duplicates: int
+    near_duplicates: int
     outcomes: dict[str, int]
     statuses: dict[int, int]
     known: int
@@ -65,15 +68,15 @@ class Summary(Struct, frozen=True, kw_only=True):
 def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
     """Gather a summary at unix time `now`. Values of request headers, which may be secret, stay out."""
     settings: dict[str, Any] = {
-        name: getattr(config, name) for name in config.__struct_fields__ if name not in ("job", "output", "headers")
+        name: getattr(config, name) for name in config.__struct_fields__ if name not in _NO_SETTINGS
     }
     return Summary(
         schema_version=SCHEMA_VERSION,
         crawler_version=__version__,
         written_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
         ended=stats.ended,
-        job=_text(config.job),
-        output="-" if config.output_path is None else _text(config.output_path),
+        job=_text(config.folder),
+        outputs=tuple(map(_shown, config.outputs)),
         elapsed_s=round(stats.elapsed_s, 3),
         pages=stats.pages,
         run_pages=stats.run_pages,
@@ -81,6 +84,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         bytes=stats.bytes,
         run_bytes=stats.run_bytes,
         duplicates=stats.duplicates,
+        near_duplicates=stats.near_duplicates,
         outcomes=dict(_by_number(stats.outcomes)),
         statuses=dict(sorted(stats.statuses.items())),
         known=stats.known,
@@ -102,7 +106,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
 
 def summary_path(config: CrawlConfig) -> Path:
     """Where `write_summary` writes."""
-    return config.job / "summary.json"
+    return config.folder / "summary.json"
 
 
 def write_summary(stats: CrawlStats, config: CrawlConfig) -> Path:
@@ -135,7 +139,7 @@ def print_summary(stats: CrawlStats, config: CrawlConfig, *, console: Console | 
     if console is None:
         console = Console(stderr=True)
     end = ending(stats, config)
-    _print_facts(console, _head(stats, end))
+    _print_facts(console, _head(stats, config, end))
     tables = [
         ("outcome", "URLs", [(printable(kind), count(number)) for kind, number in _top(stats.outcomes)]),
         ("status", "records", [(_status(status), count(number)) for status, number in _top(stats.statuses)]),
@@ -153,7 +157,7 @@ def print_summary(stats: CrawlStats, config: CrawlConfig, *, console: Console | 
     _print_facts(console, _foot(stats, config, end))
 
 
-def _head(stats: CrawlStats, end: Ending) -> list[Row]:
+def _head(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
     per_s = stats.run_bytes / stats.elapsed_s if stats.elapsed_s > 0 else 0.0
     earlier = f" ({count(stats.run_pages)} of them in this run)" if stats.pages > stats.run_pages else ""
     rows = [
@@ -167,23 +171,37 @@ def _head(stats: CrawlStats, end: Ending) -> list[Row]:
     if sitemaps:
         cut = stats.outcomes.get("fetched: sitemap: cut", 0)
         rows.append(("sitemaps", f"{count(sitemaps)} read" + (f", {count(cut)} of them not to the end" if cut else "")))
-    if stats.duplicates:
-        rows.append(("duplicates", f"{count(stats.duplicates)} pages have the same body as an earlier one"))
+    if stats.duplicates + stats.near_duplicates:
+        rows.append(("duplicates", _duplicates(stats, skipped=config.skip_duplicates != "no")))
     if stats.bad_seeds:
         rows.append(("bad seeds", f"{count(stats.bad_seeds)} left out (--strict stops at the first)"))
+    if stats.loop_lag_p99_s:
+        rows.append(("event loop", f"p99 lag {1_000 * stats.loop_lag_p99_s:.0f} ms"))
     if stats.parsers_replaced:
         rows.append(("parsers", f"{count(stats.parsers_replaced)} died or hung and were replaced"))
     return rows
 
 
 def _foot(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
-    output = config.output_path
     rows = [
         *(("note", text) for text in advice(stats, config)),
-        ("records", "standard output" if output is None else printable(_text(output))),
+        *(("records", printable(_where(output, config))) for output in config.outputs),
         ("summary", printable(_text(summary_path(config)))),
     ]
     return [*rows, ("next", end.then)] if end.then else rows
+
+
+def _where(output: str, config: CrawlConfig) -> str:
+    """Name an output as people find it: a row of files by its pattern."""
+    if output == STDOUT:
+        return "standard output"
+    return _shown(row_pattern(output) if config.rotate is not None else output)
+
+
+def _duplicates(stats: CrawlStats, *, skipped: bool) -> str:
+    near = f", {count(stats.near_duplicates)} nearly the same text" if stats.near_duplicates else ""
+    no_record = "; they have no record" if skipped else ""
+    return f"{count(stats.duplicates)} pages have the same body as an earlier one{near}{no_record}"
 
 
 def _print_facts(console: Console, rows: list[Row]) -> None:
@@ -220,6 +238,11 @@ def _pages_per_s(stats: CrawlStats) -> float:
     return stats.run_pages / stats.elapsed_s if stats.elapsed_s > 0 else 0.0
 
 
-def _text(path: Path) -> str:
+def _shown(output: str) -> str:
+    """Return an output as valid text, without the password that a URL may hold."""
+    return printable(output) if "://" in output else _text(output)
+
+
+def _text(path: Path | str) -> str:
     """Return a path as valid text: file names may hold bytes that are no UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")

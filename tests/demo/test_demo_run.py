@@ -5,6 +5,7 @@ import collections
 import datetime as dt
 import json
 import subprocess
+from pathlib import Path
 
 import ada_url
 import msgspec
@@ -23,7 +24,7 @@ def quick(config):
 
 
 def test_a_crawl_gives_one_record_for_each_reachable_page_and_ends_each_url_as_announced(tmp_path):
-    from crawler.crawl import Crawler
+    from crawler.crawler import Crawler
 
     said = []
     ended = []
@@ -67,7 +68,7 @@ def test_a_crawl_gives_one_record_for_each_reachable_page_and_ends_each_url_as_a
 
 
 def test_a_demo_that_was_stopped_goes_on_on_the_same_port(tmp_path):
-    from crawler.crawl import Crawler
+    from crawler.crawler import Crawler
 
     job = tmp_path / "demo"
     calls = []
@@ -102,7 +103,7 @@ def test_a_demo_that_had_ended_or_is_to_be_fresh_starts_over(tmp_path):
     def crawl(config, seeds, fresh):
         calls.append(fresh)
         config.job.mkdir(exist_ok=True)
-        config.output_path.write_text("")
+        Path(config.outputs[0]).write_text("")
         return 4 if len(calls) == 2 else 0
 
     def run_without_records():
@@ -138,7 +139,7 @@ def test_the_check_names_what_is_missing_twice_or_not_expected(tmp_path):
 def test_the_commands_to_try_next_are_three_and_the_one_on_the_records_works(tmp_path):
     config = demo_config(tmp_path / "my demo")
     config.job.mkdir()
-    config.output_path.write_text('{"status": 200}\n{"status": 404}\n{"status": 200}\n')
+    Path(config.outputs[0]).write_text('{"status": 200}\n{"status": 404}\n{"status": 200}\n')
     text = next_steps(config, program="crawler")
     commands = [line.strip() for line in text.splitlines() if line.startswith("  ") and not line.startswith("   ")]
     assert len(commands) == 3

@@ -1,0 +1,1 @@
+"""Records as tables of Arrow, which pandas, polars, DuckDB and Parquet share."""

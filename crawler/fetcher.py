@@ -16,7 +16,7 @@ import msgspec
 from crawler import retry, verdict
 from crawler.config import CrawlConfig
 from crawler.host import HostState
-from crawler.model import Done, Failure, Page, Task
+from crawler.model import Done, Download, Failure, Task
 from crawler.politeness import Answer, Politeness
 from crawler.printable import printable
 from crawler.redirect import redirect_scope
@@ -56,7 +56,7 @@ class Fetcher:
         transport: Transport,
         budget: ByteBudget,
         *,
-        submit: Callable[[Page], Awaitable[None]],
+        submit: Callable[[Download], Awaitable[None]],
         report: Callable[[list[Done]], None],
         remember: Callable[[str, bytes], None],
         fail: Callable[[BaseException], None],
@@ -279,7 +279,7 @@ class Fetcher:
         del end  # a large body is let go of by all but the pool
         await handing_on
 
-    async def _asked_for(self, host: Host, task: Task) -> Page | Done:
+    async def _asked_for(self, host: Host, task: Task) -> Download | Done:
         """Ask, tell the host's clock, then judge: another attempt, a failure, a redirect or a page."""
         started = self._loop.time()
         request = self._requests.of(task, time.time())
@@ -292,11 +292,17 @@ class Fetcher:
             return Done(task.key, "failed", reason, retry_at=retry_at)
         if isinstance(result, Failure):
             return self._failed(task, result)
+        now = time.time()
+        exchange = self._requests.exchange(request, result)
         if is_redirect(result.status, result.headers):
-            return verdict.redirected(task, result, spent_s, self._scope)
-        return verdict.unusable(task, result) or verdict.page(task, result, time.time(), spent_s)
+            end: Done | None = verdict.redirected(task, result, spent_s, self._scope)
+        else:
+            end = verdict.unusable(task, result)
+        if end is not None:
+            return verdict.archived(end, result, now, exchange)
+        return verdict.page(task, result, now, spent_s, exchange)
 
-    async def _hand_on(self, page: Page) -> None:
+    async def _hand_on(self, page: Download) -> None:
         """Wait until the parsers have room for the page; its body counts in the budget as long."""
         size = len(page.body)
         self._budget.take(size)

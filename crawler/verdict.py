@@ -2,13 +2,16 @@
 
 import re
 
-from crawler.model import Done, Failure, Page, Task
+from msgspec import msgpack, structs
+
+from crawler.model import Done, Download, Exchange, Failure, Task
 from crawler.redirect import followed
 from crawler.scope import Scope
-from crawler.transport.base import FetchResult
+from crawler.transport.base import FetchResult, is_redirect
 from crawler.urls import resolve, robots_url
+from crawler.warc import captured
 
-__all__ = ["failed", "page", "postponed", "redirected", "skipped", "unusable"]
+__all__ = ["archived", "failed", "page", "postponed", "redirected", "skipped", "unusable"]
 
 _READABLE = re.compile(r"text/|.*(html|xml|octet-stream)|[^/]*(;|$)|\*|unknown/", re.IGNORECASE)
 """Content types under which a page may come, honest or not: a missing or malformed one too."""
@@ -32,10 +35,15 @@ def unusable(task: Task, result: FetchResult) -> Done | None:
     return Done(task.key, "failed", f"sitemap: status {result.status}", result.status)
 
 
-def page(task: Task, result: FetchResult, fetched_at: float, spent_s: float) -> Page:
-    """The answer as parsers get it; bodies that hold no text to read stay behind, but for sitemaps (gzip, mostly)."""
+def page(
+    task: Task, result: FetchResult, fetched_at: float, spent_s: float, exchange: Exchange | None = None
+) -> Download:
+    """The answer as parsers get it; bodies that hold no text to read stay behind, but for sitemaps (gzip, mostly).
+
+    With an `exchange` the answer goes into an archive, and no body stays behind.
+    """
     content_type = (result.header("content-type") or "").strip()
-    return Page(
+    return Download(
         task.key,
         task.url,
         result.status,
@@ -44,14 +52,24 @@ def page(task: Task, result: FetchResult, fetched_at: float, spent_s: float) -> 
         task.parent,
         task.redirected_from,
         result.headers,
-        result.body if task.kind == "sitemap" or _READABLE.match(content_type) else b"",
+        result.body if exchange is not None or task.kind == "sitemap" or _READABLE.match(content_type) else b"",
         result.body_bytes,
         result.truncated,
         task.seed,
         task.kind,
         task.chain,
         spent_s,
+        exchange=exchange,
     )
+
+
+def archived(done: Done, result: FetchResult, at: float, exchange: Exchange | None) -> Done:
+    """The outcome of an answer that no parser gets, with what an archive keeps of it; `at` is unix time."""
+    if exchange is None:
+        return done
+    body = None if is_redirect(result.status, result.headers) else result.body
+    capture = captured(result.url, result.status, at, exchange, body, truncated=result.truncated)
+    return structs.replace(done, archive=msgpack.encode(capture), fetched_at=at)
 
 
 def failed(task: Task, failure: Failure) -> Done:

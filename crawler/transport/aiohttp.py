@@ -110,7 +110,16 @@ class AiohttpTransport:
             body = Body("" if head.redirect else content_encoding(head.headers), request.max_body_bytes)
             if not head.redirect:
                 await _read_all(response.content, body, attempt, self._budget, clock)
-            return body.result(request, response.status, head.headers, latency_s=latency_s, address=attempt.address)
+            return body.result(
+                request,
+                response.status,
+                head.headers,
+                latency_s=latency_s,
+                address=attempt.address,
+                version=_version(response.version),
+                reason=(response.reason or "").encode("utf-8", "surrogateescape"),
+                raw_headers=response.raw_headers,
+            )
         finally:
             response.release()  # to the pool if it was read to its end, else closed
 
@@ -160,6 +169,10 @@ class AiohttpTransport:
             await session.close()
             if isinstance(connector, Connector):
                 await connector.close_resolver()
+
+
+def _version(version: aiohttp.HttpVersion | None) -> str:
+    return "1.1" if version is None else f"{version.major}.{version.minor}"
 
 
 async def _read_all(

@@ -42,6 +42,9 @@ class FetchResult(Struct, frozen=True):
     surrogates. `body` is decoded from its Content-Encoding, `body_bytes` its length. `truncated` says that there was
     more, or that the compressed stream broke off before its end. `latency_s` is the time from the start of the fetch
     to the complete headers (look-up and connecting included). `address` is the IP address that answered.
+
+    `version` (of HTTP), `reason` (the words behind the status) and `raw_headers` are what an archive wants: the head of
+    the answer as it came. No `raw_headers` at all: `headers` say all that is known.
     """
 
     url: str
@@ -52,6 +55,9 @@ class FetchResult(Struct, frozen=True):
     truncated: bool = False
     latency_s: float = 0.0
     address: str | None = None
+    version: str = "1.1"
+    reason: bytes = b""
+    raw_headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""

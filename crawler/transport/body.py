@@ -79,8 +79,11 @@ class Body:
         *,
         latency_s: float,
         address: str | None,
+        version: str,
+        reason: bytes,
+        raw_headers: tuple[tuple[bytes, bytes], ...],
     ) -> FetchResult:
-        """The answer to `request` with this body, after its last chunk."""
+        """The answer to `request` with this body, after its last chunk. The arguments are fields of `FetchResult`."""
         content = self.finish()
         return FetchResult(
             url=request.url,
@@ -91,4 +94,7 @@ class Body:
             truncated=self.truncated,
             latency_s=latency_s,
             address=address,
+            version=version,
+            reason=reason,
+            raw_headers=raw_headers,
         )

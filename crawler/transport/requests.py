@@ -214,11 +214,21 @@ def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt
     attempt.answered = True
     try:
         raw = response.raw
-        head = read_head(response.status_code, list(raw.headers.iteritems()), "latin-1")
+        pairs = list(raw.headers.iteritems())
+        head = read_head(response.status_code, pairs, "latin-1")
         body = Body("" if head.redirect else content_encoding(head.headers), request.max_body_bytes)
         if not head.redirect or raw.length_remaining == 0:
             _read_all(raw, body, attempt)
-        return body.result(request, response.status_code, head.headers, latency_s=latency_s, address=attempt.address)
+        return body.result(
+            request,
+            response.status_code,
+            head.headers,
+            latency_s=latency_s,
+            address=attempt.address,
+            version="1.0" if raw.version == 10 else "1.1",
+            reason=(raw.reason or "").encode("latin-1", "replace"),
+            raw_headers=tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs),
+        )
     finally:
         response.close()  # a connection that was read to its end is back in the pool by now
 

@@ -1,33 +1,32 @@
-"""Crawl a site from a program, and show how far it is every second.
+"""A crawl in an event loop of the program's own, beside other work: here it tells how far the crawl is.
 
     python examples/crawl_site.py https://example.com/ output/example
 
-Run it again to resume. The last line of this file matters: parser processes import the file that started them.
+Run it again to resume: the state and the records lie in the folder.
 """
 
 import asyncio
 import sys
 from pathlib import Path
 
-from crawler import CrawlConfig, Crawler, CrawlStats
+from crawler import CrawlConfig, Crawler
 
 
-async def crawl(seed: str, job: Path) -> CrawlStats:
-    config = CrawlConfig(job=job, scope="host", max_pages=50, user_agent="example/1.0")
-    crawler = Crawler(config, [seed])
-    crawl = asyncio.create_task(crawler.run())
-    while not crawl.done():
-        await asyncio.wait({crawl}, timeout=1)
+async def watch(crawler):
+    while True:
+        await asyncio.sleep(1)
         now = crawler.stats()
         print(f"{now.pages} pages, {now.queued} queued, {now.fetching} requests under way")
-    return crawl.result()  # raises UsageError or StorageError if the crawl could not go on
 
 
-def main() -> None:
-    seed, job = sys.argv[1], Path(sys.argv[2])
-    stats = asyncio.run(crawl(seed, job))
-    print(f"{stats.ended}: {stats.outcomes}")
+async def main(seed, job):
+    config = CrawlConfig(seeds=(seed,), job=job, output=str(job / "pages.jsonl"), max_pages=50)
+    async with Crawler(config) as crawler:
+        watching = asyncio.create_task(watch(crawler))
+        async for page in crawler:
+            print(page.status, page.url)
+        watching.cancel()
+    print(f"{crawler.stats().ended}: {crawler.stats().outcomes}")
 
 
-if __name__ == "__main__":
-    main()
+asyncio.run(main(sys.argv[1], Path(sys.argv[2])))

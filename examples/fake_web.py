@@ -5,17 +5,13 @@
 Good for tests and simulations.
 """
 
-import asyncio
-import tempfile
-from pathlib import Path
-
-from crawler import CrawlConfig, Crawler, FakeTransport, FetchRequest, FetchResult
+from crawler import FakeTransport, FetchResult, crawl
 
 HTML = (("content-type", "text/html; charset=utf-8"),)
 PAGES = 100
 
 
-def web(request: FetchRequest) -> FetchResult:
+def web(request):
     """A page for each number, with links to its double and the one after. A `Failure` would be no answer at all."""
     name = request.url.rpartition("/")[2]
     if not name.isdecimal() or int(name) > PAGES:
@@ -25,12 +21,6 @@ def web(request: FetchRequest) -> FetchResult:
     return FetchResult(request.url, 200, HTML, body, len(body))
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        config = CrawlConfig(job=Path(folder), delay_s=0)
-        stats = asyncio.run(Crawler(config, ["http://numbers.example/1"], transport=FakeTransport(web)).run())
-    print(stats.outcomes, stats.statuses)
-
-
-if __name__ == "__main__":
-    main()
+with crawl("http://numbers.example/1", delay_s=0, transport=FakeTransport(web)) as pages:
+    titles = [page.title for page in pages if page.status == 200]
+    print(titles[:3], pages.stats().statuses)

@@ -7,7 +7,6 @@ A file written with --fields has fewer fields: read it with a class of your own 
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -15,23 +14,17 @@ import msgspec
 from crawler import Record
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(path):
     decoder = msgspec.json.Decoder(Record)
     with path.open("rb") as lines:  # one at a time: the file may be larger than memory
         for line in lines:
             yield decoder.decode(line)
 
 
-def main() -> None:
-    statuses: Counter[int] = Counter()
-    linked: Counter[str] = Counter()
-    for record in read_records(Path(sys.argv[1])):
-        statuses[record.status] += 1
-        linked.update(record.links)
-        print(f"{record.status} {record.url} {record.title or ''}")
-    print(f"statuses: {dict(statuses)}")
-    print("linked most:", *(f"{count} x {url}" for url, count in linked.most_common(3)), sep="\n  ")
-
-
-if __name__ == "__main__":
-    main()
+statuses, linked = Counter(), Counter()
+for record in read_records(Path(sys.argv[1])):
+    statuses[record.status] += 1
+    linked.update(record.links)
+    print(record.status, record.url, record.title or "")
+print("statuses:", dict(statuses))
+print("linked most:", *(f"{count} x {url}" for url, count in linked.most_common(3)), sep="\n  ")

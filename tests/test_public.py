@@ -30,8 +30,16 @@ def test_every_public_name_is_there_and_explains_itself(name):
     if inspect.isclass(value):
         assert value.__doc__ is not inspect.getattr_static(value.__base__, "__doc__", None)
         assert len(inspect.getdoc(value)) > 10
+    elif inspect.isfunction(value):
+        assert len(inspect.getdoc(value)) > 10
     else:
-        assert name in {"RECORD_FIELDS", "__version__"}
+        assert name in {"DEFAULT_FIELDS", "RECORD_FIELDS", "Position", "Spider", "__version__"}
+
+
+@pytest.mark.parametrize("before", ["from crawler import Crawler", "import crawler.crawler", "import crawler.library"])
+def test_crawl_is_a_function_whatever_was_imported_before(before):
+    program = f"{before}; from crawler import crawl; import crawler; assert crawler.crawl is crawl and callable(crawl)"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 def test_a_star_import_gives_exactly_the_public_names():
@@ -82,7 +90,7 @@ def test_type_checkers_see_the_names_that_are_loaded_lazily(tmp_path):
     )  # fmt: skip
     assert re.findall(r"error: (.*)", done.stdout) == ['Module "crawler" has no attribute "Nonsense"  [attr-defined]']
     assert 'Revealed type is "int"' in done.stdout
-    assert 'Revealed type is "def (self: crawler.crawl.Crawler)"' in done.stdout
+    assert 'Revealed type is "def (self: crawler.crawler.Crawler)"' in done.stdout
 
 
 def test_the_public_face_stays_a_list_of_names():

@@ -13,20 +13,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import crawler.crawl
+import crawler.crawler
 import crawler.frontier
 import crawler.ledger
 import crawler.politeness
 import crawler.retry
 import crawler.window
 from crawler.config import CrawlConfig
-from crawler.crawl import Crawler
+from crawler.crawler import Crawler
 from crawler.errors import StorageError
 from crawler.model import Failure
+from crawler.parse import ParserSettings, ParserState, parse_page
 from crawler.store import QUEUED, Store
 from crawler.transport.fake import FakeTransport, answer
 from crawler.urls import task_key
-from crawler.worker import ParserSettings, ParserState
 
 SEEDS = (*range(20), 49, 54, 79, 87, 91, 103, 105, 113, 118, 123, 150, 162, 164, 166, 275, 336, 731)
 RUN_LIMIT_S = 5.0
@@ -42,10 +42,9 @@ class InlinePool:
 
     capacity, busy_s, replaced = 64, (0.0,), 0
 
-    def __init__(self, config, on_done, *, on_failure, parse):
-        self._state = ParserState(ParserSettings.of(config))
+    def __init__(self, config, on_done, *, on_failure, spider):
+        self._state = ParserState(ParserSettings.of(config, spider))
         self._on_done = on_done
-        self._parse = parse
         self._held = []
         self._rng = random.Random(len(config.job.name))
         self._closed = False
@@ -61,7 +60,7 @@ class InlinePool:
         self._closed = True
 
     async def submit(self, page):
-        self._held.append(self._parse(page, self._state))
+        self._held.append(parse_page(page, self._state))
         asyncio.get_running_loop().call_later(self._rng.uniform(0, 0.004), self._deliver)
         if self._rng.random() < 0.1:
             await asyncio.sleep(self._rng.uniform(0, 0.003))
@@ -397,7 +396,7 @@ async def run_once(web: Web, config: CrawlConfig, *, stop_after_s: float | None)
 def shrink(monkeypatch, rng: random.Random) -> None:
     """Make limits and waiting times small."""
     window, ledger = crawler.window, crawler.ledger
-    monkeypatch.setattr(crawler.crawl, "ParserPool", InlinePool)
+    monkeypatch.setattr(crawler.crawler, "ParserPool", InlinePool)
     monkeypatch.setattr(window, "WINDOW_TASKS", rng.choice((8, 32, 200)))
     monkeypatch.setattr(window, "WINDOW_HOSTS", rng.choice((1, 2, 4, 50)))
     few = rng.choice((4, 16))

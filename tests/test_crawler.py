@@ -9,9 +9,8 @@ import pytest
 
 import crawler.retry
 from crawler.config import CrawlConfig
-from crawler.crawl import Crawler
+from crawler.crawler import Crawler
 from crawler.errors import JobError, SeedError, StorageError
-from crawler.worker import parse_page
 from tests.servers import HANG, RESET, Answer, LocalServer, html
 
 NO_ROBOTS = Answer(status=404)
@@ -186,16 +185,17 @@ async def test_sitemaps_lead_to_pages_that_nothing_links_to(job):
     }  # fmt: skip
 
 
-def parse_slowly(page, state):
+def parse_slowly(page):
     """A spider that never ends with one page."""
     if page.url.endswith("/stuck"):
         time.sleep(3600)
-    return parse_page(page, state)
+    yield page.record()
+    yield page.follow()
 
 
 async def test_a_spider_of_ones_own_may_hang_on_one_page(job):
-    """`parse` replaces what parsers do; the page that takes too long fails alone."""
-    with LocalServer(pages({"/": ["/stuck", "/a"], "/a": ["/b"], "/b": []})) as server:
+    """The page that takes too long fails alone."""
+    with LocalServer(pages({"/": ["/stuck", "/a"], "/a": ["/b"], "/b": [], "/stuck": []})) as server:
         own = config(job, parser_timeout_s=1.0)
         stats = await Crawler(own, [server.url()], parse=parse_slowly).run()
         assert urls(job) == sorted(server.url(path) for path in ("/", "/a", "/b"))

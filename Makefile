@@ -2,9 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# What the program needs; what its tests need besides.
 READY  := $(VENV)/.ready
+TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo test test-kill test-memory fuzz soak lint types check clean
+.PHONY: help install demo test test-kill test-memory fuzz soak bench-spider bench-extract lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -14,40 +16,52 @@ help:
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
 	@echo "make soak         50 healthy hosts alone and beside hostile ones: rate and memory (4 runs of a minute)"
+	@echo "make bench-spider   a BeautifulSoup spider on one parser process and on two"
+	@echo "make bench-extract  the same over stored pages, with crawler extract"
 	@echo "make clean        remove the virtual environment and caches"
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $(READY)
 
-install: $(READY)
+$(TESTED): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(TESTED)
+
+install: $(TESTED)
 
 demo: $(READY)
 	$(BIN)/crawler demo
 
-test: $(READY)
+test: $(TESTED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-kill: $(READY)
+test-kill: $(TESTED)
 	$(BIN)/python -m pytest -m slow --timeout 1800 tests/test_kill.py
 
-test-memory: $(READY)
+test-memory: $(TESTED)
 	$(BIN)/python -m pytest -m slow --timeout 3600 -s tests/test_memory.py
 
 # One process and no time limit, so that what each target did is told: examples, time for each, why it stopped.
 fuzz: export CRAWLER_FUZZ_EXAMPLES ?= 20000
-fuzz: $(READY)
+fuzz: $(TESTED)
 	$(BIN)/python -m pytest --timeout 0 --hypothesis-show-statistics --durations 0 --durations-min 1 tests/fuzz
 
-soak: $(READY)
+soak: $(TESTED)
 	$(BIN)/python -m bench.soak
 
-lint: $(READY)
+bench-spider: $(TESTED)
+	$(BIN)/python -m bench.spider
+
+bench-extract: $(TESTED)
+	$(BIN)/python -m bench.extract
+
+lint: $(TESTED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY)
+types: $(TESTED)
 	$(BIN)/mypy
 
 check: lint types test

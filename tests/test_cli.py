@@ -17,8 +17,9 @@ from pathlib import Path
 import click
 import pytest
 
-from crawler.cli import ExitCode, _LogLines, _Terminal, cli, main
-from crawler.settings import GROUPS, SETTINGS, from_options
+from crawler.cli import ExitCode, cli, main
+from crawler.cli.settings import GROUPS, SETTINGS, from_options
+from crawler.cli.terminal import LogLines, Terminal
 from tests.terminal import PseudoTerminal
 
 ROOT = Path(__file__).parent.parent
@@ -574,7 +575,7 @@ def test_closed_standard_descriptors_do_no_harm(tmp_path, site):
 
 def test_an_unexpected_error_is_one_line_with_code_1_and_a_traceback_on_request(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("crawler.cli.combine", lambda *_: {}["x\n\x1b"])
+    monkeypatch.setattr("crawler.cli.crawl.combine", lambda *_: {}["x\n\x1b"])
     assert main(["crawl", "https://example.com/"]) == ExitCode.ERROR
     err = capsys.readouterr().err
     assert err.startswith(r"crawler: error: unexpected KeyError: 'x\n\x1b' (--log-level debug shows where;")
@@ -583,7 +584,7 @@ def test_an_unexpected_error_is_one_line_with_code_1_and_a_traceback_on_request(
 
 def test_a_message_from_outside_stays_one_line_of_the_log(capsys):
     logger = logging.Logger("test", logging.INFO)  # noqa: LOG001  one that no other test shares
-    logger.addHandler(_LogLines(_Terminal()))
+    logger.addHandler(LogLines(Terminal()))
     logger.info("server said %s", "a\n2026-01-01 00:00:00 INFO all is well\x1b[2J")
     err = capsys.readouterr().err
     assert err.endswith(r" INFO server said a\n2026-01-01 00:00:00 INFO all is well\x1b[2J" + "\n")

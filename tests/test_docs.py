@@ -5,7 +5,6 @@ anything), `python` runs as a program, `toml` is read as settings, `json` must b
 hosts are played by a server on loopback. What cannot run here is listed in `ELSEWHERE`, with a check in its place.
 """
 
-import ast
 import contextlib
 import gzip
 import os
@@ -24,15 +23,15 @@ import msgspec
 import pytest
 
 import crawler
-from crawler import RECORD_FIELDS, Record
+from crawler import DEFAULT_FIELDS, Record
 from crawler.cli import ExitCode, cli
-from crawler.settings import SETTINGS, load_settings
+from crawler.cli.settings import SETTINGS, load_settings
+from tests.on_loopback import allow_loopback
 from tests.servers import Answer, LocalServer, html
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted((ROOT / "docs").glob("*.md"))]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 HOSTS = ("example.com", "docs.python.org", "www.iana.org")
 """Public hosts that documents may name in commands: `https://HOST` becomes `http://HOST.localhost:PORT`."""
@@ -143,10 +142,13 @@ class Stage:
             text = text.replace(stands_for, name)
         return text
 
-    def run(self, command: list[str], where: object) -> str:
-        """Run a command that must succeed; return all that it printed."""
+    def run(self, command: list[str], where: object, *also: Path) -> str:
+        """Run a command that must succeed, with `also` in PYTHONPATH; return all that it printed."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}
-        environment |= {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+        environment |= {
+            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": ":".join(map(str, (ROOT, *also))),
+        }
         environment |= {"CRAWLER_ALLOW_PRIVATE": "1", "CRAWLER_DELAY": "0", "CRAWLER_PARSERS": "1"}
         process = subprocess.Popen(
             command, cwd=self.folder, env=environment, start_new_session=True,
@@ -164,12 +166,12 @@ class Stage:
         """Run a script that must succeed in each of its commands."""
         return self.run(["bash", "-eu", "-o", "pipefail", "-c", self.there(script)], where)
 
-    def program(self, source: str, name: str) -> Path:
-        """Write a program down, allowed to fetch from loopback."""
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(self.there(source.replace("CrawlConfig(job", "CrawlConfig(allow_private=True, job")))
-        return path
+    def program(self, source: str, where: object) -> str:
+        """Run a program, allowed to fetch from loopback; return what it printed."""
+        path = self.folder / "program.py"
+        path.write_text(self.there(source))
+        allow_loopback(self.folder / "site")
+        return self.run([sys.executable, str(path)], where, self.folder / "site")
 
 
 @pytest.fixture
@@ -272,7 +274,7 @@ def test_commands_name_no_host_that_is_not_played_here():
 
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
 def test_a_program_runs(block, stage):
-    assert stage.run([sys.executable, str(stage.program(block.text, "program.py"))], block)
+    assert stage.program(block.text, block)
 
 
 @pytest.mark.parametrize("block", blocks("toml"), ids=str)
@@ -284,9 +286,9 @@ def test_settings_are_valid(block, tmp_path):
 
 @pytest.mark.parametrize("block", blocks("json"), ids=str)
 def test_a_record_is_what_the_crawler_writes(block, stage):
-    """All fields in their order, of the right types, and but for the time what a crawl of that URL gives."""
+    """The default fields in their order, of the right types, and but for the time what a crawl of that URL gives."""
     record = msgspec.json.decode(block.text, type=Record)
-    assert tuple(msgspec.json.decode(block.text)) == RECORD_FIELDS
+    assert tuple(msgspec.json.decode(block.text)) == DEFAULT_FIELDS
     assert block.text.count("\n") == 1
     printed = stage.shell(f"crawler crawl {record.url} --depth 0 --quiet -o -", block)
     real = msgspec.json.decode(printed, type=Record)
@@ -314,26 +316,6 @@ def test_the_demo_that_does_not_run_here_runs_elsewhere():
 # Examples
 
 
-def test_every_example_runs_as_its_docstring_says(stage):
-    for example in EXAMPLES:
-        stage.program(example.read_text("utf-8"), f"examples/{example.name}")
-    for example in EXAMPLES:  # in the order of their names: one reads what another wrote
-        docstring = ast.get_docstring(ast.parse(example.read_text("utf-8")))
-        (command,) = re.findall(r"^    (python .+)$", docstring, re.MULTILINE)
-        printed = stage.shell(command, example.name)
-        assert "200" in printed or "fetched" in printed
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=name)
-def test_an_example_is_short_and_uses_only_public_names(example):
-    source = example.read_text("utf-8")
-    assert len(source.splitlines()) < 40
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("crawler"):
-            assert node.module == "crawler"
-            assert {name.name for name in node.names} <= set(crawler.__all__)
-
-
 # Links and names
 
 
@@ -358,10 +340,9 @@ def test_relative_links_lead_somewhere(document):
 
 
 @pytest.mark.parametrize("index", [README, ROOT / "docs/README.md"], ids=name)
-def test_every_document_and_example_can_be_found(index):
+def test_every_document_can_be_found(index):
     found = {(index.parent / link.partition("#")[0]).resolve() for link in linked(index)}
-    wanted = {*DOCUMENTS[1:]} | ({*EXAMPLES} if index == README else set())
-    assert wanted - {index} <= found
+    assert {*DOCUMENTS[1:], ROOT / "examples/README.md"} - {index} <= found
 
 
 def test_the_readme_names_every_option_and_no_other():

@@ -15,7 +15,14 @@ PACKAGE = Path(__file__).parent.parent / "crawler"
 
 # A name that ends in ".*" stands for a sub-package with its `__init__`.
 LAYERS = (
-    {"errors", "model", "config", "stats", "counters", "version"},
+    {
+        "errors",
+        "model",
+        "config",
+        "stats",
+        "counters",
+        "version",
+    },
     {
         "urls",
         "suffixes",
@@ -32,10 +39,21 @@ LAYERS = (
         "cookies",
         "sniff",
         "extract",
+        "answer",
+        "page",
+        "page_values",
+        "simhash",
+        "router",
+        "encode",
+        "mishap",
+        "fields.*",
+        "arrow.*",
+        "warc",
         "sitemap",
         "sitemap_body",
         "printable",
         "refusal",
+        "extras",
     },
     {
         "seeds",
@@ -43,11 +61,17 @@ LAYERS = (
         "store",
         "frontier",
         "window",
+        "duplicates",
         "job",
         "limits",
         "memory_limit",
         "large_body",
         "lag",
+        "event_loop",
+        "one_thread",
+        "spawning",
+        "by_value",
+        "archive",
         "transport.*",
         "sinks.*",
     },
@@ -60,12 +84,29 @@ LAYERS = (
         "batch",
         "parsers",
         "worker",
+        "parse",
+        "spider",
+        "spider_page",
         "new_links",
         "sitemap_page",
         "ledger",
+        "record_stream",
     },
-    {"crawl"},
-    {"__init__", "__main__", "cli", "options", "settings", "setting_kinds", "report.*", "demo.*"},
+    {
+        "crawler",
+        "extract_archive",
+    },
+    {
+        "__init__",
+        "__main__",
+        "cli.*",
+        "library",
+        "call_settings",
+        "try_page",
+        "new.*",
+        "report.*",
+        "demo.*",
+    },
 )
 
 SIDEWAYS = {
@@ -77,30 +118,41 @@ SIDEWAYS = {
     "cookies": {"dates", "suffixes", "urls"},
     "retry": {"dates"},
     "extract": {"urls"},
+    "answer": {"extract", "page_values", "sniff"},
+    "page": {"answer", "extract", "page_values", "simhash", "urls"},
+    "router": {"page"},
+    "fields.*": {"dates", "extract", "fields.*", "page", "printable"},
+    "arrow.*": {"arrow.*", "extras", "printable"},
+    "warc": {"extras"},
     "sitemap": {"robots", "sitemap_body", "urls"},
     "host": {"politeness", "robots"},
     "seeds": {"seed_lines"},
-    "frontier": {"store", "window"},
+    "frontier": {"duplicates", "store", "window"},
     "window": {"store"},
-    "job": {"large_body", "store"},
+    "duplicates": {"store"},
+    "job": {"large_body", "sinks.*", "store"},
+    "archive": {"transport.*"},
     "transport.*": {"transport.*"},
     "sinks.*": {"sinks.*"},
     "fetcher": {"request", "robots_fetch", "verdict"},
-    "parsers": {"batch", "worker"},
-    "worker": {"new_links", "sitemap_page"},
+    "parsers": {"batch", "parse", "worker"},
+    "worker": {"parse"},
+    "parse": {"new_links", "sitemap_page", "spider", "spider_page"},
+    "spider_page": {"new_links"},
     "report.*": {"report.*"},
     "demo.*": {"demo.*"},
-    "settings": {"setting_kinds"},
-    "options": {"settings", "setting_kinds"},
-    "cli": {"options", "settings", "report.*", "demo.*"},
-    "__main__": {"cli"},
+    "cli.*": {"cli.*", "demo.*", "new.*", "report.*", "try_page"},
+    "library": {"call_settings"},
+    "__init__": {"library"},
+    "__main__": {"cli.*"},
 }
 
-MAY_EXIT = {"cli", "__main__", "worker", "demo.server"}
+# A module of a user that wants to exit while `spider` imports it must not: it only catches that.
+MAY_EXIT = {"cli.crawl", "cli.extract", "__main__", "worker", "demo.server", "spider"}
 # Signals belong to the command line. A parser and the demo's server are processes of their own: Ctrl-C reaches them
 # too, and they have to ignore it, because a crawl that drains still needs them.
-MAY_SIGNAL = {"cli", "worker", "demo.server"}
-MAY_PARSE = {"extract"}
+MAY_SIGNAL = {"cli.signals", "worker", "demo.server"}
+MAY_PARSE = {"answer", "extract", "page"}
 
 
 def module_name(path: Path) -> str:
@@ -258,7 +310,7 @@ def test_only_extract_knows_the_html_parser():
     assert importers("turbohtml") <= MAY_PARSE
 
 
-KNOWN = {"__init__", "crawl", "urls", "scope", "retry", "transport.__init__", "transport.base", "report.screen"}
+KNOWN = {"__init__", "crawler", "urls", "scope", "retry", "transport.__init__", "transport.base", "report.screen"}
 
 
 @pytest.mark.parametrize(
@@ -266,17 +318,17 @@ KNOWN = {"__init__", "crawl", "urls", "scope", "retry", "transport.__init__", "t
     [
         ("scope", "from crawler.urls import authority", None),
         ("scope", "from crawler import urls", None),
-        ("crawl", "import crawler.transport.base", None),
+        ("crawler", "import crawler.transport.base", None),
         ("urls", "from crawler import __version__", "upwards"),
         ("urls", "import os", None),
         ("urls", "from crawler.scope import Scope", "same layer"),
         ("urls", "from crawler import retry", "same layer"),
-        ("retry", "def f():\n    from crawler.crawl import Crawler", "upwards"),
+        ("retry", "def f():\n    from crawler.crawler import Crawler", "upwards"),
         ("retry", "if TYPE_CHECKING:\n    import crawler.report.screen", "upwards"),
         ("retry", "from crawler import Crawler", "upwards"),
-        ("transport.base", "from ..crawl import Crawler", "upwards"),
+        ("transport.base", "from ..crawler import Crawler", "upwards"),
         ("transport.base", "from . import base", None),
-        ("urls", "importlib.import_module('crawler.crawl')", "upwards"),
+        ("urls", "importlib.import_module('crawler.crawler')", "upwards"),
     ],
 )
 def test_the_check_sees_every_form_of_import(module: str, source: str, wrong: str | None):

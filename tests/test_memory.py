@@ -15,7 +15,7 @@ CRAWL = textwrap.dedent("""
     from pathlib import Path
     import psutil
     from crawler.config import CrawlConfig
-    from crawler.crawl import Crawler
+    from crawler.crawler import Crawler
     from crawler.transport.fake import FakeTransport, answer
 
     TOTAL = int(sys.argv[2])

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.config import CrawlConfig
-from crawler.errors import ConfigError, SeedError
-from crawler.model import RECORD_FIELDS
-from crawler.settings import (
+from crawler.cli.settings import (
     SETTINGS,
     Run,
     combine,
@@ -19,6 +16,9 @@ from crawler.settings import (
     job_name,
     load_settings,
 )
+from crawler.config import CrawlConfig
+from crawler.errors import ConfigError, SeedError
+from crawler.model import RECORD_FIELDS, Field, Rotation
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 URL = "https://example.com/"
@@ -71,7 +71,24 @@ VALUES = [
     ("fields", '["url", "status"]', "url, status", ("url", "status")),
     ("fields", '"url,status"', "url,status", ("url", "status")),
     ("fields", '"all"', "all", RECORD_FIELDS),
-    ("output", '"-"', "-", "-"),
+    ("fields", '"default"', "default", None),
+    (
+        "field",
+        '["title=h1", "n[]:int=//li"]',
+        "title=h1\nn[]:int=//li",
+        (Field(name="title", css="h1"), Field(name="n", xpath="//li", many=True, type="int")),
+    ),
+    ("spider", '"shop.pages:parse"', "shop.pages:parse", "shop.pages:parse"),
+    ("spider", '"none"', "none", None),
+    ("output", '"-"', "-", ("-",)),
+    ("output", '["s3://b/p.jsonl", "-"]', "s3://b/p.jsonl\n-", ("s3://b/p.jsonl", "-")),
+    ("rotate", '"1GB"', "1GB", Rotation(bytes=10**9)),
+    ("rotate", "50_000", "50_000", Rotation(records=50_000)),
+    ("rotate", '"none"', "none", None),
+    ("skip-duplicates", "true", "yes", "exact"),
+    ("skip-duplicates", "false", "no", "no"),
+    ("skip-duplicates", '"exact"', "exact", "exact"),
+    ("skip-duplicates", '"near"', "near", "near"),
     ("fresh", "true", "1", True),
     ("strict", "false", "off", False),
     ("parsers", "3", "3", 3),
@@ -129,19 +146,26 @@ def test_every_setting_is_tried_above_but_for_the_job_folder():
 
 def test_every_field_of_a_crawl_has_a_setting():
     fields = {setting.field for setting in SETTINGS}
-    assert set(CrawlConfig.__struct_fields__) <= fields
+    assert set(CrawlConfig.__struct_fields__) - {"seeds"} <= fields, "seeds are arguments"
     assert fields - set(CrawlConfig.__struct_fields__) == {"fresh", "quiet", "log_level"}
 
 
 def test_the_defaults_in_the_help_are_those_of_the_crawl():
     run = combine({"seeds": [URL]})
     for setting in SETTINGS:
-        if setting.name not in ("job", "output", "parsers"):
+        if setting.name not in ("job", "output", "parsers", "fields"):
             shown = setting.read(setting.default, "help", text=True) if setting.default else ()
             assert value_of(run, setting.name) == shown, setting.name
     assert run.config.job == Path("output/example.com")
-    assert run.config.output_path == Path("output/example.com/pages.jsonl")
+    assert run.config.outputs == ("output/example.com/pages.jsonl",)
     assert run.config.parsers == max(1, min(4, os.cpu_count()))
+
+
+def test_record_fields_are_known_names_unless_a_spider_makes_records_of_its_own():
+    said = refusal(combine, {"seeds": [URL], "fields": ("url", "nope")})
+    assert said.startswith("--fields: 'nope'; choose from url, status")
+    run = combine({"seeds": [URL], "fields": ("url", "nope"), "spider": "shop:parse"})
+    assert run.config.fields == ("url", "nope")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +200,8 @@ def test_paths_of_a_file_start_at_its_folder(tmp_path, toml, monkeypatch):
     path = toml(
         'seeds = ["a.txt", "list", "~/b.csv", "/c.jsonl", "-", "https://example.com/a.txt", "example.com",\n'
         '"sitemap:https://example.com/map.txt", "Sitemap:https://example.com/map.xml.gz"]\n'
-        'job = "jobs/a"\noutput = "a.jsonl"\nca-bundle = "tls/ca.pem"'
+        'job = "jobs/a"\noutput = ["a.jsonl", "s3://b/a.csv", "-"]\nca-bundle = "tls/ca.pem"\n'
+        'spider = "shop/a.py:parse"'
     )
     assert load_settings(path) == {
         "seeds": (
@@ -192,7 +217,8 @@ def test_paths_of_a_file_start_at_its_folder(tmp_path, toml, monkeypatch):
         ),
         "ca_bundle": tmp_path / "tls/ca.pem",
         "job": tmp_path / "jobs/a",
-        "output": f"{tmp_path}/a.jsonl",
+        "output": (f"{tmp_path}/a.jsonl", "s3://b/a.csv", "-"),
+        "spider": f"{tmp_path}/shop/a.py:parse",
     }
     monkeypatch.chdir(tmp_path)
     assert load_settings(Path("crawl.toml"))["seeds"][0] == "a.txt"
@@ -227,8 +253,8 @@ def test_paths_of_a_file_start_at_its_folder(tmp_path, toml, monkeypatch):
         ("include = {a = 1}", "include: expected a list of texts, not {'a': 1}"),
         ("seeds = 7", "seeds: expected a list of texts, not 7"),
         ("seeds = ['']", "seeds: expected a list of texts, not ['']"),
-        ("fields = [1]", "fields: expected a list of names, not [1]"),
-        ("output = ''", "output: expected a path, not ''"),
+        ("fields = [1]", "fields: expected a list of names, 'all' or 'default', not [1]"),
+        ("output = ''", "output: expected a path, a URL such as s3://bucket/pages.jsonl, or '-', not ''"),
         ("job = 1", "job: expected a path, not 1"),
         ("user-agent = 1", "user-agent: expected a text, not 1"),
         ("max-body = '10 parsecs'", "max-body: expected a size such as 10MB, 10MiB or 10_000_000, not '10 parsecs'"),
@@ -238,7 +264,6 @@ def test_paths_of_a_file_start_at_its_folder(tmp_path, toml, monkeypatch):
         ("timeout = 0", "timeout must be more than 0, not 0.0"),
         ("parser-memory = '1MB'", "parser-memory must be at least 134217728, not 1000000"),
         ("include = ['(']", "include: '(' is not a regular expression: "),
-        ("fields = ['nope']", "fields: 'nope'; choose from url, status"),
         ('header = ["Authorization: a\\u0000hunter2"]', "header: expected a list of texts like 'Name: value'"),
         ("header = ['A: a', \"Authorization: a\\rhunter2\"]", "header: header 'Authorization' has a line break or NUL"),
         ("allow-private = 'yes'", "allow-private: expected true, false or networks such as 10.0.0.0/8, not 'yes'"),
@@ -264,7 +289,7 @@ def test_a_file_with_a_wrong_setting_is_refused_by_file_key_and_what_is_expected
     assert said.startswith(f"{path}: ")
     assert message in said
     assert "hunter2" not in said, "what may be a password is not shown"
-    assert len(said) < len(str(path)) + 400
+    assert len(said) < len(str(path)) + 600
 
 
 def test_broken_toml_is_refused_with_line_and_column(toml):

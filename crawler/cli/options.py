@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from crawler.setting_kinds import is_network
-from crawler.settings import GROUPS, SETTINGS, Setting
+from crawler.cli.settings import GROUPS, SETTINGS, Setting
 
 __all__ = ["GroupedCommand", "with_settings"]
 
@@ -68,7 +67,7 @@ def _option(setting: Setting) -> click.Option:
 def _with_value(setting: Setting, arguments: Sequence[str], valued: set[str]) -> list[str]:
     """Put one option with a value for all occurrences of a setting whose option may stand alone.
 
-    What follows the option is its value if it names networks; else the option has none. `--no-…` takes back those
+    What follows the option is its value if it looks like one; else the option has none. `--no-…` takes back those
     before it. `valued` are the names of the options that always have a value.
     """
     option, opposite = f"--{setting.name}", f"--no-{setting.name}"
@@ -82,7 +81,7 @@ def _with_value(setting: Setting, arguments: Sequence[str], valued: set[str]) ->
         elif argument.startswith(f"{option}="):
             found.append(argument.partition("=")[2])
         elif argument == option:
-            found.append(left.popleft() if left and is_network(left[0]) else setting.kind.bare)
+            found.append(left.popleft() if left and setting.kind.is_value(left[0]) else setting.kind.bare)
         else:
             kept.append(argument)
             if argument in valued and left:
@@ -91,4 +90,4 @@ def _with_value(setting: Setting, arguments: Sequence[str], valued: set[str]) ->
     if not found:
         return kept
     given = found[1:] if found[0] == "no" and len(found) > 1 else found
-    return [f"{option}={setting.kind.bare if setting.kind.bare in given else ','.join(given)}", *kept]
+    return [f"{option}={setting.kind.merged(given)}", *kept]

@@ -18,25 +18,24 @@ from typing import Any, Literal, get_args
 
 from msgspec import Struct
 
-from crawler.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, TransportKind
-from crawler.errors import ConfigError, SeedError, UrlError
-from crawler.printable import SHOWN_CHARS, printable
-from crawler.seed_lines import sitemap_url
-from crawler.seeds import STDIN, is_seed, is_url, looks_like_file
-from crawler.setting_kinds import (
+from crawler.cli.setting_kinds import (
     BYTES,
     BYTES_LIMIT,
     COUNT,
     DELAY,
+    DUPLICATES,
+    FIELDS,
     FILE,
     FOLDER,
     HEADERS,
     LIMIT,
     NAMES,
     NETWORKS,
-    PATH,
+    OUTPUTS,
     PATTERNS,
+    ROTATION,
     SEED_LIST,
+    SPIDER,
     SWITCHED,
     TEXT,
     TIME,
@@ -45,6 +44,12 @@ from crawler.setting_kinds import (
     MistakeError,
     choice,
 )
+from crawler.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, TransportKind
+from crawler.errors import ConfigError, SeedError, UrlError
+from crawler.printable import SHOWN_CHARS, printable
+from crawler.seed_lines import sitemap_url
+from crawler.seeds import STDIN, is_seed, is_url, looks_like_file
+from crawler.sinks.outputs import is_remote
 from crawler.urls import authority, normalise
 
 __all__ = [
@@ -70,6 +75,7 @@ class Setting(Struct, frozen=True):
     """One setting.
 
     `name` of the option and TOML key; `field` of `CrawlConfig` or `Run`; `default` as text, empty if there is none.
+    `alone`: whether its value is right or wrong whatever the other settings are.
     """
 
     name: str
@@ -78,6 +84,7 @@ class Setting(Struct, frozen=True):
     default: str
     help: str
     short: str = ""
+    alone: bool = True
 
     @property
     def variable(self) -> str:
@@ -90,10 +97,12 @@ class Setting(Struct, frozen=True):
             value = self.kind.value(self.kind.text(raw) if text and isinstance(raw, str) else raw)
         except MistakeError as error:
             raise ConfigError(f"{where}: {printable(str(error), 2 * SHOWN_CHARS)}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from error
         except (ValueError, TypeError, ArithmeticError) as error:
             seen = "" if self.kind.secret else f", not {printable(repr(raw), SHOWN_CHARS)}"
             raise ConfigError(f"{where}: expected {self.kind.expects}{seen}") from error
-        if self.field in CrawlConfig.__struct_fields__:
+        if self.alone and self.field in CrawlConfig.__struct_fields__:
             try:
                 CrawlConfig(**{"job": Path(), self.field: value})
             except ConfigError as error:
@@ -225,8 +234,10 @@ def _located(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
     located = dict(fields)
     if "job" in fields:
         located["job"] = Path(at(str(fields["job"])))
-    if "output" in fields:
-        located["output"] = at(fields["output"])
+    if fields.get("output"):
+        located["output"] = tuple(path if is_remote(path) else at(path) for path in fields["output"])
+    if fields.get("spider"):
+        located["spider"] = _spider_at(fields["spider"], folder)
     if fields.get("ca_bundle") is not None:
         located["ca_bundle"] = Path(at(str(fields["ca_bundle"])))
     if "seeds" in fields:
@@ -236,6 +247,12 @@ def _located(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
             for seed in fields["seeds"]
         )
     return located
+
+
+def _spider_at(spider: str, folder: Path) -> str:
+    """Let a spider in a file start at the folder of the settings, as all paths do; one in a module is found by name."""
+    place, colon, name = spider.rpartition(":")
+    return f"{folder / Path(place).expanduser()}{colon}{name}" if place.endswith(".py") else spider
 
 
 def by_option_name(message: str) -> str:
@@ -321,8 +338,45 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         ),
     ),
     "What comes out": (
-        Setting("output", "output", PATH, "<job>/pages.jsonl", "File of the JSON lines; - is standard output.", "o"),
-        Setting("fields", "fields", NAMES, "all", "Record fields to write, in that order."),
+        Setting(
+            "output",
+            "output",
+            OUTPUTS,
+            "<job>/pages.jsonl",
+            "Where records go; the ending decides how: .jsonl .csv .parquet .db .warc.gz …, - is standard output. "
+            "May be repeated.",
+            "o",
+        ),
+        Setting(
+            "rotate",
+            "rotate",
+            ROTATION,
+            "none",
+            "Begin the next file of an output after so many bytes (1GB) or records (50000).",
+        ),
+        Setting("fields", "fields", NAMES, "all but simhash", "Record fields to write, in that order.", alone=False),
+        Setting(
+            "field",
+            "selectors",
+            FIELDS,
+            "",
+            "Find this field in each page: title=h1, price:float=.price, img=img::attr(src), items[]=li. "
+            "May be repeated.",
+        ),
+        Setting(
+            "spider",
+            "spider",
+            SPIDER,
+            "none",
+            "Let this function read the pages: package.module:function, file.py:function.",
+        ),
+        Setting(
+            "skip-duplicates",
+            "skip_duplicates",
+            DUPLICATES,
+            "no",
+            "Write no record of a page whose body was there before; with near: or nearly its text.",
+        ),
     ),
     "The job": (
         Setting("job", "job", FOLDER, "output/<name>", "Folder of the crawl's state; its name comes from the seeds."),

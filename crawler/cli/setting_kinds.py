@@ -6,26 +6,31 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from msgspec import Struct
 
-from crawler.model import RECORD_FIELDS
+from crawler.config import DuplicateMode
+from crawler.model import RECORD_FIELDS, Field, Rotation
 
 __all__ = [
     "BYTES",
     "BYTES_LIMIT",
     "COUNT",
     "DELAY",
+    "DUPLICATES",
+    "FIELDS",
     "FILE",
     "FOLDER",
     "HEADERS",
     "LIMIT",
     "NAMES",
     "NETWORKS",
-    "PATH",
+    "OUTPUTS",
     "PATTERNS",
+    "ROTATION",
     "SEED_LIST",
+    "SPIDER",
     "SWITCHED",
     "TEXT",
     "TIME",
@@ -33,7 +38,6 @@ __all__ = [
     "Kind",
     "MistakeError",
     "choice",
-    "is_network",
 ]
 
 ALL = "all"
@@ -52,7 +56,8 @@ class Kind(Struct, frozen=True):
 
     `expects` names them in error messages, `metavar` in the help. `value` turns a TOML value into the field's, and
     raises ValueError or TypeError; `text` turns text into a TOML value. `many`: the option may be repeated.
-    `bare`: what the option means without a value, if it may stand alone; its value is then optional.
+    `bare`: what the option means without a value, if it may stand alone; its value is then optional. What follows such
+    an option belongs to it if `is_value` says so, and `merged` makes one value of several, by default the last one.
     `secret`: the value may hold a password and is not shown.
     """
 
@@ -63,6 +68,8 @@ class Kind(Struct, frozen=True):
     choices: tuple[str, ...] = ()
     many: bool = False
     bare: str = ""
+    is_value: Callable[[str], bool] = bool
+    merged: Callable[[Sequence[str]], str] = lambda given: given[-1]
     secret: bool = False
 
 
@@ -104,9 +111,9 @@ def _items(value: Any) -> Sequence[Any]:
     return value
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    if value == "all":
-        return RECORD_FIELDS
+def _names(value: Any) -> tuple[str, ...] | None:
+    if value in ("all", "default"):
+        return RECORD_FIELDS if value == "all" else None
     items = value.split(",") if isinstance(value, str) else _items(value)
     return tuple(name for item in items if (name := _any_text(item).strip()))
 
@@ -136,7 +143,34 @@ def _size(value: Any) -> int:
     return int(size)
 
 
-def is_network(text: str) -> bool:
+def _rotation(value: Any) -> Rotation:
+    """Return when a file is full. A number alone counts records, one with a unit bytes."""
+    plain = str(value).strip().replace("_", "")
+    if isinstance(value, int) or plain.isdecimal():
+        return Rotation(records=_at_least_one(_integer(value) if isinstance(value, int) else int(plain)))
+    return Rotation(bytes=_at_least_one(_size(value)))
+
+
+def _at_least_one(number: int) -> int:
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _fields(value: Any) -> tuple[Field, ...]:
+    from crawler.fields.lines import read_fields  # noqa: PLC0415 - half the start of a command, for the HTML parser
+
+    return read_fields(value if isinstance(value, dict) else _texts(value))
+
+
+def _spider(value: Any) -> str:
+    place, colon, name = _text(value).rpartition(":")
+    if not colon or not place or not name.isidentifier():
+        raise ValueError
+    return _text(value)
+
+
+def _is_network(text: str) -> bool:
     """Whether text names networks: `10.0.0.0/8`, an address, several of them between commas.
 
     Bits set behind the prefix (`10.1.2.3/8`) are a mistake in a network, and no sign that something else is meant.
@@ -162,7 +196,7 @@ def _network(name: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(name)
     except ValueError as error:
-        if not is_network(name):
+        if not _is_network(name):
             raise
         address, wide = name.partition("/")[0], ip_network(name, strict=False)
         raise MistakeError(
@@ -190,6 +224,17 @@ def choice(names: Sequence[str]) -> Kind:
     return Kind(f"one of {', '.join(names)}", "|".join(names), value, choices=tuple(names))
 
 
+def _merged_networks(given: Sequence[str]) -> str:
+    return ALL if ALL in given else ",".join(given)
+
+
+def _duplicates(value: Any) -> str:
+    mode = {True: "exact", False: "no"}[value] if isinstance(value, bool) else value
+    if mode not in get_args(DuplicateMode):
+        raise ValueError
+    return str(mode)
+
+
 def _boolean(text: str) -> bool:
     return _SWITCH[text.strip().lower()] if text.strip().lower() in _SWITCH else _switch(text)
 
@@ -207,12 +252,33 @@ DELAY = Kind("a number of seconds or 'auto'", "S|auto", _or_none("auto", _second
 BYTES = Kind("a size such as 10MB, 10MiB or 10_000_000", "BYTES", _size)
 BYTES_LIMIT = Kind("a size such as 10MB, 10MiB or 10_000_000, or 'none'", "BYTES", _or_none("none", _size))
 TEXT = Kind("a text", "TEXT", _any_text)
-PATH = Kind("a path", "PATH", _text)
+OUTPUTS = Kind("a path, a URL such as s3://bucket/pages.jsonl, or '-'", "PATH", _texts, str.splitlines, many=True)
+ROTATION = Kind(
+    "a size such as 1GB, a number of records, or 'none'", "SIZE|N", _or_none("none", _rotation), _or_word("none", str)
+)
+SPIDER = Kind("package.module:function, path/to/file.py:function, or 'none'", "MODULE:NAME", _or_none("none", _spider))
+FIELDS = Kind("a table, or texts like 'price=.price::text'", "NAME=SELECTOR", _fields, str.splitlines, many=True)
 FOLDER = Kind("a path", "DIR", lambda value: Path(_text(value)))
 FILE = Kind("a path or 'none'", "FILE", _or_none("none", lambda value: Path(_text(value))))
 SEED_LIST = Kind("a list of texts", "SEED", _texts, many=True)
 PATTERNS = Kind("a list of texts", "REGEX", _texts, str.splitlines, many=True)
 HEADERS = Kind("a list of texts like 'Name: value'", "'NAME: VALUE'", _headers, str.splitlines, many=True, secret=True)
-NAMES = Kind("a list of names", "A,B,C", _names)
-NETWORKS = Kind("true, false or networks such as 10.0.0.0/8", "[CIDR]", _networks, _all_or_networks, bare=ALL)
+NAMES = Kind("a list of names, 'all' or 'default'", "A,B,C", _names)
+NETWORKS = Kind(
+    "true, false or networks such as 10.0.0.0/8",
+    "[CIDR]",
+    _networks,
+    _all_or_networks,
+    bare=ALL,
+    is_value=_is_network,
+    merged=_merged_networks,
+)
+DUPLICATES = Kind(
+    "'exact', 'near' or false",
+    "[near]",
+    _duplicates,
+    lambda text: _SWITCH.get(text.strip().lower(), text),
+    bare="exact",
+    is_value=lambda text: text in get_args(DuplicateMode),
+)
 SWITCHED = Kind("true or false", "", _switch, _boolean)

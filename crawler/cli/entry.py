@@ -1,0 +1,76 @@
+"""`crawler`: its commands, and what becomes of an error in one of them."""
+
+import logging
+import os
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from crawler.cli.crawl import crawl, demo
+from crawler.cli.exit_code import ExitCode
+from crawler.cli.extract import extract
+from crawler.cli.settings import by_option_name
+from crawler.cli.spider import new, try_
+from crawler.cli.terminal import Terminal
+from crawler.errors import ConfigError, CrawlerError, StorageError, UsageError
+from crawler.printable import printable
+from crawler.version import __version__
+
+__all__ = ["cli", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (default: the arguments of this process) and return the exit code."""
+    _occupy_standard_descriptors()
+    terminal = Terminal()
+    try:
+        code = cli.main(arguments, prog_name="crawler", standalone_mode=False, obj=terminal)
+    except click.exceptions.NoArgsIsHelpError as error:
+        terminal.say(error.format_message())
+        return ExitCode.USAGE
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  one line for the user instead of a page of frames
+        code, message = _verdict(error)
+        if logging.getLogger("crawler").isEnabledFor(logging.DEBUG):
+            terminal.say(traceback.format_exc().rstrip("\n"))
+        terminal.say(printable(f"crawler: error: {message}"))
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _verdict(error: BaseException) -> tuple[ExitCode, str]:
+    """Return the exit code and the message for what ended a command."""
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return ExitCode.INTERRUPTED, "interrupted; run the same command again to go on"
+    if isinstance(error, click.ClickException):
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        return ExitCode.USAGE, error.format_message() + (f" (see {context.command_path} --help)" if context else "")
+    if isinstance(error, UsageError):
+        return ExitCode.USAGE, by_option_name(str(error)) if isinstance(error, ConfigError) else str(error)
+    if isinstance(error, StorageError):
+        return ExitCode.STORAGE, str(error)
+    if isinstance(error, CrawlerError):
+        return ExitCode.ERROR, str(error)
+    advice = "--log-level debug shows where; what was committed is safe, the same command goes on"
+    return ExitCode.ERROR, f"unexpected {type(error).__name__}: {error} ({advice})"
+
+
+def _occupy_standard_descriptors() -> None:
+    """Open /dev/null where the caller closed standard input, output or error: else the store's files would get those
+    numbers, and records or messages would be written into them.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is given out, and all below are taken.
+            os.open(os.devnull, os.O_RDWR)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""
+
+
+for _command in (crawl, demo, new, try_, extract):
+    cli.add_command(_command)

@@ -1,6 +1,6 @@
 """What a second parser process gives a spider that is heavy on CPU, and whether the event loop stays awake meanwhile.
 
-    python -m bench.spider --pages 500 --rounds 3      (make bench-spider)
+    python -m bench.spider --pages 1500 --rounds 3      (make bench-spider)
 
 Crawls pages like those of documentation with a BeautifulSoup spider, on one parser process and on two, in turns.
 Prints pages/s of each round, the ratio of the medians, and the event loop's p99 lag as the program measures it itself.
@@ -49,7 +49,7 @@ def crawl(url: str, parsers: int, pages: int, folder: Path) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=int, default=500)
+    parser.add_argument("--pages", type=int, default=1_500)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     rates: dict[int, list[float]] = {1: [], 2: []}

@@ -11,7 +11,6 @@ moved.
 
 import asyncio
 import atexit
-import logging
 import threading
 import time
 from collections import deque
@@ -25,10 +24,10 @@ import msgspec
 from crawler.batch import Batch, Item, item_of, kept
 from crawler.config import CrawlConfig
 from crawler.errors import CrawlerError
+from crawler.failure_log import FailureLog
 from crawler.large_body import spooled
 from crawler.model import Done, Download
 from crawler.parse import Parse, ParserSettings, parse_page
-from crawler.printable import printable
 from crawler.worker import (
     BUSY_S,
     OUT_OF_MEMORY,
@@ -46,6 +45,9 @@ BATCH_BYTES = 256 << 10
 """Size at which a batch is closed."""
 BATCH_PAGES = 16
 """Number of pages at which a batch is closed."""
+BATCH_S = 0.05
+"""A batch has no more pages than a parser reads in this time: what lies in one inbox no other parser can take, so that
+large batches of pages that take long (a heavy spider) leave parsers idle at the end of a crawl."""
 LARGE_PAGE_BYTES = 2_000_000
 """Pages from this size on are parsed one at a time: a tree takes many times the memory of its page."""
 BATCH_WAIT_S = 0.02
@@ -53,12 +55,10 @@ BATCH_WAIT_S = 0.02
 BATCHES_PER_PARSER = 2
 """Batches that a parser has at most: one under way, and one so that it need not wait for the next."""
 
-_log = logging.getLogger(__name__)
 
 _STARTS = 5
 _END_S = 1.0
 _TICK_S = 0.25
-_TOLD_KINDS = 100
 
 
 class _Parser:
@@ -67,13 +67,15 @@ class _Parser:
     `batches` and `gone` change under the pool's lock; the rest is the collector's.
     """
 
-    def __init__(self, slot: int, process: ParserProcess) -> None:
+    def __init__(self, slot: int, process: ParserProcess, busy_s: float) -> None:
         self.slot = slot
         self.process = process
         self.batches: deque[Batch] = deque()
         # Its batches were taken back, and it must not get others.
         self.gone = False
         self.ready = False
+        # The time that pages have taken in this slot, up to its last answer.
+        self.busy_s = busy_s
         # What it sent was no answer.
         self.garbled = False
         # `STARTED_AT` of the page for which this process was killed.
@@ -119,8 +121,8 @@ class ParserPool:
         self._wakeup, self._waker = connection.Pipe(duplex=False)
         self._collector = threading.Thread(target=self._collect, name="parser-collector", daemon=True)
         self._started = threading.Event()
-        # State of the collector: kinds of failures that the log was told of.
-        self._told: set[str] = set()
+        # State of the collector.
+        self._failures = FailureLog()
         # State of both threads, under the lock.
         self._lock = threading.Lock()
         self._parsers: list[_Parser] = []
@@ -128,6 +130,7 @@ class ParserPool:
         self._open: list[Item] = []
         self._open_bytes = 0
         self._open_since = 0.0
+        self._page_s = 0.0  # that a page takes, lately
         self._pending = 0
         self._draining = False
         self._closing = False
@@ -272,7 +275,9 @@ class ParserPool:
         return True
 
     def _is_full(self) -> bool:
-        return self._open_bytes >= BATCH_BYTES or len(self._open) >= BATCH_PAGES
+        if self._open_bytes >= BATCH_BYTES or len(self._open) >= BATCH_PAGES:
+            return True
+        return bool(self._open) and (len(self._open) + 1) * self._page_s > BATCH_S
 
     def _open_is_due(self) -> bool:
         """Whether the open batch should go: it is full or old, or no parser has anything to do."""
@@ -386,10 +391,11 @@ class ParserPool:
         if not parser.batches or [done.key for done in results] != [item.key for item in parser.batches[0].items]:
             parser.garbled = True
             return False
-        self._tell(results)
+        self._failures.tell(results)
         self._on_done(results)
         with self._lock:
             parser.batches.popleft()
+            self._note_time(parser, len(results))
             self._pending -= len(results)
             self._failed_starts = 0
             self._dispatch()
@@ -399,21 +405,11 @@ class ParserPool:
             self._call(self._wake)
         return True
 
-    def _tell(self, results: list[Done]) -> None:
-        """Log what went wrong with pages: the first of each kind as a warning, since the others are mostly like it."""
-        for done in results:
-            if not done.detail:
-                continue
-            known = done.reason in self._told or len(self._told) >= _TOLD_KINDS
-            if known:
-                _log.debug("failed: %s at %s", done.reason, printable(done.detail))
-            else:
-                self._told.add(done.reason)
-                _log.warning(
-                    "failed: %s at %s; others of this kind are logged at level debug",
-                    done.reason,
-                    printable(done.detail),
-                )
+    def _note_time(self, parser: _Parser, pages: int) -> None:
+        """Called with the lock held: learn how long a page takes from what a parser took for the batch it answered."""
+        busy_s = self._counters[parser.slot + BUSY_S]
+        self._page_s += (max(0.0, busy_s - parser.busy_s) / pages - self._page_s) / 4
+        parser.busy_s = busy_s
 
     def _note_large(self, ended: list[bytes]) -> None:
         """Called with the lock held: let go on who waits for the large page, if it is among those that have ended."""
@@ -475,7 +471,8 @@ class ParserPool:
 
     def _start_parser(self, slot: int) -> _Parser:
         # In this thread, and for as long as the processes live: Linux ends them with the thread that started them.
-        return _Parser(slot, ParserProcess(self._counters, slot, self._settings, self._parse, BATCHES_PER_PARSER + 1))
+        process = ParserProcess(self._counters, slot, self._settings, self._parse, BATCHES_PER_PARSER + 1)
+        return _Parser(slot, process, self._counters[slot + BUSY_S])
 
     def _break(self, error: Exception) -> None:
         failure = error if isinstance(error, CrawlerError) else CrawlerError(f"the parser pool failed: {error!r}")

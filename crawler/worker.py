@@ -26,6 +26,7 @@ from crawler.spawning import Process
 
 __all__ = [
     "BUSY_S",
+    "NICENESS",
     "OUT_OF_MEMORY",
     "READY",
     "SLOTS",
@@ -50,6 +51,10 @@ BUSY_S = 1
 SLOTS = 2
 """A parser's share of the counters in shared memory: when the page under way was taken up (`time.monotonic`, 0 = none
 is) and the seconds spent on pages so far. The parser writes both, the main process reads them."""
+
+NICENESS = 5
+"""How much a parser steps back behind the process that downloads, which has to answer at once: with all cores busy the
+event loop was half as late, and no fewer pages were parsed."""
 
 _PR_SET_PDEATHSIG = 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -86,6 +91,7 @@ def main(
     _ignore_signals()
     _die_with_parent()
     _keep_to_itself()
+    os.nice(NICENESS)
     return_large_blocks()
     plain = msgspec.msgpack.decode(settings, type=ParserSettings)
     try:

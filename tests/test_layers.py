@@ -68,6 +68,7 @@ LAYERS = (
         "large_body",
         "lag",
         "event_loop",
+        "failure_log",
         "one_thread",
         "spawning",
         "by_value",

@@ -23,7 +23,7 @@ from crawler.model import Done, Download, SeedContext
 from crawler.parse import parse_page
 from crawler.parsers import BATCH_BYTES, BATCH_PAGES, BATCHES_PER_PARSER, ParserPool
 from crawler.urls import url_key
-from crawler.worker import WORN
+from crawler.worker import NICENESS, WORN
 
 # What the parsers do here: the first word of a page's body is an order. It stands in a file of its own, because parser
 # processes import it.
@@ -238,6 +238,30 @@ async def test_submit_waits_when_the_parsers_have_as_much_as_they_may_have(hooks
         run.assert_each_once(pages)
         assert run.pool.capacity == 2 * BATCHES_PER_PARSER * BATCH_PAGES
         assert sum(run.pool.busy_s) >= 1.6
+
+
+async def test_pages_that_take_long_travel_in_small_batches(hooks):
+    """Else one parser has nothing to do at the end, while a whole batch lies in the inbox of another."""
+    sizes: list[int] = []
+    pool = ParserPool(CrawlConfig(job=Path("unused"), parsers=1), lambda done: sizes.append(len(done)), parse=hooks)
+    pool.start()
+    try:
+        for number in range(50):
+            await pool.submit(page_of(number, b"sleep 0.04"))
+        await pool.drain()
+        assert sizes[-5:] == [1] * 5
+        for number in range(400):
+            await pool.submit(page_of(number, b"x"))
+        await pool.drain()
+        assert max(sizes[-10:]) > BATCH_PAGES // 2
+    finally:
+        pool.close()
+
+
+async def test_parsers_step_back_behind_the_event_loop(hooks):
+    with Run(hooks):
+        wanted = [min(19, psutil.Process().nice() + NICENESS)] * 2
+        await wait_for(lambda: [process.nice() for process in parsers_of()] == wanted)
 
 
 async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):

@@ -16,8 +16,8 @@ help:
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
 	@echo "make soak         50 healthy hosts alone and beside hostile ones: rate and memory (4 runs of a minute)"
-	@echo "make bench-spider   a BeautifulSoup spider on one parser process and on two"
-	@echo "make bench-extract  the same over stored pages, with crawler extract"
+	@echo "make bench-spider  a BeautifulSoup spider on one parser process and on two"
+	@echo "make bench-extract the same over stored pages, with crawler extract"
 	@echo "make clean        remove the virtual environment and caches"
 
 $(READY): pyproject.toml

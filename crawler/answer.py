@@ -1,19 +1,19 @@
 """An answer of a server as a spider sees it, before anything is looked for in its trees. Pure."""
 
 import json
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 import msgspec
 from turbohtml import Document, parse
 
+from crawler.dates import rfc3339
 from crawler.extract import cut_at_tag, decoded, encoding_of, media_type, most_tags, parsed
 from crawler.model import Download
 from crawler.page_values import Headers
 from crawler.sniff import HTML_TYPES, sniffed_type
 
-__all__ = ["Answer", "NotJsonError", "rfc3339"]
+__all__ = ["Answer", "NotJsonError"]
 
 
 class NotJsonError(ValueError):
@@ -81,6 +81,11 @@ class Answer:
         """The other columns or keys of the seed's line that led here; None if it had none."""
         extra: dict[str, Any] | None = msgspec.json.decode(self._download.seed.extra)
         return extra
+
+    @property
+    def lastmod(self) -> str | None:
+        """Time of its last change, as the sitemap says that listed it first; None if none did, or it does not say."""
+        return self._download.lastmod or None
 
     @cached_property
     def fetched_at(self) -> str:
@@ -157,8 +162,3 @@ class Answer:
         except ValueError:
             why = "it has a number with too many digits"
         raise NotJsonError(f"{self.url} is not JSON: {why} (Content-Type {self.content_type})")
-
-
-def rfc3339(unix_time_s: float) -> str:
-    """Return a time as records have it: `2026-11-22T16:20:00.125Z`."""
-    return datetime.fromtimestamp(unix_time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -58,6 +58,7 @@ class _Told(Struct, frozen=True):
     is_sitemap: bool = False
     redirected_from: tuple[str, ...] = ()
     seed: bytes = _NO_SEED
+    lastmod: str = ""
 
 
 _NOTHING = _Told("")
@@ -172,6 +173,7 @@ class Archive:
             len(body),
             truncated or original.rec_headers.get_header("WARC-Truncated") is not None,
             SeedContext(1, (url,), told.seed),
+            lastmod=told.lastmod,
         )
 
     def _without(self, reason: str) -> Download | None:
@@ -267,6 +269,7 @@ def _told(record: Any) -> _Told:
         values.get("kind") == "sitemap",
         tuple(value for name, value in pairs if name == "redirectedFrom"),
         values.get("seed", "null").encode(),
+        values.get("lastmod", ""),
     )
 
 

@@ -1,9 +1,10 @@
-"""What the dates in HTTP headers have in common."""
+"""Dates and times as text: what those in HTTP headers have in common, and how records write them."""
 
 import calendar
+from datetime import UTC, datetime
 from typing import Final
 
-__all__ = ["MONTHS", "unix_time"]
+__all__ = ["MONTHS", "rfc3339", "unix_time"]
 
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 """Their names, in lower case and in order."""
@@ -20,3 +21,8 @@ def unix_time(year: int, month: int, day: int, clock: tuple[int, int, int]) -> f
     if hour > 23 or minute > 59 or second > 60:
         return None
     return float(calendar.timegm((year, month, day, hour, minute, second)))
+
+
+def rfc3339(unix_time_s: float) -> str:
+    """Return a time as records have it: `2026-11-22T16:20:00.125Z`."""
+    return datetime.fromtimestamp(unix_time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -188,7 +188,7 @@ class Frontier:
             UrlRow(
                 task.url, task.depth, handed.parent, task.seed.number, task.redirected_from,
                 attempts, handed.seq, now, outcome, done.reason, done.status,
-                task.kind == "sitemap", task.chain, round(task.spent_s * 1000),
+                task.kind == "sitemap", task.chain, round(task.spent_s * 1000), task.lastmod,
             ),
         )  # fmt: skip
 
@@ -302,12 +302,13 @@ class Frontier:
         return UrlRow(
             link.url, _depth(link, task, redirect=bool(hops)), source.parent if hops else task.key, task.seed.number,
             hops, 0, seq, now, outcome, reason, 0, link.kind == "sitemap", link.chain, round(link.spent_s * 1000),
+            link.lastmod,
         )  # fmt: skip
 
     def _task(self, key: bytes, row: UrlRow, parent_url: str | None) -> Task:
         return Task(
             key, row.url, row.depth, parent_url, row.redirected_from, row.attempts, self._seed(row.seed),
-            row.kind, row.chain, row.spent_s,
+            row.kind, row.chain, row.spent_s, row.lastmod,
         )  # fmt: skip
 
     def _read(self, entries: list[tuple[bytes, bytes]]) -> list[Handed]:

@@ -110,7 +110,7 @@ class Task(Struct, frozen=True):
 
     `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` counts pages in a row that look
     alike and lead only to each other (see `crawler.traps`). `spent_s` is the time that the redirects to here have
-    used up of the URL's deadline.
+    used up of the URL's deadline. `lastmod` is what a sitemap says of its last change, empty if none does.
     """
 
     key: bytes
@@ -123,6 +123,7 @@ class Task(Struct, frozen=True):
     kind: Kind = "page"
     chain: int = 0
     spent_s: float = 0.0
+    lastmod: str = ""
 
 
 class Exchange(Struct, frozen=True, array_like=True):
@@ -168,6 +169,7 @@ class Download(Struct, frozen=True, array_like=True):
     spent_s: float = 0.0
     body_file: str = ""
     exchange: Exchange | None = None
+    lastmod: str = ""
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""
@@ -181,7 +183,8 @@ class Link(Struct, frozen=True, array_like=True):
     """A URL that a page leads to: absolute, in normal form.
 
     `key` is its 16-byte key (`crawler.urls.task_key`), `host` its 8-byte host key. `skip` is empty if it is to be
-    fetched, else the reason why it is not (see `Outcome`). `kind`, `chain` and `spent_s` become those of its task.
+    fetched, else the reason why it is not (see `Outcome`). `kind`, `chain`, `spent_s` and `lastmod` become
+    those of its task.
     """
 
     url: str
@@ -191,6 +194,7 @@ class Link(Struct, frozen=True, array_like=True):
     kind: Kind = "page"
     chain: int = 0
     spent_s: float = 0.0
+    lastmod: str = ""
 
 
 class Done(Struct, frozen=True, array_like=True):
@@ -260,8 +264,8 @@ class Failure(Struct, frozen=True):
 class Record(Struct, frozen=True):
     """One line of output. `docs/records.md` describes each field.
 
-    `simhash` is there only if asked for. The fields from `title` on are None (`links`: empty, `links_dropped`: 0)
-    unless the answer was HTML.
+    `lastmod` and `simhash` are there only if asked for. The fields from `title` on are None (`links`: empty,
+    `links_dropped`: 0) unless the answer was HTML.
     """
 
     url: str
@@ -284,11 +288,13 @@ class Record(Struct, frozen=True):
     links: tuple[str, ...]
     links_dropped: int
     seed: dict[str, Any] | None
+    lastmod: str | None = None
     simhash: str | None = None
 
 
 RECORD_FIELDS: tuple[str, ...] = Record.__struct_fields__
 """Names of all record fields, in the order in which they are written."""
 
-DEFAULT_FIELDS: tuple[str, ...] = tuple(field for field in RECORD_FIELDS if field != "simhash")
-"""Names of the fields that are written unless others are asked for: all but one that costs a third of a page's time."""
+DEFAULT_FIELDS: tuple[str, ...] = tuple(field for field in RECORD_FIELDS if field not in {"lastmod", "simhash"})
+"""Names of the fields that are written unless others are asked for: all but `simhash`, which costs a third of a page's
+time, and `lastmod`, which most sites do not tell."""

@@ -1,6 +1,5 @@
 """What a parser does with a page: a download in, its records and its links out."""
 
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,6 +8,7 @@ from msgspec import Struct
 from xxhash import xxh3_128_digest
 
 from crawler.config import CrawlConfig, RobotsMode, ScopeKind
+from crawler.dates import rfc3339
 from crawler.extract import Extracted, cut_at_tag, extract, media_type, most_tags, with_breaks
 from crawler.model import DEFAULT_FIELDS, Done, Download, Field, Link
 from crawler.new_links import NewLinks
@@ -193,7 +193,7 @@ def _values(page: Download, extracted: Extracted | None, *, noindex: bool) -> di
     values: dict[str, Any] = {
         "url": page.url,
         "status": page.status,
-        "fetched_at": _rfc3339(page.fetched_at),
+        "fetched_at": rfc3339(page.fetched_at),
         "depth": page.depth,
         "parent": page.parent,
         "redirected_from": page.redirected_from,
@@ -201,6 +201,7 @@ def _values(page: Download, extracted: Extracted | None, *, noindex: bool) -> di
         "links": (),
         "links_dropped": 0,
         "seed": _one_line(page.seed.extra),
+        "lastmod": page.lastmod or None,
     }
     if extracted is not None:
         values["charset"] = extracted.charset
@@ -218,7 +219,3 @@ def _values(page: Download, extracted: Extracted | None, *, noindex: bool) -> di
 def _one_line(extra: bytes) -> msgspec.Raw:
     """Return a seed's JSON for a record; it stands there as it is, so it must not bring a line feed along."""
     return msgspec.Raw(msgspec.json.format(extra, indent=-1) if b"\n" in extra else extra)
-
-
-def _rfc3339(unix_time_s: float) -> str:
-    return datetime.fromtimestamp(unix_time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -39,9 +39,9 @@ def followed(source: Task | Download, target: str | None, *, status: int, spent_
     None if there is no such http(s) URL. `spent_s` is the time that the target's deadline has lost, this fetch
     included (of a `Download`: its own). `scope` is that of `redirect_scope`.
 
-    More than ten hops, a loop, and a target that is None end as `failed: redirects`. The target keeps kind, depth and
-    chain. It counts as in scope if a seed led to it; so does a sitemap on the host of the one before, since filters
-    and depth are for pages.
+    More than ten hops, a loop, and a target that is None end as `failed: redirects`. The target keeps kind, depth,
+    chain and lastmod. It counts as in scope if a seed led to it; so does a sitemap on the host of the one before, since
+    filters and depth are for pages.
     """
     hops = (*source.redirected_from, source.url)
     if target is None or target in hops or len(hops) > MAX_REDIRECTS:
@@ -54,6 +54,7 @@ def followed(source: Task | Download, target: str | None, *, status: int, spent_
         source.kind,
         source.chain,
         spent_s,
+        source.lastmod,
     )
     return Done(source.key, "redirected", "", status, links=(link,))
 

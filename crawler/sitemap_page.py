@@ -6,7 +6,7 @@ from crawler.config import ScopeKind
 from crawler.model import Done, Download, Kind, Link
 from crawler.redirect import redirect_scope
 from crawler.scope import Scope
-from crawler.sitemap import SitemapError, read_sitemap
+from crawler.sitemap import Entry, SitemapError, read_sitemap
 from crawler.traps import repeats
 from crawler.urls import authority, host_key, task_key
 
@@ -37,12 +37,14 @@ class SitemapReader:
             sitemap = read_sitemap(page.body, page.url, page.header("content-type"), truncated=page.truncated)
         except SitemapError as error:
             return _failed(page, str(error))
-        urls = (entry.url for entry in sitemap.entries)
         if sitemap.kind in {"index", "robots"}:
             vouched = sitemap.kind == "robots"
-            links = tuple(_link(url, "sitemap", self._sitemap_skip(url, page, vouched=vouched)) for url in urls)
+            links = tuple(
+                _link(entry, "sitemap", self._sitemap_skip(entry.url, page, vouched=vouched))
+                for entry in sitemap.entries
+            )
         else:
-            links = tuple(_link(url, "page", self._page_skip(url, page)) for url in urls)
+            links = tuple(_link(entry, "page", self._page_skip(entry.url, page)) for entry in sitemap.entries)
         reason = "sitemap: cut" if sitemap.cut or page.truncated else "sitemap"
         return Done(page.key, "fetched", reason, page.status, None, links, page.body_bytes)
 
@@ -57,8 +59,9 @@ class SitemapReader:
         return self._sitemaps.verdict(url, page.seed.anchors, 0)
 
 
-def _link(url: str, kind: Kind, skip: str) -> Link:
-    return Link(url, task_key(url, kind), host_key(url), skip, kind)
+def _link(entry: Entry, kind: Kind, skip: str) -> Link:
+    url = entry.url
+    return Link(url, task_key(url, kind), host_key(url), skip, kind, lastmod=entry.lastmod or "")
 
 
 def _failed(page: Download, why: str) -> Done:

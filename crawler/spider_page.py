@@ -144,6 +144,7 @@ class SpiderReader:
         record = page.record()
         if noindex:
             record |= {"title": None, "description": None, "text": None}
+        record["lastmod"] = page.lastmod
         if "simhash" in fields:
             record["simhash"] = None if page.simhash is None or noindex else f"{page.simhash:016x}"
         return {name: record[name] for name in fields}

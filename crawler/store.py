@@ -72,6 +72,7 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
     is_sitemap: bool = False
     chain: int = 0
     spent_ms: int = 0
+    lastmod: str = ""
 
     @property
     def kind(self) -> Kind:

@@ -60,6 +60,7 @@ def page(
         task.chain,
         spent_s,
         exchange=exchange,
+        lastmod=task.lastmod,
     )
 
 

@@ -122,7 +122,7 @@ def metadata(finished: Finished, capture: Capture | None) -> bytes:
     """Return the record that says how a URL ended; `capture` is the exchange, if there was one.
 
     Its lines: `outcome`, `reason`, `status`, `via` (the page that led to it), `depth`, `kind` if it was asked for as a
-    sitemap, `redirectedFrom` for each hop, `seed` (JSON of the seed's extra columns), `duplicateOf` or
+    sitemap, `redirectedFrom` for each hop, `lastmod`, `seed` (JSON of the seed's extra columns), `duplicateOf` or
     `nearDuplicateOf`. Those without a value are left out.
     """
     task, done, duplicate = finished.task, finished.done, finished.duplicate
@@ -134,6 +134,7 @@ def metadata(finished: Finished, capture: Capture | None) -> bytes:
         ("depth", str(task.depth)),
         ("kind", "" if task.kind == "page" else task.kind),
         *(("redirectedFrom", url) for url in task.redirected_from),
+        ("lastmod", task.lastmod),
         ("seed", "" if task.seed.extra == b"null" else msgspec.json.format(task.seed.extra, indent=-1).decode()),
     ]
     if duplicate is not None:

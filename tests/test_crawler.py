@@ -185,6 +185,21 @@ async def test_sitemaps_lead_to_pages_that_nothing_links_to(job):
     }  # fmt: skip
 
 
+async def test_what_a_sitemap_says_of_a_page_stands_in_its_record(job):
+    """Also behind a redirect; a page that something else led to has none."""
+    site = {"/a": ["/c"], "/b": Answer(status=302, headers={"location": "/b2"}), "/b2": [], "/c": []}
+    with LocalServer(pages(site)) as server:
+        told = (("/a", "<lastmod>2026-11-22</lastmod>"), ("/b", "<lastmod>2025-01-31T10:00:00Z</lastmod>"))
+        names = "".join(f"<url><loc>{server.url(path)}</loc>{lastmod}</url>" for path, lastmod in told)
+        site["/map.xml"] = Answer(f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{names}</urlset>')
+        await Crawler(config(job, fields=("url", "lastmod")), [f"sitemap:{server.url('/map.xml')}"]).run()
+        assert {record["url"]: record["lastmod"] for record in records(job)} == {
+            server.url("/a"): "2026-11-22",
+            server.url("/b2"): "2025-01-31T10:00:00Z",
+            server.url("/c"): None,
+        }
+
+
 def parse_slowly(page):
     """A spider that never ends with one page."""
     if page.url.endswith("/stuck"):

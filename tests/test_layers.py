@@ -119,7 +119,7 @@ SIDEWAYS = {
     "cookies": {"dates", "suffixes", "urls"},
     "retry": {"dates"},
     "extract": {"urls"},
-    "answer": {"extract", "page_values", "sniff"},
+    "answer": {"dates", "extract", "page_values", "sniff"},
     "page": {"answer", "extract", "page_values", "simhash", "urls"},
     "router": {"page"},
     "fields.*": {"dates", "extract", "fields.*", "page", "printable"},

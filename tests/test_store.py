@@ -183,11 +183,11 @@ def test_what_is_special_about_a_url_is_kept(tmp_path):
 
 
 def test_an_ordinary_row_does_not_pay_for_what_others_need():
-    """A page that is in no chain and was not redirected to: three bytes for three fields."""
+    """A page that is in no chain and was not redirected to: four bytes for four fields."""
     plain = msgspec.msgpack.encode(row("http://a/"))
     fields = UrlRow.__struct_fields__
     before = list(msgspec.structs.astuple(row("http://a/")))[: fields.index("is_sitemap")]
-    assert len(plain) == len(msgspec.msgpack.encode(before)) + 3
+    assert len(plain) == len(msgspec.msgpack.encode(before)) + 4
 
 
 def test_a_body_is_new_once(tmp_path):

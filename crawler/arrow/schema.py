@@ -74,6 +74,7 @@ RECORD_COLUMNS: dict[str, Column] = {
         Column("links", many=True),
         Column("links_dropped", "int"),
         Column("seed"),
+        Column("lastmod"),
         Column("simhash"),
     )
 }

@@ -354,7 +354,14 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "none",
             "Begin the next file of an output after so many bytes (1GB) or records (50000).",
         ),
-        Setting("fields", "fields", NAMES, "all but simhash", "Record fields to write, in that order.", alone=False),
+        Setting(
+            "fields",
+            "fields",
+            NAMES,
+            "all but lastmod and simhash",
+            "Record fields to write, in that order.",
+            alone=False,
+        ),
         Setting(
             "field",
             "selectors",

@@ -12,7 +12,17 @@ from crawler.model import Finished, Rotation
 from crawler.refusal import refusal
 from crawler.sinks.base import Position
 
-__all__ = ["Compressor", "Encoder", "FileSink", "numbered", "parts_there", "split_name", "sync_folder", "write_all"]
+__all__ = [
+    "Compressor",
+    "Encoder",
+    "FileSink",
+    "make_folder_of",
+    "numbered",
+    "parts_there",
+    "split_name",
+    "sync_folder",
+    "write_all",
+]
 
 _ADVICE = "name a file that can be written with --output"
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
@@ -96,12 +106,7 @@ class FileSink:
         self._part = int(position.get("part", 1))
         self._records = int(position.get("records", 0))
         self._encoder.restore(position)
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise StorageError(f"cannot write {self._path}: {self._path.parent} is no folder; {_ADVICE}") from error
-        except OSError as error:
-            raise refusal(f"write {self._path}", error, _ADVICE) from error
+        make_folder_of(self._path)
         self._drop_later_parts()
         self._open_part(int(position.get("offset", 0)))
 
@@ -273,3 +278,13 @@ def write_all(fd: int | None, data: bytes, name: str) -> int:
     except OSError as error:
         raise refusal(f"write {name}", error, _ADVICE) from error
     return len(data)
+
+
+def make_folder_of(path: Path) -> None:
+    """Make the folder of an output if it is not there. Raises `StorageError` if that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise StorageError(f"cannot write {path}: {path.parent} is no folder; {_ADVICE}") from error
+    except OSError as error:
+        raise refusal(f"write {path}", error, _ADVICE) from error

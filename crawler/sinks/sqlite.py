@@ -17,6 +17,7 @@ from crawler.model import Finished
 from crawler.printable import printable
 from crawler.refusal import refusal
 from crawler.sinks.base import Position, record_lines
+from crawler.sinks.file import make_folder_of
 from crawler.sinks.left_out import LeftOut
 
 __all__ = ["TABLE", "SqliteSink"]
@@ -64,12 +65,7 @@ class SqliteSink:
         Raises `StorageError` if the table is gone, or what is there is no database.
         """
         self._rows = int((position or {}).get("rows", 0))
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise StorageError(f"cannot write {self._path}: {self._path.parent} is no folder; {_ADVICE}") from error
-        except OSError as error:
-            raise refusal(f"write {self._path}", error, _ADVICE) from error
+        make_folder_of(self._path)
         with self._refused():
             # One thread at a time uses it, which need not be the one that opened it.
             self._database = sqlite3.connect(

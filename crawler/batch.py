@@ -43,7 +43,7 @@ def item_of(page: Download, encoder: msgspec.msgpack.Encoder) -> Item:
 def kept(done: Done, item: Item) -> Done:
     """Return how a page ended that no parser came back with, with what an archive keeps of it."""
     page = msgspec.msgpack.decode(item.raw, type=Download)
-    with suppress(OSError):
+    with suppress(Exception):  # what ended a parser must not end the crawl
         if page.body_file:
             page = msgspec.structs.replace(page, body=Path(page.body_file).read_bytes())
         return archived(done, page)

@@ -40,8 +40,7 @@ class Frontier:
         self._level_by_level = config.depth is not None
         self._max_pages = config.max_pages
         self._sitemaps = config.sitemaps
-        saved = store.meta("counters")
-        self.counters = msgspec.convert(saved, Counters) if saved else Counters()
+        self.counters = _counters(store)
         # State: the counters; what is due; seeds that were read lately, and those that the open batch holds.
         self._window = Window(store, self._read, level_by_level=self._level_by_level)
         self._duplicates = Duplicates(store, config.skip_duplicates)
@@ -108,6 +107,10 @@ class Frontier:
         self._duplicates.committed()
         self._uncommitted_seeds.clear()
         self._next_retry_at = self._store.next_due_at()
+
+    def forget(self) -> None:
+        """Learn that the open batch was dropped and the run is over: the counters are those of the last commit."""
+        self.counters = _counters(self._store)
 
     # What the ledger asks
 
@@ -335,6 +338,11 @@ class Frontier:
     def _next_seq(self) -> int:
         self.counters.seq += 1
         return self.counters.seq
+
+
+def _counters(store: Store) -> Counters:
+    saved = store.meta("counters")
+    return msgspec.convert(saved, Counters) if saved else Counters()
 
 
 def _depth(link: Link, source: Task, *, redirect: bool) -> int:

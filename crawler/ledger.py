@@ -237,6 +237,7 @@ class Ledger:
         A consumer comes first among the sinks, so that no other one has got this batch.
         """
         self._store.forget()
+        self._frontier.forget()
         positions = self._store.meta("sinks") or {}
         positions |= {sink.name: sink.flush(last=True) for sink in self._sinks}
         self._store.put_meta("sinks", positions)

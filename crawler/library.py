@@ -149,6 +149,7 @@ class _Background:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._told = False
+        self._stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._error: BaseException | None = None
@@ -169,7 +170,8 @@ class _Background:
         self._in_loop(lambda: self._task and self._task.cancel())
 
     def stop(self) -> None:
-        """Let the crawl drain."""
+        """Let the crawl drain, or not begin."""
+        self._stopped = True
         self._in_loop(self.crawler.stop)
 
     def close(self, *, quietly: bool) -> None:
@@ -217,6 +219,8 @@ class _Background:
         self._loop = asyncio.get_running_loop()
         if self._consumer.left:  # before there was a task to cancel
             return
+        if self._stopped:
+            self.crawler.stop()
         watch = asyncio.create_task(self._watch())
         try:
             await self.crawler.run()

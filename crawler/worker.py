@@ -212,6 +212,8 @@ def _outcome(page: Download, state: ParserState, parse: Callable[[Download, Pars
     try:
         page = _with_body(page)
         done: object = parse(page, state)
+        if isinstance(done, Done) and done.key == page.key:
+            return _archived(done, page, state)
     except MemoryError:
         raise
     except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it
@@ -220,12 +222,12 @@ def _outcome(page: Download, state: ParserState, parse: Callable[[Download, Pars
         # Only the kind: a message may hold anything that the page holds.
         why, detail = type(error).__name__, mishap(error)
     else:
-        if isinstance(done, Done) and done.key == page.key:
-            return _archived(done, page, state)
         why, detail = "TypeError", "what parsed the page returned something else than how it ends"
     reason = f"parser-error: {why}"
     failed = Done(page.key, "failed", reason, page.status, None, (), page.body_bytes, detail=f"{page.url}: {detail}")
-    return _archived(failed, page, state)
+    with suppress(Exception):  # what keeps a page from being read may keep it from being packed
+        return _archived(failed, page, state)
+    return failed
 
 
 def _archived(done: Done, page: Download, state: ParserState) -> Done:

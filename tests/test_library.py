@@ -320,6 +320,26 @@ def test_a_selector_made_by_hand_is_checked_at_the_call():
 # Left before the end
 
 
+def test_counters_after_leaving_are_those_of_what_was_committed(tmp_path):
+    with LocalServer(site(300)) as server:
+        with crawl(server.url(), job=tmp_path / "job", **LOCAL) as pages:
+            for _ in range(3):
+                next(pages)
+        left = pages.stats().pages
+        again = crawl(server.url(), job=tmp_path / "job", **LOCAL)
+        assert left <= 3
+        assert left + len(list(again)) == 300
+        assert again.stats().pages == 300
+
+
+def test_a_crawl_that_is_stopped_before_its_first_record_begins_nothing():
+    with LocalServer(site(50)) as server:
+        with crawl(server.url(), **LOCAL) as pages:
+            pages.stop()
+            assert list(pages) == []
+        assert not server.requests
+
+
 def by_break(url):
     for _ in crawl(url, **LOCAL):
         break

@@ -273,6 +273,13 @@ def test_sqlite_keeps_values_as_they_are_and_adds_columns_as_they_come(tmp_path)
     assert (three["rowid"], three["stock"], three["price"]) == ("r", "007", "1.50")
 
 
+def test_fields_that_differ_only_in_case_are_one_sqlite_column(tmp_path):
+    path = tmp_path / "a.db"
+    fields = (Field(name="Price", css="p"), Field(name="price", css="b"))
+    written(path, [page(1, Price="1", price="2")], selectors=fields)
+    assert [row["Price"] for row in rows(path)] == ["2"]
+
+
 def test_names_of_sqlite_columns_can_be_anything(tmp_path):
     path = tmp_path / "a.db"
     names = ['a"b', "a'; DROP TABLE records; --", "", "select", "\0", "ä", "Ä"]

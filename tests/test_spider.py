@@ -206,7 +206,7 @@ def lines_of(job: Path) -> list[dict]:
 
 def test_an_exception_fails_its_page_alone_and_the_log_names_the_line_once(site, tmp_path, caplog):
     """No record of such a page is written; the outcome has the kind of exception alone, and nothing of the page."""
-    caplog.set_level(logging.DEBUG, "crawler.parsers")
+    caplog.set_level(logging.DEBUG, "crawler.failure_log")
     seeds = [site.url(path) for path in ("/one", "/two", "/three")]
     stats = crawled(tmp_path, *seeds, spider=price)
     assert stats.outcomes == {"fetched": 1, "failed: parser-error: ValueError": 2}

@@ -160,6 +160,8 @@ class SqliteSink:
     def _add(self, columns: dict[str, str]) -> None:
         """Add columns, with the types that are declared for them, to the table, which may not be there yet."""
         for name, declared in columns.items():
+            if _key(name) in self._columns:  # differs from another only in case
+                continue
             column = f"{_quoted(name)} {declared}".rstrip()
             if self._columns:
                 self._run(f"ALTER TABLE {TABLE} ADD COLUMN {column}")

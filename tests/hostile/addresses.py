@@ -100,7 +100,8 @@ async def redirects_to_private(ask):
 async def robots_to_private(ask):
     if ask.path == "/robots.txt":
         await ask.redirect("http://127.0.0.1:{canary_port}/robots.txt")
-    await ask.page()
+    else:
+        await ask.page()
 
 
 @guarded(

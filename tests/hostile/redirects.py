@@ -39,7 +39,8 @@ async def redirect_loop(ask):
 async def redirect_chain(ask):
     if number(ask) < 50:
         await ask.redirect(f"/?n={number(ask) + 1}", status=(301, 302, 303, 307, 308)[number(ask) % 5])
-    await ask.page()
+    else:
+        await ask.page()
 
 
 @behaviour(
@@ -108,7 +109,8 @@ TARGETS = (
 async def other_schemes(ask):
     if ask.path != "/":
         await ask.redirect(TARGETS[int(ask.path[1:])])
-    await ask.page(*(f"/{n}" for n in range(len(TARGETS))))
+    else:
+        await ask.page(*(f"/{n}" for n in range(len(TARGETS))))
 
 
 @behaviour(

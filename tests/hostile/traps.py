@@ -134,7 +134,8 @@ async def sid_sessions(ask):
 async def redirect_with_session(ask):
     if ask.path == "/":
         await ask.redirect("/?PHPSESSID=0123456789abcdef0123456789abcdef")
-    await ask.page("/page?PHPSESSID=0123456789abcdef0123456789abcdef")
+    else:
+        await ask.page("/page?PHPSESSID=0123456789abcdef0123456789abcdef")
 
 
 @behaviour(

@@ -8,8 +8,10 @@ Bodies are freed from chunks and Content-Encoding, within the limits that hold f
 the number of pages: where each body stands is kept in a temporary database, which is on disk as soon as it is large.
 """
 
+import logging
 import re
 import sqlite3
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,11 +20,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import msgspec
 from msgspec import Struct
 from warcio.archiveiterator import ArchiveIterator
 from warcio.bufferedreaders import DecompressingBufferedReader
-from warcio.exceptions import ArchiveLoadFailed
-from warcio.statusandheaders import StatusAndHeadersParserException
+from warcio.recordloader import ArcWarcRecordLoader
 
 from crawler.errors import UrlError, UsageError
 from crawler.model import Download, SeedContext
@@ -43,6 +45,9 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _FRAMING = frozenset(name.decode() for name in FRAMING)
 _RENAMED = RENAMED.decode().lower()
 _NO_SEED = b"null"
+# It warns of odd URLs, as they came: not on the terminal of a program that has set up no logging.
+logging.getLogger("warcio").addHandler(logging.NullHandler())
+_YEAR_10000 = 253_402_300_799.0  # a second before it: a float may be rounded up
 
 
 class _DamagedError(Exception):
@@ -104,7 +109,7 @@ class Archive:
                         page = self._page(record, number, records.offset)
                         if page is not None:
                             yield page
-                except (_DamagedError, ArchiveLoadFailed, StatusAndHeadersParserException, OSError) as error:
+                except (_DamagedError, OSError) as error:
                     self.damaged.append(f"{printable(str(path))}: damaged at byte {records.offset:,}: {_words(error)}")
                 finally:
                     records.close()
@@ -142,9 +147,14 @@ class Archive:
             file.seek(found[1])
             records = _Records(file)
             try:
-                return self._made(url, told, record, next(iter(records)))
+                original = next(iter(records), None)
+                if original is not None:
+                    return self._made(url, told, record, original)
+            except _DamagedError:
+                pass  # it was told where the original stands
             finally:
                 records.close()
+        return self._without("revisit of a page that was not read")
 
     def _made(self, url: str, told: _Told, record: Any, original: Any) -> Download | None:
         """Make the page of `record` with the body of `original`, which as a rule is the same record."""
@@ -187,13 +197,25 @@ class _Records(ArchiveIterator):  # type: ignore[misc]  # warcio has no types
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
         self.source = self.reader = _Reader(file)
+        self.loader = _Loader()
 
     def __iter__(self) -> Iterator[Any]:
-        yield from super().__iter__()
+        records = super().__iter__()
+        try:
+            while (record := next(records, None)) is not None:
+                yield record
+        except (_DamagedError, OSError):
+            raise
+        except Exception as error:
+            # Bytes that warcio does not expect end in errors of any type.
+            raise _DamagedError(str(error) or type(error).__name__) from error
         if self.source.is_open:
             raise _DamagedError("the file ends within a record")
 
     def _consume_blanklines(self) -> tuple[bytes | None, int]:
+        missing: int = getattr(self.record.raw_stream, "limit", 0)
+        if missing and self.reader.decompressor is None:
+            raise _DamagedError("the file ends within a record")
         size = 0
         while line := self.reader.readline():
             # A line too many in a member of its own does no harm.
@@ -203,6 +225,20 @@ class _Records(ArchiveIterator):  # type: ignore[misc]  # warcio has no types
                 return line, size
             size += len(line)
         return None, size
+
+
+class _Loader(ArcWarcRecordLoader):  # type: ignore[misc]  # warcio has no types
+    """Reads the head of a record, also where warcio takes for granted that there is a URL or more than a head."""
+
+    def __init__(self) -> None:
+        super().__init__(verify_http=False, arc2warc=False)
+
+    def load_http_headers(self, rec_type: str | None, uri: str | None, stream: Any, length: int | None) -> Any:
+        try:
+            return None if uri is None else super().load_http_headers(rec_type, uri, stream, length)
+        except EOFError as error:
+            # For warcio it would be the end of the file.
+            raise _DamagedError("the file ends within a record") from error
 
 
 class _Reader(DecompressingBufferedReader):  # type: ignore[misc]  # warcio has no types
@@ -216,6 +252,11 @@ class _Reader(DecompressingBufferedReader):  # type: ignore[misc]  # warcio has 
 
     decompressor: Any
     num_block_read: int
+
+    def readline(self, length: int | None = None) -> bytes:
+        # A Content-Length may say more than a stream in memory takes.
+        line: bytes = super().readline(None if length is None else min(length, sys.maxsize))
+        return line
 
     def _decompress(self, data: bytes) -> bytes:
         if self.decompressor and data:
@@ -239,7 +280,7 @@ def _checked(path: Path) -> int:
             return path.stat().st_size
     except OSError as error:
         raise UsageError(f"cannot read {shown}: {error.strerror}") from error
-    except (ArchiveLoadFailed, StatusAndHeadersParserException, _DamagedError, ValueError) as error:
+    except _DamagedError as error:
         raise UsageError(f"{shown} is no WARC file: {_words(error)}") from error
 
 
@@ -268,9 +309,18 @@ def _told(record: Any) -> _Told:
         values.get("via"),
         values.get("kind") == "sitemap",
         tuple(value for name, value in pairs if name == "redirectedFrom"),
-        values.get("seed", "null").encode(),
+        _seed(values.get("seed", "null")),
         values.get("lastmod", ""),
     )
+
+
+def _seed(text: str) -> bytes:
+    """JSON of a seed's extra columns as a record may hold it: an object, else null."""
+    try:
+        extra = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return _NO_SEED
+    return msgspec.json.encode(extra) if isinstance(extra, dict) else _NO_SEED
 
 
 def _status(head: Any) -> int | None:
@@ -288,12 +338,13 @@ def _restored(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ..
 
 
 def _unix_time(date: str | None) -> float:
-    """WARC-Date as unix time; 0 if it is none."""
+    """WARC-Date as unix time; 0 if it is none, or one that no record can show."""
     try:
         when = datetime.fromisoformat(date or "")
     except ValueError:
         return 0.0
-    return 0.0 if when.tzinfo is None else when.timestamp()
+    seconds = 0.0 if when.tzinfo is None else when.timestamp()
+    return seconds if 0 <= seconds < _YEAR_10000 else 0.0
 
 
 def _body(record: Any, limit: int) -> tuple[bytes, bool]:

@@ -24,7 +24,7 @@ from crawler.model import Done, Download, Finished, Task
 from crawler.one_thread import OneThread
 from crawler.parsers import ParserPool
 from crawler.printable import printable
-from crawler.sinks.base import Sink
+from crawler.refusal import refusal
 from crawler.sinks.outputs import files_of, sinks_for
 from crawler.spider import pack_spider
 
@@ -37,6 +37,7 @@ _TAKEN_PAGES = 16
 _TAKEN_BYTES = 1 << 20
 _FLUSH_BYTES = 16 << 20
 _FLUSH_S = 5.0
+_ADVICE = "choose another --output, or make it writable"
 
 
 class ExtractStats(Struct, frozen=True):
@@ -64,7 +65,7 @@ class Extraction:
     """One pass over WARC files. `config` says what parsers do and where records go; what is about fetching is not used.
 
     With `ordered`, records stand in the order of their pages in the files, else in that in which parsers are done.
-    `fresh` lets it overwrite outputs that are there.
+    `fresh` removes outputs that are there, when it begins.
 
     Raises `ConfigError` for outputs that cannot be written or are there already and for a spider that is none,
     `UsageError` for files that cannot be read.
@@ -82,6 +83,7 @@ class Extraction:
             raise ConfigError(f"output {printable(str(there[0]))} is there already: --fresh overwrites it")
         self._config = config
         self._ordered = ordered
+        self._fresh = fresh
         self._spider = pack_spider(config.spider)
         self._archive = Archive(paths, config.max_body_bytes)
         self._files = len(paths)
@@ -143,7 +145,7 @@ class Extraction:
         def pool_failed(error: CrawlerError) -> None:
             loop.call_soon_threadsafe(fail, error)
 
-        writer = self._writer = _Writer(sinks_for(config), loop, ordered=self._ordered)
+        writer = self._writer = _Writer(config, loop, ordered=self._ordered, fresh=self._fresh)
         pool = self._pool = ParserPool(config, writer.put, on_failure=pool_failed, spider=self._spider)
         written = writing.start(writer.run)
         feeding = asyncio.ensure_future(self._feed(pool, writer, reading))
@@ -160,7 +162,8 @@ class Extraction:
             await asyncio.wait({feeding})
             writer.end(whole=False)
             await asyncio.wait({written})
-            pool.close()
+            # It waits for the parsers' end; the loop hears of signals meanwhile. The reader has nothing left to do.
+            await reading.call(pool.close)
             for future in (failed, written):
                 _ = future.cancel() or future.exception()  # known, if something else ended it first
 
@@ -184,10 +187,12 @@ class _Writer:
     State: under the condition, results that wait for the thread; of the thread, those that wait for one before them.
     """
 
-    def __init__(self, sinks: Sequence[Sink], loop: asyncio.AbstractEventLoop, *, ordered: bool) -> None:
-        self._sinks = sinks
+    def __init__(self, config: CrawlConfig, loop: asyncio.AbstractEventLoop, *, ordered: bool, fresh: bool) -> None:
+        self._config = config
+        self._sinks = sinks_for(config)
         self._loop = loop
         self._ordered = ordered
+        self._fresh = fresh
         self._changed = threading.Condition()
         self._inbox: deque[Done] = deque()
         self._inbox_bytes = 0
@@ -232,6 +237,8 @@ class _Writer:
     def run(self) -> None:
         """Open the sinks, write what comes until `end`, close them."""
         try:
+            if self._fresh:
+                self._start_over()
             for sink in self._sinks:
                 sink.open(None)
             while (results := self._taken()) is not None:
@@ -244,6 +251,14 @@ class _Writer:
                 self._changed.notify_all()
             for sink in self._sinks:
                 sink.close()
+
+    def _start_over(self) -> None:
+        """Remove what the outputs would overwrite, and what of it they would leave: columns, later files of a row."""
+        try:
+            for path in files_of(self._config):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise refusal("remove an earlier output", error, _ADVICE) from error
 
     def _taken(self) -> list[Done] | None:
         with self._changed:

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 import zlib
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from crawler.config import CrawlConfig
 from crawler.crawler import Crawler
 from crawler.errors import ConfigError, StorageError, UsageError
 from crawler.extract_archive import Extraction
-from crawler.model import Done, Exchange, Finished, SeedContext, Task
+from crawler.model import Done, Exchange, Finished, Rotation, SeedContext, Task
+from crawler.parsers import ParserPool
 from crawler.warc import built, captured, metadata
 from tests.servers import Answer, LocalServer, html
 
@@ -187,6 +189,44 @@ def test_metadata_count_for_the_page_that_they_name(tmp_path):
     path = written(tmp_path / "x.warc.gz", told, one("http://a.test/other"), told, capture.request, capture.response)
     found, _ = pages(path)
     assert [(page.depth, page.parent) for page in found] == [(0, None), (3, "http://a.test/parent")]
+
+
+@pytest.mark.parametrize(
+    ("seed", "expected"),
+    [
+        ('{"team": "blue", "n": [1]}', b'{"team":"blue","n":[1]}'),
+        ("null", b"null"),
+        ('null,"inject":1', b"null"),
+        ("}{", b"null"),
+        ('{"a":1}\n{"b":2}', b"null"),
+        ("[1]", b"null"),
+        ('"text"', b"null"),
+        ("[" * 100_000, b"null"),
+    ],
+    ids=["object", "null", "more-keys", "braces", "two-lines", "list", "string", "deep"],
+)
+def test_a_seed_is_an_object_or_null(tmp_path, seed, expected):
+    """It goes into records as it is: no file may add keys to them, or break their lines."""
+    block = f"outcome: fetched\r\nseed: {seed}\r\n".encode()
+
+    def parts(out):
+        writer = WARCWriter(out)
+        http = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.1")
+        page = writer.create_warc_record(
+            "http://a.test/", "response", payload=io.BytesIO(b"x"), length=1, http_headers=http
+        )
+        about = {"WARC-Concurrent-To": page.rec_headers["WARC-Record-ID"]}
+        told = writer.create_warc_record(
+            "http://a.test/", "metadata", payload=io.BytesIO(block), length=len(block), warc_headers_dict=about
+        )
+        writer.write_record(told)
+        writer.write_record(page)
+
+    path = written(tmp_path / "x.warc.gz", parts)
+    (page,), _ = pages(path)
+    assert page.seed.extra == expected
+    (record,), _ = extracted(tmp_path / "out.jsonl", path, fields=("url", "seed"))
+    assert record == {"url": "http://a.test/", "seed": msgspec.json.decode(expected)}
 
 
 # Other programs' files
@@ -355,6 +395,72 @@ def test_pages_before_a_damage_are_read(tmp_path, capfd, how):
     assert capfd.readouterr() == ("", "")
 
 
+def head(*lines, gz):
+    """A record as it is written by hand: its head's lines, then its block."""
+    record = "\r\n".join(("WARC/1.0", *lines, "", "")).encode()
+    return gzip.compress(record) if gz else record
+
+
+@pytest.mark.parametrize("gz", [True, False], ids=["warc.gz", "warc"])
+def test_a_page_without_url_is_left_out(tmp_path, gz):
+    """The records behind it are read."""
+    bare = [
+        head(f"WARC-Type: {kind}", "Content-Length: 23", "", "HTTP/1.1 200 OK", "", "body", gz=gz)
+        for kind in ("response", "revisit", "request")
+    ]
+    found, archive = pages(written(tmp_path / "x.warc", *bare, one("http://a.test/", gz=gz)))
+    assert [page.url for page in found] == ["http://a.test/"]
+    assert (archive.left_out, archive.damaged) == ({"no http(s) URL": 2}, [])
+
+
+@pytest.mark.parametrize("length", ["4", "9" * 30, "9" * 5000], ids=["short", "huge", "thousands-of-digits"])
+@pytest.mark.parametrize("gz", [True, False], ids=["warc.gz", "warc"])
+def test_a_length_that_is_not_true_is_a_damage(tmp_path, gz, length):
+    """Whatever it says, reading ends with a message."""
+    lines = ["WARC-Type: response", "WARC-Target-URI: http://a.test/2", f"Content-Length: {length}", ""]
+    bad = head(*lines, "HTTP/1.1 200 OK", "", "<p>one", "<p>two", "<p>three", gz=gz)
+    other = written(tmp_path / "y.warc.gz", one("http://a.test/3"))
+    found, archive = pages(written(tmp_path / "x.warc", one("http://a.test/1", gz=gz), bad), other)
+    assert {page.url[-1] for page in found} - {"2"} == {"1", "3"}
+    (message,) = archive.damaged
+    assert "x.warc: damaged at byte" in message
+
+
+@pytest.mark.parametrize("block", ["", "outcome: fetched"], ids=["nothing", "a-part"])
+@pytest.mark.parametrize("kind", ["response", "metadata"])
+def test_a_plain_file_that_ends_within_a_record_is_damaged(tmp_path, kind, block):
+    """No compression tells that there was more: its Content-Length does."""
+    cut = head(f"WARC-Type: {kind}", "WARC-Target-URI: http://a.test/2", "Content-Length: 99", "", gz=False)
+    found, archive = pages(
+        written(tmp_path / "x.warc", one("http://a.test/1", gz=False), cut.removesuffix(b"\r\n") + block.encode())
+    )
+    assert [page.url for page in found] == ["http://a.test/1"]
+    (message,) = archive.damaged
+    assert message.endswith("the file ends within a record")
+
+
+def test_a_url_with_spaces_writes_nothing_to_the_terminal(tmp_path):
+    """In a process of its own: here the tests' own logging would take it."""
+    path = written(
+        tmp_path / "x.warc",
+        head("WARC-Type: resource", "WARC-Target-URI: http://a.test/ \x1b[31m", "Content-Length: 0", "", gz=False),
+    )
+    code = f"from crawler.archive import Archive; from pathlib import Path; list(Archive([Path({str(path)!r})], 1))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "soon"])
+def test_a_date_that_no_record_can_show_is_none(tmp_path, date):
+    (record,), stats = extracted(
+        tmp_path / "out.jsonl",
+        written(tmp_path / "x.warc.gz", one("http://a.test/", WARC_Date=date)),
+        fields=("fetched_at",),
+    )
+    assert record == {"fetched_at": "1970-01-01T00:00:00.000Z"}
+    assert stats.outcomes == {"fetched": 1}
+
+
 # Outputs
 
 
@@ -368,6 +474,27 @@ def test_outputs_that_are_there_are_not_overwritten(tmp_path):
     assert out.read_text() == "precious\n"
     asyncio.run(Extraction(config, [path], fresh=True).run())
     assert [record["url"] for record in lines(out)] == ["http://a.test/"]
+
+
+def test_fresh_removes_all_of_an_output(tmp_path):
+    """The database with its columns, and the files of a row, behind a gap too; what is not of it stays."""
+    path = written(tmp_path / "x.warc.gz", one("http://a.test/"))
+    database, row = tmp_path / "a.db", tmp_path / "b.jsonl"
+
+    def begun(*fields):
+        config = CrawlConfig(output=str(database), parsers=1, fields=fields)
+        asyncio.run(Extraction(config, [path], fresh=True).run())
+
+    begun("url")
+    begun("url", "title")
+    with contextlib.closing(sqlite3.connect(database)) as opened:
+        assert opened.execute("SELECT url, title FROM records").fetchall() == [("http://a.test/", "x")]
+    for name in ("b-00001.jsonl", "b-00007.jsonl", "b-old.jsonl"):
+        (tmp_path / name).write_text("old\n")
+    rotating = CrawlConfig(output=str(row), parsers=1, rotate=Rotation(records=10))
+    asyncio.run(Extraction(rotating, [path], fresh=True).run())
+    assert sorted(file.name for file in tmp_path.glob("b*")) == ["b-00001.jsonl", "b-old.jsonl"]
+    assert [record["url"] for record in lines(tmp_path / "b-00001.jsonl")] == ["http://a.test/"]
 
 
 @pytest.mark.parametrize("ending", [".csv.gz", ".db", ".parquet"])
@@ -430,7 +557,55 @@ def test_a_slow_page_holds_up_only_a_bounded_number_of_others(tmp_path):
     assert [record["url"] for record in lines(tmp_path / "out.jsonl")] == [f"http://a.test/{n}" for n in range(1500)]
 
 
+def test_the_loop_goes_on_while_parsers_end(tmp_path, monkeypatch):
+    """So that signals are heard then: the loop answers while the pool is being closed."""
+    path = written(tmp_path / "x.warc.gz", one("http://a.test/"))
+    answered = []
+    close = ParserPool.close
+
+    async def watched():
+        loop = asyncio.get_running_loop()
+
+        def closing(pool):
+            answer = threading.Event()
+            loop.call_soon_threadsafe(answer.set)
+            answered.append(answer.wait(5))
+            close(pool)
+
+        monkeypatch.setattr(ParserPool, "close", closing)
+        await Extraction(CrawlConfig(output=str(tmp_path / "out.jsonl"), parsers=1), [path]).run()
+
+    asyncio.run(watched())
+    assert answered == [True]
+
+
 # The command
+
+
+UNEXPECTED = """
+import sys
+from crawler.archive import Archive
+from crawler.cli import main
+
+def broken(archive):
+    raise LookupError("nobody thought of it")
+
+Archive.__iter__ = broken
+sys.exit(main(["extract", *sys.argv[1:]]))
+"""
+
+
+def test_an_unexpected_error_promises_nothing(tmp_path):
+    """Nothing is committed, and the same command would be refused."""
+    path = written(tmp_path / "x.warc.gz", one("http://a.test/"))
+    command = [sys.executable, "-c", UNEXPECTED, str(path), "-o", str(tmp_path / "out.jsonl"), "--parsers", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (message,) = done.stderr.splitlines()
+    assert message.startswith("crawler: error: unexpected LookupError: nobody thought of it (")
+    assert "--fresh begins anew" in message
+    assert "committed" not in message
+    assert "goes on" not in message
 
 
 def run(*arguments, **more):

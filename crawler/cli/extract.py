@@ -15,7 +15,7 @@ from crawler.cli.options import GroupedCommand, with_settings
 from crawler.cli.settings import SETTINGS, Run, combine, from_environment, from_options
 from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
-from crawler.errors import ConfigError
+from crawler.errors import ConfigError, CrawlerError
 from crawler.event_loop import loop_factory
 from crawler.memory_limit import return_large_blocks
 
@@ -100,14 +100,20 @@ def _extracted(run: Run, files: list[Path], *, ordered: bool, terminal: Terminal
         raise ConfigError("--output -: standard output is closed")
     return_large_blocks()
     set_up_logging(run, terminal)
-    extraction = Extraction(run.config, files, ordered=ordered, fresh=run.fresh)
     try:
+        extraction = Extraction(run.config, files, ordered=ordered, fresh=run.fresh)
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             stats = runner.run(_watched(extraction, None if run.quiet else terminal, live_console(run, terminal)))
     except BrokenPipeError:
         # Whoever read the records has seen enough. Nothing may be flushed there at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.INTERRUPTED
+    except CrawlerError:
+        raise
+    except Exception as error:
+        # Unlike a crawl, it cannot go on from what it has written.
+        advice = "--log-level debug shows where; outputs are incomplete, --fresh begins anew"
+        raise CrawlerError(f"unexpected {type(error).__name__}: {error} ({advice})") from error
     for damage in stats.damaged:
         terminal.say(f"{damage}; what stands behind was not read")
     if not run.quiet:

@@ -160,8 +160,52 @@ def test_sealed_files_of_a_row_may_be_taken_away(tmp_path):
     sink.open(position)
     sink.write([page(4)])
     sink.flush(last=True)
+    sink.committed()
     sink.close()
     assert [part.name for part in parts(path)] == ["a-00002.jsonl", "a-00003.jsonl", "a-00004.jsonl"]
+
+
+@pytest.mark.parametrize("ending", TEXT)
+def test_files_with_a_successor_may_be_taken_away_before_a_kill(tmp_path, ending):
+    """At any instant: a file that is full in no commit yet has no successor by name."""
+    path, taken = tmp_path / f"a{ending}", tmp_path / "taken" / f"a{ending}"
+    taken.parent.mkdir()
+    settings = {"rotate": Rotation(records=2), **SPIDER}
+    position, done = None, 0
+    for committed in (3, 0, 4, 5, 0, 1):
+        sink = sink_of(path, **settings)
+        sink.open(position)
+        if committed:
+            sink.write([page(number) for number in range(done, done + committed)])
+            position, done = sink.flush(), done + committed
+            sink.committed()
+        sink.write([page(number) for number in range(done, done + 5)])
+        sink.flush()
+        for part in parts(path)[:-1]:
+            part.rename(taken.with_name(part.name))
+        sink.close()
+    sink = sink_of(path, **settings)
+    sink.open(position)
+    sink.close()
+    assert sorted(urls(taken) + urls(path)) == sorted(f"http://a.example/{number}" for number in range(done))
+    assert [file for file in tmp_path.iterdir() if file.name.startswith("_")] == []
+
+
+@pytest.mark.parametrize("named", [0, 1, 2])
+def test_a_kill_while_files_get_their_names_does_no_harm(tmp_path, named):
+    path = tmp_path / "a.jsonl"
+    sink = sink_of(path, rotate=Rotation(records=1))
+    sink.open(None)
+    sink.write([page(1), page(2), page(3)])
+    position = sink.flush()
+    sink.close()
+    assert [part.name for part in parts(path)] == ["a-00001.jsonl"]
+    for number in range(2, named + 2):
+        (tmp_path / f"_a-0000{number}.jsonl.tmp").rename(tmp_path / f"a-0000{number}.jsonl")
+    sink = sink_of(path, rotate=Rotation(records=1))
+    sink.open(position)
+    sink.close()
+    assert urls(path) == [f"http://a.example/{number}" for number in (1, 2, 3)]
 
 
 # Compressed files
@@ -401,7 +445,17 @@ def test_the_name_of_an_output_holds_no_password():
 
 
 def test_files_of_an_output_are_its_own_only(tmp_path):
-    for name in ("a.jsonl", "a-00001.jsonl", "a-12.jsonl", "ab-00001.jsonl", "a-00001.csv", "b.db", "b.db-wal", "c.db"):
+    for name in (
+        "a.jsonl",
+        "a-00001.jsonl",
+        "_a-00002.jsonl.tmp",
+        "a-12.jsonl",
+        "ab-00001.jsonl",
+        "a-00001.csv",
+        "b.db",
+        "b.db-wal",
+        "c.db",
+    ):
         (tmp_path / name).touch()
     (tmp_path / "d.parquet").mkdir()
     (tmp_path / "d.parquet/part-00001.parquet").touch()
@@ -412,5 +466,5 @@ def test_files_of_an_output_are_its_own_only(tmp_path):
         return {file.name for file in files_of(CrawlConfig(job=tmp_path, output=output, **settings))}
 
     assert names("a.jsonl") == {"a.jsonl"}
-    assert names("a.jsonl", rotate=Rotation(records=1)) == {"a-00001.jsonl"}
+    assert names("a.jsonl", rotate=Rotation(records=1)) == {"a-00001.jsonl", "_a-00002.jsonl.tmp"}
     assert names("b.db", "d.parquet") == {"b.db", "b.db-wal", "part-00001.parquet"}

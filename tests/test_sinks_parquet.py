@@ -168,21 +168,49 @@ def test_a_second_kill_while_the_folder_is_made_right_does_no_harm(tmp_path):
     for half_done in range(3):
         copy = tmp_path / f"copy {half_done}"
         shutil.copytree(folder, copy)
-        for name in ("part-00002.parquet", "part-00003.parquet", "_spool-00003.jsonl")[:half_done]:
+        for name in ("_part-00002.tmp", "_part-00003.tmp", "_spool-00003.jsonl")[:half_done]:
             (copy / name).unlink()
         Run(copy, run.position, **SPIDER, **TWO).commit(numbers(4)).end()
         assert read(copy) == [1, 2, 3, 4]
 
 
-def test_a_part_appears_only_when_it_is_whole(tmp_path, monkeypatch):
-    """Killed in the middle of sealing: the name of a part is not there yet."""
+def test_a_part_appears_only_when_it_is_whole_and_committed(tmp_path):
+    """Else who takes it away before a kill would have its records twice."""
     folder = tmp_path / "a"
     run = Run(folder, **SPIDER, **TWO).commit(numbers(1))
-    replaced = []
-    monkeypatch.setattr(Path, "replace", lambda made, part: replaced.append(pyarrow.parquet.read_table(made).num_rows))
     run.write(numbers(2))
     assert files(folder) == ["_part-00001.tmp", "_spool-00001.jsonl"]
-    assert replaced == [2]
+    run.sink.committed()
+    assert files(folder) == ["part-00001.parquet"]
+
+
+def test_parts_that_have_their_names_may_be_taken_away_before_a_kill(tmp_path):
+    folder, taken = tmp_path / "a", tmp_path / "taken"
+    taken.mkdir()
+    run = Run(folder, **SPIDER, **TWO)
+    position, done = None, 0
+    for committed in (3, 0, 4, 5, 0, 1):
+        run = Run(folder, position, **SPIDER, **TWO).commit(numbers(*range(done, done + committed)))
+        position, done = run.position, done + committed
+        run.write(numbers(*range(done, done + 5)))
+        for part in folder.glob("part-*.parquet"):
+            part.rename(taken / part.name)
+        run.die()
+    run = Run(folder, position, **SPIDER, **TWO)
+    run.end()
+    assert sorted(read(folder) + read(taken)) == list(range(done))
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_kill_while_parts_get_their_names_does_no_harm(tmp_path, step):
+    folder = tmp_path / "a"
+    run = Run(folder, **SPIDER, **TWO).write(numbers(1, 2, 3, 4, 5))
+    run.die()
+    for number in range(1, step + 1):
+        (folder / f"_part-0000{number}.tmp").rename(folder / f"part-0000{number}.parquet")
+    Run(folder, run.flushed, **SPIDER, **TWO).commit(numbers(6)).end()
+    assert files(folder) == ["part-00001.parquet", "part-00002.parquet", "part-00003.parquet"]
+    assert read(folder) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_spool_that_lost_committed_records_is_refused(tmp_path):

@@ -25,6 +25,7 @@ from moto.server import ThreadedMotoServer
 
 from crawler.config import CrawlConfig
 from crawler.errors import ConfigError, JobError, StorageError
+from crawler.library import crawl
 from crawler.model import Done, Finished, Rotation, SeedContext, Task
 from crawler.sinks import remote
 from crawler.sinks.object_storage import ObjectStorage
@@ -174,6 +175,17 @@ def test_files_of_a_row_go_up_while_the_crawl_runs_and_leave_the_disk(tmp_path, 
     assert read(place) == [1, 2, 3, 4, 5, 6]
 
 
+def test_parquet_leaves_nothing_in_the_folder_but_the_open_spool(tmp_path, place):
+    """Not one file for each part: a crawl may be larger than the disk."""
+    run = Run(tmp_path, f"{place}/p.parquet", **TWO).commit(1, 2, 3)
+    assert "_spool-00001.jsonl" not in local_files(tmp_path)
+    run.commit(4, 5).wait(2).commit()
+    assert local_files(tmp_path) == ["_spool-00003.jsonl"]
+    run.end()
+    assert local_files(tmp_path) == []
+    assert read(place) == [1, 2, 3, 4, 5]
+
+
 def test_what_is_not_committed_is_not_uploaded_while_the_crawl_runs(tmp_path, memory):
     run = Run(tmp_path, f"{memory}/pages.jsonl", **TWO).commit(1)
     run.write(2, 3, 4, 5)
@@ -295,7 +307,9 @@ def test_an_upload_that_fails_at_the_end_is_made_up_for_by_the_same_command(tmp_
     run = Run(tmp_path, url, **settings).commit(1)
     with monkeypatch.context() as broken:
         broken.setattr(ObjectStorage, "put", lambda *_: (_ for _ in ()).throw(StorageError("no answer")))
-        with pytest.raises(StorageError, match=r"no answer; all records are in .*: run the same command again"):
+        with pytest.raises(
+            StorageError, match=r"no answer; what is not there yet is in .*: run the same command again"
+        ):
             run.commit(2, 3, last=True)
     run.sink.close()
     assert there(memory) == {}
@@ -377,6 +391,12 @@ def test_an_output_that_cannot_be_written_is_refused(tmp_path, url, settings, me
     assert not (tmp_path / "job").exists()
 
 
+def test_an_output_without_a_job_that_stays_is_refused_before_anything_is_fetched(memory):
+    """Else a failed upload at the end would lose all: the folder where files wait would be gone with the run."""
+    with pytest.raises(ConfigError, match=r"pages\.jsonl needs a job: name a folder with `job`"):
+        crawl("http://a.example/", output=f"{memory}/pages.jsonl")
+
+
 @pytest.mark.parametrize(
     ("url", "package", "extra"), [("memory://a/b.jsonl", "fsspec", "remote"), ("s3://a/b.jsonl", "s3fs", "s3")]
 )
@@ -423,6 +443,19 @@ def test_no_secret_gets_into_a_name_a_position_an_error_or_the_disk(tmp_path, mo
     told = [str(failed.value), repr(failed.value.__cause__), caplog.text, json.dumps(run.position)]
     told += [f"{path} {path.read_text() if path.is_file() else ''}" for path in tmp_path.rglob("*")]
     assert not [text for text in told for secret in hidden if secret in text]
+
+
+def test_a_folder_may_be_named_like_what_the_environment_keeps(tmp_path, place, monkeypatch):
+    """Settings with such names are hidden in errors; they say nothing about the URL."""
+    monkeypatch.setenv("S3_KEY_PREFIX", "crawls")
+    Run(tmp_path, f"{place}/crawls/pages.jsonl").commit(1).end()
+    assert list(there(place)) == ["crawls/pages.jsonl"]
+
+
+def test_a_folder_may_be_named_like_the_user(tmp_path, memory, monkeypatch):
+    path = memory.removeprefix("memory:/")
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda *_, **__: (fsspec.filesystem("memory"), f"{path}/me/a.jsonl"))
+    sinks_for(CrawlConfig(job=tmp_path, output="ftp://me:a@a.example/me/a.jsonl"))
 
 
 def test_credentials_of_s3_stay_in_the_environment(tmp_path, s3, caplog, monkeypatch):

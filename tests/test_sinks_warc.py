@@ -229,6 +229,7 @@ def test_what_was_not_committed_is_cut_away(tmp_path, rotate):
     again.open(position)
     again.write([finished(2), finished(3)])
     again.flush(last=True)
+    again.committed()
     again.close()
     paths = [record for part in sorted(tmp_path.glob("*.warc.gz")) for record, _ in read(part)]
     assert [path_of(one) for one in paths if one.rec_type == "response"] == ["/1", "/2", "/3"]

@@ -41,6 +41,7 @@ class ConsumerSink:
         self._lines: deque[bytes] = deque()
         self._asked = True
         self._left = False
+        self._released = False
         self._ended = False
         self._taken = 0
         self._consumer = threading.current_thread()
@@ -57,12 +58,12 @@ class ConsumerSink:
         if not lines:
             return
         with self._changed:
-            if self._left:
+            if self._left or self._released:
                 raise ConsumerLeftError
             self._lines.extend(lines)
             self._asked = False
             self._tell()
-            while not self._asked and not self.abandoned:
+            while not self._asked and not self._released and not self.abandoned:
                 self._changed.wait(_LOOK_S)
             if not self._asked:
                 self._lines.clear()
@@ -109,6 +110,12 @@ class ConsumerSink:
         with self._changed:
             self._left = True
             self._tell()
+
+    def release(self) -> None:
+        """Let the ledger wait no more: the crawl breaks off, and whoever takes the records hears of it by its end."""
+        with self._changed:
+            self._released = True
+            self._changed.notify_all()
 
     def end(self) -> None:
         """Say that no more records will come."""

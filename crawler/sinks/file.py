@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 _ADVICE = "name a file that can be written with --output"
+_EARLY = ".tmp"
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
@@ -66,7 +67,9 @@ class FileSink:
     A path that is no regular file (`/dev/null`, a named pipe) cannot be cut: at least once there.
 
     The position holds `part`, the number of the open file from 1 on, `offset`, its bytes, and `records`, those in it.
-    Files before the open one are complete, and not looked at again: whoever reads them may take them away.
+    Files before the open one are complete, and not looked at again: whoever reads them may take them away. So that
+    nobody takes one whose end is in no commit yet, a file that is begun is `_pages-00002.jsonl.tmp` until `committed`:
+    one with a successor by name is safe. Killed before that, the next `open` renames or removes it.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class FileSink:
         self._fd: int | None = None
         self._regular = True
         self._part = 1
+        self._named = 1  # the last file of the row under its own name
         self._offset = 0
         self._records = 0
         self._pending: list[bytes] = []
@@ -97,13 +101,19 @@ class FileSink:
         """Path of a file of the row, from 1 on; without rotation there is one."""
         return self._path if self._rotation is None else numbered(self._path, number)
 
+    def lies_at(self, number: int) -> Path:
+        """Where that file is now: under another name if it was begun after the last commit."""
+        path = self.part_path(number)
+        early = _early(path)
+        return early if self._rotation is not None and early.exists() else path
+
     def open(self, position: Position | None) -> None:
         """Open the file, making it and its folder if needed, and cut it to the committed bytes.
 
         Raises `StorageError` if it is shorter: records that the job counts as written are missing.
         """
         position = position or {}
-        self._part = int(position.get("part", 1))
+        self._part = self._named = int(position.get("part", 1))
         self._records = int(position.get("records", 0))
         self._encoder.restore(position)
         make_folder_of(self._path)
@@ -128,7 +138,18 @@ class FileSink:
         return position | self._encoder.state()
 
     def committed(self) -> None:
-        """Nothing is kept for the commit before."""
+        """Give the files that were begun since the commit before their names: those before them are safe now."""
+        if self._named == self._part:
+            return
+        path = self.part_path(self._part)
+        try:
+            for number in range(self._named + 1, self._part + 1):
+                path = self.part_path(number)
+                _early(path).replace(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise refusal(f"write {path}", error, _ADVICE) from error
+        self._named = self._part
 
     def close(self) -> None:
         """Close the file."""
@@ -187,6 +208,8 @@ class FileSink:
     def _open_part(self, committed: int) -> None:
         """Open the file of this number and cut it to `committed` bytes."""
         path = self.part_path(self._part)
+        if self._part > self._named:
+            path = _early(path)
         self._offset = committed
         try:
             is_new = not path.exists()
@@ -208,11 +231,17 @@ class FileSink:
             raise refusal(f"write {path}", error, _ADVICE) from error
 
     def _drop_later_parts(self) -> None:
-        """Remove the files that were begun after the last commit."""
+        """Remove the files that were begun after the last commit, and name those that were begun in it."""
         if self._rotation is None:
             return
         later = self._part
         try:
+            for early in parts_there(self._path, early=True):
+                path = early.with_name(early.name[1:].removesuffix(_EARLY))
+                if int(split_name(path.name)[0].rpartition("-")[2]) <= self._part:
+                    early.replace(path)
+                else:
+                    early.unlink()
             while self.part_path(later + 1).exists():
                 later += 1
             # The last one first: killed in between, what is left is still a row without a gap.
@@ -228,13 +257,20 @@ def numbered(path: Path, number: int) -> Path:
     return path.with_name(f"{stem}-{number:05}{ending}")
 
 
-def parts_there(path: Path) -> list[Path]:
-    """Return the files of the row of `path` that are there, whatever their numbers.
+def _early(path: Path) -> Path:
+    """Path of a file of a row before the commit in which it was begun."""
+    return path.with_name(f"_{path.name}{_EARLY}")
+
+
+def parts_there(path: Path, *, early: bool = False) -> list[Path]:
+    """Return the files of the row of `path` that are there, whatever their numbers; or `early` those without a commit.
 
     Raises `StorageError` if the folder cannot be read.
     """
     stem, ending = split_name(path.name)
     name = re.compile(f"{re.escape(stem)}-[0-9]{{5,}}{re.escape(ending)}")
+    if early:
+        name = re.compile(f"_{name.pattern}{re.escape(_EARLY)}")
     try:
         return sorted(one for one in path.parent.iterdir() if name.fullmatch(one.name))
     except FileNotFoundError:

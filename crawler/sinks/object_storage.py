@@ -52,7 +52,8 @@ class ObjectStorage:
             raise ConfigError(f"output {self.shown} needs a driver: {self._reason(error)}") from None
         except Exception as error:  # noqa: BLE001 - drivers raise what they like
             raise ConfigError(f"output {self.shown} cannot be used: {self._reason(error)}") from None
-        if any(secret in path for secret in self._secrets):
+        # A driver that knows users has taken them away. Only that is asked: a folder may be named like any word.
+        if any(f"{user}@" in path for user in _user_infos(url)):
             raise ConfigError(
                 f"output {self.shown}: {scheme} takes no user and password from a URL, "
                 "but from the environment or the settings of its driver"
@@ -127,8 +128,13 @@ def _secrets(url: str) -> list[str]:
         if isinstance(settings, dict):
             found |= {value for name, value in settings.items() if _SECRET_NAME.search(name) and isinstance(value, str)}
     found = {value for value in found if len(value) >= _LEAST_SECRET_CHARS}
-    user_info, at, _ = urlsplit(url).netloc.rpartition("@")
-    if at:
-        _, _, password = user_info.partition(":")
-        found |= {text for text in (user_info, unquote(user_info), password, unquote(password)) if text}
+    for user in _user_infos(url):
+        password = user.partition(":")[2]
+        found |= {user, password, unquote(password)} - {""}
     return sorted(found, key=len, reverse=True)
+
+
+def _user_infos(url: str) -> set[str]:
+    """User and password as they stand in the URL, and decoded; none if it has none."""
+    user_info = urlsplit(url).netloc.rpartition("@")[0]
+    return {user_info, unquote(user_info)} - {""}

@@ -91,7 +91,7 @@ def _files_at(path: Path, *, rotated: bool) -> list[Path]:
         return sorted(file for name in ("part-*.parquet", "_part-*.tmp", "_spool-*.jsonl") for file in path.glob(name))
     if ending in (".db", ".sqlite"):
         return [path, *(path.with_name(path.name + more) for more in ("-wal", "-shm", "-journal"))]
-    return parts_there(path) if rotated else [path]
+    return [*parts_there(path), *parts_there(path, early=True)] if rotated else [path]
 
 
 def _sink(output: str, config: CrawlConfig, name: str) -> Sink:

@@ -5,12 +5,13 @@ JSON lines that takes part in the commit protocol as any other, and a full spool
 
     pages.parquet/part-00001.parquet     sealed parts, for whoever reads
     pages.parquet/_spool-00002.jsonl     what part 2 will be made of (readers of such folders leave out `_…`)
-    pages.parquet/_part-00002.tmp        part 2 while it is made
+    pages.parquet/_part-00002.tmp        part 2 while it is made, and until it is in a commit
 
 Killed at any instant, the next `open` makes it right from the position, part n with an offset:
 
-    part n sealed, not committed       it and all behind it go; spool n is still there, and is cut to the offset
-    committed, spool n-1 still there   it goes: its records are in part n-1
+    part n sealed, not committed            it and all behind it go; spool n is still there, and is cut to the offset
+    committed, part n-1 not named so yet    it gets its name: it is whole since before the commit
+    committed, spool n-1 still there        it goes: its records are in part n-1
 """
 
 import contextlib
@@ -39,7 +40,7 @@ PART = Rotation(bytes=64_000_000, records=100_000)
 """When a part is full, unless the settings say: bytes of the records as JSON lines, and how many there are."""
 
 _ADVICE = "name a folder that can be written with --output"
-_OURS = re.compile(r"part-(\d{5,})\.parquet|_spool-(\d{5,})\.jsonl|_part-\d{5,}\.tmp")
+_OURS = re.compile(r"part-(\d{5,})\.parquet|_spool-(\d{5,})\.jsonl|_part-(\d{5,})\.tmp")
 # A batch is made in a few calls that hold the GIL: 1,000 pages made the event loop wait for up to 37 ms, 100 for 4 ms.
 _BATCH_RECORDS = 100
 _GROUP_BYTES = 32_000_000  # of a row group in memory: readers take one whole
@@ -52,8 +53,8 @@ class ParquetSink:
     first part, and stay: all parts have one schema. What later records have beside them stands in the column `_other`.
 
     Sealing takes about 1 s for 64 MB, in which nothing is committed. The position holds `part`, the number of the open
-    spool, its bytes as `offset`, its `records`, and `columns` once they were inferred. Sealed parts are
-    not looked at again: whoever reads them may take them away.
+    spool, its bytes as `offset`, its `records`, and `columns` once they were inferred. Parts get their
+    names when they are in a commit, and are not looked at again: whoever reads them may take them away.
 
     Raises `ConfigError` if pyarrow is not installed.
     """
@@ -80,6 +81,11 @@ class ParquetSink:
     def part_path(self, number: int) -> Path:
         """Path of a part, from 1 on."""
         return self._path / f"part-{number:05}.parquet"
+
+    def lies_at(self, number: int) -> Path:
+        """Where that part is now: under another name before its commit."""
+        made = self._made_path(number)
+        return made if made.exists() else self.part_path(number)
 
     def open(self, position: Position | None) -> None:
         """Make the folder if needed, remove what was made after the last commit, cut the spool to its bytes.
@@ -130,12 +136,17 @@ class ParquetSink:
         return position | {"columns": self._inferred} if self._inferred else position
 
     def committed(self) -> None:
-        """Remove the spools of the parts that are in the commit."""
+        """Name the parts that are in the commit, and remove their spools."""
+        if self._safe == self._part:
+            return
         try:
+            for number in range(self._safe, self._part):
+                self._made_path(number).replace(self.part_path(number))
+            sync_folder(self._path)
             for number in range(self._safe, self._part):
                 self._spool_path(number).unlink(missing_ok=True)
         except OSError as error:
-            raise refusal(f"remove the spools in {self._path}", error, _ADVICE) from error
+            raise refusal(f"name the parts in {self._path}", error, _ADVICE) from error
         self._safe = self._part
 
     def close(self) -> None:
@@ -144,6 +155,9 @@ class ParquetSink:
         if not self._flushed:
             with contextlib.suppress(OSError):  # a start that failed leaves no empty folder behind
                 self._path.rmdir()
+
+    def _made_path(self, number: int) -> Path:
+        return self._path / f"_part-{number:05}.tmp"
 
     # Spools
 
@@ -198,13 +212,16 @@ class ParquetSink:
             raise refusal(f"write {path}", error, _ADVICE) from error
 
     def _clean(self) -> None:
-        """Leave of our files the parts before the open spool, and that spool if the commit counts something in it."""
+        """Leave of our files the parts before the open spool, named, and that spool if the commit counts some of it."""
         try:
             for file in list(self._path.iterdir()):
                 match = _OURS.fullmatch(file.name)
                 if match is None:
                     continue
-                part, spool = match.groups()
+                part, spool, made = match.groups()
+                if made and int(made) < self._part:
+                    file.replace(self.part_path(int(made)))
+                    continue
                 is_kept = (part and int(part) < self._part) or (spool and int(spool) == self._part and self._offset)
                 if not is_kept:
                     file.unlink()
@@ -214,19 +231,17 @@ class ParquetSink:
     # Sealing
 
     def _seal(self, number: int) -> None:
-        """Make a part of a spool, under another name until it is whole."""
-        spool, part = self._spool_path(number), self.part_path(number)
-        made = self._path / f"_part-{number:05}.tmp"
+        """Make a part of a spool, under another name until it is in a commit."""
+        spool, made = self._spool_path(number), self._made_path(number)
         try:
             into = self._batches(spool)
             with made.open("wb") as file:
                 self._write_part(spool, into, file)
                 file.flush()
                 os.fsync(file.fileno())
-            made.replace(part)
             sync_folder(self._path)
         except OSError as error:
-            raise refusal(f"write {part}", error, _ADVICE) from error
+            raise refusal(f"write {made}", error, _ADVICE) from error
 
     def _batches(self, spool: Path) -> Batches:
         """What makes the batches of a part; the first part of a spider's records decides for all."""

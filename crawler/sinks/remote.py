@@ -55,6 +55,9 @@ class Row(Protocol):
     def part_path(self, number: int) -> Path:
         """Path of a file of the row, from 1 on; the same for each number if there is one file."""
 
+    def lies_at(self, number: int) -> Path:
+        """Where that file is now: before its commit it may have another name."""
+
 
 class RemoteSink:
     """Writes an output to `url`, a place in object storage; the ending decides the format as for a local path.
@@ -64,17 +67,20 @@ class RemoteSink:
 
     A storage that does not answer while the crawl runs is asked again every 30 s, with a warning; files wait in the
     job's folder, and take their room there. At the end three attempts are made; then `committed` raises `StorageError`:
-    everything is in the job, and the same command goes on with uploading.
+    what did not go up is in the job, and the same command goes on with uploading. So a crawl needs a job that stays.
 
-    Raises `ConfigError` as `make` does, for a scheme without a driver, and if fsspec is not installed.
+    Raises `ConfigError` as `make` does, for a scheme without a driver, if fsspec is not installed, and without a job.
     """
 
     def __init__(self, url: str, config: CrawlConfig, make: Callable[[Path, CrawlConfig, str], Sink]) -> None:
         self._storage = ObjectStorage(url)
         self.name = self._storage.shown
+        if config.job is None:
+            raise ConfigError(
+                f"output {self.name} needs a job: name a folder with `job`, where files wait until they are uploaded"
+            )
         self._config = config
-        # Without a job the sink is only made to find out whether it can be made.
-        self._folder = (config.job or Path()) / "upload" / xxh3_64_hexdigest(self.name.encode())[:8]
+        self._folder = config.job / "upload" / xxh3_64_hexdigest(self.name.encode())[:8]
         self._path = self._folder / self._storage.name
         try:
             self._local = make(self._path, config, self.name)
@@ -100,10 +106,8 @@ class RemoteSink:
         """Open the local sink, and take back what was uploaded without a commit.
 
         Raises `JobError` if a new job finds something in its place, `StorageError` if the storage does not answer or a
-        file that waits for its upload is gone, `ConfigError` if there is no job.
+        file that waits for its upload is gone.
         """
-        if self._config.job is None:
-            raise ConfigError(f"output {self.name} needs a job: files wait in its folder until they are uploaded")
         self._storage.check()
         self._is_new = position is None
         if position is None:
@@ -133,17 +137,19 @@ class RemoteSink:
         return self._flushed
 
     def committed(self) -> None:
-        """Remove here what is safe there; have the files uploaded that were closed by the commit.
+        """Tell the local sink; remove here what is safe there; have the files uploaded that the commit closed.
 
         Raises the `StorageError` with which the upload at the end of a run failed.
         """
+        self._local.committed()
         position = self._flushed
         if position is None:
             return
         self._remove_uploaded(int(position["uploaded"]))
         if self._failure is not None:
             raise StorageError(
-                f"{self._failure}; all records are in {self._folder}: run the same command again to upload them"
+                f"{self._failure}; what is not there yet is in {self._folder}: run the same command again to upload it "
+                "(a temporary job, as that of `crawler extract`, is not kept: there begin anew)"
             )
         with contextlib.suppress(OSError):
             self._mark.unlink(missing_ok=True)
@@ -189,11 +195,11 @@ class RemoteSink:
         if self._is_row:
             # They go in their order, so that the last ones may have been left; the next commit removes them.
             self._removed = self._uploaded
-            while self._removed and self._part(self._removed).exists():
+            while self._removed and self._lies_at(self._removed).exists():
                 self._removed -= 1
         last = self._last_closed(position)
         for number in range(self._uploaded + 1, last + 1):
-            if not self._part(number).exists():
+            if not self._lies_at(number).exists():
                 raise StorageError(
                     f"{self._part(number)} is gone and was not uploaded to {self.name}: "
                     "put the file back, or start over with --fresh"
@@ -217,6 +223,9 @@ class RemoteSink:
 
     def _part(self, number: int) -> Path:
         return self._local.part_path(number) if isinstance(self._local, Row) else self._path
+
+    def _lies_at(self, number: int) -> Path:
+        return self._local.lies_at(number) if isinstance(self._local, Row) else self._path
 
     def _relative(self, number: int) -> str:
         return self._part(number).relative_to(self._folder).as_posix()
@@ -261,7 +270,7 @@ class RemoteSink:
                     self._changed.wait_for(lambda: self._stopping, _RETRY_S)
 
     def _upload_part(self, number: int) -> None:
-        self._storage.put(self._part(number), self._relative(number))
+        self._storage.put(self._lies_at(number), self._relative(number))
         self._uploaded = number
 
     def _stop_thread(self) -> None:
@@ -278,7 +287,7 @@ class RemoteSink:
             self._note_sending()
             _patiently(partial(self._upload_part, number))
         number = int(local.get("part", 1))
-        path = self._part(number)
+        path = self._lies_at(number)
         state = msgspec.json.encode(local, order="sorted").decode()
         if state == self._sent or not path.is_file() or (self._is_row and not path.stat().st_size):
             return

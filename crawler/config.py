@@ -1,5 +1,6 @@
 """Everything a crawl can be told, as one frozen value, checked once."""
 
+import math
 import os
 import re
 from ipaddress import ip_network
@@ -134,10 +135,10 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         """Refuse what cannot work, by name."""
         for name, least in _LEAST.items():
             value = getattr(self, name)
-            if value is not None and value < least:
+            if value is not None and not value >= least:
                 raise ConfigError(f"{name} must be at least {least}, not {value!r}")
         for name in ("timeout_s", "parser_timeout_s", "max_body_bytes"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} must be more than 0, not {getattr(self, name)!r}")
         _check_patterns("include", self.include)
         _check_patterns("exclude", self.exclude)

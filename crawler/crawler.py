@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import shutil
 import time
 import weakref
@@ -30,6 +31,7 @@ from crawler.refusal import refusal
 from crawler.seeds import BadSeed, check_sources
 from crawler.sinks.base import Sink
 from crawler.sinks.consumer import ConsumerSink
+from crawler.sinks.outputs import is_remote
 from crawler.spider import Spider, pack_spider
 from crawler.stats import CrawlStats, Ended
 from crawler.transport.base import Transport
@@ -260,12 +262,14 @@ class Crawler:
             return None
         if self._config.output is None:
             raise ConfigError("job: none is named, and no output either: name one of them, or iterate over the records")
+        if any(map(is_remote, self._config.outputs)):
+            raise ConfigError("job: an output in object storage needs a named one, where records wait to be sent")
         try:
             folder = Path(mkdtemp(prefix="crawler-"))
         except OSError as error:
             raise refusal("make a temporary folder for the job", error, "name one with `job`") from error
         self._config = msgspec.structs.replace(self._config, job=folder)
-        return weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return weakref.finalize(self, _remove, folder, os.getpid())
 
     async def _run_job(self, job: Job, thread: OneThread) -> None:
         was_there = job.exists
@@ -374,7 +378,7 @@ class Crawler:
         if kind is not None:
             for sink in self._sinks:
                 if isinstance(sink, ConsumerSink):
-                    sink.leave()
+                    sink.release()
         return False
 
     def _end(self, why: Ended) -> None:
@@ -412,6 +416,12 @@ def _close(opened: Opened) -> None:
         cleanup.callback(opened.store.close)
         for sink in opened.sinks:
             cleanup.callback(sink.close)
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """Remove a temporary job. A process that was forked meanwhile ends without touching it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _spider_name(spider: Spider | str) -> str:

@@ -5,8 +5,10 @@ import concurrent.futures.thread  # noqa: F401 - cannot be imported any more whe
 import logging
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
@@ -60,6 +62,9 @@ class Crawl(Generic[T]):
         # The thread refers to this alone, or a Crawl would never be garbage.
         self._background = _Background(config.job, crawler, consumer, transport)
         weakref.finalize(self, self._background.leave).atexit = False
+        # State: records that were looked at to find out columns, and what was found.
+        self._ahead: deque[T] = deque()
+        self._inferred: Any = None
 
     def __repr__(self) -> str:
         return f"<Crawl of {', '.join(self._config.seeds[:3]) or self._config.job}: {self.stats().ended}>"
@@ -67,18 +72,27 @@ class Crawl(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """Give the records; when the loop over them is left, however that happens, the crawl ends."""
         try:
-            for line in iter(self._background.next, None):
-                record: T = self._decode(line)
-                yield record
+            yield from self._rest()
         finally:
             self._background.close(quietly=True)
 
     def __next__(self) -> T:
+        if self._ahead:
+            return self._ahead.popleft()
         line = self._background.next()
         if line is None:
             raise StopIteration
         record: T = self._decode(line)
         return record
+
+    def _rest(self) -> Iterator[T]:
+        """Give the records; when that is left, the crawl waits for whoever comes next."""
+        while True:
+            try:
+                record = next(self)
+            except StopIteration:
+                return
+            yield record
 
     def __enter__(self) -> Self:
         return self
@@ -124,9 +138,18 @@ class Crawl(Generic[T]):
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Give the records to whatever reads Arrow's PyCapsule interface, batch by batch while the crawl runs."""
-        from crawler.arrow.tables import reader  # noqa: PLC0415 - an extra
+        from crawler.arrow.batch import BATCH_RECORDS  # noqa: PLC0415 - as below
+        from crawler.arrow.tables import inferred, reader  # noqa: PLC0415 - an extra
 
-        return reader(self, self._columns()).__arrow_c_stream__(requested_schema)
+        columns, other = self._columns(), False
+        if columns is None:
+            # Some ask for the schema first and then once more for the records: none may be lost by that.
+            if self._inferred is None:
+                first: list[Any] = list(islice(self._rest(), BATCH_RECORDS))
+                self._ahead.extend(first)
+                self._inferred = inferred(first)
+            columns, other = self._inferred, True
+        return reader(self._rest(), columns, other=other).__arrow_c_stream__(requested_schema)
 
     def _columns(self) -> Any:
         from crawler.arrow.schema import columns_of  # noqa: PLC0415 - an extra
@@ -160,8 +183,8 @@ class _Background:
             if self._thread is None and not self._consumer.left:
                 self._start()
         line = self._consumer.wait()
-        if line is None:
-            self.close(quietly=False)
+        if line is None:  # it ends by itself: to leave now would hide what broke it
+            self._wait_for_end(quietly=False)
         return line
 
     def leave(self) -> None:
@@ -178,6 +201,9 @@ class _Background:
         """Leave and wait for the end. Raises what broke the crawl, once, unless `quietly`."""
         if not self._consumer.ended:
             self.leave()
+        self._wait_for_end(quietly=quietly)
+
+    def _wait_for_end(self, *, quietly: bool) -> None:
         if self._thread is not None:
             self._thread.join()
         if self._error is not None and not quietly and not self._told:

@@ -370,7 +370,8 @@ class ParserPool:
             sources += (parser.process.results, parser.process.sentinel)
         ready = connection.wait(sources, min(_TICK_S, self._timeout_s / 4))
         for parser in tuple(self._parsers):
-            if parser.process.sentinel in ready or (parser.process.results in ready and not self._receive(parser)):
+            # A process that a spider has forked holds the sentinel open after the parser's end.
+            if parser.process.exit_code is not None or (parser.process.results in ready and not self._receive(parser)):
                 self._replace(parser)
             else:
                 self._kill_if_hung(parser)

@@ -36,7 +36,9 @@ def _values(returned: Any) -> Iterator[Any]:
     """Give, one by one, the records and the `Follow`s that a spider returned or yields. None is nothing."""
     several = isinstance(returned, Iterable) and not isinstance(returned, str | bytes | Follow)
     for value in returned if several and not is_record(returned) else (returned,):
-        if value is not None:
+        if isinstance(value, list | tuple) and not is_record(value):
+            yield from _values(value)
+        elif value is not None:
             yield value
 
 

@@ -98,6 +98,10 @@ async def fetch_page(config: CrawlConfig, url: str) -> Fetched:
         await transport.close()
 
 
+def _private(failure: Failure) -> str:
+    return f"skipped: private-address: {failure.detail} (--allow-private fetches from such addresses)"
+
+
 async def _fetched(config: CrawlConfig, url: str, transport: "Transport", clock: _Clock) -> Fetched:
     requests = Requests(config)
     scope = redirect_scope("any", (), (), None)
@@ -109,7 +113,10 @@ async def _fetched(config: CrawlConfig, url: str, transport: "Transport", clock:
             return Fetched(download, why, task.redirected_from, clock.steps)
 
         if config.robots == "obey":
-            answer = robots_answer(await fetch_robots(transport, origin(task.url), config.timeout_s), time.time())
+            found = await fetch_robots(transport, origin(task.url), config.timeout_s)
+            if isinstance(found, Failure) and found.kind == "private-address":
+                return ended(_private(found))
+            answer = robots_answer(found, time.time())
             rules = rules_for(answer)
             clock.note("robots.txt")
             if not rules.allows(task.url, config.user_agent):
@@ -119,6 +126,8 @@ async def _fetched(config: CrawlConfig, url: str, transport: "Transport", clock:
         result = await transport.fetch(requests.of(task, time.time()))
         clock.note("download")
         if isinstance(result, Failure):
+            if result.kind == "private-address":
+                return ended(_private(result))
             return ended(f"failed: {result.kind}: {result.detail}")
         requests.answered(result, time.time())
         if not is_redirect(result.status, result.headers):

@@ -16,6 +16,7 @@ import time
 import typing
 from pathlib import Path
 
+import duckdb
 import nbformat
 import psutil
 import pytest
@@ -25,7 +26,7 @@ from nbclient import NotebookClient
 from crawler.call_settings import Settings
 from crawler.config import CrawlConfig
 from crawler.crawler import Crawler
-from crawler.errors import ConfigError, JobError, SeedError, UsageError
+from crawler.errors import ConfigError, CrawlerError, JobError, SeedError, UsageError
 from crawler.library import crawl
 from crawler.model import Field, Record
 from crawler.transport.fake import FakeTransport, answer
@@ -315,6 +316,36 @@ def test_a_job_that_runs_elsewhere_is_refused_where_a_record_is_asked_for(tmp_pa
 def test_a_selector_made_by_hand_is_checked_at_the_call():
     with pytest.raises(ConfigError, match=r"price: the CSS selector '\.\.a' is wrong at column 2"):
         crawl("http://example.com/", selectors=[Field(name="price", css="..a")])
+
+
+def several(page):
+    yield {"u": page.url}
+    yield [{"n": 1}, {"n": 2}]
+    yield page.follow()
+
+
+def test_what_asks_twice_for_the_stream_of_a_spider_loses_nothing():
+    """DuckDB asks for the schema first, and then once more for the records."""
+    with LocalServer(site(30)) as server:
+        pages = crawl(server.url(), parse=several, **LOCAL)  # noqa: F841 - DuckDB finds it by its name
+        assert duckdb.sql("SELECT count(*), count(u), sum(n) FROM pages").fetchall() == [(90, 30, 90)]
+
+
+class Unloadable:
+    def __call__(self, page):
+        return {"url": page.url}
+
+    def __setstate__(self, state):
+        raise ValueError("not here")
+
+    def __getstate__(self):
+        return {"a": 1}
+
+
+def test_a_spider_that_parsers_cannot_load_is_an_error_where_records_are_asked_for(capfd):
+    with LocalServer(site(3)) as server, pytest.raises(CrawlerError, match="parser processes end while they start"):
+        list(crawl(server.url(), parse=Unloadable(), **LOCAL))
+    assert "not here" in capfd.readouterr().err
 
 
 # Left before the end

@@ -4,10 +4,12 @@ import asyncio
 import functools
 import json
 import logging
+import os
 import pickle
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -164,7 +166,7 @@ def test_the_simhash_is_there_if_near_duplicates_are_looked_for():
         pytest.param(lambda page: {"tags": [{1}]}, "record: set in .tags[]", "set in .tags[0]", id="value"),
         pytest.param(lambda page: ["/next"], "record: str is no record", "a spider yields dicts or objects", id="text"),
         pytest.param(lambda page: 3, "record: int is no record", "int is no record", id="number"),
-        pytest.param(lambda page: [[{}]], "record: list is no record", "list is no record", id="list"),
+        pytest.param(lambda page: [[{1}]], "record: set is no record", "set is no record", id="list"),
     ],
 )
 def test_a_record_that_cannot_be_written_fails_the_page_with_a_name(spider, reason, detail):
@@ -350,6 +352,21 @@ def test_a_reference_names_a_module_or_a_file(folder, reference, record):
 def test_a_file_of_another_folder_finds_what_lies_beside_it(folder, monkeypatch):
     monkeypatch.chdir("/")
     assert load_spider(f"{folder}/shop_spider.py:parse")(Page.from_html("")) == {"name": "part"}
+
+
+def forks(page):
+    if page.url.endswith("/one"):
+        if os.fork() == 0:
+            time.sleep(30)
+            os._exit(0)
+        os._exit(1)
+    yield {"url": page.url}
+
+
+def test_a_parser_that_dies_behind_a_process_of_its_spider_is_replaced(site, tmp_path):
+    """The other process holds open what tells of the parser's end."""
+    stats = crawled(tmp_path, *(site.url(path) for path in ("/one", "/two", "/three")), spider=forks)
+    assert stats.outcomes == {"fetched": 2, "failed: parser-died": 1}
 
 
 def test_files_of_one_name_are_told_apart(folder):

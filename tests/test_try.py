@@ -78,6 +78,11 @@ def steps(text: str) -> list[str]:
     return re.findall(r"^ +[\d.]+ ms  (\S+)", text, re.MULTILINE)
 
 
+def test_the_help_lists_the_options_that_there_are(capsys):
+    assert main(["try", "--help"]) == ExitCode.DONE
+    assert "--spider" in capsys.readouterr().out
+
+
 def test_a_spider_is_tried_on_a_page_of_a_server(site, spiders, capsys):
     code, text = tried(capsys, site.url(), "--spider", "try_spiders:parse")
     assert code == ExitCode.DONE
@@ -123,9 +128,12 @@ def test_a_robots_txt_that_cannot_be_had_allows_nothing(capsys):
     assert "cannot be had (status 503)" in text
 
 
-def test_private_addresses_are_refused_as_in_a_crawl(site, capsys):
-    assert main(["try", site.url(), "--robots", "ignore"]) == ExitCode.NO_PAGE
-    assert capsys.readouterr().out.startswith("failed: private-address: ")
+@pytest.mark.parametrize("robots", ["obey", "ignore"])
+def test_private_addresses_are_refused_as_in_a_crawl(site, capsys, robots):
+    assert main(["try", site.url(), "--robots", robots]) == ExitCode.NO_PAGE
+    said = capsys.readouterr().out
+    assert said.startswith("skipped: private-address: ")
+    assert "--allow-private" in said
     assert not site.requests
 
 

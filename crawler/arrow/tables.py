@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["reader", "to_pandas", "to_polars", "to_table"]
+__all__ = ["inferred", "reader", "to_pandas", "to_polars", "to_table"]
 
 Rows = list[dict[str, Any]]
 Columns = Sequence[Column] | None
 
 
-def reader(records: Iterable[Any], columns: Columns = None) -> "pa.RecordBatchReader":
+def reader(records: Iterable[Any], columns: Columns = None, *, other: bool = False) -> "pa.RecordBatchReader":
     """Return a reader of batches of at most 1,000 records, each made when it is asked for.
 
     Columns that have to be inferred are those of the first batch, for which this call waits; what later records have
@@ -43,10 +43,10 @@ def reader(records: Iterable[Any], columns: Columns = None) -> "pa.RecordBatchRe
     known, rest = _known(records, columns)
     batches = in_batches(_dicts(rest))
     if known is not None:
-        into = Batches(known, other=False)
+        into = Batches(known, other=other)
     else:
         first = next(batches, [])
-        into = Batches(_inferred(first), other=True)
+        into = Batches(inferred(first), other=True)
         batches = chain([first] if first else [], batches)
     return pa.RecordBatchReader.from_batches(into.schema(), map(into.batch, batches))
 
@@ -114,7 +114,8 @@ def _all(records: Iterable[Any], columns: Columns) -> tuple[Batches, Iterator[Ro
     return Batches(inference.columns(), other=False), (msgspec.json.decode(rows) for rows in kept)
 
 
-def _inferred(rows: Rows) -> tuple[Column, ...]:
+def inferred(rows: Iterable[dict[str, Any]]) -> tuple[Column, ...]:
+    """Return the columns that fit these records."""
     inference = Inference()
     for row in rows:
         inference.add(row)

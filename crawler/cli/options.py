@@ -33,6 +33,8 @@ class GroupedCommand(click.Command):
                 # Each switch has a --no-… too; saying so once is enough.
                 sections.setdefault(title, []).append((record[0].partition(" / ")[0], record[1]))
         for title, rows in sections.items():
+            if not rows:
+                continue
             with formatter.section(title):
                 formatter.write_dl(rows)
 

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 from turbohtml import Document, parse
 
+from crawler.charset import decoded, encoding_of, parsed
 from crawler.dates import rfc3339
-from crawler.extract import cut_at_tag, decoded, encoding_of, media_type, most_tags, parsed
+from crawler.extract import cut_at_tag, media_type, most_tags
 from crawler.model import Download
 from crawler.page_values import Headers
 from crawler.sniff import HTML_TYPES, sniffed_type

@@ -36,10 +36,10 @@ from crawler.spider import Spider, pack_spider
 from crawler.stats import CrawlStats, Ended
 from crawler.transport.base import Transport
 from crawler.transport.budget import ByteBudget
+from crawler.transport.chosen import transport_class
 
 if TYPE_CHECKING:
-    from crawler.transport.aiohttp import AiohttpTransport
-    from crawler.transport.requests import RequestsTransport
+    pass
 
 __all__ = ["Crawler"]
 
@@ -349,7 +349,7 @@ class Crawler:
             await thread.call(pool.start)
             transport = self._transport
             if transport is None:
-                transport = (await thread.call(_transport_class, config))(config, self._budget)
+                transport = (await thread.call(transport_class, config))(config, self._budget)
                 cleanup.push_async_callback(transport.close)
             fetcher = self._fetcher = Fetcher(
                 config,
@@ -439,16 +439,3 @@ def _storing(function: Callable[..., Any], *arguments: Any) -> Any:
         if type(error) is not Exception:
             raise
         raise refusal("use the store", error, "if it is damaged, --fresh starts the job over") from error
-
-
-def _transport_class(
-    config: CrawlConfig,
-) -> "Callable[[CrawlConfig, ByteBudget], AiohttpTransport | RequestsTransport]":
-    """The transport that the settings name; imported here because aiohttp alone takes 0.3 s."""
-    if config.transport == "requests":
-        from crawler.transport.requests import RequestsTransport  # noqa: PLC0415
-
-        return RequestsTransport
-    from crawler.transport.aiohttp import AiohttpTransport  # noqa: PLC0415
-
-    return AiohttpTransport

@@ -81,6 +81,14 @@ class Rotation(Struct, frozen=True):
     bytes: int | None = None
     records: int | None = None
 
+    def is_full(self, records: int, size: int) -> bool:
+        """Whether a file of so many records and bytes is; an empty one never is."""
+        if not records:
+            return False
+        if self.records is not None and records >= self.records:
+            return True
+        return self.bytes is not None and size >= self.bytes
+
 
 class Seed(Struct, frozen=True):
     """One start URL. `url` is in normal form; `extra` holds the other columns or keys of its line, as read.

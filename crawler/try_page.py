@@ -19,6 +19,7 @@ from crawler.robots_fetch import fetch_robots, robots_answer
 from crawler.spider import pack_spider
 from crawler.transport.base import is_redirect
 from crawler.transport.budget import ByteBudget
+from crawler.transport.chosen import transport_class
 from crawler.urls import normalise, origin, url_key
 from crawler.verdict import page as downloaded
 from crawler.verdict import redirected
@@ -90,7 +91,7 @@ async def fetch_page(config: CrawlConfig, url: str) -> Fetched:
     """
     url = normalise(url)
     clock = _Clock()
-    transport = _transport(config)
+    transport = transport_class(config)(config, ByteBudget(config.bytes_in_flight))
     clock.note("start")
     try:
         return await _fetched(config, url, transport, clock)
@@ -160,15 +161,3 @@ def try_page(config: CrawlConfig, download: Download) -> Tried:
     done = state.reader.read_page(page)
     clock.note("spider" if config.spider else "fields")
     return Tried(done, clock.steps)
-
-
-def _transport(config: CrawlConfig) -> "Transport":
-    """The transport that the settings name; imported here because aiohttp alone takes 0.3 s."""
-    budget = ByteBudget(config.bytes_in_flight)
-    if config.transport == "requests":
-        from crawler.transport.requests import RequestsTransport  # noqa: PLC0415
-
-        return RequestsTransport(config, budget)
-    from crawler.transport.aiohttp import AiohttpTransport  # noqa: PLC0415
-
-    return AiohttpTransport(config, budget)

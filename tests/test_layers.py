@@ -38,6 +38,7 @@ LAYERS = (
         "credentials",
         "cookies",
         "sniff",
+        "charset",
         "extract",
         "answer",
         "page",
@@ -118,8 +119,8 @@ SIDEWAYS = {
     "site": {"retry", "robots"},
     "cookies": {"dates", "suffixes", "urls"},
     "retry": {"dates"},
-    "extract": {"urls"},
-    "answer": {"dates", "extract", "page_values", "sniff"},
+    "extract": {"charset", "urls"},
+    "answer": {"charset", "dates", "extract", "page_values", "sniff"},
     "page": {"answer", "extract", "page_values", "simhash", "urls"},
     "router": {"page"},
     "fields.*": {"dates", "extract", "fields.*", "page", "printable"},
@@ -153,7 +154,7 @@ MAY_EXIT = {"cli.crawl", "cli.extract", "__main__", "worker", "demo.server", "sp
 # Signals belong to the command line. A parser and the demo's server are processes of their own: Ctrl-C reaches them
 # too, and they have to ignore it, because a crawl that drains still needs them.
 MAY_SIGNAL = {"cli.signals", "worker", "demo.server"}
-MAY_PARSE = {"answer", "extract", "page"}
+MAY_PARSE = {"answer", "charset", "extract", "page"}
 
 
 def module_name(path: Path) -> str:

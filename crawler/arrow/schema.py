@@ -28,7 +28,17 @@ from crawler.model import DEFAULT_FIELDS, Field, FieldType
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MOST_COLUMNS", "OTHER", "RECORD_COLUMNS", "Column", "Inference", "arrow_schema", "columns_of", "split"]
+__all__ = [
+    "MOST_COLUMNS",
+    "OTHER",
+    "RECORD_COLUMNS",
+    "Column",
+    "Inference",
+    "arrow_schema",
+    "columns_of",
+    "fits_64_bits",
+    "split",
+]
 
 ColumnKind = Literal["text", "int", "float", "bool", "time", "object"]
 
@@ -79,6 +89,11 @@ RECORD_COLUMNS: dict[str, Column] = {
     )
 }
 """The columns of the default record, by name, in the order of `RECORD_FIELDS`. `seed` is JSON text."""
+
+
+def fits_64_bits(number: int) -> bool:
+    """Whether a column of whole numbers takes this one; so it is with SQLite."""
+    return _LEAST_INT <= number <= _MOST_INT
 
 
 # Which columns there are
@@ -147,7 +162,7 @@ def _kind_of(value: Any) -> str:
         for item in value:
             kind = _join(kind, _kind_of(item))
         return _MIXED if kind == _MIXED or kind.startswith(_LIST) else _LIST + kind
-    if type(value) is int and not _LEAST_INT <= value <= _MOST_INT:
+    if type(value) is int and not fits_64_bits(value):
         return _MIXED
     return _SIMPLE.get(type(value), _MIXED)
 
@@ -220,7 +235,7 @@ def _fit_text(_: Column, value: Any) -> Any:
 def _fit_int(_: Column, value: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) <= _MOST_EXACT:
         return int(value)
-    fits = isinstance(value, int) and not isinstance(value, bool) and _LEAST_INT <= value <= _MOST_INT
+    fits = isinstance(value, int) and not isinstance(value, bool) and fits_64_bits(value)
     return value if fits else _MISFIT
 
 

@@ -191,12 +191,7 @@ class FileSink:
         self._dirty = False
 
     def _is_full(self) -> bool:
-        limit = self._rotation
-        if limit is None or not self._records:
-            return False
-        if limit.records is not None and self._records >= limit.records:
-            return True
-        return limit.bytes is not None and self._offset >= limit.bytes
+        return self._rotation is not None and self._rotation.is_full(self._records, self._offset)
 
     def _next_part(self) -> None:
         self._sync_part()

@@ -165,12 +165,7 @@ class ParquetSink:
         return self._path / f"_spool-{number:05}.jsonl"
 
     def _is_full(self) -> bool:
-        limit = self._full
-        if not self._records:
-            return False
-        if limit.records is not None and self._records >= limit.records:
-            return True
-        return limit.bytes is not None and self._offset >= limit.bytes
+        return self._full.is_full(self._records, self._offset)
 
     def _next_spool(self) -> None:
         self._hand_over()

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.arrow.schema import MOST_COLUMNS, Column, columns_of
+from crawler.arrow.schema import MOST_COLUMNS, Column, columns_of, fits_64_bits
 from crawler.config import CrawlConfig
 from crawler.errors import ConfigError, StorageError
 from crawler.model import Finished
@@ -28,7 +28,6 @@ TABLE = "records"
 _ADVICE = "name a file that can be written with --output"
 _PATIENCE_S = 30.0
 _TYPES = {"int": "INTEGER", "bool": "INTEGER", "float": "REAL"}
-_LEAST_INT, _MOST_INT = -(2**63), 2**63 - 1
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -220,6 +219,6 @@ def _declared(column: Column) -> str:
 
 def _stored(value: Any) -> Any:
     """Return a value as SQLite takes it."""
-    if isinstance(value, list | dict) or (isinstance(value, int) and not _LEAST_INT <= value <= _MOST_INT):
+    if isinstance(value, list | dict) or (isinstance(value, int) and not fits_64_bits(value)):
         return msgspec.json.encode(value).decode()
     return value

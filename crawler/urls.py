@@ -195,10 +195,8 @@ class LinkResolver:
         """Return what `resolve(base, href)` returns. Never raises. Fastest when `base` is the one of the last call."""
         if base != self._base:
             self._enter(base)
-        try:
-            return self._known[href]
-        except KeyError:
-            return self._unknown(base, href)
+        url = self._known.get(href, "")  # what is known is a URL or None
+        return self._unknown(base, href) if url == "" else url
 
     def _enter(self, base: str) -> None:
         """Make `base` the current one.
@@ -219,10 +217,10 @@ class LinkResolver:
             if not bare:
                 return _without_session(document)
             if bare[-1] > " ":
-                try:
-                    return self._known[bare]
-                except KeyError:
-                    href = bare
+                known = self._known.get(bare, "")
+                if known != "":
+                    return known
+                href = bare
         url = resolve(document, href)
         if len(href) <= MAX_URL_CHARS and not _needs_document(href):
             self._remember(folder(document), href, url)

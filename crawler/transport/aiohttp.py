@@ -1,4 +1,4 @@
-"""The default transport: one aiohttp session, one connection pool, on the running event loop.
+"""The default transport: one connection pool of aiohttp, and its parser, on the running event loop.
 
 What aiohttp would do by itself and must not: follow redirects, keep cookies, ask a resolver for `*.localhost`,
 connect to any address, decode without bound, send a request again on a fresh connection, queue answers that nobody
@@ -19,7 +19,7 @@ from yarl import URL
 
 from crawler.config import CrawlConfig
 from crawler.model import Failure
-from crawler.transport.aiohttp_connections import ATTEMPT, PARSER, Attempt, Connector
+from crawler.transport.aiohttp_connections import Attempt, Connector, Peer
 from crawler.transport.base import FetchRequest, FetchResult
 from crawler.transport.body import Body
 from crawler.transport.budget import FREE_BYTES, ByteBudget, Share
@@ -28,6 +28,7 @@ from crawler.transport.failures import connect_failure, dns_failure, one_line, t
 from crawler.transport.guard import AddressGuard
 from crawler.transport.headers import HeadError, content_encoding, read_head, request_headers
 from crawler.transport.tls import LazyTls
+from crawler.urls import origin
 
 __all__ = ["AiohttpTransport"]
 
@@ -38,6 +39,7 @@ _KEEP_ALIVE_S = 5.0
 _DNS_TTL_S = 300
 _DNS_ENTRIES = 10_000
 _LOOK_UP_S = 10.0
+_PEERS = 4_096  # origins whose head of a request is kept, of about 3 KB each
 # A body in one-byte chunks costs a thousand times more CPU per byte than any other. aiohttp stops reading after
 # 4,096 chunks, and from `_DRIP_READS` reads on, if they are small, we let it wait before the next one.
 # An honest slow server does not notice: the kernel collects what it sends meanwhile.
@@ -51,10 +53,10 @@ _QUOTED = re.compile(r":\s+b['\"]")  # where a message of aiohttp's parser begin
 
 
 class AiohttpTransport:
-    """Downloads with aiohttp. Make one for each event loop; the session begins with the first fetch.
+    """Downloads with aiohttp. Make one for each event loop; the pool of connections begins with the first fetch.
 
-    State: the session and its pool, used from the event loop's thread only. Idle connections live 5 s, so that open
-    sockets are about the fetches under way plus five seconds' worth of hosts.
+    State: that pool and the origins asked lately, used from the event loop's thread only. Idle connections live 5 s, so
+    that open sockets are about the fetches under way plus five seconds' worth of hosts.
 
     `budget` is for the bytes of bodies under way; by default one of its own. While a download waits for room there its
     deadline waits too, and the server is held back by its socket. Raises `ConfigError` for a `ca_bundle` of no use.
@@ -65,7 +67,8 @@ class AiohttpTransport:
         self._guard = AddressGuard(config.allow_private)
         self._headers = request_headers(config)
         self._tls = LazyTls(config)
-        self._session: aiohttp.ClientSession | None = None
+        self._connector: Connector | None = None
+        self._peers: dict[str, Peer] = {}
         self._closed = False
 
     async def fetch(self, request: FetchRequest) -> FetchResult | Failure:
@@ -74,7 +77,6 @@ class AiohttpTransport:
         try:
             async with asyncio.timeout(request.timeout_s) as clock:
                 while True:
-                    ATTEMPT.set(attempt)
                     try:
                         return await self._exchange(request, attempt, clock)
                     except (
@@ -95,50 +97,55 @@ class AiohttpTransport:
             return _failure(error, attempt, request.url)
 
     async def _exchange(self, request: FetchRequest, attempt: Attempt, clock: asyncio.Timeout) -> FetchResult:
-        session = self._session or self._open()
+        connector = self._connector or self._open()
         started = time.perf_counter()
-        response = await session.get(
-            URL(request.url, encoded=True),  # sent as it stands: the normal form is not ours to change
-            headers=dict(request.headers) if request.headers else None,  # replace those of the session
-            allow_redirects=False,
-            ssl=self._tls.context if request.url.startswith("https:") else True,
-        )
+        peer = self._peer(request.url)
+        connection, message, content = await connector.ask(peer, peer.head(request.url, request.headers), attempt)
         latency_s = time.perf_counter() - started
         attempt.answered = True
         try:
-            head = read_head(response.status, response.headers.items(), "utf-8", "surrogateescape")
+            head = read_head(message.code, message.headers.items(), "utf-8", "surrogateescape")
             body = Body("" if head.redirect else content_encoding(head.headers), request.max_body_bytes)
             if not head.redirect:
-                await _read_all(response.content, body, attempt, self._budget, clock)
+                await _read_all(content, body, attempt, self._budget, clock)
             return body.result(
                 request,
-                response.status,
+                message.code,
                 head.headers,
                 latency_s=latency_s,
                 address=attempt.address,
-                version=_version(response.version),
-                reason=(response.reason or "").encode("utf-8", "surrogateescape"),
-                raw_headers=response.raw_headers,
+                version=_version(message.version),
+                reason=(message.reason or "").encode("utf-8", "surrogateescape"),
+                raw_headers=message.raw_headers,
             )
         finally:
-            response.release()  # to the pool if it was read to its end, else closed
+            connection.release()  # to the pool if it was read to its end, else closed
+
+    def _peer(self, url: str) -> Peer:
+        """Return what is known of the origin of a URL, and remember it for the next."""
+        name = origin(url)
+        peer = self._peers.get(name)
+        if peer is None:
+            if len(self._peers) >= _PEERS:
+                self._peers.pop(next(iter(self._peers)))
+            # Sent as it stands: the normal form is not ours to change.
+            tls = self._tls.context if url.startswith("https:") else True
+            peer = self._peers[name] = Peer(url, self._headers, tls)
+        return peer
 
     async def address(self, url: str) -> str | None:
         """Look the host up as a fetch would; aiohttp's connector remembers the answer for the fetch that follows."""
-        session = self._session or self._open()
-        connector = session.connector
-        if not isinstance(connector, Connector):
-            return None
+        connector = self._connector or self._open()
         try:
             async with asyncio.timeout(_LOOK_UP_S):
                 return await connector.first_address(URL(url, encoded=True))
         except (TimeoutError, OSError, aiohttp.ClientError, UnicodeError):
             return None
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> Connector:
         if self._closed:
             raise RuntimeError("this transport is closed")
-        connector = Connector(
+        connector = self._connector = Connector(
             self._guard,
             limit=0,  # the fetcher limits
             ttl_dns_cache=_DNS_TTL_S,
@@ -147,28 +154,15 @@ class AiohttpTransport:
             # asyncio before 3.12.8 leaves TLS connections open whose peer never says good-bye.
             enable_cleanup_closed=sys.version_info < (3, 12, 8),
         )
-        session = aiohttp.ClientSession(
-            connector=connector,
-            headers=self._headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # `fetch` keeps one clock for everything
-            auto_decompress=False,
-            trust_env=False,
-            **PARSER,
-        )
-        session._retry_connection = False  # noqa: SLF001 - no public way; else fresh connections are tried twice
-        self._session = session
-        return session
+        return connector
 
     async def close(self) -> None:
         """End all connections; fetches under way fail. Idempotent."""
         self._closed = True
-        session, self._session = self._session, None
-        if session is not None:
-            connector = session.connector
-            await session.close()
-            if isinstance(connector, Connector):
-                await connector.close_resolver()
+        connector, self._connector = self._connector, None
+        if connector is not None:
+            await connector.close()
+            await connector.close_resolver()
 
 
 def _version(version: aiohttp.HttpVersion | None) -> str:

@@ -1,13 +1,18 @@
 """Connections for the transport on aiohttp: guarded, watched, and with one answer for each request.
 
+A request is written as the bytes that it is, and the answer read from aiohttp's parser: `ClientSession.get` would take
+100 µs more a page for what no crawl uses (cookies, proxies, middlewares, tracing, redirects, bodies to send).
+
 What is not part of aiohttp's public ways stands here, so that a new version of it has one file to break.
 """
 
 import asyncio
 import socket
+import ssl
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -16,17 +21,22 @@ from aiohttp.connector import AddrInfoType, Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.resolver import DefaultResolver
 from aiohttp.streams import StreamReader
-from aiohttp.tracing import Trace
 from yarl import URL
 
 from crawler.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
 from crawler.transport.headers import MOST_INTERIM_ANSWERS
+from crawler.urls import origin
 
-__all__ = ["ATTEMPT", "PARSER", "Attempt", "Connector", "Resolver"]
+__all__ = ["ATTEMPT", "Attempt", "Connector", "Peer", "Resolver"]
 
 _HEAD_END = b"\r\n\r\n"
+_NO_LIMIT = aiohttp.ClientTimeout(
+    total=None, sock_connect=None
+)  # `AiohttpTransport.fetch` keeps one clock for everything
 
-PARSER: dict[str, Any] = {
+_PARSER: dict[str, Any] = {
+    "read_until_eof": True,
+    "auto_decompress": False,
     "read_bufsize": 65_536,
     # Above what honest servers send (Content-Security-Policy reaches 16 KB), below what hurts: 256 of 64 KiB at most.
     "max_line_size": 65_536,
@@ -70,13 +80,27 @@ class _Protocol(ResponseHandler):
     """
 
     # Slots, because the instance's dictionary is about as large as CPython keeps fast.
-    __slots__ = ("_answer", "_interim", "_piece")
+    __slots__ = ("_answer", "_interim", "_peer", "_piece")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._answer: StreamReader | None = None  # the body of the answer, from its head on
         self._interim = 0
         self._piece = b""  # what is being read
+        self._peer: str | None = None
+
+    def address(self) -> str | None:
+        """IP address of the other end, if it is connected."""
+        if self._peer is None and self.transport is not None:
+            name = self.transport.get_extra_info("peername")
+            self._peer = name[0] if name else None
+        return self._peer
+
+    def send(self, head: bytes) -> None:
+        """Write a request. Raises ClientConnectionResetError if the connection has just been closed."""
+        if self.transport is None or self.transport.is_closing():
+            raise aiohttp.ClientConnectionResetError("the connection has just been closed")
+        self.transport.write(head)
 
     def expects_another(self) -> bool:
         """Whether a request can be sent. Not behind an answer's beginning that nobody asked for."""
@@ -116,7 +140,7 @@ class _Protocol(ResponseHandler):
         end = piece.find(_HEAD_END) + len(_HEAD_END)
         if self._answer is None and len(_HEAD_END) <= end < len(piece) and isinstance(exc, HttpProcessingError):
             # The parser gave up on something behind a head, and lost the head with it: once more, one by one.
-            self.set_response_params(**PARSER, auto_decompress=False, read_until_eof=True)
+            self.set_response_params(**_PARSER)
             self.data_received(piece[:end])
             if self._exception is None:
                 self.data_received(piece[end:])
@@ -131,6 +155,45 @@ class _Protocol(ResponseHandler):
         if self._answer is not None and self._answer.is_eof():
             self._payload = None  # it is whole, whatever came behind it
         super().connection_lost(exc)
+
+
+class Peer:
+    """An origin that is asked: what the connector wants to know of it, and the head of each request to it.
+
+    `url` is any URL in normal form of that origin, `headers` go with every request. `tls` is for https.
+    """
+
+    __slots__ = ("_headers", "_origin_chars", "_usual", "request")
+
+    def __init__(self, url: str, headers: Mapping[str, str], tls: ssl.SSLContext | bool) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise aiohttp.NonHttpUrlClientError(url)
+        # Never sent: it names the connection.
+        self.request = aiohttp.ClientRequest("GET", URL(url, encoded=True), ssl=tls, loop=asyncio.get_running_loop())
+        self._origin_chars = len(origin(url))
+        self._headers = {"host": ("Host", self.request.headers["Host"])}
+        self._headers |= {name.lower(): (name, value) for name, value in headers.items()}
+        self._usual = _lines(self._headers.values())
+
+    def head(self, url: str, headers: Iterable[tuple[str, str]]) -> bytes:
+        """Return a GET of `url`, with headers that are added to, or replace, those of every request.
+
+        Raises ValueError for one that would not stay one line.
+        """
+        if headers:
+            more = {name.lower(): (name, value) for name, value in headers}
+            lines = _lines((self._headers | more).values())
+        else:
+            lines = self._usual
+        return b"GET %b HTTP/1.1\r\n%b\r\n" % (url[self._origin_chars :].encode("ascii"), lines)
+
+
+def _lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    lines = [f"{name}: {value}" for name, value in headers]
+    for line in lines:
+        if "\r" in line or "\n" in line or "\0" in line:
+            raise ValueError("a header with a line break or NUL in it")
+    return "".join([f"{line}\r\n" for line in lines]).encode()
 
 
 class Connector(aiohttp.TCPConnector):
@@ -156,26 +219,36 @@ class Connector(aiohttp.TCPConnector):
         attempt.opened += 1
         return socket.socket(family, kind, protocol)
 
-    async def connect(
-        self,
-        req: aiohttp.ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the signature is aiohttp's
-    ) -> Connection:
+    async def ask(
+        self, peer: Peer, head: bytes, attempt: Attempt
+    ) -> tuple[Connection, RawResponseMessage, StreamReader]:
+        """Send a request; return the connection, to be released when the body was read, and the answer's head and body.
+
+        Raises what aiohttp raises for a server that cannot be reached, or whose answer cannot be read.
+        """
+        ATTEMPT.set(attempt)
+        connection, protocol = await self._connected(peer.request, attempt)
+        try:
+            protocol.set_response_params(**_PARSER)
+            protocol.send(head)
+            message, body = await protocol.read()
+        except BaseException:
+            connection.close()
+            raise
+        return connection, message, body
+
+    async def _connected(self, request: aiohttp.ClientRequest, attempt: Attempt) -> tuple[Connection, _Protocol]:
         """Get a connection, from the pool or a new one."""
-        attempt = ATTEMPT.get()
         while True:
             opened = attempt.opened
-            connection = await super().connect(req, traces, timeout)
-            attempt.protocol = protocol = connection.protocol
+            connection = await self.connect(request, [], _NO_LIMIT)
+            attempt.protocol = protocol = cast("_Protocol", connection.protocol)
             attempt.reused = attempt.opened == opened
-            if attempt.reused and isinstance(protocol, _Protocol) and not protocol.expects_another():
+            if attempt.reused and not protocol.expects_another():
                 connection.close()
                 continue
-            if connection.transport is not None:
-                peer = connection.transport.get_extra_info("peername")
-                attempt.address = peer[0] if peer else None
-            return connection
+            attempt.address = protocol.address()
+            return connection, protocol
 
     async def first_address(self, url: URL) -> str | None:
         """Look up the host of `url`, or take it as the address that it is."""

@@ -38,8 +38,8 @@ class NameServer:
         resolver, which the one on requests asks, cannot: there `getaddrinfo` itself answers what the server would.
         """
         if kind == "aiohttp":
-            session = transport._session or transport._open()
-            resolver = session.connector._resolver
+            connector = transport._connector or transport._open()
+            resolver = connector._resolver
             await resolver._inner.close()
             resolver._inner = AsyncResolver(nameservers=[f"127.0.0.1:{self.port}"], timeout=5.0)
             return

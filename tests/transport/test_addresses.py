@@ -171,7 +171,7 @@ async def test_an_answer_that_changes_between_two_fetches_is_judged_anew(kind, m
             assert (await transport.fetch(request(url))).body == b"first"
             assert names.lookups == 1
             if kind == "aiohttp":
-                transport._session.connector.clear_dns_cache()  # as if its five minutes were over
+                transport._connector.clear_dns_cache()  # as if its five minutes were over
             assert (await transport.fetch(request(url))).kind == "private-address"
             assert names.lookups == 2
             assert not listener.heard()

@@ -1,0 +1,66 @@
+"""What both network transports write for one request, byte by byte on the wire."""
+
+import pytest
+
+from crawler.config import CrawlConfig
+from crawler.model import Failure
+from crawler.transport.aiohttp import AiohttpTransport
+from crawler.transport.base import FetchRequest, FetchResult
+from tests.transport.raw_server import RawServer, page, says
+
+
+def lines(head):
+    first, *headers = head.decode().removesuffix("\r\n\r\n").split("\r\n")
+    return first, headers
+
+
+@pytest.fixture
+async def aiohttp_transport():
+    transport = AiohttpTransport(
+        CrawlConfig(allow_private=True, user_agent="tester/1", headers=(("Accept-Language", "de"),))
+    )
+    yield transport
+    await transport.close()
+
+
+async def test_a_request_is_one_line_and_its_headers_in_order(aiohttp_transport):
+    """The URL goes out as it stands in its normal form, and what every server may see goes with it."""
+    async with RawServer(says(page())) as server:
+        result = await aiohttp_transport.fetch(FetchRequest(server.url("/a%2Fb/%C3%A9;x?q=%20&r=1+1")))
+    assert isinstance(result, FetchResult)
+    first, headers = lines(server.heads[0])
+    assert first == "GET /a%2Fb/%C3%A9;x?q=%20&r=1+1 HTTP/1.1"
+    assert [header.partition(":")[0] for header in headers] == [
+        "Host", "User-Agent", "Accept", "Accept-Encoding", "Accept-Language",
+    ]  # fmt: skip
+    assert {f"Host: 127.0.0.1:{server.port}", "User-Agent: tester/1", "Accept-Language: de"} <= set(headers)
+
+
+async def test_a_header_of_the_request_replaces_that_of_the_crawl_in_any_case(transport):
+    async with RawServer(says(page(), page())) as server:
+        await transport.fetch(FetchRequest(server.url(), headers=(("USER-agent", "one/1"), ("Cookie", "a=1"))))
+        await transport.fetch(FetchRequest(server.url()))
+    _, asked = lines(server.heads[0])
+    _, usual = lines(server.heads[1])
+    assert [header for header in asked if header.lower().startswith("user-agent:")] == ["USER-agent: one/1"]
+    assert "Cookie: a=1" in asked
+    # What one request brings is not kept for the next.
+    assert not [header for header in usual if "one/1" in header or header.startswith("Cookie")]
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Injected: 1", "a\nb", "a\0b"], ids=["header", "line", "nul"])
+async def test_a_header_that_would_not_stay_one_line_is_not_sent(aiohttp_transport, value):
+    async with RawServer(says(page())) as server:
+        failure = await aiohttp_transport.fetch(FetchRequest(server.url(), headers=(("Cookie", value),)))
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.retryable) == ("protocol", False)
+    assert "X-Injected" not in failure.detail
+    assert server.connections == 0
+
+
+async def test_a_dot_behind_a_host_is_part_of_the_url_but_not_of_the_header(aiohttp_transport):
+    """As browsers do: certificates and virtual hosts have names without it."""
+    async with RawServer(says(page())) as server:
+        result = await aiohttp_transport.fetch(FetchRequest(server.url(host="localhost.")))
+    assert isinstance(result, FetchResult)
+    assert f"Host: localhost:{server.port}" in lines(server.heads[0])[1]

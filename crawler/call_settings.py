@@ -9,7 +9,7 @@ from typing import Any, TypedDict, get_args
 
 import msgspec
 
-from crawler.config import CrawlConfig, DuplicateMode, RobotsMode, ScopeKind
+from crawler.config import CrawlConfig, DuplicateMode, RobotsMode, ScopeKind, StrategyKind
 from crawler.errors import ConfigError
 from crawler.model import Rotation
 from crawler.printable import printable
@@ -55,6 +55,7 @@ class Settings(TypedDict, total=False):
     insecure: bool
     ca_bundle: PathLike | None
     skip_duplicates: DuplicateMode
+    strategy: StrategyKind
     strict: bool
 
 
@@ -111,10 +112,15 @@ def _mistake(message: str, settings: Mapping[str, Any]) -> ConfigError:
     what, name = (match["what"], match["name"] or "seeds") if match else (message, "seeds")
     seen = "" if name in _SECRET else f", not {printable(repr(settings.get(name)), _SHOWN_CHARS)}"
     if what.startswith("Invalid enum value"):
-        choices = get_args(CrawlConfig.__annotations__[name])
+        choices = _choices(CrawlConfig.__annotations__[name])
         return ConfigError(f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}{seen}")
     expected = _EXPECTED.fullmatch(what)
     if expected is None:
         return ConfigError(f"{name}: {what}")
     kinds = [_WORDS.get(kind, kind) for kind in expected["kind"].split(" | ")]
     return ConfigError(f"{name}: expected {' or '.join(kinds)}{seen}")
+
+
+def _choices(kind: Any) -> list[str]:
+    """The texts that a Literal allows, or a Literal or None."""
+    return [one for part in get_args(kind) for one in (get_args(part) or (part,)) if isinstance(one, str)]

@@ -21,6 +21,7 @@ __all__ = [
     "DuplicateMode",
     "RobotsMode",
     "ScopeKind",
+    "StrategyKind",
     "TransportKind",
 ]
 
@@ -28,6 +29,7 @@ ScopeKind = Literal["page", "prefix", "host", "domain", "any"]
 RobotsMode = Literal["obey", "ignore"]
 DuplicateMode = Literal["no", "exact", "near"]
 TransportKind = Literal["aiohttp", "requests"]
+StrategyKind = Literal["sequential", "threads", "async", "hybrid"]
 
 DEFAULT_USER_AGENT = f"crawler/{__version__}"
 
@@ -84,11 +86,16 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         skip_duplicates: write no record for a page whose body (`exact`), or nearly its text (`near`), was there before.
 
     The machine:
-        parsers: parser processes; by default as many as cores, at most 4. parser_timeout_s: time one page may take.
-            parser_memory_bytes: memory that a parser may have for its data, all told (an idle one has about 25 MB);
-            more ends it, as a crash would, and one that has grown half-way there is replaced between pages.
+        parsers: parser processes, or threads; by default as many as cores, at most 4. parser_timeout_s: time one page
+            may take. parser_memory_bytes: memory that a parser may have for its data, all told (an idle one has about
+            25 MB); more ends it, as a crash would, and one that has grown half-way there is replaced between pages.
         bytes_in_flight: bytes of decoded bodies held between the network and the parsers; past it the fetcher waits.
-        transport: what downloads: `aiohttp`, or `requests` in threads.
+        strategy: how the work is shared out (see `docs/concurrency.md`): `sequential` (requests, one URL after the
+            other), `threads` (requests in `concurrency` threads, parsing in `parsers` threads), `async` (aiohttp,
+            parsing in the event loop), `hybrid` (aiohttp, parsing in `parsers` processes). All but `hybrid` parse in
+            this process, where `parser_timeout_s` and `parser_memory_bytes` do not hold.
+        transport: what downloads: `aiohttp`, or `requests` in threads; None = what the strategy names. With `hybrid`
+            it may be either.
 
     Raises `ConfigError` for a value out of range, naming it.
     """
@@ -128,7 +135,8 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
     spider: str | None = None
     selectors: tuple[Field, ...] = ()
     skip_duplicates: DuplicateMode = "no"
-    transport: TransportKind = "aiohttp"
+    strategy: StrategyKind = "hybrid"
+    transport: TransportKind | None = None
     strict: bool = False
 
     def __post_init__(self) -> None:
@@ -143,6 +151,11 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         _check_patterns("include", self.include)
         _check_patterns("exclude", self.exclude)
         _check_networks("allow_private", self.allow_private)
+        if self.strategy != "hybrid" and self.transport not in {None, _TRANSPORTS[self.strategy]}:
+            raise ConfigError(
+                f"transport: strategy {self.strategy} downloads with {_TRANSPORTS[self.strategy]}, not with "
+                f"{self.transport}: leave transport out, or choose strategy hybrid"
+            )
         if self.spider and self.selectors:
             raise ConfigError("spider: a crawl has a spider or fields found by selectors, not both")
         if self.fields is not None:
@@ -164,6 +177,11 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         return self.job
 
     @property
+    def transport_kind(self) -> TransportKind:
+        """What downloads: `transport`, or what belongs to the strategy."""
+        return self.transport or _TRANSPORTS[self.strategy]
+
+    @property
     def archive(self) -> bool:
         """Whether an output is an archive (`.warc.gz`), which wants the whole exchange with each server."""
         outputs = (self.output,) if isinstance(self.output, str) else self.output or ()
@@ -176,6 +194,13 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
             return (str(self.folder / "pages.jsonl"),)
         return (self.output,) if isinstance(self.output, str) else self.output
 
+
+_TRANSPORTS: dict[StrategyKind, TransportKind] = {
+    "sequential": "requests",
+    "threads": "requests",
+    "async": "aiohttp",
+    "hybrid": "aiohttp",
+}
 
 _LEAST = {
     "concurrency": 1,

@@ -25,7 +25,7 @@ from crawler.limits import affordable_concurrency
 from crawler.model import Record, Task
 from crawler.one_thread import OneThread, settled
 from crawler.opening import Opened, Opening
-from crawler.parsers import ParserPool
+from crawler.parsing import Parsers, chosen_parsers
 from crawler.record_stream import RecordStream, cancelled
 from crawler.refusal import refusal
 from crawler.seeds import BadSeed, check_sources
@@ -109,7 +109,7 @@ class Crawler:
         self._frontier: Frontier | None = None
         self._ledger: Ledger | None = None
         self._fetcher: Fetcher | None = None
-        self._pool: ParserPool | None = None
+        self._pool: Parsers | None = None
         self._task: asyncio.Task[CrawlStats] | None = None
         self._records: RecordStream | None = None
 
@@ -231,7 +231,10 @@ class Crawler:
             check_sources(self._sources, self._stdin)
         if self._sinks and self._config.output is None:
             self._config = msgspec.structs.replace(self._config, output=())
-        concurrency = affordable_concurrency(self._config.concurrency, self._config.parsers)
+        if self._config.strategy == "sequential":
+            self._config = msgspec.structs.replace(self._config, concurrency=1)
+        processes = self._config.parsers if self._config.strategy == "hybrid" else 0
+        concurrency = affordable_concurrency(self._config.concurrency, processes)
         if concurrency < self._config.concurrency:
             _log.warning(
                 "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`",
@@ -343,7 +346,7 @@ class Crawler:
             ledger = self._ledger = Ledger(
                 opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left
             )
-            pool = self._pool = ParserPool(config, ledger.put_records, on_failure=pool_failed, spider=self._spider)
+            pool = self._pool = chosen_parsers(config, ledger.put_records, on_failure=pool_failed, spider=self._spider)
             # In the thread: processes take their time to start and to end, and the loop may have others to serve.
             cleanup.push_async_callback(thread.call, pool.close)
             await thread.call(pool.start)
@@ -401,7 +404,7 @@ async def _first(task: asyncio.Task[Any], *breakdowns: asyncio.Future[Any]) -> N
         await asyncio.wait({task})
 
 
-async def _drain(fetcher: Fetcher, pool: ParserPool) -> None:
+async def _drain(fetcher: Fetcher, pool: Parsers) -> None:
     await fetcher.drain()
     await pool.drain()
 

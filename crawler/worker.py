@@ -10,17 +10,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, MutableSequence
+from collections.abc import MutableSequence
 from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.queues import Queue
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from crawler.memory_limit import MemoryLimit, return_large_blocks
-from crawler.model import Done, Download
+from crawler.model import Download
+from crawler.page_end import page_end
 from crawler.parse import Parse, ParserSettings, ParserState
 from crawler.spawning import Process
 
@@ -109,7 +109,7 @@ def main(
             while pages:
                 started_at = time.monotonic()
                 counters[slot + STARTED_AT] = started_at
-                done.append(_outcome(pages.pop(), state, parse))
+                done.append(page_end(pages.pop(), state, parse))
                 counters[slot + STARTED_AT] = 0.0
                 counters[slot + BUSY_S] += time.monotonic() - started_at
             results.send_bytes(encoder.encode(done))
@@ -199,43 +199,6 @@ class ParserProcess:
         inbox._writer.close()  # noqa: SLF001 - the thread leaves it open when its write failed
         self.results.close()
         self._process.close()
-
-
-def _with_body(page: Download) -> Download:
-    """Give a large page back the body that came in a file."""
-    if not page.body_file:
-        return page
-    return msgspec.structs.replace(page, body=Path(page.body_file).read_bytes(), body_file="")
-
-
-def _outcome(page: Download, state: ParserState, parse: Callable[[Download, ParserState], Done]) -> Done:
-    try:
-        page = _with_body(page)
-        done: object = parse(page, state)
-        if isinstance(done, Done) and done.key == page.key:
-            return _archived(done, page, state)
-    except MemoryError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it
-        from crawler.mishap import mishap  # noqa: PLC0415 - not before something goes wrong
-
-        # Only the kind: a message may hold anything that the page holds.
-        why, detail = type(error).__name__, mishap(error)
-    else:
-        why, detail = "TypeError", "what parsed the page returned something else than how it ends"
-    reason = f"parser-error: {why}"
-    failed = Done(page.key, "failed", reason, page.status, None, (), page.body_bytes, detail=f"{page.url}: {detail}")
-    with suppress(Exception):  # what keeps a page from being read may keep it from being packed
-        return _archived(failed, page, state)
-    return failed
-
-
-def _archived(done: Done, page: Download, state: ParserState) -> Done:
-    if not state.settings.archive:
-        return done
-    from crawler.warc import archived  # noqa: PLC0415 - most crawls need it not
-
-    return archived(done, page)
 
 
 def _ignore_signals() -> None:

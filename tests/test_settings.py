@@ -96,6 +96,7 @@ VALUES = [
     ("parser-memory", '"512MiB"', "512MiB", 512 << 20),
     ("parser-memory", '"none"', "none", None),
     ("bytes-in-flight", '"1GB"', "1GB", 10**9),
+    ("strategy", '"async"', "async", "async"),
     ("transport", '"requests"', "requests", "requests"),
     ("quiet", "true", "ON", True),
     ("log-level", '"debug"', "debug", "debug"),
@@ -153,12 +154,13 @@ def test_every_field_of_a_crawl_has_a_setting():
 def test_the_defaults_in_the_help_are_those_of_the_crawl():
     run = combine({"seeds": [URL]})
     for setting in SETTINGS:
-        if setting.name not in ("job", "output", "parsers", "fields"):
+        if setting.name not in ("job", "output", "parsers", "fields", "transport"):
             shown = setting.read(setting.default, "help", text=True) if setting.default else ()
             assert value_of(run, setting.name) == shown, setting.name
     assert run.config.job == Path("output/example.com")
     assert run.config.outputs == ("output/example.com/pages.jsonl",)
     assert run.config.parsers == max(1, min(4, os.cpu_count()))
+    assert (run.config.strategy, run.config.transport_kind) == ("hybrid", "aiohttp")
 
 
 def test_record_fields_are_known_names_unless_a_spider_makes_records_of_its_own():

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import crawler.crawler
 import crawler.frontier
 import crawler.ledger
+import crawler.parsing
 import crawler.politeness
 import crawler.retry
 import crawler.window
@@ -396,7 +396,7 @@ async def run_once(web: Web, config: CrawlConfig, *, stop_after_s: float | None)
 def shrink(monkeypatch, rng: random.Random) -> None:
     """Make limits and waiting times small."""
     window, ledger = crawler.window, crawler.ledger
-    monkeypatch.setattr(crawler.crawler, "ParserPool", InlinePool)
+    monkeypatch.setattr(crawler.parsing, "ParserPool", InlinePool)
     monkeypatch.setattr(window, "WINDOW_TASKS", rng.choice((8, 32, 200)))
     monkeypatch.setattr(window, "WINDOW_HOSTS", rng.choice((1, 2, 4, 50)))
     few = rng.choice((4, 16))

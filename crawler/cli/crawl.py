@@ -123,7 +123,7 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         console=console,
     )
     try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        with _records_alone(run.config), asyncio.Runner(loop_factory=loop_factory()) as runner:
             stats = runner.run(_watched(crawler, progress, None if run.quiet else terminal))
     except BrokenPipeError:
         # Whoever read the records has seen enough; the job can go on. Nothing may be flushed there at exit.
@@ -136,6 +136,11 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         with contextlib.suppress(OSError):  # as `Terminal.say`; the same is in summary.json
             print_summary(stats, run.config, console=console)
     return _exit_code(stats)
+
+
+def _records_alone(config: "CrawlConfig") -> contextlib.AbstractContextManager[object]:
+    """Let a spider print to standard error in this process too, as it does in a parser."""
+    return contextlib.nullcontext() if config.strategy == "hybrid" else contextlib.redirect_stdout(sys.stderr)
 
 
 def _check_bundle(config: "CrawlConfig") -> None:

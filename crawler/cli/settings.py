@@ -44,7 +44,7 @@ from crawler.cli.setting_kinds import (
     MistakeError,
     choice,
 )
-from crawler.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, TransportKind
+from crawler.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, StrategyKind, TransportKind
 from crawler.errors import ConfigError, SeedError, UrlError
 from crawler.printable import SHOWN_CHARS, printable
 from crawler.seed_lines import sitemap_url
@@ -391,7 +391,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
         Setting("strict", "strict", SWITCHED, "no", "Stop at the first bad line of a seed file."),
     ),
     "The machine": (
-        Setting("parsers", "parsers", COUNT, "one a core, at most 4", "Parser processes."),
+        Setting("parsers", "parsers", COUNT, "one a core, at most 4", "Parser processes, or threads."),
         Setting("parser-timeout", "parser_timeout_s", TIME, "10", "Seconds that one page may take in a parser."),
         Setting("parser-memory", "parser_memory_bytes", BYTES_LIMIT, "1GiB", "Memory that a parser may take."),
         Setting(
@@ -401,7 +401,21 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "64MB",
             "Bodies held between the network and the parsers; past it downloads wait.",
         ),
-        Setting("transport", "transport", choice(get_args(TransportKind)), "aiohttp", "What downloads."),
+        Setting(
+            "strategy",
+            "strategy",
+            choice(get_args(StrategyKind)),
+            "hybrid",
+            "One URL after the other; threads; an event loop that parses too; or an event loop and parser processes. "
+            "Only hybrid holds a page to --parser-timeout and --parser-memory.",
+        ),
+        Setting(
+            "transport",
+            "transport",
+            choice(get_args(TransportKind)),
+            "that of the strategy",
+            "What downloads; with --strategy hybrid aiohttp or requests.",
+        ),
     ),
     "The terminal": (
         Setting("quiet", "quiet", SWITCHED, "no", "Print nothing but errors."),

@@ -15,7 +15,7 @@ __all__ = ["transport_class"]
 
 def transport_class(config: CrawlConfig) -> "Callable[[CrawlConfig, ByteBudget], AiohttpTransport | RequestsTransport]":
     """Return the transport that the settings name; imported here because aiohttp alone takes 0.3 s."""
-    if config.transport == "requests":
+    if config.transport_kind == "requests":
         from crawler.transport.requests import RequestsTransport  # noqa: PLC0415
 
         return RequestsTransport

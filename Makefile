@@ -6,10 +6,11 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo test test-kill test-memory fuzz soak bench-spider bench-extract lint types check clean
+.PHONY: help install demo test test-kill test-memory compare fuzz soak bench-spider bench-extract lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
+	@echo "make compare      crawl the demo site with every strategy, in about three minutes: output/compare"
 	@echo "make test         run the tests (the long ones are test-kill and test-memory)"
 	@echo "make check        lint, types and tests: what CI runs"
 	@echo "make test-kill    kill -9 the crawler at 40 instants and at every named point"
@@ -33,6 +34,9 @@ install: $(TESTED)
 
 demo: $(READY)
 	$(BIN)/crawler demo
+
+compare: $(TESTED)
+	$(BIN)/crawler compare
 
 test: $(TESTED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -9,7 +9,7 @@ from msgspec import Struct
 from crawler.model import Done, Download
 from crawler.warc import archived
 
-__all__ = ["Batch", "Item", "item_of", "kept"]
+__all__ = ["Batch", "BatchLimits", "Item", "item_of", "kept"]
 
 
 class Item(Struct, frozen=True):
@@ -27,6 +27,18 @@ class Batch(Struct, frozen=True):
 
     items: list[Item]
     retried: bool = False
+
+
+class BatchLimits(Struct, frozen=True):
+    """When an open batch is closed and may go: at so many bytes or pages, or at as many pages as a parser reads in
+    `parse_s`, or when its first page has waited for `wait_s`. `eager`: also when no parser has anything to do.
+    """
+
+    bytes: int
+    pages: int
+    parse_s: float
+    wait_s: float
+    eager: bool = True
 
 
 def item_of(page: Download, encoder: msgspec.msgpack.Encoder) -> Item:

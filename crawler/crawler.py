@@ -207,6 +207,7 @@ class Crawler:
                 now,
                 committing=ledger.backlog,
                 commits=ledger.commits,
+                commit_s=ledger.commit_s,
                 fetching=fetcher.in_flight,
                 concurrency=fetcher.concurrency,
                 waiting_hosts=fetcher.waiting_hosts,

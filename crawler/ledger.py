@@ -74,6 +74,7 @@ class Ledger:
         self._finished_bytes = 0
         self._committed_at = time.monotonic()
         self.commits = 0
+        self.commit_s = 0.0
 
     # Any thread
 
@@ -209,6 +210,7 @@ class Ledger:
 
     def _commit(self, *, last: bool = False) -> None:
         """Steps 1 and 2 of the protocol; `last` tells the sinks that the run ends in good order."""
+        started_at = time.monotonic()
         to_sinks = bool(self._finished) or last
         if to_sinks:
             # Those of sinks that only another run of the job has stay.
@@ -230,6 +232,7 @@ class Ledger:
                 sink.committed()
         self._committed_at = time.monotonic()
         self.commits += 1
+        self.commit_s += self._committed_at - started_at
 
     def _seal(self) -> None:
         """Forget the open batch, whose URLs stay due: who took the records has left. All other sinks end in good order.

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from crawler.batch import Batch, Item, item_of, kept
+from crawler.batch import Batch, BatchLimits, Item, item_of, kept
 from crawler.config import CrawlConfig
 from crawler.errors import CrawlerError
 from crawler.failure_log import FailureLog
@@ -54,6 +54,7 @@ BATCH_WAIT_S = 0.02
 """Longest time that a page waits for others to fill its batch."""
 BATCHES_PER_PARSER = 2
 """Batches that a parser has at most: one under way, and one so that it need not wait for the next."""
+LIMITS = BatchLimits(BATCH_BYTES, BATCH_PAGES, BATCH_S, BATCH_WAIT_S)
 
 
 _STARTS = 5
@@ -92,7 +93,8 @@ class ParserPool:
     `on_done` gets the results, batch by batch, in the collector thread; it may block, which slows the parsers down. If
     it raises, or parsers cannot be started, the pool is broken: `submit` and `drain` raise `CrawlerError` from then on,
     and `on_failure` is told in the collector thread. `spider` is the crawl's, as `crawler.spider` packs it. `parse` is
-    what a parser does with a page instead of `parse_page`; it is imported there by its name.
+    what a parser does with a page instead of `parse_page`; it is imported there by its name. `limits` are those of a
+    batch, for measurements.
 
     `start`, `close` and the properties may be used from any thread, `submit` and `drain` from one event loop.
     Pools share nothing with each other.
@@ -106,7 +108,9 @@ class ParserPool:
         on_failure: Callable[[CrawlerError], None] | None = None,
         spider: bytes = b"",
         parse: Parse = parse_page,
+        limits: BatchLimits = LIMITS,
     ) -> None:
+        self._limits = limits
         self._size = config.parsers
         self._timeout_s = config.parser_timeout_s
         self._folder = config.folder
@@ -157,7 +161,9 @@ class ParserPool:
     @property
     def capacity(self) -> int:
         """Pages that fit in; how many depends on their sizes, so it equals `pending` while `submit` has to wait."""
-        return self._pending if self._waiters else max(self._pending, self._size * BATCHES_PER_PARSER * BATCH_PAGES)
+        return (
+            self._pending if self._waiters else max(self._pending, self._size * BATCHES_PER_PARSER * self._limits.pages)
+        )
 
     @property
     def busy_s(self) -> tuple[float, ...]:
@@ -220,7 +226,7 @@ class ParserPool:
                 self._wake()
                 raise
         if self._timer is None and self._open:
-            self._timer = loop.call_later(BATCH_WAIT_S, self._on_timer)
+            self._timer = loop.call_later(self._limits.wait_s, self._on_timer)
         if self._waiters:
             self._wake()
 
@@ -275,17 +281,18 @@ class ParserPool:
         return True
 
     def _is_full(self) -> bool:
-        if self._open_bytes >= BATCH_BYTES or len(self._open) >= BATCH_PAGES:
+        limits = self._limits
+        if self._open_bytes >= limits.bytes or len(self._open) >= limits.pages:
             return True
-        return bool(self._open) and (len(self._open) + 1) * self._page_s > BATCH_S
+        return bool(self._open) and (len(self._open) + 1) * self._page_s > limits.parse_s
 
     def _open_is_due(self) -> bool:
         """Whether the open batch should go: it is full or old, or no parser has anything to do."""
         return bool(self._open) and (
             self._is_full()
             or self._draining
-            or time.monotonic() - self._open_since >= BATCH_WAIT_S
-            or not any(parser.batches for parser in self._parsers)
+            or time.monotonic() - self._open_since >= self._limits.wait_s
+            or (self._limits.eager and not any(parser.batches for parser in self._parsers))
         )
 
     def _dispatch(self) -> None:
@@ -314,7 +321,7 @@ class ParserPool:
             self._dispatch()
             # What is due and did not go is sent as soon as a parser has room.
             if self._loop is not None and self._open and not self._open_is_due():
-                due_s = self._open_since + BATCH_WAIT_S - time.monotonic()
+                due_s = self._open_since + self._limits.wait_s - time.monotonic()
                 self._timer = self._loop.call_later(max(0.001, due_s), self._on_timer)
 
     def _wake(self) -> None:

@@ -6,12 +6,20 @@ processes need nothing of it: what they do stands in this package, and functions
 values (`crawler.spider`).
 """
 
+import os
+import sys
 from multiprocessing import popen_spawn_posix, spawn
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-__all__ = ["Process"]
+__all__ = ["Process", "same_imports"]
+
+
+def same_imports() -> dict[str, str]:
+    """Return the environment in which another interpreter finds the same packages, however this one found them."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)}
 
 
 def _data_without_main(name: str) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     number of URLs; `statuses` maps an HTTP status to a number of records. `known` counts all URLs ever seen,
     `queued` those not ended. Depths of the stages: `fetching` requests under way (of `concurrency`), `parsing` pages
     given to parsers and not back (of `parse_capacity`), `committing` results that the ledger has not taken yet.
-    `parser_busy_s` holds, for each parser process, seconds spent on pages in this run.
+    `commits` counts the commits of this run, `commit_s` the seconds that they took.
+    `parser_busy_s` holds, for each parser, seconds spent on pages in this run.
     `duplicates` counts pages whose body is the same, byte for byte, as that of an earlier one, `near_duplicates` others
     whose text is nearly the same, if the crawl looks for them; with `skip_duplicates` they are no records.
     `body_bytes_held` are bytes of bodies between the network and the parsers, of at most `body_bytes_most`;
@@ -49,6 +50,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     body_bytes_most: int = 0
     body_waits: int = 0
     commits: int = 0
+    commit_s: float = 0.0
     parser_busy_s: tuple[float, ...] = ()
     parsers_replaced: int = 0
     loop_lag_p99_s: float = 0.0

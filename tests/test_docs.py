@@ -196,7 +196,8 @@ def is_the_environment_of_the_makefile(command: str) -> None:
 
 
 def has_these_options(command: str) -> None:
-    cli.commands["demo"].make_context("demo", shlex.split(command)[2:])
+    _, name, *options = shlex.split(command)
+    cli.commands[name].make_context(name, options)
 
 
 ELSEWHERE = {
@@ -204,6 +205,7 @@ ELSEWHERE = {
     "sudo apt-get install ": installs_what_ci_installs,  # changes the machine
     ". .venv/bin/activate": is_the_environment_of_the_makefile,  # other tools keep their environment elsewhere
     "crawler demo": has_these_options,  # half a minute; tests/demo runs it
+    "crawler compare": has_these_options,  # minutes; tests/compare runs it with a small site
 }
 """Beginnings of commands that do not run here, with what is checked instead, and why."""
 

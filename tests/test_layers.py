@@ -111,6 +111,7 @@ LAYERS = (
         "new.*",
         "report.*",
         "demo.*",
+        "compare.*",
     },
 )
 
@@ -149,7 +150,8 @@ SIDEWAYS = {
     "spider_page": {"new_links"},
     "report.*": {"report.*"},
     "demo.*": {"demo.*"},
-    "cli.*": {"cli.*", "demo.*", "new.*", "report.*", "try_page"},
+    "compare.*": {"compare.*", "demo.*"},
+    "cli.*": {"cli.*", "compare.*", "demo.*", "new.*", "report.*", "try_page"},
     "library": {"call_settings"},
     "__init__": {"library"},
     "__main__": {"cli.*"},

@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from crawler.batch import BatchLimits
 from crawler.config import LEAST_PARSER_MEMORY_BYTES, CrawlConfig
 from crawler.errors import CrawlerError
 from crawler.model import Done, Download, SeedContext
@@ -254,6 +255,22 @@ async def test_pages_that_take_long_travel_in_small_batches(hooks):
             await pool.submit(page_of(number, b"x"))
         await pool.drain()
         assert max(sizes[-10:]) > BATCH_PAGES // 2
+    finally:
+        pool.close()
+
+
+async def test_batches_are_as_large_as_they_are_asked_to_be(hooks):
+    """With limits of one's own: full batches, whether parsers have anything to do or not, and at the end the rest."""
+    sizes: list[int] = []
+    limits = BatchLimits(bytes=1 << 30, pages=7, parse_s=60.0, wait_s=60.0, eager=False)
+    config = CrawlConfig(job=Path("unused"), parsers=2)
+    pool = ParserPool(config, lambda done: sizes.append(len(done)), parse=hooks, limits=limits)
+    pool.start()
+    try:
+        for number in range(30):
+            await pool.submit(page_of(number, b"sleep 0.02"))
+        await pool.drain()
+        assert sorted(sizes) == [2, 7, 7, 7, 7]
     finally:
         pool.close()
 

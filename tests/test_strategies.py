@@ -19,6 +19,7 @@ from crawler.crawler import Crawler
 from crawler.errors import ConfigError, CrawlerError, StorageError
 from crawler.inline_parsers import InlineParsers
 from crawler.model import Done, Download, SeedContext
+from crawler.transport.chosen import transport_class
 from crawler.urls import url_key
 from tests.servers import RESET, Answer, LocalServer, html
 
@@ -190,6 +191,8 @@ def test_the_strategy_names_the_transport():
     kinds = {strategy: CrawlConfig(strategy=strategy).transport_kind for strategy in STRATEGIES}
     assert kinds == {"sequential": "requests", "threads": "requests", "async": "aiohttp", "hybrid": "aiohttp"}
     assert CrawlConfig(transport="requests").transport_kind == "requests"
+    classes = {strategy: transport_class(CrawlConfig(strategy=strategy)).__name__ for strategy in STRATEGIES}
+    assert classes == {name: f"{kind.capitalize()}Transport" for name, kind in kinds.items()}
 
 
 def test_what_a_spider_prints_is_not_among_the_records(tmp_path, server):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import click
 
+from crawler.cli.compare import compare
 from crawler.cli.crawl import crawl, demo
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.extract import extract
@@ -72,5 +73,5 @@ def cli() -> None:
     """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""
 
 
-for _command in (crawl, demo, new, try_, extract):
+for _command in (crawl, demo, new, try_, extract, compare):
     cli.add_command(_command)

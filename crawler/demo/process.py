@@ -1,14 +1,13 @@
 """The demo server as a process of its own, for as long as a `with` block."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from crawler.demo.server import PORT_TAKEN
 from crawler.errors import CrawlerError, UsageError
+from crawler.spawning import same_imports
 
 __all__ = ["DemoServer"]
 
@@ -16,14 +15,16 @@ __all__ = ["DemoServer"]
 class DemoServer:
     """Serves the demo site on 127.0.0.1 from a child process while the `with` block runs.
 
-    `port` 0 picks a free one; inside the block `port` is the one in use. The child ends with the block, and also when
-    this process dies, however it does: it waits for the end of a pipe that only this process holds open.
+    `port` 0 picks a free one; inside the block `port` is the one in use. Each answer comes `latency_s` late. The child
+    ends with the block, and also when this process dies, however it does: it waits for the end of a pipe that only
+    this process holds open.
 
     Raises `UsageError` if the port is taken, `CrawlerError` if the server does not start.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, latency_s: float = 0.0) -> None:
         self.port = port
+        self._latency_s = latency_s
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -33,10 +34,9 @@ class DemoServer:
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "crawler.demo.server", "--child", "--port", str(self.port)]
-        # The child must find the same package, however this process found it.
-        path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
+        command += ["--latency", str(self._latency_s)]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=same_imports()
         )
         if self._process.stdout is None:  # pragma: no cover - it was asked for two lines above
             raise CrawlerError("the demo server has no standard output")

@@ -41,8 +41,10 @@ def listen(port: int) -> socket.socket:
     return socket.create_server(("127.0.0.1", port), backlog=1024)
 
 
-async def serve(listener: socket.socket, until: asyncio.Event) -> None:
+async def serve(listener: socket.socket, until: asyncio.Event, latency_s: float = 0.0) -> None:
     """Serve the site on `listener` (its port is the site's port) until `until` is set; then close it.
+
+    Each answer comes `latency_s` later than it could, as over a network.
 
     What a server remembers, such as a page that is busy the first time, lives as long as this call.
     """
@@ -61,8 +63,8 @@ async def serve(listener: socket.socket, until: asyncio.Event) -> None:
             count = asked[key] = asked.get(key, -1) + 1
             if count < len(answer.first):
                 answer = answer.first[count]
-        if answer.wait_s:
-            await asyncio.sleep(answer.wait_s)
+        if wait_s := answer.wait_s + latency_s:
+            await asyncio.sleep(wait_s)
         if answer.drip_s or answer.cut:
             return await _in_pieces(request, answer)
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
@@ -103,6 +105,9 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m crawler.demo.server", description="Serve the demo site on loopback."
     )
     parser.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1; 0 picks a free one (default 8000)")
+    parser.add_argument(
+        "--latency", type=float, default=0.0, help="seconds that each answer comes later, as over a network (default 0)"
+    )
     parser.add_argument("--child", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
     try:
@@ -110,11 +115,11 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot serve on 127.0.0.1:{options.port}: {error.strerror}; choose another --port\n")
         return PORT_TAKEN
-    asyncio.run(_serve_process(listener, child=options.child))
+    asyncio.run(_serve_process(listener, child=options.child, latency_s=options.latency))
     return 0
 
 
-async def _serve_process(listener: socket.socket, *, child: bool) -> None:
+async def _serve_process(listener: socket.socket, *, child: bool, latency_s: float) -> None:
     loop = asyncio.get_running_loop()
     until = asyncio.Event()
     port = listener.getsockname()[1]
@@ -129,7 +134,7 @@ async def _serve_process(listener: socket.socket, *, child: bool) -> None:
         line = f"Serving {demo_seeds(port)[0]} to {demo_seeds(port)[-1]}; Ctrl-C ends it.\n"
     sys.stdout.write(line)
     sys.stdout.flush()
-    await serve(listener, until)
+    await serve(listener, until, latency_s)
 
 
 def _wait_for_parent(loop: asyncio.AbstractEventLoop, until: asyncio.Event) -> None:

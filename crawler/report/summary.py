@@ -59,6 +59,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     bad_seeds: int
     body_waits: int
     commits: int
+    commit_s: float
     parser_busy_s: tuple[float, ...]
     parsers_replaced: int
     loop_lag_p99_s: float
@@ -93,6 +94,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         bad_seeds=stats.bad_seeds,
         body_waits=stats.body_waits,
         commits=stats.commits,
+        commit_s=round(stats.commit_s, 3),
         parser_busy_s=tuple(round(busy, 3) for busy in stats.parser_busy_s),
         parsers_replaced=stats.parsers_replaced,
         loop_lag_p99_s=round(stats.loop_lag_p99_s, 4),

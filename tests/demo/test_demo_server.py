@@ -49,6 +49,14 @@ def test_the_server_answers_as_the_model_says_for_each_kind(server):
     assert len(checked) > 30
 
 
+def test_answers_come_as_late_as_the_server_is_told():
+    with DemoServer(latency_s=0.2) as late:
+        get(late.port, "site01.localhost", "/")  # which may wait until the site is built
+        started = time.monotonic()
+        assert get(late.port, "site01.localhost", "/")[0] == 200
+        assert time.monotonic() - started >= 0.2
+
+
 def test_a_page_that_is_busy_first_answers_the_second_time(server):
     host = "site03.localhost"
     status, headers, _ = get(server.port, host, "/radar/live")

@@ -1,0 +1,1 @@
+"""`crawler compare`: the same crawl with every strategy, measured, checked and drawn."""

@@ -39,6 +39,10 @@ _VERY_LONG_WAIT_S = 30.0
 _KEPT_HOSTS = 512
 """Idle hosts whose robots.txt and clock stay in memory; the store remembers the others."""
 _REFUSALS_A_TURN = 64
+_STARTS_A_TURN = 16
+"""Requests that start in one turn of the loop. What starts together comes back together when the machine is the limit,
+and all that comes back is seen to in one turn: so this bounds how long a turn takes, whatever the concurrency.
+"""
 _QUICKLY_READ_BYTES = 32 << 10
 """A larger robots.txt is read in a thread: it may take a tenth of a second."""
 
@@ -80,6 +84,7 @@ class Fetcher:
         self._pushes = 0
         self._running: set[asyncio.Future[None]] = set()
         self.in_flight = 0
+        self._starts_left = 0
         self._unparsed = 0
         self._results: list[Done] = []
         self._pump_due = False
@@ -154,15 +159,17 @@ class Fetcher:
             self._fail(error)
 
     def _has_room(self) -> bool:
-        """Whether one more request may be under way.
+        """Whether one more request may start in this turn.
 
         Not while bodies fill the budget because parsers are behind. Bodies under way that fill it are no reason: their
         servers may take their time, and small pages of other hosts find room all the same.
         """
-        return self.in_flight < self.concurrency and not (self._unparsed and self._budget.is_full)
+        room = self._starts_left > 0 and self.in_flight < self.concurrency
+        return room and not (self._unparsed and self._budget.is_full)
 
     def _start_what_may(self) -> None:
         now = self._loop.time()
+        self._starts_left = _STARTS_A_TURN
         while self._has_room() and (called := self._politeness.called(now)):
             for name in called:
                 host = self._hosts.get(name)
@@ -182,7 +189,9 @@ class Fetcher:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._heap and self._has_room():
+        if self._starts_left == 0:
+            self._pump_soon()
+        elif self._heap and self._has_room():
             self._timer = self._loop.call_at(self._heap[0][0], self._pump_soon)
 
     def _serve(self, host: Host, now: float) -> None:
@@ -250,6 +259,7 @@ class Fetcher:
 
     def _start(self, work: Awaitable[None]) -> None:
         self.in_flight += 1
+        self._starts_left -= 1
         request = asyncio.ensure_future(work)
         self._running.add(request)
         request.add_done_callback(self._ended)

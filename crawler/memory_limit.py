@@ -1,13 +1,14 @@
 """How much memory a process may take: a limit that the system holds it to, and when to start afresh before that."""
 
 import ctypes
+import gc
 import os
 import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["MemoryLimit", "return_large_blocks"]
+__all__ = ["MemoryLimit", "collect_rarely", "return_large_blocks"]
 
 _TRIM_BYTES = 8 << 20
 _STATM = Path("/proc/self/statm")
@@ -24,6 +25,15 @@ def return_large_blocks() -> None:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def collect_rarely() -> None:
+    """Have this process look for unused cycles of objects more rarely than Python does by itself.
+
+    Each look at all objects stops every thread: 0.3 s for 10,000 hosts with their connections, once a second. A crawl
+    makes few cycles, and most of them are found by the looks at what is new.
+    """
+    gc.set_threshold(10_000, 10, 50)
 
 
 class MemoryLimit:

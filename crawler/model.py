@@ -90,7 +90,7 @@ class Rotation(Struct, frozen=True):
         return self.bytes is not None and size >= self.bytes
 
 
-class Seed(Struct, frozen=True):
+class Seed(Struct, frozen=True, gc=False):
     """One start URL. `url` is in normal form; `extra` holds the other columns or keys of its line, as read.
 
     A seed of kind `sitemap` leads to the pages that it lists, which count as seeds themselves (depth 0).
@@ -101,7 +101,7 @@ class Seed(Struct, frozen=True):
     kind: Kind = "page"
 
 
-class SeedContext(Struct, frozen=True, array_like=True):
+class SeedContext(Struct, frozen=True, array_like=True, gc=False):
     """What every URL that a seed leads to inherits from it.
 
     `anchors` are the URLs that scope is measured from: the seed and, if the seed redirected, its targets.
@@ -113,7 +113,7 @@ class SeedContext(Struct, frozen=True, array_like=True):
     extra: bytes
 
 
-class Task(Struct, frozen=True):
+class Task(Struct, frozen=True, gc=False):
     """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made.
 
     `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` counts pages in a row that look
@@ -134,7 +134,7 @@ class Task(Struct, frozen=True):
     lastmod: str = ""
 
 
-class Exchange(Struct, frozen=True, array_like=True):
+class Exchange(Struct, frozen=True, array_like=True, gc=False):
     """What passed between the crawler and a server beside the body of the answer, for an archive.
 
     `version` is that of HTTP, such as `1.1`; `reason` the words behind the status. `sent` and `received` are headers
@@ -149,7 +149,7 @@ class Exchange(Struct, frozen=True, array_like=True):
     address: str | None = None
 
 
-class Download(Struct, frozen=True, array_like=True):
+class Download(Struct, frozen=True, array_like=True, gc=False):
     """An answer on its way from the fetcher to a parser.
 
     `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its
@@ -187,7 +187,7 @@ class Download(Struct, frozen=True, array_like=True):
         return None
 
 
-class Link(Struct, frozen=True, array_like=True):
+class Link(Struct, frozen=True, array_like=True, gc=False):
     """A URL that a page leads to: absolute, in normal form.
 
     `key` is its 16-byte key (`crawler.urls.task_key`), `host` its 8-byte host key. `skip` is empty if it is to be
@@ -205,7 +205,7 @@ class Link(Struct, frozen=True, array_like=True):
     lastmod: str = ""
 
 
-class Done(Struct, frozen=True, array_like=True):
+class Done(Struct, frozen=True, array_like=True, gc=False):
     """How one task ended: what every stage sends to the ledger.
 
     `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong,
@@ -239,7 +239,7 @@ class Done(Struct, frozen=True, array_like=True):
         return self.retry_at is not None and not self.reason
 
 
-class Duplicate(Struct, frozen=True):
+class Duplicate(Struct, frozen=True, gc=False):
     """The page that brought the same body (or nearly the same text: `near`) before, and when that was done (unix
     time).
     """
@@ -249,7 +249,7 @@ class Duplicate(Struct, frozen=True):
     near: bool = False
 
 
-class Finished(Struct, frozen=True):
+class Finished(Struct, frozen=True, gc=False):
     """A URL that has ended, as sinks are told of it. `at` is unix time; `duplicate` is what it repeats, if known."""
 
     task: Task
@@ -258,7 +258,7 @@ class Finished(Struct, frozen=True):
     duplicate: Duplicate | None = None
 
 
-class Failure(Struct, frozen=True):
+class Failure(Struct, frozen=True, gc=False):
     """A fetch without a usable answer. `kind` is a reason of outcome `failed` (or `private-address`, which is a skip).
 
     `detail` is for people; `retryable` says whether another attempt could end differently.
@@ -269,7 +269,7 @@ class Failure(Struct, frozen=True):
     retryable: bool
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """One line of output. `docs/records.md` describes each field.
 
     `lastmod` and `simhash` are there only if asked for. The fields from `title` on are None (`links`: empty,

@@ -19,7 +19,7 @@ from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
 from crawler.errors import ConfigError
 from crawler.event_loop import loop_factory
-from crawler.memory_limit import return_large_blocks
+from crawler.memory_limit import collect_rarely, return_large_blocks
 from crawler.printable import printable
 from crawler.seeds import STDIN, BadSeed
 
@@ -103,6 +103,7 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         raise ConfigError("--output -: standard output is closed")
     _check_bundle(run.config)
     return_large_blocks()
+    collect_rarely()
     set_up_logging(run, terminal)
     console = live_console(run, terminal)
     if run.config.insecure:

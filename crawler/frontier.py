@@ -15,12 +15,13 @@ the pages that they list have depth 0.
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec import Struct
 
 from crawler.config import CrawlConfig
 from crawler.counters import Counters
 from crawler.duplicates import Duplicates, Repeat
 from crawler.model import Done, Finished, Kind, Link, Seed, SeedContext, Task
-from crawler.store import ENDED, QUEUED, REOPENABLE, Store, UrlRow, queue_key
+from crawler.store import ENDED, QUEUED, REOPENABLE, Store, UrlRow, queue_key, queue_place
 from crawler.urls import host_key, robots_url, task_key
 from crawler.window import Handed, Window
 
@@ -72,7 +73,8 @@ class Frontier:
         """
         handed = self._window.find(done.key)
         if handed is not None:
-            self._discover([(link, handed, done) for link in links], now)
+            source = _Source.of(handed, done)
+            self._discover([(link, source) for link in links], now)
 
     def finish(self, results: Iterable[Done], now: float) -> list[Finished]:
         """Take back ended (or retried) tasks with the links they lead to; return those that ended, for the sinks.
@@ -92,11 +94,13 @@ class Frontier:
             else:
                 self._defer(handed, done, now)
         finished = []
-        found: list[tuple[Link, Handed, Done]] = []
+        found: list[tuple[Link, _Source]] = []
         repeats = self._duplicates.take([done for _, done in ended])
         for (handed, done), repeat in zip(ended, repeats, strict=True):
             finished.append(self._end(handed, done, repeat, done.fetched_at or now))
-            found.extend((link, handed, done) for link in done.links)
+            if done.links:
+                source = _Source.of(handed, done)
+                found += [(link, source) for link in done.links]
         if found:
             self._discover(found, now)
         return finished
@@ -167,7 +171,7 @@ class Frontier:
             if self._duplicates.skip:
                 reason = "near-duplicate" if repeat.near else "duplicate"
                 done = msgspec.structs.replace(done, reason=reason, records=None)
-        self._put(handed, ENDED, now, task.attempts + 1, done)
+        self._store.put_url(task.key, ENDED, _ended(handed, done.outcome, done, now))
         counters.queued -= 1
         self._count(done.outcome, done.reason, +1)
         if done.records is not None:
@@ -177,23 +181,13 @@ class Frontier:
         return Finished(task, done, now, None if repeat is None else self._duplicates.page(repeat))
 
     def _defer(self, handed: Handed, done: Done, now: float) -> None:
-        at = max(now, done.retry_at or 0.0)
-        self._store.defer(at, handed.task.key)
-        self._put(handed, QUEUED, now, handed.task.attempts + 1, done)
+        key = handed.task.key
+        row = _ended(handed, "", done, now)
+        self._store.defer(
+            max(now, done.retry_at or 0.0), key, msgspec.structs.replace(row, parent_url=handed.task.parent)
+        )
+        self._store.put_waiting(key)
         self.counters.retrying += 1
-
-    def _put(self, handed: Handed, state: bytes, now: float, attempts: int, done: Done) -> None:
-        task = handed.task
-        outcome = "" if state == QUEUED else done.outcome
-        self._store.put_url(
-            task.key,
-            state,
-            UrlRow(
-                task.url, task.depth, handed.parent, task.seed.number, task.redirected_from,
-                attempts, handed.seq, now, outcome, done.reason, done.status,
-                task.kind == "sitemap", task.chain, round(task.spent_s * 1000), task.lastmod,
-            ),
-        )  # fmt: skip
 
     def _limit_window(self) -> None:
         """Hand out no more tasks than `max_pages` leaves room for: each of them may become a record."""
@@ -210,12 +204,8 @@ class Frontier:
 
     def _revive(self, now: float) -> None:
         """Put retries whose time has come back into the queue; scans see them after the next commit."""
-        for url in self._store.take_due(now, _RETRIES_PER_COMMIT):
-            value = self._store.url_values([url])[0]
-            if value is None:
-                continue
-            row = self._store.row(value)
-            self._window.add(url, _place(host_key(row.url), row))
+        for key, row in self._store.take_due(now, _RETRIES_PER_COMMIT):
+            self._window.add(key, _place(host_key(row.url), row), row)
             self.counters.retrying -= 1
         self._next_retry_at = None  # until the commit: what was taken is still there for a scan
 
@@ -227,57 +217,56 @@ class Frontier:
         if self._store.url_values([key])[0] is not None:
             return False
         row = UrlRow(url, 0, b"", number, (), 0, self._next_seq(), 0.0, is_sitemap=kind == "sitemap")
-        self._store.put_url(key, QUEUED, row)
-        self._window.add(key, _place(host_key(url), row))
+        place = _place(host_key(url), row)
+        self._store.put_waiting(key, place)
+        self._window.add(key, place, row)
         self.counters.known += 1
         self.counters.queued += 1
         return True
 
-    def _discover(self, found: list[tuple[Link, Handed, Done]], now: float) -> None:
+    def _discover(self, found: list[tuple[Link, "_Source"]], now: float) -> None:
         """Test and set in one step: unknown URLs become due or skipped; a better link reopens or moves a known one."""
-        known = self._store.url_values([link.key for link, _, _ in found])
-        for (link, handed, done), before in zip(found, known, strict=True):
+        known = self._store.url_values([link.key for link, _ in found])
+        for (link, source), before in zip(found, known, strict=True):
             value = self._store.pending_value(link.key) or before  # another link of this call may have put it
-            task = handed.task
-            redirect = done.outcome == "redirected"
-            hops = (*task.redirected_from, task.url) if redirect else ()
-            if redirect and not link.skip and hops[0] == task.seed.anchors[0]:
-                self._anchor(task.seed, link.url)
+            if source.hops and not link.skip and source.hops[0] == source.seed.anchors[0]:
+                self._anchor(source.seed, link.url)
             if value is None:
                 self.counters.known += 1
                 if link.skip:
-                    self._skip(link, handed, hops, now)
+                    self._skip(link, source, now)
                 else:
-                    self._queue_new(link, handed, hops, now)
+                    self._queue_new(link, source, now)
             elif not link.skip:
                 if value[:1] == REOPENABLE:
                     old = self._store.row(value)
                     self._count(old.outcome, old.reason, -1)
-                    self._queue_new(link, handed, hops, now)
+                    self._queue_new(link, source, now)
                 elif self._level_by_level and value[:1] == QUEUED:
-                    self._move_up(link, value, self._row(link, handed, hops, now))
+                    self._move_up(link, value[1:], source, now)
 
-    def _skip(self, link: Link, source: Handed, hops: tuple[str, ...], now: float) -> None:
+    def _skip(self, link: Link, source: "_Source", now: float) -> None:
         state = REOPENABLE if link.skip in _REOPENED_BY_LINK else ENDED
-        self._store.put_url(link.key, state, self._row(link, source, hops, now, outcome="skipped", reason=link.skip))
+        self._store.put_url(link.key, state, source.row(link, 0, now, outcome="skipped", reason=link.skip))
         self._count("skipped", link.skip, +1)
 
-    def _queue_new(self, link: Link, source: Handed, hops: tuple[str, ...], now: float) -> None:
-        row = self._row(link, source, hops, now, seq=self._next_seq())
-        self._store.put_url(link.key, QUEUED, row)
+    def _queue_new(self, link: Link, source: "_Source", now: float) -> None:
+        row = source.row(link, self._next_seq(), now, parent_url=source.parent_url)
+        place = _place(link.host, row)
+        self._store.put_waiting(link.key, place)
         self.counters.queued += 1
-        parent_url = source.task.parent if hops else source.task.url
-        task = self._task(link.key, row, parent_url)
-        self._window.offer(Handed(task, link.host, row.parent, row.seq, _place(link.host, row)))
+        self._window.offer(link.key, place, row)
 
-    def _move_up(self, link: Link, value: bytes, better: UrlRow) -> None:
-        """A shorter way to a URL that has not been handed out: queue it at the smaller depth."""
-        old = self._store.row(value)
-        if better.depth >= old.depth or old.attempts or self._window.find(link.key) is not None:
+    def _move_up(self, link: Link, place: bytes, source: "_Source", now: float) -> None:
+        """A shorter way to a page that was never handed out: queue it at the smaller depth."""
+        if not place or link.kind == "sitemap" or self._window.find(link.key) is not None:
             return
-        row = msgspec.structs.replace(better, seq=old.seq)
-        self._store.put_url(link.key, QUEUED, row)
-        self._window.move(link.key, _place(link.host, old), _place(link.host, row))
+        depth, seq = queue_place(place)
+        row = source.row(link, seq, now, parent_url=source.parent_url)
+        if row.depth < depth:
+            better = _place(link.host, row)
+            self._store.put_waiting(link.key, better)
+            self._window.move(link.key, place, better, row)
 
     def _anchor(self, seed: SeedContext, url: str) -> None:
         """The target of a redirected seed counts as in scope from now on."""
@@ -289,43 +278,13 @@ class Frontier:
 
     # Rows and tasks
 
-    def _row(
-        self,
-        link: Link,
-        source: Handed,
-        hops: tuple[str, ...],
-        now: float,
-        *,
-        seq: int = 0,
-        outcome: str = "",
-        reason: str = "",
-    ) -> UrlRow:
-        """The row of what a task leads to; `hops` are the redirects from it to there."""
-        task = source.task
-        return UrlRow(
-            link.url, _depth(link, task, redirect=bool(hops)), source.parent if hops else task.key, task.seed.number,
-            hops, 0, seq, now, outcome, reason, 0, link.kind == "sitemap", link.chain, round(link.spent_s * 1000),
-            link.lastmod,
-        )  # fmt: skip
-
-    def _task(self, key: bytes, row: UrlRow, parent_url: str | None) -> Task:
-        return Task(
-            key, row.url, row.depth, parent_url, row.redirected_from, row.attempts, self._seed(row.seed),
+    def _read(self, place: bytes, key: bytes, row: UrlRow) -> Handed:
+        """Build the task of a URL in the queue."""
+        task = Task(
+            key, row.url, row.depth, row.parent_url, row.redirected_from, row.attempts, self._seed(row.seed),
             row.kind, row.chain, row.spent_s, row.lastmod,
         )  # fmt: skip
-
-    def _read(self, entries: list[tuple[bytes, bytes]]) -> list[Handed]:
-        """Build the tasks of queue entries: their rows, their parents' URLs, their seeds."""
-        values = self._store.url_values([url for _, url in entries])
-        rows = [self._store.row(value) for value in values if value is not None]
-        wanted = [row.parent for row in rows if row.parent]
-        parents = dict(zip(wanted, self._store.url_values(wanted), strict=True))
-        tasks = []
-        for (place, url), row in zip(entries, rows, strict=True):
-            value = parents.get(row.parent)
-            parent = None if value is None else self._store.row(value).url
-            tasks.append(Handed(self._task(url, row, parent), place[:8], row.parent, row.seq, place))
-        return tasks
+        return Handed(task, place[:8], row.parent, row.seq, place)
 
     def _seed(self, number: int) -> SeedContext:
         context = self._seeds.get(number)
@@ -345,11 +304,46 @@ def _counters(store: Store) -> Counters:
     return msgspec.convert(saved, Counters) if saved else Counters()
 
 
-def _depth(link: Link, source: Task, *, redirect: bool) -> int:
-    """Depth of what `source` leads to: a page that a sitemap lists counts as a seed."""
-    if redirect:
-        return source.depth
-    return 0 if source.kind == "sitemap" and link.kind == "page" else source.depth + 1
+class _Source(Struct, frozen=True, gc=False):
+    """What a task that ends gives to the URLs that it leads to. `hops`: the redirects from it to there."""
+
+    seed: SeedContext
+    depth: int
+    pages_depth: int
+    parent: bytes
+    parent_url: str | None
+    hops: tuple[str, ...]
+
+    @classmethod
+    def of(cls, handed: Handed, done: Done) -> "_Source":
+        """A page that a sitemap lists counts as a seed; the target of a redirect stands where the redirect stood."""
+        task = handed.task
+        if done.outcome == "redirected":
+            hops = (*task.redirected_from, task.url)
+            return cls(task.seed, task.depth, task.depth, handed.parent, task.parent, hops)
+        depth = task.depth + 1
+        return cls(task.seed, depth, 0 if task.kind == "sitemap" else depth, task.key, task.url, ())
+
+    def row(
+        self, link: Link, seq: int, now: float, *, outcome: str = "", reason: str = "", parent_url: str | None = None
+    ) -> UrlRow:
+        """The row of a link."""
+        is_sitemap = link.kind == "sitemap"
+        return UrlRow(
+            link.url, self.depth if is_sitemap else self.pages_depth, self.parent, self.seed.number, self.hops,
+            0, seq, now, outcome, reason, 0, is_sitemap, link.chain, round(link.spent_s * 1000), link.lastmod,
+            parent_url,
+        )  # fmt: skip
+
+
+def _ended(handed: Handed, outcome: str, done: Done, now: float) -> UrlRow:
+    """The row of a task that has been asked for."""
+    task = handed.task
+    return UrlRow(
+        task.url, task.depth, handed.parent, task.seed.number, task.redirected_from, task.attempts + 1, handed.seq,
+        now, outcome, done.reason, done.status, task.kind == "sitemap", task.chain, round(task.spent_s * 1000),
+        task.lastmod,
+    )  # fmt: skip
 
 
 def _place(host: bytes, row: UrlRow) -> bytes:

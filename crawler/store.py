@@ -1,14 +1,17 @@
 """A job's durable state: RocksDB with one column family a kind of fact, written in whole batches.
 
     family    key                                  value
-    urls      task key (of URL and kind)           one state byte + UrlRow (msgpack)
-    queue     host key, depth, sequence            URL key: what is due, in order, host by host
-    later     due at (microseconds), URL key       empty: retries that wait for their time
+    urls      task key (of URL and kind)           one state byte + UrlRow (msgpack), or its queue key while it is due
+    queue     host key, depth, sequence            URL key + UrlRow: what is due, in order, host by host
+    later     due at (microseconds), URL key       UrlRow: retries that wait for their time
     bodies    xxh3_128(body)                       URL key: the first page with that body
     texts     band, fingerprint of a text          URL key (`crawler.duplicates`)
     seeds     seed number                          SeedContext (msgpack)
     hosts     host key                             HostState (msgpack)
     meta      name                                 versions, settings, counters, positions of sinks
+
+A URL that has not ended has its row where it waits, so that a scan of the queue gives all that a task needs: to read
+each row by its key would cost more than all else.
 
 Everything put between two commits travels in one `WriteBatch`: after `kill -9` all of it is there or none.
 Reads of URLs and bodies see what is pending; scans of `queue`, `later` and `texts` see what is committed, and the
@@ -18,6 +21,7 @@ store.
 
 import contextlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,9 +34,9 @@ from crawler.model import Kind, SeedContext
 from crawler.refusal import refusal
 from crawler.urls import NORMAL_FORM_VERSION
 
-__all__ = ["ENDED", "QUEUED", "REOPENABLE", "SCHEMA_VERSION", "Store", "UrlRow", "queue_key"]
+__all__ = ["ENDED", "QUEUED", "REOPENABLE", "SCHEMA_VERSION", "Store", "UrlRow", "queue_key", "queue_place"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 QUEUED = b"q"
 """State byte of a URL that has not ended: due, waiting for a retry, or under way."""
@@ -44,11 +48,14 @@ REOPENABLE = b"s"
 _VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
 _FAMILIES = ("urls", "queue", "later", "bodies", "texts", "seeds", "hosts", "meta")
 _ADVICE = "if it is damaged, --fresh starts the job over"
-_CACHE_BYTES = 32 << 20
+_CACHE_BYTES = 64 << 20
 """Blocks, indexes and Bloom filters that stay in memory, for all families together."""
-_MEMTABLE_BYTES = 8 << 20
+_MEMTABLE_BYTES = 16 << 20
 """Rows of one family that are gathered before they are written as a file; there are at most two such tables."""
+_LEVEL_BYTES = 64 << 20
+"""Files that are merged with each new one: keys are hashes, so each new file touches all of them."""
 _HASHES_MEMTABLE_BYTES = 2 << 20
+_KEY_BYTES = 16
 
 
 class UrlRow(Struct, frozen=True, array_like=True, gc=False):
@@ -56,6 +63,7 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
 
     `parent` is the key of what led here (empty for a seed), `seq` its place in the order of discovery. `kind`,
     `chain` and `spent_s` are those of its `Task`; they are stored as small integers, one byte each as a rule.
+    `parent_url` is there as long as the URL waits.
     """
 
     url: str
@@ -73,6 +81,7 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
     chain: int = 0
     spent_ms: int = 0
     lastmod: str = ""
+    parent_url: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -87,7 +96,12 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
 
 def queue_key(host: bytes, depth: int, seq: int) -> bytes:
     """16 bytes that sort by host, then depth, then order of discovery: breadth first within a host."""
-    return host + min(depth, 0xFFFF).to_bytes(2, "big") + seq.to_bytes(6, "big")
+    return host + (min(depth, 0xFFFF) << 48 | seq).to_bytes(8, "big")
+
+
+def queue_place(key: bytes) -> tuple[int, int]:
+    """Depth and sequence in a queue key."""
+    return int.from_bytes(key[8:10], "big"), int.from_bytes(key[10:], "big")
 
 
 class Store:
@@ -115,6 +129,9 @@ class Store:
             for name in ("bodies", "texts"):
                 families[name].set_write_buffer_size(_HASHES_MEMTABLE_BYTES)
                 families[name].set_compression_type(rocksdict.DBCompressionType.none())  # hashes do not get smaller
+            # Most keys asked for are in no table: a filter for those in memory, too.
+            families["urls"].set_memtable_whole_key_filtering(True)
+            families["urls"].set_memtable_prefix_bloom_ratio(0.1)
             self._db = rocksdict.Rdict(str(path), _options(cache), column_families=families, access_type=access)
         except Exception as error:  # rocksdict raises bare Exception
             raise refusal(f"open the store {path}", error, _ADVICE) from error
@@ -171,7 +188,10 @@ class Store:
     # URLs
 
     def url_values(self, keys: list[bytes]) -> list[bytes | None]:
-        """State byte + row of each key (see `row`), None where the URL is unknown. Sees pending rows."""
+        """What is known of each key: a state byte, and the queue key (see `put_waiting`) or the row (see `row`).
+
+        None where the URL is unknown. Sees pending ones.
+        """
         if not keys:
             return []
         pending = self._pending_urls
@@ -183,19 +203,30 @@ class Store:
         return self._pending_urls.get(key)
 
     def row(self, value: bytes) -> UrlRow:
-        """Decode what `url_values` gave."""
+        """Decode what `url_values` gave for a URL that has ended."""
         return self._decode_row(memoryview(value)[1:])
 
     def put_url(self, key: bytes, state: bytes, row: UrlRow) -> None:
-        """Write or replace one URL's row."""
-        value = state + self._encode(row)
+        """Write or replace one URL that has ended or was skipped."""
+        self._put_value(key, state + self._encode(row))
+
+    def put_waiting(self, key: bytes, place: bytes = b"") -> None:
+        """Make one URL known as one that has not ended; `place` is its queue key, if it may be given a better one."""
+        self._put_value(key, QUEUED + place)
+
+    def _put_value(self, key: bytes, value: bytes) -> None:
         self._pending_urls[key] = value
         self._batch.put(key, value, self._handles["urls"])
 
     def all_urls(self) -> Iterator[tuple[bytes, UrlRow]]:
-        """Every committed URL as (state byte, row), in key order."""
+        """Every committed URL as (state byte, row): first those that have ended."""
         for value in self._urls.values():
-            yield value[:1], self.row(value)
+            if value[:1] != QUEUED:
+                yield value[:1], self.row(value)
+        for value in self._queue.values():
+            yield QUEUED, self.waiting_row(value)
+        for value in self._families["later"].values():
+            yield QUEUED, self._decode_row(value)
 
     # Bodies and texts
 
@@ -229,24 +260,31 @@ class Store:
 
     # Queue
 
-    def enqueue(self, key: bytes, url_key: bytes) -> None:
+    def enqueue(self, place: bytes, key: bytes, row: UrlRow) -> None:
         """Make a URL due at its place in the queue (`queue_key`)."""
-        self._pending_removed.discard(key)
-        self._batch.put(key, url_key, self._handles["queue"])
+        self._pending_removed.discard(place)
+        self._batch.put(place, key + self._encode(row), self._handles["queue"])
 
-    def dequeue(self, key: bytes) -> None:
+    def dequeue(self, place: bytes) -> None:
         """Take a URL out of the queue."""
-        self._pending_removed.add(key)
-        self._batch.delete(key, self._handles["queue"])
+        self._pending_removed.add(place)
+        self._batch.delete(place, self._handles["queue"])
 
     def scan_queue(self, lower: bytes, upper: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Committed (queue key, URL key) with lower <= queue key < upper, less those removed since the commit."""
+        """Committed (queue key, value) with lower <= queue key < upper, less those removed since the commit.
+
+        The value begins with the 16 bytes of the URL's key; `waiting_row` decodes the rest.
+        """
         bounds = rocksdict.ReadOptions()
         bounds.set_iterate_upper_bound(upper)
         entries: Any = self._queue.items(from_key=lower, read_opt=bounds)
-        for key, url_key in entries:
-            if key not in self._pending_removed:
-                yield key, url_key
+        for place, value in entries:
+            if place not in self._pending_removed:
+                yield place, value
+
+    def waiting_row(self, value: bytes) -> UrlRow:
+        """Decode the row in a value of the queue."""
+        return self._decode_row(memoryview(value)[_KEY_BYTES:])
 
     def next_host(self, after: bytes) -> bytes | None:
         """The first host key >= `after` (8 bytes) with committed queue entries, None past the last."""
@@ -257,20 +295,19 @@ class Store:
 
     # Retries
 
-    def defer(self, at: float, url_key: bytes) -> None:
+    def defer(self, at: float, key: bytes, row: UrlRow) -> None:
         """Let a URL wait until the unix time `at`."""
-        self._batch.put(_later_key(at, url_key), b"", self._handles["later"])
+        self._batch.put(_later_key(at, key), self._encode(row), self._handles["later"])
 
-    def take_due(self, now: float, limit: int) -> list[bytes]:
-        """Remove and return up to `limit` committed URL keys whose time has come. Call at most once a commit."""
+    def take_due(self, now: float, limit: int) -> list[tuple[bytes, UrlRow]]:
+        """Remove and return up to `limit` committed URLs whose time has come. Call at most once a commit."""
         bounds = rocksdict.ReadOptions()
-        bounds.set_iterate_upper_bound(_later_key(now, b"\xff" * 16))
+        bounds.set_iterate_upper_bound(_later_key(now, b"\xff" * _KEY_BYTES))
+        entries: Any = self._families["later"].items(read_opt=bounds)
         due = []
-        for key in self._keys("later", read_opt=bounds):
+        for key, value in islice(entries, limit):
             self._batch.delete(key, self._handles["later"])
-            due.append(key[8:])
-            if len(due) == limit:
-                break
+            due.append((key[8:], self._decode_row(value)))
         return due
 
     def next_due_at(self) -> float | None:
@@ -366,6 +403,7 @@ def _options(cache: rocksdict.Cache) -> rocksdict.Options:
     options.create_missing_column_families(True)
     options.set_write_buffer_size(_MEMTABLE_BYTES)
     options.set_max_write_buffer_number(2)
+    options.set_max_bytes_for_level_base(_LEVEL_BYTES)
     options.set_max_total_wal_size(64 << 20)
     options.set_max_open_files(128)
     options.set_keep_log_file_num(2)

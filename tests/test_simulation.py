@@ -344,12 +344,13 @@ def recount(job: Path) -> tuple[dict, dict[tuple[str, str], str]]:
     with Store(job / "state") as store:
         rows = list(store.all_urls())
         waiting = sum(1 for _ in store._keys("later"))
-        due = [bytes(url) for url in store._queue.values()]
+        known = {bytes(key) for key, value in store._urls.items() if value[:1] == QUEUED}
+        due = [value[:16] for value in store._queue.values()]
         saved = store.meta("counters")
     ended = [row for state, row in rows if state != QUEUED]
     open_keys = {task_key(row.url, row.kind) for state, row in rows if state == QUEUED}
     assert len(due) + waiting == len(open_keys), "every URL not ended stands once in the queue or waits for a retry"
-    assert set(due) <= open_keys
+    assert set(due) <= open_keys == known
     names = {(row.url, row.kind): f"{row.outcome}: {row.reason}" if row.reason else row.outcome for row in ended}
     records = [row for row in ended if row.outcome == "fetched" and row.kind == PAGE]
     counted = {

@@ -10,7 +10,7 @@ import rocksdict
 
 from crawler.errors import JobError, StorageError
 from crawler.model import SeedContext
-from crawler.store import ENDED, QUEUED, SCHEMA_VERSION, Store, UrlRow, queue_key
+from crawler.store import ENDED, QUEUED, SCHEMA_VERSION, Store, UrlRow, queue_key, queue_place
 from crawler.urls import host_key, url_key
 
 
@@ -22,10 +22,10 @@ def test_what_is_committed_is_there_after_closing_and_what_is_not_is_gone(tmp_pa
     """A commit is durable; without one nothing is."""
     a, b = "http://a/", "http://b/"
     with Store(tmp_path / "s") as store:
-        store.put_url(url_key(a), QUEUED, row(a))
+        store.put_url(url_key(a), ENDED, row(a))
         store.put_meta("colour", "blue")
         store.commit()
-        store.put_url(url_key(b), QUEUED, row(b))
+        store.put_url(url_key(b), ENDED, row(b))
         store.put_meta("colour", "red")
     with Store(tmp_path / "s") as store:
         found = store.url_values([url_key(a), url_key(b)])
@@ -39,7 +39,9 @@ def test_reads_of_urls_see_the_open_batch(tmp_path):
     """Test-and-set works within one batch."""
     with Store(tmp_path / "s") as store:
         key = url_key("http://a/")
-        store.put_url(key, QUEUED, row("http://a/"))
+        place = queue_key(b"h" * 8, 1, 2)
+        store.put_waiting(key, place)
+        assert store.url_values([key]) == [QUEUED + place]
         store.put_url(key, ENDED, row("http://a/"))
         value = store.url_values([key])[0]
         assert value is not None
@@ -51,10 +53,10 @@ def test_queue_is_in_order_of_host_depth_and_discovery(tmp_path):
     a, b = host_key("http://a/"), host_key("http://b/")
     with Store(tmp_path / "s") as store:
         for depth, seq in ((2, 1), (0, 9), (1, 300), (1, 2)):
-            store.enqueue(queue_key(a, depth, seq), bytes([depth, seq % 256]) * 8)
-        store.enqueue(queue_key(b, 0, 1), b"b" * 16)
+            store.enqueue(queue_key(a, depth, seq), bytes([depth, seq % 256]) * 8, row("http://a/"))
+        store.enqueue(queue_key(b, 0, 1), b"b" * 16, row("http://b/"))
         store.commit()
-        found = [(int.from_bytes(k[8:10], "big"), int.from_bytes(k[10:], "big")) for k, _ in _scan(store, a)]
+        found = [queue_place(place) for place, _ in _scan(store, a)]
         assert found == [(0, 9), (1, 2), (1, 300), (2, 1)]
         assert {store.next_host(bytes(8)), store.next_host(max(a, b))} == {min(a, b), max(a, b)}
 
@@ -63,13 +65,14 @@ def test_scans_do_not_show_what_the_open_batch_removes(tmp_path):
     """A URL that ended is not handed out again before the commit that says so."""
     a = host_key("http://a/")
     with Store(tmp_path / "s") as store:
-        store.enqueue(queue_key(a, 0, 1), b"1" * 16)
-        store.enqueue(queue_key(a, 0, 2), b"2" * 16)
+        store.enqueue(queue_key(a, 0, 1), b"1" * 16, row("http://a/1"))
+        store.enqueue(queue_key(a, 0, 2), b"2" * 16, row("http://a/2"))
         store.commit()
         store.dequeue(queue_key(a, 0, 1))
-        assert [url for _, url in _scan(store, a)] == [b"2" * 16]
-        store.enqueue(queue_key(a, 0, 1), b"1" * 16)
-        assert [url for _, url in _scan(store, a)] == [b"1" * 16, b"2" * 16]
+        assert [value[:16] for _, value in _scan(store, a)] == [b"2" * 16]
+        store.enqueue(queue_key(a, 0, 1), b"1" * 16, row("http://a/1"))
+        assert [value[:16] for _, value in _scan(store, a)] == [b"1" * 16, b"2" * 16]
+        assert [store.waiting_row(value).url for _, value in _scan(store, a)] == ["http://a/1", "http://a/2"]
 
 
 def _scan(store: Store, host: bytes):
@@ -79,12 +82,12 @@ def _scan(store: Store, host: bytes):
 def test_retries_come_back_when_their_time_has_come(tmp_path):
     """Only what is due is taken, the earliest first, and it is taken once."""
     with Store(tmp_path / "s") as store:
-        store.defer(200.0, b"b" * 16)
-        store.defer(100.5, b"a" * 16)
+        store.defer(200.0, b"b" * 16, row("http://b/"))
+        store.defer(100.5, b"a" * 16, row("http://a/"))
         store.commit()
         assert store.next_due_at() == 100.5
         assert store.take_due(100.0, 10) == []
-        assert store.take_due(150.0, 10) == [b"a" * 16]
+        assert store.take_due(150.0, 10) == [(b"a" * 16, row("http://a/"))]
         store.commit()
         assert store.take_due(150.0, 10) == []
         assert store.next_due_at() == 200.0
@@ -107,7 +110,7 @@ def test_kill_in_the_middle_of_commits_leaves_whole_batches(tmp_path):
     script = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from crawler.store import Store, queue_key, UrlRow, QUEUED
+        from crawler.store import Store, queue_key, UrlRow, ENDED
         store = Store(Path(sys.argv[1]))
         print("ready", flush=True)
         number = 0
@@ -115,8 +118,8 @@ def test_kill_in_the_middle_of_commits_leaves_whole_batches(tmp_path):
             number += 1
             for part in range(50):
                 key = (number * 100 + part).to_bytes(16, "big")
-                store.put_url(key, QUEUED, UrlRow("http://a/", 0, b"", 1, (), 0, number, 0.0))
-                store.enqueue(queue_key(b"h" * 8, 0, number * 100 + part), key)
+                store.put_url(key, ENDED, UrlRow("http://a/", 0, b"", 1, (), 0, number, 0.0))
+                store.enqueue(queue_key(b"h" * 8, 0, number * 100 + part), key, UrlRow("", 0, b"", 1, (), 0, 1, 0.0))
             store.put_meta("number", number)
             store.commit()
             print(number, flush=True)
@@ -133,7 +136,7 @@ def test_kill_in_the_middle_of_commits_leaves_whole_batches(tmp_path):
     with Store(tmp_path / "s") as store:
         number = store.meta("number")
         assert number >= seen
-        assert sum(1 for _ in store.all_urls()) == number * 50
+        assert [state for state, _ in store.all_urls()] == [ENDED] * number * 50 + [QUEUED] * number * 50
         assert len(_scan(store, b"h" * 8)) == number * 50
 
 
@@ -173,8 +176,8 @@ def test_what_is_special_about_a_url_is_kept(tmp_path):
         "http://a/", 1, b"p" * 16, 2, (), 0, 3, 4.0, "", "", 0, is_sitemap=True, chain=300, spent_ms=29_999
     )
     with Store(tmp_path / "s") as store:
-        store.put_url(b"k" * 16, QUEUED, special)
-        store.put_url(b"l" * 16, QUEUED, row("http://a/"))
+        store.put_url(b"k" * 16, ENDED, special)
+        store.put_url(b"l" * 16, ENDED, row("http://a/"))
         store.commit()
         found, plain = (store.row(value) for value in store.url_values([b"k" * 16, b"l" * 16]) if value is not None)
     assert found == special
@@ -183,11 +186,11 @@ def test_what_is_special_about_a_url_is_kept(tmp_path):
 
 
 def test_an_ordinary_row_does_not_pay_for_what_others_need():
-    """A page that is in no chain and was not redirected to: four bytes for four fields."""
+    """A page that is in no chain and was not redirected to: seven bytes for five fields."""
     plain = msgspec.msgpack.encode(row("http://a/"))
     fields = UrlRow.__struct_fields__
     before = list(msgspec.structs.astuple(row("http://a/")))[: fields.index("is_sitemap")]
-    assert len(plain) == len(msgspec.msgpack.encode(before)) + 4
+    assert len(plain) == len(msgspec.msgpack.encode(before)) + 7
 
 
 def test_a_body_is_new_once(tmp_path):
@@ -236,3 +239,20 @@ def test_a_store_whose_making_was_cut_off_is_made_to_the_end(tmp_path):
     with Store(tmp_path / "s") as store:
         assert store.add_bodies([(b"x" * 16, b"1" * 16)]) == [None]
         assert store.meta("versions")["schema"] == SCHEMA_VERSION
+
+
+def test_every_url_is_told_once_wherever_it_waits(tmp_path):
+    """One that has ended, one that is due, one that waits for its retry: each with its row."""
+    with Store(tmp_path / "s") as store:
+        store.put_url(b"e" * 16, ENDED, row("http://a/ended"))
+        place = queue_key(b"h" * 8, 0, 1)
+        store.put_waiting(b"d" * 16, place)
+        store.enqueue(place, b"d" * 16, row("http://a/due"))
+        store.put_waiting(b"w" * 16)
+        store.defer(100.0, b"w" * 16, row("http://a/waits"))
+        store.commit()
+        assert [(state, found.url) for state, found in store.all_urls()] == [
+            (ENDED, "http://a/ended"),
+            (QUEUED, "http://a/due"),
+            (QUEUED, "http://a/waits"),
+        ]

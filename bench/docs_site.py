@@ -7,18 +7,15 @@ pages, a page to its neighbours, to its chapter's pages and to some pages elsewh
 """
 
 import argparse
-import asyncio
 import contextlib
 import random
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
+
+from bench.static_server import answer, serve, serving
 
 PAGES = 10_000
 CHAPTER = 64
 """Pages of a chapter; its first page is its index."""
-_MADE = 12_000  # pages kept once they were made: 26 KB each
 _WORDS = (
     *("index", "table", "column", "value", "query", "plan", "scan", "join", "merge", "sort", "hash", "node", "tuple"),
     *(
@@ -77,7 +74,7 @@ def _section(chance: random.Random, number: int, pages: int, part: int) -> str:
     """A heading, paragraphs with links and code, a listing, a table."""
     paragraphs = "".join(
         f'<p>{_words(chance, 45).capitalize()} <a href="{chance.randrange(pages)}.html#s{part}" class="xref">'
-        f"{_words(chance, 2)}</a> {_words(chance, 40)} <code>{chance.choice(_WORDS)}()</code>, "
+        f"{_words(chance, 2)}</a> {_words(chance, 25)} <code>{chance.choice(_WORDS)}()</code>, "
         f"<em>{_words(chance, 3)}</em> {_words(chance, 15)}.</p>\n"
         for _ in range(3)
     )
@@ -93,73 +90,18 @@ def _section(chance: random.Random, number: int, pages: int, part: int) -> str:
     )
 
 
-class _Connection(asyncio.Protocol):
-    """Answers GET requests of one connection, in order."""
-
-    made: dict[str, bytes] = {}  # noqa: RUF012 - shared on purpose: the pages made so far
-    pages = PAGES
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        *heads, self._rest = (self._rest + data).split(b"\r\n\r\n")
-        for head in heads:
-            self._transport.write(self._answer(head.split(b" ", 2)[1].decode()))  # type: ignore[attr-defined]
-
-    def _answer(self, path: str) -> bytes:
-        answer = self.made.get(path)
-        if answer is None:
-            name = path.removeprefix("/").removesuffix(".html")
-            known = name.isdigit() and int(name) < self.pages
-            body = page(int(name), self.pages) if known else b"no such page"
-            status, kind = (b"200 OK", b"text/html; charset=utf-8") if known else (b"404 Not Found", b"text/plain")
-            answer = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
-                status,
-                kind,
-                len(body),
-                body,
-            )
-            if len(self.made) < _MADE:
-                self.made[path] = answer
-        return answer
-
-
-async def serve(pages: int) -> None:
-    """Make the pages, print the first URL and serve until this process is ended."""
-    _Connection.pages = pages
-    _Connection.made = {}
-    server = await asyncio.get_running_loop().create_server(_Connection, "127.0.0.1", 0, backlog=1024)
-    for number in range(min(pages, _MADE)):
-        _Connection()._answer(f"/{number}.html")  # noqa: SLF001
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/0.html", flush=True)
-    await server.serve_forever()
-
-
 @contextlib.contextmanager
 def docs_site(pages: int = PAGES) -> Iterator[str]:
     """Serve the site in a process of its own; gives its first URL."""
-    command = [sys.executable, "-m", "bench.docs_site", "--pages", str(pages)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            if not url:
-                raise SystemExit("the site could not be served")
-            yield url
-        finally:
-            process.terminate()
+    with serving("bench.docs_site", ["--pages", str(pages)]) as (url, _):
+        yield url
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=PAGES)
-    arguments = parser.parse_args()
-    with contextlib.suppress(KeyboardInterrupt, socket.error):
-        asyncio.run(serve(arguments.pages))
+    pages = parser.parse_args().pages
+    serve({b"/%d.html" % number: answer(page(number, pages)) for number in range(pages)}, "0.html")
 
 
 if __name__ == "__main__":

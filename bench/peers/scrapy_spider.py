@@ -1,41 +1,58 @@
-"""The job in Scrapy: SEED OUTPUT PREFIX on the command line."""
+"""The job in Scrapy: SEED OUTPUT PREFIX, and `seen` to keep the links that were met in the spider too."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from hashlib import sha1
 from typing import Any
 
 import scrapy
 from scrapy.crawler import CrawlerProcess
 
-seed, output, prefix, concurrency = *sys.argv[1:4], int(sys.argv[4])
+seed, output, prefix, *more = sys.argv[1:]
+seen = {seed} if more else None
+
+
+class ByUrl:
+    """A request fingerprinter as the documentation proposes where URLs need no sorting of their query."""
+
+    def fingerprint(self, request: scrapy.Request) -> bytes:
+        return sha1(request.url.partition("#")[0].encode()).digest()
 
 
 class Docs(scrapy.Spider):
     name = "docs"
-    start_urls = (seed,)
+
+    async def start(self) -> AsyncIterator[Any]:
+        yield scrapy.Request(seed)
 
     def parse(self, response: Any) -> Iterator[Any]:
         links = [response.urljoin(href) for href in response.css("a::attr(href)").getall()]
-        yield {"url": response.url, "status": response.status, "title": response.css("title::text").get(), "links": links}
-        for link in links:
-            if link.startswith(prefix):
+        yield {
+            "url": response.url,
+            "status": response.status,
+            "title": response.css("title::text").get(),
+            "links": links,
+        }
+        for link in {link.partition("#")[0] for link in links}:
+            if link.startswith(prefix) and (seen is None or link not in seen):
+                if seen is not None:
+                    seen.add(link)
                 yield scrapy.Request(link)
 
 
 process = CrawlerProcess(
     settings={
         "FEEDS": {output: {"format": "jsonlines"}},
-        "CONCURRENT_REQUESTS": concurrency,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": concurrency,
+        "CONCURRENT_REQUESTS": 16,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 16,
         "DOWNLOAD_DELAY": 0,
         "ROBOTSTXT_OBEY": False,
         "COOKIES_ENABLED": False,
         "RETRY_ENABLED": False,
-        "REDIRECT_ENABLED": True,
-        "AUTOTHROTTLE_ENABLED": False,
-        "HTTPCACHE_ENABLED": False,
+        "REFERER_ENABLED": False,
         "TELNETCONSOLE_ENABLED": False,
         "LOG_ENABLED": False,
+        "REQUEST_FINGERPRINTER_CLASS": ByUrl,
         "TWISTED_REACTOR": "twisted.internet.asyncioreactor.AsyncioSelectorReactor",
         "ASYNCIO_EVENT_LOOP": "uvloop.Loop",
     }

@@ -1,0 +1,90 @@
+"""The table, the targets and the chart of a race."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+DOCS = Path(__file__).parent.parent / "docs"
+START, END = "<!-- peers -->", "<!-- /peers -->"
+TARGETS = {"spider-rs": 1.4, "crawlee": 20.0, "scrapy": 30.0, "wget2": 0.6}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians of one peer's runs; times are CPU time for each page."""
+
+    name: str
+    rounds: int
+    rate: float
+    cpu_ms: float
+    main_ms: float
+    server_ms: float
+    peak_mb: float
+    note: str
+
+
+def table(rows: Sequence[Row], missing: Mapping[str, str], pages: int) -> str:
+    lines = [
+        f"{pages:,} pages.\n",
+        "| crawler | pages/s | CPU ms/page | of it main process | server ms/page | peak MB | runs | note |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {row.name} | {row.rate:,.0f} | {row.cpu_ms:.2f} | {row.main_ms:.2f} | {row.server_ms:.3f} "
+            f"| {row.peak_mb:.0f} | {row.rounds} | {row.note} |"
+            for row in rows
+        ),
+        *(f"| {name} | | | | | | | {lack} |" for name, lack in missing.items()),
+    ]
+    by_name = {row.name: row for row in rows}
+    lines += ["\n| target | measured | met |", "| --- | --- | --- |"]
+    for name, least in TARGETS.items():
+        if name in by_name:
+            ratio = by_name["ours"].rate / by_name[name].rate
+            lines.append(f"| at least {least:g} × {name} | {ratio:.2f} × | {'yes' if ratio >= least else 'no'} |")
+    for name, most, value in (
+        ("CPU", 1.1, by_name["ours"].cpu_ms),
+        ("CPU of the main process", 0.55, by_name["ours"].main_ms),
+    ):
+        met = "yes" if value <= most else "no"
+        lines.append(f"| {name} at most {most} ms a page | {value:.2f} ms | {met} |")
+    return "\n".join(lines) + "\n"
+
+
+def chart(rows: Sequence[Row], file: Path) -> None:
+    """Three bars for each crawler, side by side."""
+    shown = sorted(rows, key=lambda row: row.rate)
+    figure, axes = plt.subplots(1, 3, figsize=(11, 0.5 * len(shown) + 1.2), sharey=True, layout="constrained")
+    names = [row.name for row in shown]
+    for axis, title, values in (
+        (axes[0], "pages/s", [row.rate for row in shown]),
+        (axes[1], "CPU ms a page, all processes", [row.cpu_ms for row in shown]),
+        (axes[2], "peak memory, MB", [row.peak_mb for row in shown]),
+    ):
+        colours = ["tab:blue" if name == "ours" else "lightgrey" for name in names]
+        bars = axis.barh(names, values, color=colours)
+        axis.bar_label(bars, [f"{value:,.0f}" if value >= 20 else f"{value:.2f}" for value in values], padding=3)
+        axis.set_title(title, fontsize=10)
+        axis.set_xticks([])
+        axis.margins(x=0.2)
+        axis.spines[["top", "right", "bottom"]].set_visible(False)
+    file.parent.mkdir(exist_ok=True)
+    figure.savefig(file, dpi=120)
+    plt.close(figure)
+
+
+def write(rows: Sequence[Row], missing: Mapping[str, str], pages: int, *, keep: bool) -> None:
+    """Print the table; with `keep`, put it between the marks of docs/performance.md and draw the chart."""
+    text = table(rows, missing, pages)
+    print(text)
+    if keep:
+        chart(rows, DOCS / "img" / "peers.png")
+        page = DOCS / "performance.md"
+        before, _, rest = page.read_text("utf-8").partition(START)
+        _, _, after = rest.partition(END)
+        picture = "![pages/s, CPU and memory of each crawler](img/peers.png)"
+        page.write_text(f"{before}{START}\n\n{picture}\n\n{text}\n{END}{after}", "utf-8")

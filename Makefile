@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo test test-kill test-memory compare fuzz soak bench-spider bench-extract bench-frontier bench-hosts bench-store lint types check clean
+.PHONY: help install demo test test-kill test-memory compare fuzz soak bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
 	@echo "make soak         50 healthy hosts alone and beside hostile ones: rate and memory (4 runs of a minute)"
+	@echo "make bench        our crawler beside wget2, spider-rs, Crawlee and Scrapy: a table and a chart (10 to 15 minutes)"
 	@echo "make bench-spider  a BeautifulSoup spider on one parser process and on two"
 	@echo "make bench-extract the same over stored pages, with crawler extract"
 	@echo "make bench-frontier 10 million URLs over 100,000 hosts: rate, memory, start (8 minutes, 3 GB of disk)"
@@ -57,6 +58,9 @@ fuzz: $(TESTED)
 
 soak: $(TESTED)
 	$(BIN)/python -m bench.soak
+
+bench: $(TESTED)
+	$(BIN)/python -m bench.race
 
 bench-spider: $(TESTED)
 	$(BIN)/python -m bench.spider

@@ -4,8 +4,9 @@
     .venv/bin/python -m bench.race --pages 1000 --rounds 3 --only ours,wget2
     .venv/bin/python -m bench.race --root /usr/share/doc/postgresql-doc-15/html
 
-Writes a table and a chart into docs/performance.md and docs/img/ when the job is the default one; prints the table always.
-Slow peers (below 300 pages/s) have at most two rounds.
+Writes a table and a chart into docs/performance.md and docs/img/ when the job is the
+default one; prints the table always.
+Peers that are marked as slow have two rounds.
 """
 
 import argparse
@@ -29,13 +30,14 @@ SAMPLE = 50
 def pages_of(peer: Peer, folder: Path, prefix: str) -> dict[str, frozenset[str]]:
     """The URLs that a run wrote, each with its links below the prefix, without fragments."""
     if not peer.records:
-        files = (folder / "mirror").rglob("*.html")
-        return {prefix + file.name: frozenset() for file in files}
+        depth = prefix.count("/") - 2  # mirror/HOST and the folders of the prefix
+        below = ((file, file.relative_to(folder / "mirror").parts) for file in (folder / "mirror").rglob("*.html"))
+        return {prefix + "/".join(parts[depth:]): frozenset() for _, parts in below}
     pages = {}
     for line in (folder / "pages.jsonl").read_bytes().splitlines():
         record = msgspec.json.decode(line)
         if record["status"] == 200:
-            links = (link.partition("#")[0] for link in record["links"] or ())
+            links = (link.partition("#")[0] for link in record.get("links") or ())
             pages[record["url"]] = frozenset(link for link in links if link.startswith(prefix))
     return pages
 

@@ -45,7 +45,9 @@ def table(rows: Sequence[Row], missing: Mapping[str, str], pages: int) -> str:
     for name, least in TARGETS.items():
         if name in by_name:
             ratio = by_name["ours"].rate / by_name[name].rate
-            lines.append(f"| at least {least:g} × {name} | {ratio:.2f} × | {'yes' if ratio >= least else 'no'} |")
+            lines.append(
+                f"| at least {least:g} times {name} | {ratio:.2f} times | {'yes' if ratio >= least else 'no'} |"
+            )
     for name, most, value in (
         ("CPU", 1.1, by_name["ours"].cpu_ms),
         ("CPU of the main process", 0.55, by_name["ours"].main_ms),

@@ -82,6 +82,7 @@ def main() -> None:
         module, options = "bench.docs_site", ["--pages", str(arguments.pages)]
     costs: dict[str, list[tuple[Cost, float]]] = {peer.name: [] for peer in racing}
     notes: dict[str, str] = {}
+    counts: dict[str, int] = {}
     with serving(module, options) as (seed, server):
         prefix = seed.rpartition("/")[0] + "/"
         truth: dict[str, frozenset[str]] = {}
@@ -100,6 +101,7 @@ def main() -> None:
                 if said := differences(peer, found, truth):
                     notes[peer.name] = said
                 costs[peer.name].append((cost, served_s))
+                counts[peer.name] = max(1, len(found))
                 shutil.rmtree(folder)
                 print(f"round {number}: {peer.name:<13}{len(found) / cost.wall_s:8.1f} pages/s {said}", flush=True)
     pages = len(truth)
@@ -107,11 +109,12 @@ def main() -> None:
         Row(
             name=name,
             rounds=len(runs),
-            rate=pages / statistics.median(cost.wall_s for cost, _ in runs),
-            cpu_ms=1000 * statistics.median(cost.cpu_s for cost, _ in runs) / pages,
-            main_ms=1000 * statistics.median(cost.main_cpu_s for cost, _ in runs) / pages,
-            server_ms=1000 * statistics.median(served for _, served in runs) / pages,
+            rate=counts[name] / statistics.median(cost.wall_s for cost, _ in runs),
+            cpu_ms=1000 * statistics.median(cost.cpu_s for cost, _ in runs) / counts[name],
+            main_ms=1000 * statistics.median(cost.main_cpu_s for cost, _ in runs) / counts[name],
+            server_ms=1000 * statistics.median(served for _, served in runs) / counts[name],
             peak_mb=statistics.median(cost.peak_bytes for cost, _ in runs) / 1e6,
+            whole="pages less" not in notes.get(name, ""),
             note=notes.get(name, "no titles and links" if name == "wget2" else ""),
         )
         for name, runs in costs.items()

@@ -18,6 +18,9 @@ help:
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
 	@echo "make soak         50 healthy hosts alone and beside hostile ones: rate and memory (4 runs of a minute)"
 	@echo "make bench        our crawler beside wget2, spider-rs, Crawlee and Scrapy: a table and a chart (10 to 15 minutes)"
+	@echo "make bench-quick  fails if a page costs 15 % more CPU time than the recorded baseline (about a minute)"
+	@echo "make bench-ring   what a page costs with everything on, plain and over TLS, and how long a start takes"
+	@echo "make bench-stages what each stage of a page costs by itself"
 	@echo "make bench-spider  a BeautifulSoup spider on one parser process and on two"
 	@echo "make bench-extract the same over stored pages, with crawler extract"
 	@echo "make bench-frontier 10 million URLs over 100,000 hosts: rate, memory, start (8 minutes, 3 GB of disk)"
@@ -61,6 +64,15 @@ soak: $(TESTED)
 
 bench: $(TESTED)
 	$(BIN)/python -m bench.race
+
+bench-quick: $(TESTED)
+	$(BIN)/python -m bench.quick
+
+bench-ring: $(TESTED)
+	$(BIN)/python -m bench.ring
+
+bench-stages: $(TESTED)
+	$(BIN)/python -m bench.stages
 
 bench-spider: $(TESTED)
 	$(BIN)/python -m bench.spider

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 from bench.static_server import answer, serve, serving
 
@@ -91,17 +92,20 @@ def _section(chance: random.Random, number: int, pages: int, part: int) -> str:
 
 
 @contextlib.contextmanager
-def docs_site(pages: int = PAGES) -> Iterator[str]:
-    """Serve the site in a process of its own; gives its first URL."""
-    with serving("bench.docs_site", ["--pages", str(pages)]) as (url, _):
+def docs_site(pages: int = PAGES, tls: Path | None = None) -> Iterator[str]:
+    """Serve the site in a process of its own; gives its first URL. `tls` is a file with a certificate and its key."""
+    secured = [] if tls is None else ["--tls", str(tls)]
+    with serving("bench.docs_site", ["--pages", str(pages), *secured]) as (url, _):
         yield url
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=PAGES)
-    pages = parser.parse_args().pages
-    serve({b"/%d.html" % number: answer(page(number, pages)) for number in range(pages)}, "0.html")
+    parser.add_argument("--tls", type=Path, metavar="FILE", help="serve over TLS with this certificate and its key")
+    arguments = parser.parse_args()
+    pages = {b"/%d.html" % number: answer(page(number, arguments.pages)) for number in range(arguments.pages)}
+    serve(pages, "0.html", certificate=arguments.tls)
 
 
 if __name__ == "__main__":

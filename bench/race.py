@@ -23,7 +23,7 @@ from bench.peer import PEERS, Peer
 from bench.report import Row, write
 from bench.static_server import serving
 
-SLOW_ROUNDS = 2
+ROUNDS, SLOW_ROUNDS = 5, 2
 SAMPLE = 50
 
 
@@ -59,7 +59,7 @@ def differences(peer: Peer, found: dict[str, frozenset[str]], truth: dict[str, f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=PAGES)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", default="", metavar="NAMES", help=", ".join(peer.name for peer in PEERS))
     parser.add_argument("--root", type=Path, help="serve this folder instead of the generated site")
     parser.add_argument("--seed", default="index.html", help="first page of --root [index.html]")
@@ -105,6 +105,7 @@ def main() -> None:
                 shutil.rmtree(folder)
                 print(f"round {number}: {peer.name:<13}{len(found) / cost.wall_s:8.1f} pages/s {said}", flush=True)
     pages = len(truth)
+    usual = (arguments.root, arguments.only, arguments.pages, arguments.rounds) == (None, "", PAGES, ROUNDS)
     rows = [
         Row(
             name=name,
@@ -119,7 +120,7 @@ def main() -> None:
         )
         for name, runs in costs.items()
     ]
-    write(rows, missing, pages, keep=not (arguments.root or arguments.only or arguments.pages != PAGES))
+    write(rows, missing, pages, keep=usual)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import contextlib
 import mimetypes
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -68,16 +69,25 @@ class _Connection(asyncio.Protocol):
             self._transport.write(self._answers.get(target, MISSING))  # type: ignore[attr-defined]
 
 
-async def _serve(answers: Mapping[bytes, bytes], first: str) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answers), "127.0.0.1", 0, backlog=1024)
-    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/{first}", flush=True)
+async def _serve(answers: Mapping[bytes, bytes], first: str, certificate: Path | None) -> None:
+    tls = None
+    if certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Connection(answers), "127.0.0.1", 0, backlog=1024, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    print(f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/{first}", flush=True)
     await server.serve_forever()
 
 
-def serve(answers: Mapping[bytes, bytes], first: str = "") -> None:
-    """Print the URL of the page `first` and serve until this process is ended."""
-    with contextlib.suppress(KeyboardInterrupt, OSError):
-        uvloop.run(_serve(answers, first))
+def serve(answers: Mapping[bytes, bytes], first: str = "", *, certificate: Path | None = None) -> None:
+    """Print the URL of the page `first` and serve until this process is ended; over TLS with a certificate and its key.
+
+    Raises OSError for a certificate that cannot be read.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(_serve(answers, first, certificate))
 
 
 @contextlib.contextmanager

@@ -37,7 +37,7 @@ TURN = 64
 """URLs a host may have handed out before it makes room for a waiting host."""
 HOST_AHEAD = 32
 """Most entries of a host that are read from the queue at once: to find the first costs more than to read them all."""
-WINDOW_AHEAD = 65_536
+WINDOW_AHEAD = 131_072
 """Entries read ahead over all hosts (about 400 bytes each)."""
 _SEEKS_PER_REFILL = 256
 

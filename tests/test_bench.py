@@ -6,6 +6,7 @@ import pytest
 
 from bench.docs_site import page
 from bench.measure import measure
+from bench.target import AtLeast, AtMost, print_targets
 
 BURN = "import os, subprocess, sys, time\nwhile time.process_time() < 0.3: pass\nkept = b'x' * 30_000_000\n"
 AND_START = "subprocess.Popen([sys.executable, '-c', sys.argv[1], *sys.argv[2:]], start_new_session=True)\n"
@@ -32,3 +33,11 @@ def test_the_site_resembles_documentation():
     pages = [page(number, 10_000) for number in range(1, 10_000, 97)]
     assert 25_000 < sum(map(len, pages)) / len(pages) < 27_500
     assert 85 < sum(one.count(b"<a href=") for one in pages) / len(pages) < 100
+
+
+def test_a_target_that_is_missed_ends_a_measurement_with_an_exit_code(capsys):
+    told = [AtLeast("rate", 10.0), AtLeast("share", 0.7, 0.7), AtMost("time", 1.0, 1.1)]
+    assert print_targets("all", told) == 0
+    assert print_targets("some", [*told, AtMost("lag", 51.0, 50.0)]) == 1
+    assert print_targets("some", [AtLeast("share", 0.69, 0.7)]) == 1
+    assert capsys.readouterr().out.count("MISSED") == 2

@@ -4,23 +4,25 @@ import resource
 
 from crawler.errors import UsageError
 
-__all__ = ["affordable_concurrency"]
+__all__ = ["affordable_concurrency", "spare_descriptors"]
 
 _RESERVED = 152
 """Descriptors for the store, sinks, DNS and whatever the surrounding program has open."""
 _PER_PARSER = 4
+_KEPT = 16_384
+"""Connections that are worth keeping open between two requests to a host: one for each host of the window."""
 
 
 def affordable_concurrency(wanted: int, parsers: int) -> int:
-    """Raise the limit on open files to what `wanted` connections need; return how many it allows beside `parsers`.
+    """Raise the limit on open files, best to what `wanted` connections and those that are kept need.
 
-    Raises `UsageError` if it does not allow one.
+    Return how many it allows under way beside `parsers`. Raises `UsageError` if it does not allow one.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     reserved = _RESERVED + parsers * _PER_PARSER
-    needed = wanted + reserved
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        best = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    best = wanted + reserved + _KEPT
+    if soft != resource.RLIM_INFINITY and soft < best:
+        best = best if hard == resource.RLIM_INFINITY else min(best, hard)
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (best, hard))
         except (OSError, ValueError):
@@ -33,3 +35,11 @@ def affordable_concurrency(wanted: int, parsers: int) -> int:
             f"the limit on open files is {soft}, and this crawl needs more than {reserved}: raise it with `ulimit -n`"
         )
     return min(wanted, soft - reserved)
+
+
+def spare_descriptors(concurrency: int, parsers: int) -> int:
+    """How many connections may stay open beside `concurrency` new ones, so that none of these finds no descriptor."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _KEPT
+    return max(0, min(_KEPT, soft - _RESERVED - parsers * _PER_PARSER - concurrency))

@@ -18,6 +18,7 @@ from aiohttp.http_exceptions import PayloadEncodingError
 from yarl import URL
 
 from crawler.config import CrawlConfig
+from crawler.limits import spare_descriptors
 from crawler.model import Failure
 from crawler.transport.aiohttp_connections import Attempt, Connector, Peer
 from crawler.transport.base import FetchRequest, FetchResult
@@ -56,7 +57,7 @@ class AiohttpTransport:
     """Downloads with aiohttp. Make one for each event loop; the pool of connections begins with the first fetch.
 
     State: that pool and the origins asked lately, used from the event loop's thread only. Idle connections live 5 s, so
-    that open sockets are about the fetches under way plus five seconds' worth of hosts.
+    that open sockets are about the fetches under way plus five seconds' worth of hosts, or what the system allows.
 
     `budget` is for the bytes of bodies under way; by default one of its own. While a download waits for room there its
     deadline waits too, and the server is held back by its socket. Raises `ConfigError` for a `ca_bundle` of no use.
@@ -64,6 +65,7 @@ class AiohttpTransport:
 
     def __init__(self, config: CrawlConfig, budget: ByteBudget | None = None) -> None:
         self._budget = budget or ByteBudget(config.bytes_in_flight)
+        self._concurrency, self._parsers = config.concurrency, config.parsers
         self._guard = AddressGuard(config.allow_private)
         self._headers = request_headers(config)
         self._tls = LazyTls(config)
@@ -147,6 +149,7 @@ class AiohttpTransport:
             raise RuntimeError("this transport is closed")
         connector = self._connector = Connector(
             self._guard,
+            spare_descriptors(self._concurrency, self._parsers),
             limit=0,  # the fetcher limits
             ttl_dns_cache=_DNS_TTL_S,
             dns_cache_max_size=_DNS_ENTRIES,

@@ -17,6 +17,7 @@ from typing import Any, cast
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import AddrInfoType, Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from aiohttp.resolver import DefaultResolver
@@ -80,10 +81,11 @@ class _Protocol(ResponseHandler):
     """
 
     # Slots, because the instance's dictionary is about as large as CPython keeps fast.
-    __slots__ = ("_answer", "_interim", "_peer", "_piece")
+    __slots__ = ("_answer", "_connector", "_interim", "_peer", "_piece")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, connector: "Connector", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self._connector = connector
         self._answer: StreamReader | None = None  # the body of the answer, from its head on
         self._interim = 0
         self._piece = b""  # what is being read
@@ -150,8 +152,14 @@ class _Protocol(ResponseHandler):
             self._answer.set_exception(exc)
         super().set_exception(exc, *args, **more)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Learn that the connection is there."""
+        self._connector.open += 1
+        super().connection_made(transport)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Learn that the connection has ended."""
+        self._connector.open -= 1
         if self._answer is not None and self._answer.is_eof():
             self._payload = None  # it is whole, whatever came behind it
         super().connection_lost(exc)
@@ -199,14 +207,18 @@ def _lines(headers: Iterable[tuple[str, str]]) -> bytes:
 class Connector(aiohttp.TCPConnector):
     """Asks the guard where a socket is made, tells the attempt which connection it got, and hands out clean ones only.
 
-    The other settings are those of aiohttp's connector.
+    While more than `most_kept` connections are open, one that has done its work is closed instead of kept: with very
+    many hosts there would be no descriptor left for new ones. `open` is how many are. The other settings are those of
+    aiohttp's connector.
     """
 
-    def __init__(self, guard: AddressGuard, **settings: Any) -> None:
+    def __init__(self, guard: AddressGuard, most_kept: int, **settings: Any) -> None:
         super().__init__(resolver=Resolver(), socket_factory=self._socket, **settings)
         self._guard = guard
+        self._most_kept = most_kept
+        self.open = 0  # written by the connections
         # No public way; `partial` is invariant in what it makes.
-        self._factory = partial(_Protocol, loop=self._loop)  # type: ignore[assignment]
+        self._factory = partial(_Protocol, self, loop=self._loop)  # type: ignore[assignment]
 
     def _socket(self, address: AddrInfoType) -> socket.socket:
         """Make the socket for one address, or refuse: no byte has been sent to it before this."""
@@ -249,6 +261,9 @@ class Connector(aiohttp.TCPConnector):
                 continue
             attempt.address = protocol.address()
             return connection, protocol
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        super()._release(key, protocol, should_close=should_close or self.open > self._most_kept)
 
     async def first_address(self, url: URL) -> str | None:
         """Look up the host of `url`, or take it as the address that it is."""

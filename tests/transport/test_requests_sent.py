@@ -1,8 +1,11 @@
 """What both network transports write for one request, byte by byte on the wire."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
 from crawler.config import CrawlConfig
+from crawler.limits import spare_descriptors
 from crawler.model import Failure
 from crawler.transport.aiohttp import AiohttpTransport
 from crawler.transport.base import FetchRequest, FetchResult
@@ -64,3 +67,40 @@ async def test_a_dot_behind_a_host_is_part_of_the_url_but_not_of_the_header(aioh
         result = await aiohttp_transport.fetch(FetchRequest(server.url(host="localhost.")))
     assert isinstance(result, FetchResult)
     assert f"Host: localhost:{server.port}" in lines(server.heads[0])[1]
+
+
+async def test_with_few_descriptors_connections_are_closed_instead_of_kept(monkeypatch):
+    """A crawl of very many hosts would otherwise hold five seconds' worth of idle ones and find none for a new host."""
+    monkeypatch.setattr("crawler.transport.aiohttp.spare_descriptors", lambda concurrency, parsers: 4)
+    transport = AiohttpTransport(CrawlConfig(allow_private=True))
+    open_now, most = 0, 0
+
+    async def behaviour(server, reader, writer):
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        try:
+            while True:
+                await server.head(reader)
+                writer.write(page())
+        finally:
+            open_now -= 1
+
+    async with AsyncExitStack() as stack:
+        hosts = [f"127.0.0.{number}" for number in range(1, 17)]
+        servers = [await stack.enter_async_context(RawServer(behaviour, address=host)) for host in hosts]
+        stack.push_async_callback(transport.close)
+        for host, server in zip(hosts, servers, strict=True):
+            assert isinstance(await transport.fetch(FetchRequest(server.url(host=host))), FetchResult)
+        # Those that may be kept are: a host asked again needs no new connection.
+        await transport.fetch(FetchRequest(servers[0].url(host=hosts[0])))
+        assert servers[0].connections == 1
+    assert most <= 4 + 2
+
+
+def test_the_limit_on_open_files_leaves_room_for_requests_first(monkeypatch):
+    limits = [(1_024, 1_024)]
+    monkeypatch.setattr("crawler.limits.resource.getrlimit", lambda which: limits[0])
+    assert spare_descriptors(256, 2) == 1_024 - 152 - 8 - 256
+    limits[0] = (300, 300)
+    assert spare_descriptors(256, 2) == 0

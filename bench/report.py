@@ -67,14 +67,14 @@ def chart(rows: Sequence[Row], file: Path) -> None:
     shown = sorted(rows, key=lambda row: row.rate)
     figure, axes = plt.subplots(1, 3, figsize=(11, 0.5 * len(shown) + 1.2), sharey=True, layout="constrained")
     names = [row.name for row in shown]
-    for axis, title, values in (
-        (axes[0], "pages/s", [row.rate for row in shown]),
-        (axes[1], "CPU ms a page, all processes", [row.cpu_ms for row in shown]),
-        (axes[2], "peak memory, MB", [row.peak_mb for row in shown]),
+    for axis, title, labels in (
+        (axes[0], "pages/s", [f"{row.rate:,.0f}" for row in shown]),
+        (axes[1], "CPU ms a page, all processes", [f"{row.cpu_ms:.2f}" for row in shown]),
+        (axes[2], "peak memory, MB", [f"{row.peak_mb:,.0f}" for row in shown]),
     ):
         colours = ["tab:blue" if name == "ours" else "lightgrey" for name in names]
-        bars = axis.barh(names, values, color=colours)
-        axis.bar_label(bars, [f"{value:,.0f}" if value >= 20 else f"{value:.2f}" for value in values], padding=3)
+        bars = axis.barh(names, [float(label.replace(",", "")) for label in labels], color=colours)
+        axis.bar_label(bars, labels, padding=3)
         axis.set_title(title, fontsize=10)
         axis.set_xticks([])
         axis.margins(x=0.2)

@@ -55,7 +55,7 @@ def yardstick_s() -> float:
         for body in pages:
             received = bytearray()
             while len(received) < len(body):
-                received += ours.recv(65_536)
+                received += ours.recv(min(65_536, len(body) - len(received)))
             reader = _Links()
             reader.feed(received.decode())
             line = json.dumps({"hash": hashlib.sha256(received).hexdigest(), "links": reader.links})

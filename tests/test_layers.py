@@ -138,7 +138,7 @@ SIDEWAYS = {
     "duplicates": {"store"},
     "job": {"large_body", "sinks.*", "store"},
     "archive": {"transport.*"},
-    "transport.*": {"transport.*"},
+    "transport.*": {"limits", "transport.*"},
     "sinks.*": {"sinks.*"},
     "fetcher": {"request", "robots_fetch", "verdict"},
     "parsers": {"batch", "parse", "worker"},

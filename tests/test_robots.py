@@ -3,7 +3,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from protego import Protego
 
@@ -226,6 +226,8 @@ LINES = st.lists(st.tuples(st.sampled_from(["allow", "disallow"]), PATTERNS), mi
 def test_the_quick_way_gives_the_same_answer_as_trying_every_rule(lines, path):
     text = "\n".join(["user-agent: *", *(f"{kind}: {pattern}" for kind, pattern in lines)])
     url = f"http://h/{path}"
+    # Protego compares a "?" as "%3F", so that it finds an "F" in it; there is none (RFC 9309 §2.2.2).
+    assume("?" not in path or "F" not in text)
     assert allows(text, url) is Protego.parse(text).can_fetch(url, "*")
 
 

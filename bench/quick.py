@@ -1,4 +1,4 @@
-"""Whether a page, or a start, costs more CPU time than it did: ends with exit code 1 if it is 15 % more.
+"""Whether a page costs more CPU time than it did: ends with exit code 1 if it is 15 % more.
 
     python -m bench.quick             (make bench-quick; about a minute)
     python -m bench.quick --record    makes what is measured now the baseline, bench/baseline.json
@@ -67,7 +67,7 @@ def yardstick_s() -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--record", action="store_true", help="make what is measured now the baseline")
     arguments = parser.parse_args()
     yardsticks, many, few, main_many, main_few = [], [], [], [], []
@@ -99,10 +99,11 @@ def main() -> int:
         print(f"recorded in {BASELINE.name}")
         return 0
     before = json.loads(BASELINE.read_text())
-    return print_targets(
-        "CPU time, in times of the baseline",
-        [AtMost(name, value / before[name], MOST_WORSE) for name, value in now.items()],
-    )
+    times = {name: value / before[name] for name, value in now.items()}
+    # A start is half a second of reading files and libraries: the yardstick does not say how long that takes.
+    start = times.pop("start and end")
+    judged = [AtMost(name, value, MOST_WORSE) for name, value in times.items()]
+    return print_targets("CPU time, in times of the baseline", [*judged, AtMost("start and end (not judged)", start)])
 
 
 if __name__ == "__main__":

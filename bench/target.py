@@ -7,12 +7,16 @@ import msgspec
 __all__ = ["AtLeast", "AtMost", "print_targets"]
 
 
-class AtLeast(msgspec.Struct, frozen=True):
-    """`measured` has to be `target` or more; without a target it is only told."""
+class _Figure(msgspec.Struct, frozen=True):
+    """What was measured, called by its name; without a target it is only told."""
 
     name: str
     measured: float
     target: float | None = None
+
+
+class AtLeast(_Figure, frozen=True):
+    """`measured` has to be `target` or more."""
 
     word = "at least"
 
@@ -22,12 +26,8 @@ class AtLeast(msgspec.Struct, frozen=True):
         return self.target is None or self.measured >= self.target
 
 
-class AtMost(msgspec.Struct, frozen=True):
-    """`measured` has to be `target` or less; without a target it is only told."""
-
-    name: str
-    measured: float
-    target: float | None = None
+class AtMost(_Figure, frozen=True):
+    """`measured` has to be `target` or less."""
 
     word = "at most"
 

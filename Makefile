@@ -49,10 +49,10 @@ test: $(TESTED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-kill: $(TESTED)
-	$(BIN)/python -m pytest -m slow --timeout 1800 tests/test_kill.py
+	$(BIN)/python -m pytest -m slow --timeout 1800 tests/ring/test_kill.py
 
 test-memory: $(TESTED)
-	$(BIN)/python -m pytest -m slow --timeout 3600 -s tests/test_memory.py
+	$(BIN)/python -m pytest -m slow --timeout 3600 -s tests/ring/test_memory.py
 
 # One process and no time limit, so that what each target did is told: examples, time for each, why it stopped.
 fuzz: export CRAWLER_FUZZ_EXAMPLES ?= 20000

@@ -20,10 +20,10 @@ import psutil
 
 from bench import spider
 from bench.docs_site import page
-from crawler.config import CrawlConfig
-from crawler.model import Done, Exchange, Finished, SeedContext, Task
-from crawler.sinks.outputs import sinks_for
-from crawler.warc import built, captured
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Done, Exchange, Finished, SeedContext, Task
+from crawler.ledger.sinks.outputs import sinks_for
+from crawler.web.warc import built, captured
 
 
 def store(path: Path, pages: int) -> None:

@@ -33,16 +33,16 @@ from typing import NamedTuple
 
 import xxhash
 
-from crawler.config import CrawlConfig
-from crawler.crawler import Crawler
-from crawler.job import Job
-from crawler.ledger import Ledger
-from crawler.model import Done, Link, Task
-from crawler.opening import Opened, Opening
-from crawler.stats import Ended
-from crawler.transport.base import FetchRequest, FetchResult
-from crawler.transport.fake import FakeTransport, answer
-from crawler.urls import host_key, url_key
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Done, Link, Task
+from crawler.core.stats import Ended
+from crawler.fetcher.transport.base import FetchRequest, FetchResult
+from crawler.fetcher.transport.fake import FakeTransport, answer
+from crawler.ledger.job import Job
+from crawler.ledger.ledger import Ledger
+from crawler.ring.crawler import Crawler
+from crawler.ring.opening import Opened, Opening
+from crawler.web.urls import host_key, url_key
 
 LEAST_RATE = 80_000
 MOST_BYTES = 500_000_000

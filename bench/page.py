@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from crawler.page import Page
-from crawler.urls import LinkResolver
+from crawler.page.page import Page
+from crawler.web.urls import LinkResolver
 
 PAGES = 500
 REPEATS = 3

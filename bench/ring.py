@@ -25,7 +25,7 @@ from bench.measure import Cost, measure
 from bench.target import AtLeast, AtMost, print_targets
 
 LEAN = ("--fields", "url,status,title,links")
-CERTIFICATES = Path(__file__).parent.parent / "tests" / "transport" / "data"
+CERTIFICATES = Path(__file__).parent.parent / "tests" / "fetcher" / "transport" / "data"
 START_ROUNDS = 9
 
 

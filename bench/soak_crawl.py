@@ -18,10 +18,10 @@ from unittest.mock import patch
 
 from uvloop import new_event_loop
 
-from crawler.config import CrawlConfig
-from crawler.crawler import Crawler
-from crawler.memory_limit import return_large_blocks
-from crawler.page import Page
+from crawler.core.config import CrawlConfig
+from crawler.page.page import Page
+from crawler.parsers.memory import return_large_blocks
+from crawler.ring.crawler import Crawler
 from tests.hostile.names import Names
 
 
@@ -58,7 +58,7 @@ def main() -> None:
     resolver = Names(Hosts({name: found for one in behaviours() for name, found in one.names.items()}))
     print(json.dumps({"started_at": time.time()}), flush=True)
     with (
-        patch("crawler.transport.aiohttp_connections.DefaultResolver", lambda: resolver),
+        patch("crawler.fetcher.transport.aiohttp.connections.DefaultResolver", lambda: resolver),
         asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
         stats = runner.run(crawler.run())

@@ -20,13 +20,13 @@ import psutil
 import uvloop
 
 from bench.docs_site import docs_site, page
-from crawler.config import CrawlConfig
-from crawler.model import DEFAULT_FIELDS, Done, Download, SeedContext
-from crawler.parse import ParserSettings, ParserState, parse_page
-from crawler.parsers import ParserPool
-from crawler.transport.aiohttp import AiohttpTransport
-from crawler.transport.base import FetchRequest
-from crawler.urls import url_key
+from crawler.core.config import CrawlConfig
+from crawler.core.model import DEFAULT_FIELDS, Done, Download, SeedContext
+from crawler.fetcher.transport.aiohttp.transport import AiohttpTransport
+from crawler.fetcher.transport.base import FetchRequest
+from crawler.parsers.pool import ParserPool
+from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.web.urls import url_key
 
 ROUNDS = 7
 AT_ONCE = 32

@@ -26,14 +26,14 @@ from unittest.mock import patch
 import msgspec
 from uvloop import new_event_loop
 
-import crawler.opening
-import crawler.sinks.file
+import crawler.ledger.sinks.files.file
+import crawler.ring.opening
 from bench.docs_site import docs_site
-from crawler.config import CrawlConfig
-from crawler.crawler import Crawler
-from crawler.memory_limit import collect_rarely, return_large_blocks
-from crawler.model import SeedContext
-from crawler.store import _FAMILIES, Store, UrlRow, _later_key
+from crawler.core.config import CrawlConfig
+from crawler.core.model import SeedContext
+from crawler.frontier.store import _FAMILIES, Store, UrlRow, _later_key
+from crawler.parsers.memory import collect_rarely, return_large_blocks
+from crawler.ring.crawler import Crawler
 
 MOST_COST = 0.10
 _SCANNED = frozenset({"queue", "later"})
@@ -152,8 +152,8 @@ def run(kind: str, url: str, job: Path, pages: int) -> None:
             found = runner.run(crawl(url, job, pages))
         else:
             with (
-                patch.object(crawler.opening, "Store", MemoryStore),
-                patch.object(crawler.sinks.file, "_sync", lambda _: None),
+                patch.object(crawler.ring.opening, "Store", MemoryStore),
+                patch.object(crawler.ledger.sinks.files.file, "_sync", lambda _: None),
             ):
                 found = runner.run(crawl(url, job, pages))
     print(json.dumps(found))

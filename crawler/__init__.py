@@ -10,24 +10,24 @@ The public names are those of `__all__`. Each is loaded when it is first used, s
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from crawler.version import __version__
+from crawler.core.version import __version__
 
 if TYPE_CHECKING:
-    from crawler.config import CrawlConfig
-    from crawler.crawler import Crawler
-    from crawler.errors import ConfigError, CrawlerError, JobError, SeedError, StorageError, UrlError, UsageError
-    from crawler.fields.lines import read_fields
-    from crawler.library import Crawl, crawl, crawl_to_arrow
-    from crawler.model import DEFAULT_FIELDS, RECORD_FIELDS, Failure, Field, Finished, Record, Rotation
-    from crawler.page import Follow, NotJsonError, Page
-    from crawler.page_values import Article, Feed, FeedEntry, Headers, Microdata
-    from crawler.router import Router
-    from crawler.seeds import BadSeed
-    from crawler.sinks.base import Position, Sink
-    from crawler.spider import Spider, load_spider
-    from crawler.stats import CrawlStats
-    from crawler.transport.base import FetchRequest, FetchResult, Transport
-    from crawler.transport.fake import FakeTransport
+    from crawler.core.config import CrawlConfig
+    from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, StorageError, UrlError, UsageError
+    from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Failure, Field, Finished, Record, Rotation
+    from crawler.core.stats import CrawlStats
+    from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport
+    from crawler.fetcher.transport.fake import FakeTransport
+    from crawler.frontier.seeds import BadSeed
+    from crawler.ledger.sinks.base import Position, Sink
+    from crawler.page.fields.lines import read_fields
+    from crawler.page.page import Follow, NotJsonError, Page
+    from crawler.page.values import Article, Feed, FeedEntry, Headers, Microdata
+    from crawler.parsers.spiders.router import Router
+    from crawler.parsers.spiders.spider import Spider, load_spider
+    from crawler.ring.crawler import Crawler
+    from crawler.ring.library import Crawl, crawl, crawl_to_arrow
 else:  # hidden from type checkers, which would take every name for a public one
 
     def __getattr__(name: str) -> object:
@@ -39,12 +39,15 @@ else:  # hidden from type checkers, which would take every name for a public one
 
 
 _HOMES = {
-    "config": "CrawlConfig", "crawler": "Crawler", "library": "Crawl crawl crawl_to_arrow", "stats": "CrawlStats",
-    "errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError", "seeds": "BadSeed",
-    "fields.lines": "read_fields", "router": "Router", "spider": "Spider load_spider", "sinks.base": "Position Sink",
-    "model": "DEFAULT_FIELDS RECORD_FIELDS Failure Field Finished Record Rotation",
-    "page": "Follow NotJsonError Page", "page_values": "Article Feed FeedEntry Headers Microdata",
-    "transport.base": "FetchRequest FetchResult Transport", "transport.fake": "FakeTransport",
+    "core.config": "CrawlConfig", "core.stats": "CrawlStats",
+    "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError",
+    "core.model": "DEFAULT_FIELDS RECORD_FIELDS Failure Field Finished Record Rotation",
+    "page.page": "Follow NotJsonError Page", "page.values": "Article Feed FeedEntry Headers Microdata",
+    "page.fields.lines": "read_fields", "frontier.seeds": "BadSeed",
+    "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
+    "parsers.spiders.router": "Router", "parsers.spiders.spider": "Spider load_spider",
+    "ledger.sinks.base": "Position Sink",
+    "ring.crawler": "Crawler", "ring.library": "Crawl crawl crawl_to_arrow",
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",

@@ -2,7 +2,7 @@
 
 import sys
 
-from crawler.cli import main
+from crawler.cli.entry import main
 
 # Parser processes import this file under another name.
 if __name__ == "__main__":

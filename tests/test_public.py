@@ -36,7 +36,7 @@ def test_every_public_name_is_there_and_explains_itself(name):
         assert name in {"DEFAULT_FIELDS", "RECORD_FIELDS", "Position", "Spider", "__version__"}
 
 
-@pytest.mark.parametrize("before", ["from crawler import Crawler", "import crawler.crawler", "import crawler.library"])
+@pytest.mark.parametrize("before", ["from crawler import Crawler", "import crawler.ring.crawler, crawler.ring.library"])
 def test_crawl_is_a_function_whatever_was_imported_before(before):
     program = f"{before}; from crawler import crawl; import crawler; assert crawler.crawl is crawl and callable(crawl)"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
@@ -58,8 +58,8 @@ def test_a_name_that_is_not_public_is_an_attribute_error_that_names_it():
 
 def test_a_public_name_is_the_one_of_its_module():
     """Loading by the package and by the module gives one and the same class, so that `isinstance` and `except` hold."""
-    from crawler.config import CrawlConfig
-    from crawler.errors import StorageError
+    from crawler.core.config import CrawlConfig
+    from crawler.core.errors import StorageError
 
     assert crawler.CrawlConfig is CrawlConfig
     assert crawler.StorageError is StorageError
@@ -90,7 +90,7 @@ def test_type_checkers_see_the_names_that_are_loaded_lazily(tmp_path):
     )  # fmt: skip
     assert re.findall(r"error: (.*)", done.stdout) == ['Module "crawler" has no attribute "Nonsense"  [attr-defined]']
     assert 'Revealed type is "int"' in done.stdout
-    assert 'Revealed type is "def (self: crawler.crawler.Crawler)"' in done.stdout
+    assert 'Revealed type is "def (self: crawler.ring.crawler.Crawler)"' in done.stdout
 
 
 def test_the_public_face_stays_a_list_of_names():

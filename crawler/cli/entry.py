@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import click
 
-from crawler.cli.compare import compare
-from crawler.cli.crawl import crawl, demo
+from crawler.cli.commands.compare import compare
+from crawler.cli.commands.crawl import crawl, demo
+from crawler.cli.commands.extract import extract
+from crawler.cli.commands.spider import new, try_
 from crawler.cli.exit_code import ExitCode
-from crawler.cli.extract import extract
 from crawler.cli.settings import by_option_name
-from crawler.cli.spider import new, try_
 from crawler.cli.terminal import Terminal
-from crawler.errors import ConfigError, CrawlerError, StorageError, UsageError
-from crawler.printable import printable
-from crawler.version import __version__
+from crawler.core.errors import ConfigError, CrawlerError, StorageError, UsageError
+from crawler.core.printable import printable
+from crawler.core.version import __version__
 
 __all__ = ["cli", "main"]
 

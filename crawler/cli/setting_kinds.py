@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 from msgspec import Struct
 
-from crawler.config import DuplicateMode
-from crawler.model import RECORD_FIELDS, Field, Rotation
+from crawler.core.config import DuplicateMode
+from crawler.core.model import RECORD_FIELDS, Field, Rotation
 
 __all__ = [
     "BYTES",
@@ -158,7 +158,7 @@ def _at_least_one(number: int) -> int:
 
 
 def _fields(value: Any) -> tuple[Field, ...]:
-    from crawler.fields.lines import read_fields  # noqa: PLC0415 - half the start of a command, for the HTML parser
+    from crawler.page.fields.lines import read_fields  # noqa: PLC0415 - half the start of a command, for the HTML parser
 
     return read_fields(value if isinstance(value, dict) else _texts(value))
 

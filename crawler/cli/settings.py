@@ -44,13 +44,13 @@ from crawler.cli.setting_kinds import (
     MistakeError,
     choice,
 )
-from crawler.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, StrategyKind, TransportKind
-from crawler.errors import ConfigError, SeedError, UrlError
-from crawler.printable import SHOWN_CHARS, printable
-from crawler.seed_lines import sitemap_url
-from crawler.seeds import STDIN, is_seed, is_url, looks_like_file
-from crawler.sinks.outputs import is_remote
-from crawler.urls import authority, normalise
+from crawler.core.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, StrategyKind, TransportKind
+from crawler.core.errors import ConfigError, SeedError, UrlError
+from crawler.core.printable import SHOWN_CHARS, printable
+from crawler.frontier.seed_lines import sitemap_url
+from crawler.frontier.seeds import STDIN, is_seed, is_url, looks_like_file
+from crawler.ledger.sinks.outputs import is_remote
+from crawler.web.urls import authority, normalise
 
 __all__ = [
     "GROUPS",
@@ -111,7 +111,7 @@ class Setting(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True, kw_only=True):
-    """Everything one run of the command line is told. `seeds` are sources of `crawler.seeds`; none resumes the job."""
+    """Everything one run of the command line is told. `seeds` are sources of `frontier.seeds`; none resumes the job."""
 
     config: CrawlConfig
     seeds: tuple[str, ...]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from crawler.cli.settings import Run
-from crawler.printable import printable
+from crawler.core.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

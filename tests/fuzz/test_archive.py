@@ -11,12 +11,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.archive import Archive
-from crawler.dates import rfc3339
-from crawler.errors import UsageError
-from crawler.model import Done, Duplicate, Exchange, Finished, SeedContext, Task
-from crawler.urls import normalise
-from crawler.warc import built, captured, metadata, revisit, warcinfo
+from crawler.core.dates import rfc3339
+from crawler.core.errors import UsageError
+from crawler.core.model import Done, Duplicate, Exchange, Finished, SeedContext, Task
+from crawler.ring.archive import Archive
+from crawler.web.urls import normalise
+from crawler.web.warc import built, captured, metadata, revisit, warcinfo
 from tests.fuzz.damage import fragments
 from tests.fuzz.profile import fuzz
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.transport.body import Body
-from crawler.transport.coding import OFFERED_CODINGS, PIECE_BYTES, CodingError, decoders
+from crawler.fetcher.transport.body import Body
+from crawler.web.content_coding import OFFERED_CODINGS, PIECE_BYTES, CodingError, decoders
 from tests.fuzz.damage import ANY_TEXT, damaged_text, fragments
 from tests.fuzz.profile import fuzz
 

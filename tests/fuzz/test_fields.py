@@ -6,10 +6,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.fields.find import find
-from crawler.fields.lines import read_fields
-from crawler.fields.values import to_date, to_float, to_int
-from crawler.page import Page
+from crawler.page.fields.find import find
+from crawler.page.fields.lines import read_fields
+from crawler.page.fields.values import to_date, to_float, to_int
+from crawler.page.page import Page
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
 from tests.fuzz.profile import fuzz
 

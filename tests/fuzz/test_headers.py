@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.cookies import MAX_HEADER_BYTES, CookieJars, cookie_time
-from crawler.retry import retry_after_s
-from crawler.transport.headers import clean_headers, content_encoding, is_clear_redirect
+from crawler.fetcher.cookies import MAX_HEADER_BYTES, CookieJars, cookie_time
+from crawler.fetcher.retry import retry_after_s
+from crawler.fetcher.transport.headers import clean_headers, content_encoding, is_clear_redirect
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
 from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz

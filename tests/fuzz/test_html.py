@@ -8,12 +8,12 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.config import CrawlConfig
-from crawler.extract import extract, media_type, without_controls
-from crawler.model import DEFAULT_FIELDS, RECORD_FIELDS, Done, Download, SeedContext
-from crawler.parse import ParserSettings, ParserState, parse_page
-from crawler.sniff import sniffed_type
-from crawler.urls import LinkResolver, normalise, url_key
+from crawler.core.config import CrawlConfig
+from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Done, Download, SeedContext
+from crawler.page.extract import extract, media_type, without_controls
+from crawler.page.sniff import sniffed_type
+from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.web.urls import LinkResolver, normalise, url_key
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
 from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.robots import MAX_CRAWL_DELAY_S, RobotsRules, directives, product_token
-from crawler.urls import normalise
+from crawler.web.robots import MAX_CRAWL_DELAY_S, RobotsRules, directives, product_token
+from crawler.web.urls import normalise
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
 from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz

@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.errors import SeedError
-from crawler.seed_lines import line_format, line_seeds
-from crawler.urls import normalise
+from crawler.core.errors import SeedError
+from crawler.frontier.seed_lines import line_format, line_seeds
+from crawler.web.urls import normalise
 from tests.fuzz.damage import damaged, fragments
 from tests.fuzz.profile import fuzz
 

@@ -7,8 +7,8 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.sitemap import MAX_SITEMAP_URLS, SitemapError, read_sitemap
-from crawler.urls import normalise
+from crawler.web.sitemap import MAX_SITEMAP_URLS, SitemapError, read_sitemap
+from crawler.web.urls import normalise
 from tests.fuzz.damage import ANY_TEXT, damaged, fragments
 from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz

@@ -5,10 +5,10 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.errors import UrlError
-from crawler.printable import printable
-from crawler.traps import is_fixed, pattern, repeats
-from crawler.urls import MAX_URL_CHARS, LinkResolver, authority, folder, normalise, origin, resolve
+from crawler.core.errors import UrlError
+from crawler.core.printable import printable
+from crawler.web.traps import is_fixed, pattern, repeats
+from crawler.web.urls import MAX_URL_CHARS, LinkResolver, authority, folder, normalise, origin, resolve
 from tests.fuzz.damage import ANY_TEXT, damaged_text, fragments
 from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz

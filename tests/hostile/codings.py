@@ -6,7 +6,7 @@ from functools import cache
 
 import brotli
 
-from crawler.transport.coding import zstd
+from crawler.web.content_coding import zstd
 from tests.hostile.registry import CAP, behaviour
 
 AT_CAP = {"truncated": True, "body_bytes": CAP}

@@ -5,7 +5,7 @@ from pathlib import Path
 from tests.hostile.ask import html
 from tests.hostile.registry import behaviour
 
-DATA = Path(__file__).parent.parent / "transport" / "data"
+DATA = Path(__file__).parent.parent / "fetcher" / "transport" / "data"
 LIMIT = "stop at 10 hops"
 
 

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any, Self
 from unittest.mock import patch
 
-from crawler.config import CrawlConfig
-from crawler.crawler import Crawler
-from crawler.stats import CrawlStats
-from crawler.store import QUEUED, Store, UrlRow
-from crawler.urls import normalise
-from crawler.urls import origin as origin_of
+from crawler.core.config import CrawlConfig
+from crawler.core.stats import CrawlStats
+from crawler.frontier.store import QUEUED, Store, UrlRow
+from crawler.ring.crawler import Crawler
+from crawler.web.urls import normalise
+from crawler.web.urls import origin as origin_of
 from tests.hostile.names import Names
 from tests.hostile.registry import CAP, Behaviour
 from tests.hostile.server import HostileProcess
-from tests.servers import Answer, LocalServer, html
+from tests.support.servers import Answer, LocalServer, html
 
 __all__ = ["HEALTHY", "SETTINGS", "Crawl", "Evidence", "healthy_server", "run_crawl"]
 
@@ -164,7 +164,9 @@ def run_crawl(
         stack.enter_context(watch)
         if names:
             resolver = Names(names)
-            stack.enter_context(patch("crawler.transport.aiohttp_connections.DefaultResolver", lambda: resolver))
+            stack.enter_context(
+                patch("crawler.fetcher.transport.aiohttp.connections.DefaultResolver", lambda: resolver)
+            )
             stack.enter_context(patch("socket.getaddrinfo", resolver.getaddrinfo))
         stats = asyncio.run(_crawl(crawler))
     elapsed_s, cpu_s = time.monotonic() - started, time.process_time() - cpu

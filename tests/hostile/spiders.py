@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from crawler.page import Page
+from crawler.page.page import Page
 
 __all__ = ["aborts", "allocates", "exits", "hoards", "hogs", "raises", "segfaults", "sleeps", "spins"]
 

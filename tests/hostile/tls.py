@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.hostile.registry import behaviour
 
-AUTHORITY = Path(__file__).parent.parent / "transport" / "data" / "ca.pem"
+AUTHORITY = Path(__file__).parent.parent / "fetcher" / "transport" / "data" / "ca.pem"
 NAMED = "refuse unless allowed, `failed: tls` with the reason"
 TRUSTED = {"ca_bundle": AUTHORITY}
 

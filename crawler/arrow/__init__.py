@@ -1,1 +1,0 @@
-"""Records as tables of Arrow, which pandas, polars, DuckDB and Parquet share."""

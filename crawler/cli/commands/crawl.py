@@ -1,0 +1,210 @@
+"""`crawler crawl` and `crawler demo`: one crawl with all that a person sees of it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crawler.cli.exit_code import ExitCode
+from crawler.cli.options import GroupedCommand, with_settings
+from crawler.cli.settings import Run, by_option_name, combine, from_environment, from_options, load_settings
+from crawler.cli.signals import ended_by_signals
+from crawler.cli.terminal import Terminal, live_console, set_up_logging
+from crawler.core.errors import ConfigError
+from crawler.core.event_loop import loop_factory
+from crawler.core.printable import printable
+from crawler.frontier.seeds import STDIN, BadSeed
+from crawler.parsers.memory import collect_rarely, return_large_blocks
+
+if TYPE_CHECKING:
+    from crawler.cli.report.progress import Progress
+    from crawler.core.config import CrawlConfig
+    from crawler.core.stats import CrawlStats
+    from crawler.ring.crawler import Crawler
+
+__all__ = ["crawl", "demo"]
+
+_NAMED_BAD_SEEDS = 20
+_TERMINAL_PATIENCE_S = 0.5
+
+
+@with_settings()
+@click.command(
+    cls=GroupedCommand,
+    epilog="""\b
+Examples:
+  crawler crawl https://docs.python.org/3/ --scope prefix --max-pages 100
+  crawler crawl seeds/example.txt --depth 1 --fields url,status,title -o titles.jsonl
+  crawler crawl sitemap:https://docs.python.org/sitemap.xml --depth 0
+  zcat urls.txt.gz | crawler crawl - --scope page -o - | jq -r .title
+
+Running the same command again goes on where it stopped. Every option is also a key of the --config file
+(max-pages = 100) and an environment variable (CRAWLER_MAX_PAGES); a switch such as --strict is taken back by
+--no-strict. Exit codes: 0 done, 1 error, 2 usage,
+3 no page fetched, 4 interrupted, 5 storage failure.""",
+)
+@click.argument("seeds", nargs=-1, metavar="[SEED]...")
+@click.option("--config", metavar="FILE", envvar="CRAWLER_CONFIG", help="TOML file of settings, named as the options.")
+@click.pass_obj
+def crawl(terminal: Terminal, /, seeds: tuple[str, ...], config: str | None, **options: Any) -> int:
+    """Crawl from each SEED: an http(s) URL, a file of them, - for standard input, or sitemap:URL for its pages.
+
+    Files are .txt (one URL a line), .csv (with a column url) or .jsonl (with a key url), each also .gz.
+    """
+    run = combine(
+        load_settings(Path(config)) if config else {},
+        from_environment(os.environ),
+        from_options({name.replace("_", "-"): value for name, value in options.items()}),
+        {"seeds": seeds} if seeds else {},
+    )
+    return _crawled(run, terminal)
+
+
+@with_settings("fresh", "quiet", "log-level")
+@click.command()
+@click.option("--job", metavar="DIR", help="Folder of the demo's crawl.  [output/demo]")
+@click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=0, help="Port of the site.  [a free one]")
+@click.pass_obj
+def demo(terminal: Terminal, /, job: str | None, port: int, **options: Any) -> int:
+    """Serve a built-in site on this machine and crawl it: 20 hosts, 2,000 pages, all kinds of trouble."""
+    from crawler.cli.demo.run import DEMO_JOB, program_name  # noqa: PLC0415  the site's model, for this command alone
+    from crawler.cli.demo.run import run as run_demo  # noqa: PLC0415
+
+    told = from_options({name.replace("_", "-"): value for name, value in options.items()})
+    told.setdefault("fresh", False)
+
+    def crawled(config: "CrawlConfig", seeds: Sequence[str], fresh: bool) -> int:
+        return _crawled(Run(**{**told, "config": config, "seeds": tuple(seeds), "fresh": fresh}), terminal)
+
+    return run_demo(
+        DEMO_JOB if job is None else Path(job),
+        crawled,
+        say=(lambda _: None) if told.get("quiet") else terminal.say,
+        port=port,
+        fresh=told["fresh"],
+        program=program_name(sys.argv[0]),
+    )
+
+
+def _crawled(run: Run, terminal: Terminal) -> int:
+    """Run one crawl with all that a person sees of it; return the exit code."""
+    from crawler.cli.report.progress import Progress  # noqa: PLC0415
+    from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415
+    from crawler.ring.crawler import Crawler  # noqa: PLC0415  aiohttp, the store and the parser take 0.3 s to import
+
+    if "-" in run.config.outputs and sys.stdout is None:
+        raise ConfigError("--output -: standard output is closed")
+    _check_bundle(run.config)
+    return_large_blocks()
+    collect_rarely()
+    set_up_logging(run, terminal)
+    console = live_console(run, terminal)
+    if run.config.insecure:
+        logging.getLogger(__name__).warning(
+            "--insecure: TLS certificates are not checked; answers may come from anyone"
+        )
+    bad_seeds = _BadSeeds(terminal, quiet=run.quiet)
+    stdin = None
+    if STDIN in run.seeds and sys.stdin is not None:
+        stdin = sys.stdin.buffer
+        if stdin.isatty() and not run.quiet:
+            terminal.say("reading seeds from the terminal: one URL a line, Ctrl-D ends")
+    crawler = Crawler(run.config, run.seeds, fresh=run.fresh, stdin=stdin, on_bad_seed=bad_seeds)
+    progress = Progress(
+        crawler.stats,
+        mode="quiet" if run.quiet else "live" if console else "log",
+        title=printable(str(run.config.job)),
+        console=console,
+    )
+    try:
+        with _records_alone(run.config), asyncio.Runner(loop_factory=loop_factory()) as runner:
+            stats = runner.run(_watched(crawler, progress, None if run.quiet else terminal))
+    except BrokenPipeError:
+        # Whoever read the records has seen enough; the job can go on. Nothing may be flushed there at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitCode.INTERRUPTED
+    finally:
+        bad_seeds.sum_up()
+    write_summary(stats, run.config)
+    if not run.quiet:
+        with contextlib.suppress(OSError):  # as `Terminal.say`; the same is in summary.json
+            print_summary(stats, run.config, console=console)
+    return _exit_code(stats)
+
+
+def _records_alone(config: "CrawlConfig") -> contextlib.AbstractContextManager[object]:
+    """Let a spider print to standard error in this process too, as it does in a parser."""
+    return contextlib.nullcontext() if config.strategy == "hybrid" else contextlib.redirect_stdout(sys.stderr)
+
+
+def _check_bundle(config: "CrawlConfig") -> None:
+    """Refuse a file of authorities that cannot be used, before a job is made."""
+    if config.ca_bundle is None:
+        return
+    from crawler.fetcher.transport.tls import tls_context  # noqa: PLC0415  needs ssl, which is slow to import
+
+    try:
+        tls_context(ca_bundle=config.ca_bundle)
+    except ConfigError as error:
+        raise ConfigError(by_option_name(str(error))) from error
+
+
+def _exit_code(stats: "CrawlStats") -> ExitCode:
+    if stats.ended == "interrupted":
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE if stats.pages else ExitCode.NO_PAGE
+
+
+async def _watched(crawler: "Crawler", progress: "Progress", terminal: Terminal | None) -> "CrawlStats":
+    """Run the crawler with its display; the first signal drains it, the second ends the process."""
+
+    def stop() -> None:
+        crawler.stop()
+        if terminal is not None:
+            requests = crawler.stats().fetching
+            terminal.say(f"stopping: finishing {requests} requests; press Ctrl-C again to stop at once")
+
+    with ended_by_signals(stop, lambda: _leave_at_once(progress)):
+        display = asyncio.create_task(progress.run())
+        try:
+            return await crawler.run()
+        finally:
+            display.cancel()
+            await asyncio.wait({display})
+            if not display.cancelled() and (error := display.exception()) is not None:
+                logging.getLogger(__name__).warning("the display failed: %r", error)
+
+
+def _leave_at_once(progress: "Progress") -> None:
+    """End without a commit: what is under way will be done again. Parsers notice by themselves."""
+    # A terminal that takes no output (Ctrl-S) must not hold the process.
+    restored = threading.Thread(target=progress.close, daemon=True)
+    restored.start()
+    restored.join(_TERMINAL_PATIENCE_S)
+    os._exit(ExitCode.INTERRUPTED)
+
+
+class _BadSeeds:
+    """Names the first bad seeds and counts all. Called in the thread that reads the seeds; state: their number."""
+
+    def __init__(self, terminal: Terminal, *, quiet: bool) -> None:
+        self._terminal = terminal
+        self._quiet = quiet
+        self._number = 0
+
+    def __call__(self, bad: BadSeed) -> None:
+        self._number += 1
+        if self._number <= _NAMED_BAD_SEEDS and not self._quiet:
+            self._terminal.say(f"{bad} (skipped; --strict to stop here)")
+
+    def sum_up(self) -> None:
+        """Say how many there were, if not all were named."""
+        if self._number > _NAMED_BAD_SEEDS and not self._quiet:
+            self._terminal.say(f"{self._number:,} bad seeds were skipped; the first {_NAMED_BAD_SEEDS} are named above")

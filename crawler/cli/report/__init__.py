@@ -1,0 +1,6 @@
+"""What a person is told about a crawl: live display, log lines, summary. Knows nothing of the commands.
+
+Owns: the last figures, to tell rates from.
+Runs: `progress` in a thread of its own; the others in the main thread.
+For others: `progress` and `summary`.
+"""

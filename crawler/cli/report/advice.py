@@ -1,0 +1,62 @@
+"""What to do about outcomes that an option could change, in plain sentences: pure."""
+
+from crawler.cli.report.quantity import count, duration, size
+from crawler.core.config import CrawlConfig
+from crawler.core.stats import CrawlStats
+
+__all__ = ["advice"]
+
+
+def advice(stats: CrawlStats, config: CrawlConfig) -> list[str]:
+    """List what stands out in a crawl's counters, each with the options that have a say in it."""
+    return [text for text in (_trap(stats, config), _tls(stats), _parsers(stats, config), _memory(stats)) if text]
+
+
+def _trap(stats: CrawlStats, config: CrawlConfig) -> str:
+    number = stats.outcomes.get("skipped: trap", 0)
+    if not number:
+        return ""
+    now = "" if config.max_chain is None else f" (now {count(config.max_chain)})"
+    return (
+        f"{_urls(number)} looked like a trap, as pages of an endless calendar do: --max-chain N raises the limit{now}"
+    )
+
+
+def _tls(stats: CrawlStats) -> str:
+    kinds = {
+        kind.removeprefix("failed: tls: "): number
+        for kind, number in stats.outcomes.items()
+        if kind.startswith("failed: tls: ") and number
+    }
+    if not kinds:
+        return ""
+    listed = ", ".join(f"{kind} {count(number)}" for kind, number in sorted(kinds.items(), key=lambda item: -item[1]))
+    return (
+        f"{_urls(sum(kinds.values()))} failed for want of a good certificate ({listed}): "
+        "--ca-bundle FILE trusts further authorities, --insecure any certificate"
+    )
+
+
+def _parsers(stats: CrawlStats, config: CrawlConfig) -> str:
+    slow, died = (stats.outcomes.get(f"failed: parser-{kind}", 0) for kind in ("timeout", "died"))
+    if not slow and not died:
+        return ""
+    memory = "no limit" if config.parser_memory_bytes is None else size(config.parser_memory_bytes)
+    return (
+        f"{_urls(slow + died)} could not be parsed: --parser-timeout (now {duration(config.parser_timeout_s)}) "
+        f"and --parser-memory (now {memory}) limit a page"
+    )
+
+
+def _memory(stats: CrawlStats) -> str:
+    if not stats.body_waits:
+        return ""
+    times = "once" if stats.body_waits == 1 else f"{count(stats.body_waits)} times"
+    return (
+        f"downloads waited {times} for memory (bodies may have {size(stats.body_bytes_most)}): "
+        "more --bytes-in-flight or more --parsers let them go on"
+    )
+
+
+def _urls(number: int) -> str:
+    return "1 URL" if number == 1 else f"{count(number)} URLs"

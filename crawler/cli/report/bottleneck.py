@@ -1,0 +1,97 @@
+"""Which stage of the ring limits a crawl now: pure, from two snapshots.
+
+Stages are judged from the ledger backwards, because a stage that cannot keep up fills the one before it: parsers
+that wait for a slow ledger look as full as parsers that are slow themselves.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from crawler.cli.report.quantity import count, duration, share, size
+from crawler.cli.report.rate import rates
+from crawler.core.stats import CrawlStats
+
+__all__ = ["Bottleneck", "Stage", "bottleneck"]
+
+Stage = Literal[
+    "starting",
+    "ledger",
+    "parsers",
+    "memory",
+    "main process",
+    "network",
+    "politeness",
+    "retries",
+    "frontier",
+    "nothing left",
+]
+
+MIN_SPAN_S = 0.5
+"""With less time between two snapshots, busy shares are noise."""
+LEDGER_BACKLOG = 2_000
+"""Results waiting for the ledger that are more than it takes in two commits (one takes about 1,000)."""
+BUSY_SHARE = 0.9
+PARSE_BACKLOG_SHARE = 0.8
+LOOP_LAG_S = 0.1
+FETCHING_SHARE = 0.95
+HELD_SHARE = 0.9
+
+
+class Bottleneck(Struct, frozen=True):
+    """The limiting stage and, in one plain sentence, why it is that one."""
+
+    stage: Stage
+    why: str
+
+
+def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
+    """Judge what limits the crawl at `current`, given a snapshot of a few seconds before."""
+    c = current
+    if c.queued == 0 and not (c.fetching or c.parsing or c.committing):
+        if c.known == 0:
+            return Bottleneck("starting", "no URL is known yet")
+        return Bottleneck("nothing left", "every known URL has ended")
+    between = rates(previous, current)
+    if between.span_s < MIN_SPAN_S:
+        return Bottleneck("starting", "too early to tell")
+
+    busy = sum(between.parser_shares) / len(between.parser_shares) if between.parser_shares else 0.0
+    stage: Stage
+    if c.committing >= max(LEDGER_BACKLOG, between.pages_per_s):
+        stage, why = "ledger", f"{count(c.committing)} results wait to be written to disk"
+    elif c.parse_capacity and busy >= BUSY_SHARE and c.parsing >= PARSE_BACKLOG_SHARE * c.parse_capacity:
+        places = f"{count(c.parsing)} of {count(c.parse_capacity)} places before them are taken"
+        stage, why = "parsers", f"they are busy {share(busy)} of the time and {places}"
+    elif _memory_is_full(previous, c):
+        stage = "memory"
+        why = f"bodies fill the memory that they may have ({size(c.body_bytes_most)}): "
+        why += "more --bytes-in-flight, or more --parsers"
+    elif c.loop_lag_p99_s >= LOOP_LAG_S:
+        late = duration(c.loop_lag_p99_s)
+        stage, why = "main process", f"its event loop is up to {late} late, so it lacks processor time"
+    elif c.concurrency and c.fetching >= FETCHING_SHARE * c.concurrency:
+        stage, why = "network", f"{count(c.fetching)} of {count(c.concurrency)} requests wait for an answer"
+    else:
+        return _frontier(c)
+    return Bottleneck(stage, why)
+
+
+def _memory_is_full(previous: CrawlStats, current: CrawlStats) -> bool:
+    """Whether downloads wait for room: full now, or nearly so and some had to wait since the snapshot before."""
+    most, held = current.body_bytes_most, current.body_bytes_held
+    waited = current.body_waits > previous.body_waits
+    return most > 0 and (held >= most or (waited and held >= HELD_SHARE * most))
+
+
+def _frontier(c: CrawlStats) -> Bottleneck:
+    """Say why fewer requests are under way than could be."""
+    idle = max(0, c.queued - c.fetching - c.parsing - c.committing)
+    if idle and c.retrying >= idle:
+        return Bottleneck("retries", f"all {count(idle)} URLs that are left wait for their next attempt")
+    if idle and c.waiting_hosts:
+        hosts = "1 host waits" if c.waiting_hosts == 1 else f"{count(c.waiting_hosts)} hosts wait"
+        return Bottleneck("politeness", f"{count(idle)} URLs are queued, but {hosts} for the next allowed request")
+    if idle > c.concurrency:
+        return Bottleneck("frontier", f"{count(idle)} URLs are queued and no host has to wait: it hands out too slowly")
+    return Bottleneck("frontier", f"only {count(c.queued)} known URLs have not ended")

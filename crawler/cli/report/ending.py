@@ -1,0 +1,79 @@
+"""How a crawl ended and what to do next, in plain sentences: pure."""
+
+from msgspec import Struct
+
+from crawler.cli.report.quantity import count, duration
+from crawler.core.config import CrawlConfig
+from crawler.core.stats import CrawlStats
+
+__all__ = ["Ending", "ending"]
+
+
+_CAUSES = (
+    (
+        "skipped: private-address",
+        "the seeds are on loopback or private addresses: run again with --allow-private --fresh to permit that",
+    ),
+    (
+        "skipped: robots",
+        "robots.txt forbids it or could not be read; a site of your own can be crawled with --robots ignore --fresh",
+    ),
+    ("skipped: scope", "what the seeds lead to is out of scope: run again with a wider --scope and --fresh"),
+    (
+        "failed: tls",
+        "most URLs {reason}: --ca-bundle FILE trusts further authorities, --insecure any certificate; with --fresh",
+    ),
+    ("failed: dns", "the host names do not resolve: check the spelling of the seeds and the network"),
+    ("failed", "most URLs {reason}: check that the servers answer, then run the same command with --fresh"),
+)
+"""Beginnings of the outcome that most URLs have, and what to do about it; the first that fits counts."""
+
+
+class Ending(Struct, frozen=True):
+    """`what` happened, in a few words; `then` is the next action, empty if there is none."""
+
+    what: str
+    then: str
+
+
+def ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
+    """Say how the crawl ended. `running` stands for a crawl that an error broke off."""
+    left = f"{count(stats.queued)} URLs are still queued" if stats.queued else ""
+    match stats.ended:
+        case "max-pages":
+            what = f"stopped at {count(stats.pages)} pages: the budget of --max-pages {config.max_pages} is used up"
+            then = _sentence(left, "a larger --max-pages goes on from here")
+        case "max-time":
+            what = f"stopped after {duration(stats.elapsed_s)}: the budget of --max-time {config.max_time_s} is used up"
+            then = _sentence(left, "run the same command again to go on for as long")
+        case "interrupted":
+            what, then = "interrupted; nothing is lost", _sentence(left, "run the same command again to go on")
+        case "running":
+            what = "broken off by an error; what was committed is safe"
+            then = _sentence(left, "put right what the error names and run the same command again")
+        case "done" if stats.pages == 0:
+            what, then = "done, but no page was fetched", _nothing_fetched(stats)
+        case "done" if stats.run_pages == 0:
+            what, then = "done before; this run found nothing left to fetch", "--fresh crawls it all again"
+        case "done":
+            what, then = "done: every URL that was found has ended", ""
+    return Ending(what, then)
+
+
+def _nothing_fetched(stats: CrawlStats) -> str:
+    """Name the most likely cause: the reason that most URLs ended with."""
+    if not stats.known:
+        return "there was no usable seed: give an http(s) URL or a file of them"
+    # That a sitemap was read is no reason why the pages that it lists were not.
+    others = {kind: number for kind, number in stats.outcomes.items() if not kind.startswith("fetched")}
+    if stats.outcomes and not others:
+        return "sitemaps were read, but they list no page"
+    reason = min(others, key=lambda kind: (-others[kind], kind), default="")
+    for start, then in _CAUSES:
+        if reason.startswith(start):
+            return then.format(reason=reason)
+    return "see the outcomes above"
+
+
+def _sentence(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)

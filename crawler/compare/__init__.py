@@ -1,1 +1,0 @@
-"""`crawler compare`: the same crawl with every strategy, measured, checked and drawn."""

@@ -1,0 +1,308 @@
+"""The values that travel round the ring. All frozen; bytes on the wire are msgspec msgpack.
+
+    Seed ─► frontier ─► Task ─► fetcher ─► Download ─► parser ─► Done ─► ledger ─► Record (one line of a sink)
+
+Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` sizes, `key` the 16 bytes of
+xxh3_128 over a URL's normal form.
+"""
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+__all__ = [
+    "DEFAULT_FIELDS",
+    "RECORD_FIELDS",
+    "Done",
+    "Download",
+    "Duplicate",
+    "Exchange",
+    "Failure",
+    "Field",
+    "FieldType",
+    "Finished",
+    "Kind",
+    "Link",
+    "Outcome",
+    "Record",
+    "Rotation",
+    "Seed",
+    "SeedContext",
+    "Task",
+]
+
+Outcome = Literal["fetched", "redirected", "failed", "skipped"]
+"""How a URL ends, exactly once.
+
+- `fetched`: a server answered, whatever the status; one record exists.
+- `redirected`: the answer pointed elsewhere, by Location or by a meta refresh; the record, if any, stands at the
+  target.
+- `failed`: no usable answer; `reason` is the kind (`timeout`, `dns`, `connect`, `reset`, `incomplete`, `protocol`,
+  `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`, `parser-error: <exception>`).
+- `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
+  `nofollow`, `private-address`, `trap`).
+
+A sitemap that was read ends as `fetched` without a record; its `reason` is `sitemap`, or `sitemap: cut` if not all
+of it was taken.
+"""
+
+Kind = Literal["page", "sitemap"]
+"""What a URL is asked for as. A URL can be both; each is known, and ends, by itself."""
+
+
+FieldType = Literal["text", "int", "float", "date", "url"]
+"""What the text that a field finds is turned into. `date` becomes ISO 8601 text, `url` an absolute URL."""
+
+
+class Field(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One field of a record, found in a page by selectors instead of code. `docs/fields.md` describes each part.
+
+    `css` or `xpath` says where it stands; `pick` what is taken of an element found: `text` (white space collapsed),
+    `html`, or `attr(NAME)`. `many` makes a list of all that is found, in page order. `regex` keeps its first group, or
+    the whole match, of each text. `default` stands where nothing is found; without a `required` field a page has no
+    record. With `fields` the elements found are objects with those fields, looked up inside of them.
+    """
+
+    name: str
+    css: str = ""
+    xpath: str = ""
+    pick: str = "text"
+    many: bool = False
+    type: FieldType = "text"
+    regex: str = ""
+    default: Any = None
+    required: bool = False
+    fields: tuple["Field", ...] = ()
+
+
+class Rotation(Struct, frozen=True):
+    """When an output file is full and the next one begins: after so many bytes, or so many records."""
+
+    bytes: int | None = None
+    records: int | None = None
+
+    def is_full(self, records: int, size: int) -> bool:
+        """Whether a file of so many records and bytes is; an empty one never is."""
+        if not records:
+            return False
+        if self.records is not None and records >= self.records:
+            return True
+        return self.bytes is not None and size >= self.bytes
+
+
+class Seed(Struct, frozen=True, gc=False):
+    """One start URL. `url` is in normal form; `extra` holds the other columns or keys of its line, as read.
+
+    A seed of kind `sitemap` leads to the pages that it lists, which count as seeds themselves (depth 0).
+    """
+
+    url: str
+    extra: dict[str, Any]
+    kind: Kind = "page"
+
+
+class SeedContext(Struct, frozen=True, array_like=True, gc=False):
+    """What every URL that a seed leads to inherits from it.
+
+    `anchors` are the URLs that scope is measured from: the seed and, if the seed redirected, its targets.
+    `extra` is the JSON text (UTF-8) of the seed's extra columns, `b"null"` when it has none.
+    """
+
+    number: int
+    anchors: tuple[str, ...]
+    extra: bytes
+
+
+class Task(Struct, frozen=True, gc=False):
+    """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made.
+
+    `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` counts pages in a row that look
+    alike and lead only to each other (see `web.traps`). `spent_s` is the time that the redirects to here have
+    used up of the URL's deadline. `lastmod` is what a sitemap says of its last change, empty if none does.
+    """
+
+    key: bytes
+    url: str
+    depth: int
+    parent: str | None
+    redirected_from: tuple[str, ...]
+    attempts: int
+    seed: SeedContext
+    kind: Kind = "page"
+    chain: int = 0
+    spent_s: float = 0.0
+    lastmod: str = ""
+
+
+class Exchange(Struct, frozen=True, array_like=True, gc=False):
+    """What passed between the crawler and a server beside the body of the answer, for an archive.
+
+    `version` is that of HTTP, such as `1.1`; `reason` the words behind the status. `sent` and `received` are headers
+    as (name, value) in the order in which they went, as bytes, since a server may send any. What may hold a secret is
+    not among them. `address` is the IP address that answered, if known.
+    """
+
+    version: str
+    reason: bytes
+    sent: tuple[tuple[bytes, bytes], ...]
+    received: tuple[tuple[bytes, bytes], ...]
+    address: str | None = None
+
+
+class Download(Struct, frozen=True, array_like=True, gc=False):
+    """An answer on its way from the fetcher to a parser.
+
+    `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its
+    Content-Encoding and empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded
+    bytes that were received, `truncated` says that there were more. `fetched_at` is unix time in seconds. `kind`,
+    `chain` and `spent_s` are the task's, `spent_s` with this fetch. While a large page travels, `body` is empty and
+    `body_file` names the file that holds it. `exchange` is there if the answer goes into an archive; then the body is
+    there whatever its type.
+    """
+
+    key: bytes
+    url: str
+    status: int
+    fetched_at: float
+    depth: int
+    parent: str | None
+    redirected_from: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    body_bytes: int
+    truncated: bool
+    seed: SeedContext
+    kind: Kind = "page"
+    chain: int = 0
+    spent_s: float = 0.0
+    body_file: str = ""
+    exchange: Exchange | None = None
+    lastmod: str = ""
+
+    def header(self, name: str) -> str | None:
+        """Value of the first header called `name` (lower case), or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class Link(Struct, frozen=True, array_like=True, gc=False):
+    """A URL that a page leads to: absolute, in normal form.
+
+    `key` is its 16-byte key (`web.urls.task_key`), `host` its 8-byte host key. `skip` is empty if it is to be
+    fetched, else the reason why it is not (see `Outcome`). `kind`, `chain`, `spent_s` and `lastmod` become
+    those of its task.
+    """
+
+    url: str
+    key: bytes
+    host: bytes
+    skip: str = ""
+    kind: Kind = "page"
+    chain: int = 0
+    spent_s: float = 0.0
+    lastmod: str = ""
+
+
+class Done(Struct, frozen=True, array_like=True, gc=False):
+    """How one task ended: what every stage sends to the ledger.
+
+    `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong,
+    and is empty if the URL was not asked for at all (`postponed`), because its host must not be asked before then.
+    `records` are complete JSON lines, each with its line feed, of a page that was read (a spider may give none or
+    several); None when the outcome can have none. `links` are the URLs it leads to (for `redirected`: exactly the
+    target). `body_bytes` feeds the counters; so does `body_hash`, 16 bytes (xxh3_128) of a body that was read and is
+    not empty, by which duplicates are noticed. `simhash` is that of the visible text, if near-duplicates are looked
+    for. If an output wants it, `archive` is the exchange with the server, as `web.warc` encodes it, and
+    `fetched_at` (unix time) when that was: it counts as the time of the URL's end, by which archives know a page again.
+    `detail` says for people, in the log alone, what a reason of `failed` leaves out.
+    """
+
+    key: bytes
+    outcome: Outcome
+    reason: str = ""
+    status: int = 0
+    records: bytes | None = None
+    links: tuple[Link, ...] = ()
+    body_bytes: int = 0
+    retry_at: float | None = None
+    body_hash: bytes = b""
+    simhash: int | None = None
+    archive: bytes | None = None
+    fetched_at: float = 0.0
+    detail: str = ""
+
+    @property
+    def postponed(self) -> bool:
+        """Whether the task comes back as it was handed out."""
+        return self.retry_at is not None and not self.reason
+
+
+class Duplicate(Struct, frozen=True, gc=False):
+    """The page that brought the same body (or nearly the same text: `near`) before, and when that was done (unix
+    time).
+    """
+
+    url: str
+    done_at: float
+    near: bool = False
+
+
+class Finished(Struct, frozen=True, gc=False):
+    """A URL that has ended, as sinks are told of it. `at` is unix time; `duplicate` is what it repeats, if known."""
+
+    task: Task
+    done: Done
+    at: float
+    duplicate: Duplicate | None = None
+
+
+class Failure(Struct, frozen=True, gc=False):
+    """A fetch without a usable answer. `kind` is a reason of outcome `failed` (or `private-address`, which is a skip).
+
+    `detail` is for people; `retryable` says whether another attempt could end differently.
+    """
+
+    kind: str
+    detail: str
+    retryable: bool
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One line of output. `docs/records.md` describes each field.
+
+    `lastmod` and `simhash` are there only if asked for. The fields from `title` on are None (`links`: empty,
+    `links_dropped`: 0) unless the answer was HTML.
+    """
+
+    url: str
+    status: int
+    fetched_at: str
+    depth: int
+    parent: str | None
+    redirected_from: tuple[str, ...]
+    content_type: str | None
+    sniffed_type: str | None
+    charset: str | None
+    body_bytes: int
+    body_hash: str | None
+    truncated: bool
+    title: str | None
+    description: str | None
+    language: str | None
+    canonical: str | None
+    text: str | None
+    links: tuple[str, ...]
+    links_dropped: int
+    seed: dict[str, Any] | None
+    lastmod: str | None = None
+    simhash: str | None = None
+
+
+RECORD_FIELDS: tuple[str, ...] = Record.__struct_fields__
+"""Names of all record fields, in the order in which they are written."""
+
+DEFAULT_FIELDS: tuple[str, ...] = tuple(field for field in RECORD_FIELDS if field not in {"lastmod", "simhash"})
+"""Names of the fields that are written unless others are asked for: all but `simhash`, which costs a third of a page's
+time, and `lastmod`, which most sites do not tell."""

@@ -1,0 +1,28 @@
+"""What the disk said, as an error that names the next action: pure."""
+
+import errno
+
+from crawler.core.errors import StorageError
+
+__all__ = ["refusal"]
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# RocksDB reports in words only, as strerror has them.
+_NO_ROOM_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
+_MAKE_ROOM = "make room and run the same command again: it goes on from the last commit"
+
+
+def refusal(what: str, error: Exception, advice: str) -> StorageError:
+    """Return `cannot <what>: <reason>; <advice>` on one line, for an `OSError` or an error of RocksDB.
+
+    `advice` is for any reason but a lack of room, which has an advice of its own.
+    """
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        full = error.errno in _NO_ROOM
+    else:
+        reason = " ".join(str(error).split())
+        named = [words for words in _NO_ROOM_WORDS if words in reason]
+        full = bool(named)
+        reason = named[0] if named else reason
+    return StorageError(f"cannot {what}: {reason}; {_MAKE_ROOM if full else advice}")

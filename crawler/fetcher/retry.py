@@ -1,0 +1,114 @@
+"""Whether and when a fetch is tried again. Pure: the clock and the dice are arguments."""
+
+import random
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from crawler.core.dates import MONTHS, unix_time
+from crawler.core.model import Failure
+
+__all__ = ["RETRYABLE_STATUSES", "RetryDecision", "backoff_s", "decide", "retry_after_s", "revisit_s"]
+
+RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""Answers after which the same request may well succeed later."""
+
+_BACKOFF_BASE_S: Final = 0.5
+_BACKOFF_MAX_S: Final = 30.0
+_REVISIT_BACKOFFS: Final = 16
+
+_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
+# RFC 9110 §5.6.7: IMF-fixdate, RFC 850 date, asctime date. Day names are not compared: only the date counts.
+_DATES = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"[a-z]{{3}}, (?P<day>[0-9]{{1,2}}) (?P<month>[a-z]{{3}}) (?P<year>[0-9]{{4}}) {_TIME} (?:GMT|UTC)",
+        rf"[a-z]{{6,9}}, (?P<day>[0-9]{{2}})-(?P<month>[a-z]{{3}})-(?P<year>[0-9]{{2}}) {_TIME} (?:GMT|UTC)",
+        rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[0-9 ][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
+    )
+)
+_SECONDS = re.compile(r"[0-9]+")
+_YEAR_S: Final = 365.25 * 86_400
+
+
+def retry_after_s(value: str | None, now: float, cap_s: float = 3600.0) -> float | None:
+    """Seconds to wait that a Retry-After value (RFC 9110 §10.2.3) asks for, from 0 to `cap_s`.
+
+    `now` is unix time in seconds. A number of seconds or a date in any of the three forms; a date that has passed is
+    0, more than `cap_s` is `cap_s`. None if the value is missing or is neither. Never raises.
+    """
+    if value is None:
+        return None
+    text = value.strip(" \t")
+    if _SECONDS.fullmatch(text):
+        # float, because int refuses thousands of digits.
+        return min(float(text), cap_s)
+    at = _date_at(text, now)
+    return None if at is None else min(max(0.0, at - now), cap_s)
+
+
+def _date_at(text: str, now: float) -> float | None:
+    match = next((match for date in _DATES if (match := date.fullmatch(text))), None)
+    if match is None or match["month"].lower() not in MONTHS:
+        return None
+    month = MONTHS.index(match["month"].lower()) + 1
+    year, day, hour, minute, second = (int(match[part]) for part in ("year", "day", "hour", "minute", "second"))
+    if len(match["year"]) == 2:
+        # RFC 9110 §5.6.7: the last year with these digits that is not more than 50 years ahead.
+        latest = 1970 + now / _YEAR_S + 50 - (month - 1) / 12
+        year += int((latest - year) // 100) * 100
+    return unix_time(year, month, day, (hour, minute, second))
+
+
+def backoff_s(attempt: int, rng: random.Random) -> float:
+    """Seconds to wait after the `attempt`-th attempt (from 1) failed: exponential with full jitter.
+
+    Evenly between 0 and 0.5, 1, 2, 4 … at most 30 seconds, so that many URLs that failed together do not come back
+    together.
+    """
+    return rng.uniform(0.0, min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2.0 ** min(max(attempt - 1, 0), 10)))
+
+
+def revisit_s(rounds: int) -> float:
+    """Seconds after which a site is visited again whose robots.txt could not be had in `rounds` rounds (from 1).
+
+    A round is a request with its retries: longer than any of their back-offs, 8, 16, 32 … seconds.
+    """
+    return _REVISIT_BACKOFFS * _BACKOFF_BASE_S * 2.0 ** min(rounds - 1, 10)
+
+
+class RetryDecision(Struct, frozen=True):
+    """What to do after an attempt.
+
+    `retry_at` is the unix time before which the next attempt must not start, None if there is none. `reason` says
+    what went wrong: a failure's kind or `status 503`; empty if the answer is simply to be taken.
+    """
+
+    retry_at: float | None
+    reason: str
+
+
+def decide(
+    result: int | Failure,
+    *,
+    attempts_made: int,
+    retries: int,
+    wait_s: float | None,
+    now: float,
+    rng: random.Random,
+) -> RetryDecision:
+    """Decide whether a fetch that came to `result` (a status or a failure) is made again, and when.
+
+    Only a status of `RETRYABLE_STATUSES` or a failure that says `retryable` is, and only while `attempts_made` (at
+    least 1: the one just made counts) is at most `retries`. The next attempt starts after the back-off or after
+    `wait_s` (`retry_after_s` of the answer, None without one), whichever is longer. `now` is unix time in seconds.
+    """
+    if isinstance(result, Failure):
+        reason, again = result.kind, result.retryable
+    else:
+        again = result in RETRYABLE_STATUSES
+        reason = f"status {result}" if again else ""
+    if not again or attempts_made > retries:
+        return RetryDecision(None, reason)
+    return RetryDecision(now + max(backoff_s(attempts_made, rng), wait_s or 0.0), reason)

@@ -1,0 +1,308 @@
+"""Connections for the transport on aiohttp: guarded, watched, and with one answer for each request.
+
+A request is written as the bytes that it is, and the answer read from aiohttp's parser: `ClientSession.get` would take
+100 µs more a page for what no crawl uses (cookies, proxies, middlewares, tracing, redirects, bodies to send).
+
+What is not part of aiohttp's public ways stands here, so that a new version of it has one file to break.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, cast
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import AddrInfoType, Connection
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.resolver import DefaultResolver
+from aiohttp.streams import StreamReader
+from yarl import URL
+
+from crawler.fetcher.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
+from crawler.fetcher.transport.headers import MOST_INTERIM_ANSWERS
+from crawler.web.urls import origin
+
+__all__ = ["ATTEMPT", "Attempt", "Connector", "Peer", "Resolver"]
+
+_HEAD_END = b"\r\n\r\n"
+_NO_LIMIT = aiohttp.ClientTimeout(
+    total=None, sock_connect=None
+)  # `AiohttpTransport.fetch` keeps one clock for everything
+
+_PARSER: dict[str, Any] = {
+    "read_until_eof": True,
+    "auto_decompress": False,
+    "read_bufsize": 65_536,
+    # Above what honest servers send (Content-Security-Policy reaches 16 KB), below what hurts: 256 of 64 KiB at most.
+    "max_line_size": 65_536,
+    "max_field_size": 65_536,
+    "max_headers": 256,
+}
+"""What aiohttp's parser is told: bytes of a body that it holds before it stops reading, and limits of heads."""
+
+
+class _RefusedError(OSError):
+    """The guard refuses an address. An OSError, so that the other addresses of the name are still tried."""
+
+
+class Attempt:
+    """What one exchange found out on its way. Written by the connector, read by the fetch that it belongs to."""
+
+    __slots__ = ("address", "answered", "opened", "protocol", "refused", "reused")
+
+    def __init__(self) -> None:
+        self.refused: str | None = None  # reason of the last refused address
+        self.opened = 0  # sockets made
+        self.reused = False
+        self.answered = False
+        self.address: str | None = None
+        self.protocol: ResponseHandler | None = None
+
+    def was_reset(self) -> bool:
+        """Whether the connection ended by an error rather than a proper close. Only known until it is released."""
+        return self.protocol is not None and isinstance(self.protocol.exception(), OSError)
+
+
+# Context variables follow the fetch into the tasks that race for a connection (RFC 8305).
+ATTEMPT: ContextVar[Attempt] = ContextVar("ATTEMPT")
+
+
+class _Protocol(ResponseHandler):
+    """Takes one answer for each request, after at most a few interim ones, which say nothing (RFC 9110 §15.2).
+
+    aiohttp would pass over interim answers without end, queue answers that nobody asked for without end, lose an
+    answer if anything that is none came right behind it, and not tell a body that its chunks are broken.
+    """
+
+    # Slots, because the instance's dictionary is about as large as CPython keeps fast.
+    __slots__ = ("_answer", "_connector", "_interim", "_peer", "_piece")
+
+    def __init__(self, connector: "Connector", loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._connector = connector
+        self._answer: StreamReader | None = None  # the body of the answer, from its head on
+        self._interim = 0
+        self._piece = b""  # what is being read
+        self._peer: str | None = None
+
+    def address(self) -> str | None:
+        """IP address of the other end, if it is connected."""
+        if self._peer is None and self.transport is not None:
+            name = self.transport.get_extra_info("peername")
+            self._peer = name[0] if name else None
+        return self._peer
+
+    def send(self, head: bytes) -> None:
+        """Write a request. Raises ClientConnectionResetError if the connection has just been closed."""
+        if self.transport is None or self.transport.is_closing():
+            raise aiohttp.ClientConnectionResetError("the connection has just been closed")
+        self.transport.write(head)
+
+    def expects_another(self) -> bool:
+        """Whether a request can be sent. Not behind an answer's beginning that nobody asked for."""
+        try:
+            rest = self._parser.feed_eof() if self._parser is not None else None
+        except HttpProcessingError:
+            return False
+        self._answer = None
+        self._interim = 0
+        return rest is None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the server sent."""
+        self._piece = data
+        super().data_received(data)
+        self._piece = b""
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """Take the head of an answer, which the parser has read."""
+        code = data[0].code
+        if self._answer is not None:
+            self.force_close()
+            if self.transport is not None:
+                self.transport.close()  # what was received of the answer can still be read
+        elif not 100 <= code < 200 or code == 101:
+            self._answer = data[1]
+            super().feed_data(data, size)
+        else:
+            self._interim += 1
+            if self._interim > MOST_INTERIM_ANSWERS:
+                many = HttpProcessingError(message=f"more than {MOST_INTERIM_ANSWERS} interim answers")
+                super().set_exception(many)
+
+    def set_exception(self, exc: BaseException, *args: Any, **more: Any) -> None:
+        """Learn that the connection is of no use any more."""
+        piece, self._piece = self._piece, b""
+        end = piece.find(_HEAD_END) + len(_HEAD_END)
+        if self._answer is None and len(_HEAD_END) <= end < len(piece) and isinstance(exc, HttpProcessingError):
+            # The parser gave up on something behind a head, and lost the head with it: once more, one by one.
+            self.set_response_params(**_PARSER)
+            self.data_received(piece[:end])
+            if self._exception is None:
+                self.data_received(piece[end:])
+            self.force_close()
+            return
+        if self._answer is not None and not self._answer.is_eof() and isinstance(exc, HttpProcessingError):
+            self._answer.set_exception(exc)
+        super().set_exception(exc, *args, **more)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Learn that the connection is there."""
+        self._connector.open += 1
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Learn that the connection has ended."""
+        self._connector.open -= 1
+        if self._answer is not None and self._answer.is_eof():
+            self._payload = None  # it is whole, whatever came behind it
+        super().connection_lost(exc)
+
+
+class Peer:
+    """An origin that is asked: what the connector wants to know of it, and the head of each request to it.
+
+    `url` is any URL in normal form of that origin, `headers` go with every request. `tls` is for https.
+    """
+
+    __slots__ = ("_headers", "_origin_chars", "_usual", "request")
+
+    def __init__(self, url: str, headers: Mapping[str, str], tls: ssl.SSLContext | bool) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise aiohttp.NonHttpUrlClientError(url)
+        # Never sent: it names the connection.
+        self.request = aiohttp.ClientRequest("GET", URL(url, encoded=True), ssl=tls, loop=asyncio.get_running_loop())
+        self._origin_chars = len(origin(url))
+        self._headers = {"host": ("Host", self.request.headers["Host"])}
+        self._headers |= {name.lower(): (name, value) for name, value in headers.items()}
+        self._usual = _lines(self._headers.values())
+
+    def head(self, url: str, headers: Iterable[tuple[str, str]]) -> bytes:
+        """Return a GET of `url`, with headers that are added to, or replace, those of every request.
+
+        Raises ValueError for one that would not stay one line.
+        """
+        if headers:
+            more = {name.lower(): (name, value) for name, value in headers}
+            lines = _lines((self._headers | more).values())
+        else:
+            lines = self._usual
+        return b"GET %b HTTP/1.1\r\n%b\r\n" % (url[self._origin_chars :].encode("ascii"), lines)
+
+
+def _lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    lines = [f"{name}: {value}" for name, value in headers]
+    for line in lines:
+        if "\r" in line or "\n" in line or "\0" in line:
+            raise ValueError("a header with a line break or NUL in it")
+    return "".join([f"{line}\r\n" for line in lines]).encode()
+
+
+class Connector(aiohttp.TCPConnector):
+    """Asks the guard where a socket is made, tells the attempt which connection it got, and hands out clean ones only.
+
+    While more than `most_kept` connections are open, one that has done its work is closed instead of kept: with very
+    many hosts there would be no descriptor left for new ones. `open` is how many are. The other settings are those of
+    aiohttp's connector.
+    """
+
+    def __init__(self, guard: AddressGuard, most_kept: int, **settings: Any) -> None:
+        super().__init__(resolver=Resolver(), socket_factory=self._socket, **settings)
+        self._guard = guard
+        self._most_kept = most_kept
+        self.open = 0  # written by the connections
+        # No public way; `partial` is invariant in what it makes.
+        self._factory = partial(_Protocol, self, loop=self._loop)  # type: ignore[assignment]
+
+    def _socket(self, address: AddrInfoType) -> socket.socket:
+        """Make the socket for one address, or refuse: no byte has been sent to it before this."""
+        family, kind, protocol, _, where = address
+        attempt = ATTEMPT.get()
+        reason = self._guard.refuses(str(where[0]))
+        if reason is not None:
+            attempt.refused = f"{reason}: {where[0]}"
+            raise _RefusedError(attempt.refused)
+        attempt.opened += 1
+        return socket.socket(family, kind, protocol)
+
+    async def ask(
+        self, peer: Peer, head: bytes, attempt: Attempt
+    ) -> tuple[Connection, RawResponseMessage, StreamReader]:
+        """Send a request; return the connection, to be released when the body was read, and the answer's head and body.
+
+        Raises what aiohttp raises for a server that cannot be reached, or whose answer cannot be read.
+        """
+        ATTEMPT.set(attempt)
+        connection, protocol = await self._connected(peer.request, attempt)
+        try:
+            protocol.set_response_params(**_PARSER)
+            protocol.send(head)
+            message, body = await protocol.read()
+        except BaseException:
+            connection.close()
+            raise
+        return connection, message, body
+
+    async def _connected(self, request: aiohttp.ClientRequest, attempt: Attempt) -> tuple[Connection, _Protocol]:
+        """Get a connection, from the pool or a new one."""
+        while True:
+            opened = attempt.opened
+            connection = await self.connect(request, [], _NO_LIMIT)
+            attempt.protocol = protocol = cast("_Protocol", connection.protocol)
+            attempt.reused = attempt.opened == opened
+            if attempt.reused and not protocol.expects_another():
+                connection.close()
+                continue
+            attempt.address = protocol.address()
+            return connection, protocol
+
+    def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
+        super()._release(key, protocol, should_close=should_close or self.open > self._most_kept)
+
+    async def first_address(self, url: URL) -> str | None:
+        """Look up the host of `url`, or take it as the address that it is."""
+        found = await self._resolve_host(url.raw_host or "", url.port or 0)
+        return found[0]["host"] if found else None
+
+    async def close_resolver(self) -> None:
+        """Close what the connector does not own."""
+        await self._resolver.close()
+
+
+class Resolver(AbstractResolver):
+    """`localhost` and all below it are loopback without asking (RFC 6761 §6.3); other names are aiohttp's business.
+
+    With aiodns (an extra of aiohttp that this package asks for) look-ups cost no thread and /etc/hosts counts;
+    without it the C library is asked in threads.
+    """
+
+    def __init__(self) -> None:
+        self._inner = DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Addresses of a name."""
+        if not is_localhost(host):
+            return await self._inner.resolve(host, port, family)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in LOOPBACK_ADDRESSES
+        ]
+
+    async def close(self) -> None:
+        """End look-ups under way."""
+        await self._inner.close()

@@ -1,0 +1,278 @@
+"""The default transport: one connection pool of aiohttp, and its parser, on the running event loop.
+
+What aiohttp would do by itself and must not: follow redirects, keep cookies, ask a resolver for `*.localhost`,
+connect to any address, decode without bound, send a request again on a fresh connection, queue answers that nobody
+asked for.
+"""
+
+import asyncio
+import logging
+import re
+import ssl
+import sys
+import time
+
+import aiohttp
+from aiohttp.http import HttpProcessingError
+from aiohttp.http_exceptions import PayloadEncodingError
+from yarl import URL
+
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Failure
+from crawler.fetcher.transport.aiohttp.connections import Attempt, Connector, Peer
+from crawler.fetcher.transport.base import FetchRequest, FetchResult
+from crawler.fetcher.transport.body import Body
+from crawler.fetcher.transport.budget import FREE_BYTES, ByteBudget, Share
+from crawler.fetcher.transport.descriptors import spare_descriptors
+from crawler.fetcher.transport.failures import connect_failure, dns_failure, one_line, tls_failure
+from crawler.fetcher.transport.guard import AddressGuard
+from crawler.fetcher.transport.headers import HeadError, content_encoding, read_head, request_headers
+from crawler.fetcher.transport.tls import LazyTls
+from crawler.web.content_coding import CodingError
+from crawler.web.urls import origin
+
+__all__ = ["AiohttpTransport"]
+
+logger = logging.getLogger(__name__)
+
+# Long enough for the usual delays between two requests to a host; idle connections cost file descriptors.
+_KEEP_ALIVE_S = 5.0
+_DNS_TTL_S = 300
+_DNS_ENTRIES = 10_000
+_LOOK_UP_S = 10.0
+_PEERS = 4_096  # origins whose head of a request is kept, of about 3 KB each
+# A body in one-byte chunks costs a thousand times more CPU per byte than any other. aiohttp stops reading after
+# 4,096 chunks, and from `_DRIP_READS` reads on, if they are small, we let it wait before the next one.
+# An honest slow server does not notice: the kernel collects what it sends meanwhile.
+_DRIP_READS = 16
+_DRIP_BYTES = 16_384
+_DRIP_PAUSE_S = 0.05
+# Bytes that are decoded in one turn of the loop.
+_DECODED_A_TURN = 262_144
+
+_QUOTED = re.compile(r":\s+b['\"]")  # where a message of aiohttp's parser begins to quote
+
+
+class AiohttpTransport:
+    """Downloads with aiohttp. Make one for each event loop; the pool of connections begins with the first fetch.
+
+    State: that pool and the origins asked lately, used from the event loop's thread only. Idle connections live 5 s, so
+    that open sockets are about the fetches under way plus five seconds' worth of hosts, or what the system allows.
+
+    `budget` is for the bytes of bodies under way; by default one of its own. While a download waits for room there its
+    deadline waits too, and the server is held back by its socket. Raises `ConfigError` for a `ca_bundle` of no use.
+    """
+
+    def __init__(self, config: CrawlConfig, budget: ByteBudget | None = None) -> None:
+        self._budget = budget or ByteBudget(config.bytes_in_flight)
+        self._concurrency, self._parsers = config.concurrency, config.parsers
+        self._guard = AddressGuard(config.allow_private)
+        self._headers = request_headers(config)
+        self._tls = LazyTls(config)
+        self._connector: Connector | None = None
+        self._peers: dict[str, Peer] = {}
+        self._closed = False
+
+    async def fetch(self, request: FetchRequest) -> FetchResult | Failure:
+        """Ask once. See `transport.base` for what is promised."""
+        attempt = Attempt()
+        try:
+            async with asyncio.timeout(request.timeout_s) as clock:
+                while True:
+                    try:
+                        return await self._exchange(request, attempt, clock)
+                    except (
+                        aiohttp.ClientOSError,
+                        aiohttp.ClientConnectionResetError,
+                        aiohttp.ServerDisconnectedError,
+                    ):
+                        # A kept connection may end just as it is used again: that says nothing about the server.
+                        # Each round uses up one idle connection, so this ends.
+                        if not attempt.reused or attempt.answered:
+                            raise
+                    attempt = Attempt()
+        except TimeoutError:
+            return _timeout(request, attempt)
+        except CodingError as error:
+            return Failure("encoding", str(error), retryable=False)
+        except Exception as error:  # noqa: BLE001 - aiohttp raises many types; a bad server must not end a crawl
+            return _failure(error, attempt, request.url)
+
+    async def _exchange(self, request: FetchRequest, attempt: Attempt, clock: asyncio.Timeout) -> FetchResult:
+        connector = self._connector or self._open()
+        started = time.perf_counter()
+        peer = self._peer(request.url)
+        connection, message, content = await connector.ask(peer, peer.head(request.url, request.headers), attempt)
+        latency_s = time.perf_counter() - started
+        attempt.answered = True
+        try:
+            head = read_head(message.code, message.headers.items(), "utf-8", "surrogateescape")
+            body = Body("" if head.redirect else content_encoding(head.headers), request.max_body_bytes)
+            if not head.redirect:
+                await _read_all(content, body, attempt, self._budget, clock)
+            return body.result(
+                request,
+                message.code,
+                head.headers,
+                latency_s=latency_s,
+                address=attempt.address,
+                version=_version(message.version),
+                reason=(message.reason or "").encode("utf-8", "surrogateescape"),
+                raw_headers=message.raw_headers,
+            )
+        finally:
+            connection.release()  # to the pool if it was read to its end, else closed
+
+    def _peer(self, url: str) -> Peer:
+        """Return what is known of the origin of a URL, and remember it for the next."""
+        name = origin(url)
+        peer = self._peers.get(name)
+        if peer is None:
+            if len(self._peers) >= _PEERS:
+                self._peers.pop(next(iter(self._peers)))
+            # Sent as it stands: the normal form is not ours to change.
+            tls = self._tls.context if url.startswith("https:") else True
+            peer = self._peers[name] = Peer(url, self._headers, tls)
+        return peer
+
+    async def address(self, url: str) -> str | None:
+        """Look the host up as a fetch would; aiohttp's connector remembers the answer for the fetch that follows."""
+        connector = self._connector or self._open()
+        try:
+            async with asyncio.timeout(_LOOK_UP_S):
+                return await connector.first_address(URL(url, encoded=True))
+        except (TimeoutError, OSError, aiohttp.ClientError, UnicodeError):
+            return None
+
+    def _open(self) -> Connector:
+        if self._closed:
+            raise RuntimeError("this transport is closed")
+        connector = self._connector = Connector(
+            self._guard,
+            spare_descriptors(self._concurrency, self._parsers),
+            limit=0,  # the fetcher limits
+            ttl_dns_cache=_DNS_TTL_S,
+            dns_cache_max_size=_DNS_ENTRIES,
+            keepalive_timeout=_KEEP_ALIVE_S,
+            # asyncio before 3.12.8 leaves TLS connections open whose peer never says good-bye.
+            enable_cleanup_closed=sys.version_info < (3, 12, 8),
+        )
+        return connector
+
+    async def close(self) -> None:
+        """End all connections; fetches under way fail. Idempotent."""
+        self._closed = True
+        connector, self._connector = self._connector, None
+        if connector is not None:
+            await connector.close()
+            await connector.close_resolver()
+
+
+def _version(version: aiohttp.HttpVersion | None) -> str:
+    return "1.1" if version is None else f"{version.major}.{version.minor}"
+
+
+async def _read_all(
+    content: aiohttp.StreamReader, body: Body, attempt: Attempt, budget: ByteBudget, clock: asyncio.Timeout
+) -> None:
+    """Read until the end of the answer, or until the body wants no more. Raises ConnectionResetError for a reset."""
+    reads = received = decoded = 0
+    share: Share | None = None  # most bodies are too small to need one
+    try:
+        while chunk := await content.readany():
+            for size in body.feed(chunk):
+                total = len(body) + size
+                if total > FREE_BYTES:
+                    share = share or budget.share()
+                    if not share.grow(total):
+                        await _wait_for_room(share, total, clock)
+                decoded += size
+                if decoded >= _DECODED_A_TURN:
+                    decoded = 0
+                    await asyncio.sleep(0)  # a chunk may decode to a whole body, and others wait
+            if body.full:
+                return
+            reads += 1
+            received += len(chunk)
+            if reads >= _DRIP_READS and received < reads * _DRIP_BYTES:
+                await asyncio.sleep(_DRIP_PAUSE_S)
+    except aiohttp.ClientPayloadError as error:
+        if attempt.was_reset():
+            raise ConnectionResetError(f"reset after {received:,} bytes of the body") from error
+        raise
+    finally:
+        if share is not None:
+            share.release()  # in the same turn of the loop the fetch ends, and the body has another keeper
+    # A body without a length ends with its connection, and aiohttp takes a reset for such an end.
+    if attempt.was_reset():
+        raise ConnectionResetError(f"reset after {received:,} bytes of the body")
+
+
+async def _wait_for_room(share: Share, total: int, clock: asyncio.Timeout) -> None:
+    """Wait until the body may be `total` bytes long, with the clock stopped: it is not the server that is slow."""
+    loop = asyncio.get_running_loop()
+    while not share.grow(total):
+        left_s = (clock.when() or 0.0) - loop.time()
+        if not clock.expired():  # else the next await is the last
+            clock.reschedule(None)
+        await share.room()
+        clock.reschedule(loop.time() + left_s)
+
+
+def _timeout(request: FetchRequest, attempt: Attempt) -> Failure:
+    if attempt.answered:
+        where = "the body did not end"
+    elif attempt.protocol is not None:
+        where = "no complete headers"
+    elif attempt.opened:
+        where = "not connected"
+    else:
+        where = "the name was not resolved"
+    return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
+
+
+def _failure(error: Exception, attempt: Attempt, url: str) -> Failure:  # noqa: PLR0911, PLR0912 - a table of cases
+    """What an exception of aiohttp, or of what lies below it, means."""
+    if attempt.refused is not None and not attempt.opened:
+        return Failure("private-address", attempt.refused, retryable=False)
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return tls_failure(error.certificate_error)
+        case aiohttp.ClientConnectorSSLError():
+            return tls_failure(error.os_error)
+        case aiohttp.ClientConnectorDNSError():
+            return dns_failure(error.host, error.os_error.__cause__ or error.os_error)
+        case aiohttp.ClientConnectorError():
+            return connect_failure(error.os_error)
+        case aiohttp.ServerDisconnectedError():
+            return Failure("protocol", "connection closed without an answer", retryable=True)
+        case aiohttp.ClientPayloadError(__cause__=HttpProcessingError() as cause) if not _is_missing(cause):
+            return Failure("protocol", _without_headers(cause.message), retryable=False)
+        case aiohttp.ClientPayloadError():
+            message = getattr(error.__cause__, "message", None) or error
+            return Failure("incomplete", one_line(str(message)), retryable=True)
+        case aiohttp.ClientResponseError() | HttpProcessingError():
+            return Failure("protocol", _without_headers(error.message), retryable=False)
+        case TimeoutError():
+            return Failure("timeout", str(error) or "timed out", retryable=True)
+        case ssl.SSLError():
+            return tls_failure(error)
+        case OSError():
+            return Failure("reset", error.strerror or str(error), retryable=True)
+        case HeadError():
+            return Failure("protocol", str(error), retryable=False)
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError() | ValueError():
+            return Failure("protocol", f"cannot be asked for: {one_line(str(error))}", retryable=False)
+    if not isinstance(error, aiohttp.ClientError | RuntimeError):
+        logger.warning("unexpected %s while fetching %s", type(error).__name__, url, exc_info=error)
+    return Failure("protocol", f"{type(error).__name__}: {one_line(str(error))}", retryable=True)
+
+
+def _is_missing(error: HttpProcessingError) -> bool:
+    """Whether a body is incomplete because of what did not come, not of what came."""
+    return isinstance(error, PayloadEncodingError)
+
+
+def _without_headers(message: str) -> str:
+    """A message of aiohttp's parser. It quotes what it could not read, and a header may hold a session's cookie."""
+    return one_line(message if message.startswith("Bad status line") else _QUOTED.split(message)[0])

@@ -1,0 +1,91 @@
+"""The one network seam: a request goes in, an answer or a failure comes out; and what all transports share.
+
+Every transport keeps these promises:
+
+- A GET of an http(s) URL in normal form, nothing else. `fetch` raises nothing but `asyncio.CancelledError`.
+- Redirects are not followed and their bodies are not read: a 3xx answer comes back with its `location` header.
+- Nothing is sent to an address that `AddressGuard` refuses: the check is made where the socket is made.
+- `timeout_s` covers everything from the name look-up to the last byte of the body, but not the time for which a
+  download waits because other bodies fill the memory set aside for them (`transport.budget`).
+- At most `max_body_bytes` decoded bytes are kept; a longer body is cut there, and the connection closed.
+- Of the configured headers only those go out that any server may see (`transport.credentials`); `FetchRequest.headers`
+  are sent whatever they are.
+- No cookies, no proxies, no .netrc, no settings from the environment but those of OpenSSL (`SSL_CERT_FILE`).
+"""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from msgspec import Struct
+
+from crawler.core.model import Failure
+
+__all__ = ["FetchRequest", "FetchResult", "Transport", "is_redirect"]
+
+
+class FetchRequest(Struct, frozen=True):
+    """One GET. `url` is in normal form. `headers` are added to, or replace, those of the configuration.
+
+    `timeout_s` is the total of seconds that the fetch may take; `max_body_bytes` counts decoded bytes.
+    """
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    timeout_s: float = 30.0
+    max_body_bytes: int = 10_000_000
+
+
+class FetchResult(Struct, frozen=True):
+    """An answer, whatever its status.
+
+    `headers` are (lower-case name, value) pairs in the order received, free of control characters and lone
+    surrogates. `body` is decoded from its Content-Encoding, `body_bytes` its length. `truncated` says that there was
+    more, or that the compressed stream broke off before its end. `latency_s` is the time from the start of the fetch
+    to the complete headers (look-up and connecting included). `address` is the IP address that answered.
+
+    `version` (of HTTP), `reason` (the words behind the status) and `raw_headers` are what an archive wants: the head of
+    the answer as it came. No `raw_headers` at all: `headers` say all that is known.
+    """
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    body_bytes: int = 0
+    truncated: bool = False
+    latency_s: float = 0.0
+    address: str | None = None
+    version: str = "1.1"
+    reason: bytes = b""
+    raw_headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """Value of the first header called `name` (lower case), or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class Transport(Protocol):
+    """What downloads. The promises stand at the top of this module."""
+
+    async def fetch(self, request: FetchRequest) -> FetchResult | Failure:
+        """Ask once. A bad server is a `Failure`, never an exception."""
+        ...
+
+    async def address(self, url: str) -> str | None:
+        """IP address that a fetch of `url` would try first.
+
+        None if it cannot be told, or the look-up failed: then `fetch` says why. Raises only `asyncio.CancelledError`.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End connections and threads; fetches under way fail. Idempotent."""
+        ...
+
+
+def is_redirect(status: int, headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether an answer only points elsewhere: its body says nothing and is not read (RFC 9110 §15.4)."""
+    return 300 <= status < 400 and any(name == "location" for name, _ in headers)

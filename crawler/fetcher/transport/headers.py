@@ -1,0 +1,120 @@
+"""Headers: what is sent with every request, and answers' headers fit to be stored and shown."""
+
+import re
+from collections.abc import Collection, Iterable
+
+from msgspec import Struct
+
+from crawler.core.config import CrawlConfig
+from crawler.fetcher.transport import credentials
+from crawler.fetcher.transport.base import is_redirect
+from crawler.web.content_coding import OFFERED_CODINGS
+
+__all__ = [
+    "CONTROLS",
+    "MAX_HEAD_CHARS",
+    "MOST_INTERIM_ANSWERS",
+    "Head",
+    "HeadError",
+    "clean_headers",
+    "content_encoding",
+    "is_clear_redirect",
+    "read_head",
+    "request_headers",
+]
+
+_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+
+MOST_INTERIM_ANSWERS = 16
+"""Answers 100 to 199 before the real one, more of which are a trap. Honest servers send one or two."""
+
+CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+"""C0 without blanks, DEL and C1: whatever could move a terminal's cursor or break a line-based log."""
+
+MAX_HEAD_CHARS = 1_048_576
+"""Longest headers of an answer, all together: sixteen of the longest that one may be."""
+
+_UNCLEAR = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BLANKS = re.compile(r"[\t-\r ]+")
+
+
+def request_headers(config: CrawlConfig) -> dict[str, str]:
+    """Headers of every request: the defaults, then the configuration's, which win whatever their case.
+
+    Of the configuration's only those that every server may see (`transport.credentials`): a transport does not know
+    whom the others are for.
+    """
+    merged = {"user-agent": ("User-Agent", config.user_agent)}
+    merged["accept"] = ("Accept", _ACCEPT)
+    merged["accept-encoding"] = ("Accept-Encoding", OFFERED_CODINGS)
+    for name, value in credentials.anywhere(config.headers):
+        merged[name.strip().lower()] = (name.strip(), value.strip())
+    return dict(merged.values())
+
+
+def clean_headers(pairs: Iterable[tuple[str, str]], codec: str, errors: str = "strict") -> tuple[tuple[str, str], ...]:
+    """(lower-case name, value) pairs that can be stored and shown.
+
+    `codec` and `errors` are how the library decoded the bytes on the wire: they are undone, then the value is read as
+    UTF-8, or as Latin-1 if it is not UTF-8 (RFC 9110 §5.5 leaves it open). Control characters are dropped.
+    """
+    return tuple(
+        (name.lower(), value) if value.isascii() and value.isprintable() else _cleaned(name, value, codec, errors)
+        for name, value in pairs
+    )
+
+
+def _cleaned(name: str, value: str, codec: str, errors: str) -> tuple[str, str]:
+    return name.lower(), _BLANKS.sub(" ", CONTROLS.sub("", _text(value, codec, errors))).strip()
+
+
+def _text(value: str, codec: str, errors: str) -> str:
+    raw = value.encode(codec, errors)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def is_clear_redirect(pairs: Iterable[tuple[str, str]], codec: str, errors: str = "strict") -> bool:
+    """Whether every Location came without control characters, line breaks and tabs among them.
+
+    One that has some would lead somewhere else without them than with them, so it leads nowhere. `pairs`, `codec` and
+    `errors` as for `clean_headers`.
+    """
+    return not any(
+        name.lower() == "location" and _UNCLEAR.search(_text(value, codec, errors).strip(" \t"))
+        for name, value in pairs
+    )
+
+
+class HeadError(Exception):
+    """The head of an answer breaks a rule, of HTTP or of ours, that the library below a transport does not enforce."""
+
+
+class Head(Struct, frozen=True):
+    """An answer's headers, fit to be stored and shown, and whether it only points elsewhere (`is_redirect`)."""
+
+    headers: tuple[tuple[str, str], ...]
+    redirect: bool
+
+
+def read_head(status: int, pairs: Collection[tuple[str, str]], codec: str, errors: str = "strict") -> Head:
+    """Clean and check the head of an answer. `pairs`, `codec` and `errors` as for `clean_headers`.
+
+    Raises `HeadError` for an interim status, for more than `MAX_HEAD_CHARS` and for a Location with control characters.
+    """
+    if status < 200:
+        raise HeadError(f"status {status} without having been asked for")
+    headers = clean_headers(pairs, codec, errors)
+    if sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_CHARS:
+        raise HeadError(f"headers of more than {MAX_HEAD_CHARS:,} characters")
+    redirect = is_redirect(status, headers)
+    if redirect and not is_clear_redirect(pairs, codec, errors):
+        raise HeadError("control characters in Location")
+    return Head(headers, redirect)
+
+
+def content_encoding(headers: Iterable[tuple[str, str]]) -> str:
+    """Value of Content-Encoding, "" if there is none; several headers of that name are one list (RFC 9110 §5.3)."""
+    return ", ".join([value for name, value in headers if name == "content-encoding"])

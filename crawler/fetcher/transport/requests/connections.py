@@ -1,0 +1,240 @@
+"""Connections for the transport on requests: guarded, with one deadline each, and to be ended from another thread.
+
+requests leaves connecting to urllib3. Its connection classes are replaced by ones that ask their thread's `Attempt`.
+"""
+
+import contextlib
+import os
+import socket
+import ssl
+import threading
+import time
+from typing import Any
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+
+from crawler.core.model import Failure
+from crawler.fetcher.transport.base import FetchRequest
+from crawler.fetcher.transport.budget import Share
+from crawler.fetcher.transport.failures import connect_failure, dns_failure
+from crawler.fetcher.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
+from crawler.fetcher.transport.requests.response import StrictResponse
+from crawler.fetcher.transport.tls import LazyTls
+
+__all__ = ["CURRENT", "Adapter", "Attempt", "NoCookies"]
+
+
+class Attempt:
+    """What one fetch found out on its way, and the means to end it from outside.
+
+    Written by its thread; `abort` and `remaining_s` alone may be called from another one, and the lock is for that.
+    """
+
+    def __init__(self, guard: AddressGuard, share: Share) -> None:
+        self.deadline = 0.0
+        self.address: str | None = None
+        self.answered = False
+        self.reused = True  # until a new connection is made
+        self.failure: Failure | None = None
+        self._guard = guard
+        self._share = share
+        self._woken = threading.Event()
+        self._waits_since: float | None = None
+        self._lock = threading.Lock()
+        self._aborted = False
+        self._wire: socket.socket | None = None
+
+    def left_s(self) -> float:
+        """Seconds until the deadline. Raises TimeoutError when there are none."""
+        left_s = self.deadline - time.monotonic()
+        if left_s <= 0 or self._aborted:
+            raise TimeoutError("the deadline has passed")
+        return left_s
+
+    def remaining_s(self) -> float:
+        """The same from outside, at any time; it may be negative. The clock stands while the fetch waits for room."""
+        with self._lock:
+            now = time.monotonic() if self._waits_since is None else self._waits_since
+            return self.deadline - now
+
+    def wait_for_room(self, total: int) -> None:
+        """Wait until the body may be `total` bytes long. Raises TimeoutError if the fetch was ended meanwhile."""
+        while not self._share.grow(total):
+            self._woken.clear()
+            self.left_s()
+            began = time.monotonic()
+            with self._lock:
+                self._waits_since = began
+            self._share.room_in_thread(self._woken)
+            with self._lock:
+                self.deadline += time.monotonic() - began
+                self._waits_since = None
+            self.left_s()
+
+    def timeout(self, request: FetchRequest) -> Failure:
+        """The failure of a fetch that took too long."""
+        if self.answered:
+            where = "the body did not end"
+        else:
+            where = "not connected" if self._wire is None else "no complete headers"
+        return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
+
+    def attach(self, connection: socket.socket) -> None:
+        """Remember the connection, by a duplicate: TLS moves the descriptor, http.client closes it early."""
+        self.detach()
+        wire = socket.socket(fileno=os.dup(connection.fileno()))
+        with self._lock:
+            if not self._aborted:
+                self._wire = wire
+                return
+        wire.close()
+        raise TimeoutError("the deadline has passed")
+
+    def take_up(self, connection: socket.socket | None) -> None:
+        """Note the connection that the request goes out on, None if it is still to be made."""
+        if self.reused and connection is not None:
+            self.attach(connection)
+            self.address = str(connection.getpeername()[0])
+
+    def detach(self) -> None:
+        """Forget the connection."""
+        with self._lock:
+            wire, self._wire = self._wire, None
+        if wire is not None:
+            wire.close()
+
+    def abort(self) -> None:
+        """End it now: whatever the thread waits for on the connection fails at once."""
+        with self._lock:
+            self._aborted = True
+            self._woken.set()
+            if self._wire is not None:
+                with contextlib.suppress(OSError):
+                    self._wire.shutdown(socket.SHUT_RDWR)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Resolve, ask the guard, connect; the addresses of a name one after the other.
+
+        Sets `failure` before it raises, because urllib3 and requests wrap what comes out beyond recognition.
+        """
+        self.reused = False
+        try:
+            names = LOOPBACK_ADDRESSES if is_localhost(host) else (host,)
+            infos = [info for name in names for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+        except (OSError, UnicodeError) as error:
+            self.failure = dns_failure(host, error)
+            raise ConnectionError(self.failure.detail) from error
+        refusal = None
+        problem: OSError | None = None
+        for position, (family, kind, protocol, _, where) in enumerate(infos):
+            reason = self._guard.refuses(str(where[0]))
+            if reason is not None:
+                refusal = f"{reason}: {where[0]}"
+                continue
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connection.settimeout(self.left_s() / (len(infos) - position))
+                self.attach(connection)
+                connection.connect(where)
+            except OSError as error:
+                problem = error
+                connection.close()
+                continue
+            self.address = str(where[0])
+            return connection
+        self.failure = _not_connected(problem, refusal)
+        raise ConnectionError(self.failure.detail) from problem
+
+
+def _not_connected(problem: OSError | None, refusal: str | None) -> Failure:
+    if problem is None:
+        return Failure("private-address", refusal or "no address", retryable=False)
+    if isinstance(problem, TimeoutError):
+        return Failure("timeout", "not connected in time", retryable=True)
+    return connect_failure(problem)
+
+
+class _Current(threading.local):
+    """The attempt that this thread is busy with: urllib3 has no other way to tell a connection."""
+
+    attempt: Attempt
+
+
+CURRENT = _Current()
+
+
+class _HTTPConnection(urllib3.connection.HTTPConnection):
+    """Connects through the attempt, and tells it when it is used again."""
+
+    response_class = StrictResponse
+
+    def _new_conn(self) -> socket.socket:
+        return CURRENT.attempt.connect(self._dns_host, self.port or self.default_port)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        CURRENT.attempt.take_up(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
+    """The same with TLS."""
+
+    def connect(self) -> None:
+        super().connect()
+        self.is_verified = True  # as far as was asked for: urllib3 would warn at every request
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class NoCookies(requests.cookies.RequestsCookieJar):
+    """Takes no cookie and gives none: those of a crawl are kept above the transports."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Leave them."""
+
+    def add_cookie_header(self, request: Any) -> None:
+        """Add none."""
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """Pools for `hosts` hosts with `per_host` idle connections each, made of the classes above.
+
+    `tls` has the context of all of them.
+    """
+
+    def __init__(self, *, hosts: int, per_host: int, tls: LazyTls) -> None:
+        super().__init__(pool_connections=hosts, pool_maxsize=per_host)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self._tls = tls
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Use the context that all transports share."""
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https":
+            pool["ssl_context"] = self._tls.context
+            # urllib3 sets the context to what stands here.
+            pool["cert_reqs"] = "CERT_NONE" if self._tls.context.verify_mode == ssl.CERT_NONE else "CERT_REQUIRED"
+        return host, pool
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        """Build the answer without a look at its cookies: http.cookiejar warns, with a traceback, of broken ones."""
+        original, resp._original_response = resp._original_response, None  # noqa: SLF001 - where requests looks
+        try:
+            return super().build_response(req, resp)
+        finally:
+            resp._original_response = original  # noqa: SLF001
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Load no other authorities: the context has them."""

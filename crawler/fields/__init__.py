@@ -1,1 +1,0 @@
-"""Fields of a record found by selectors instead of code."""

@@ -1,0 +1,6 @@
+"""Which URLs are known, and which are due.
+
+Owns: the store (RocksDB) and, in memory, the window of hosts and URLs that are handed out; the reading of seeds.
+Runs: in the ledger's thread, which alone drives it.
+For others: `frontier`, `store`, `seeds` and `seed_lines`.
+"""

@@ -1,0 +1,6 @@
+"""The only writer: records to the sinks, then one commit to the store.
+
+Owns: everything durable: the job's folder, the sinks, the moment of each commit.
+Runs: in one thread, "ledger".
+For others: `ledger` and `job`.
+"""

@@ -1,0 +1,259 @@
+"""The only writer of anything durable: takes results, writes records, commits, hands out what is due.
+
+One thread runs it. The commit protocol, on which "nothing lost, nothing twice" rests:
+
+    1. write the records of a batch to each sink and wait for the device;
+    2. commit one store batch with the URLs done, the URLs discovered, the retries, the counters, the sinks' positions.
+
+Killed before 2, the sinks are cut back to the positions of the commit before, and those URLs are due again.
+
+A result with very many links (a sitemap may list 50,000 pages) is taken in slices, with commits between them: links
+may be committed before their page ends, never after.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from crawler.core.model import Done, Finished, Task
+from crawler.core.stats import Ended
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.store import Store
+from crawler.ledger.sinks.base import Sink
+from crawler.ledger.sinks.consumer import ConsumerLeftError
+from crawler.web.urls import host_key
+
+__all__ = ["Ledger"]
+
+COMMIT_INTERVAL_S = 0.25
+COMMIT_ROWS = 5_000
+"""Rows that close a batch early: the store's write holds the GIL for about 1 µs a row."""
+COMMIT_BYTES = 8 << 20
+"""Bytes of records that close a batch early."""
+SLICE_LINKS = 1_000
+"""Links taken between two looks at whether a commit is due: about 20 ms of work."""
+_STARVED_INTERVAL_S = 0.01
+_INBOX_BYTES = 32 << 20
+_LINK_BYTES = 256  # about what a link costs in memory
+
+
+class Ledger:
+    """Turns results into durable facts. `put` and `remember` may be called from any thread; `run` owns the rest.
+
+    `deliver(tasks, hosts)` gets what is due, with the remembered state of hosts that entered the window;
+    `ended(why)` is called once, when nothing is left or the page budget is used up. Both run in the ledger's thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        frontier: Frontier,
+        sinks: Sequence[Sink],
+        *,
+        deliver: Callable[[list[Task], list[bytes]], None],
+        ended: Callable[[Ended], None],
+    ) -> None:
+        self._store = store
+        self._frontier = frontier
+        self._sinks = sinks
+        self._deliver = deliver
+        self._ended = ended
+        # State shared between threads, under the condition.
+        self._changed = threading.Condition()
+        self._inbox: deque[list[Done]] = deque()
+        self._inbox_bytes = 0
+        self._notes: dict[bytes, bytes] = {}
+        self._stopping = False
+        self._closed = False
+        # State of the ledger's thread: what ended in the open batch, whether the end was announced.
+        self._announced = False
+        self._finished: list[Finished] = []
+        self._finished_bytes = 0
+        self._committed_at = time.monotonic()
+        self.commits = 0
+        self.commit_s = 0.0
+
+    # Any thread
+
+    def put(self, results: list[Done]) -> None:
+        """Take results without waiting: for the event loop, whose results carry no records."""
+        with self._changed:
+            self._inbox.append(results)
+            self._changed.notify_all()
+
+    def put_records(self, results: list[Done]) -> None:
+        """Take results; wait while too many bytes of them lie here already (back-pressure on the parsers)."""
+        size = sum(_size(done) + _LINK_BYTES * len(done.links) for done in results)
+        with self._changed:
+            while self._inbox_bytes > _INBOX_BYTES and not self._closed:
+                self._changed.wait()
+            self._inbox_bytes += size
+            self._inbox.append(results)
+            self._changed.notify_all()
+
+    def remember(self, host: str, state: bytes) -> None:
+        """Keep a host's state (robots.txt, clock) with the next commit. `host` is an authority."""
+        with self._changed:
+            self._notes[host_key(f"http://{host}/")] = state
+
+    def stop(self) -> None:
+        """Commit what is there and end `run`. Nothing may be put afterwards."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    @property
+    def backlog(self) -> int:
+        """Results that wait to be taken."""
+        return sum(map(len, list(self._inbox)))
+
+    # The ledger's thread
+
+    def run(self) -> None:
+        """Work until `stop`.
+
+        Raises `StorageError` when the disk, the store or a sink refuses, `ConsumerLeftError` when nobody takes records.
+        """
+        try:
+            stopping = False
+            while not stopping:
+                self._hand_out()
+                results, stopping = self._take()
+                self._settle(results)
+                if stopping or self._commit_due():
+                    self._commit(last=stopping)
+        except ConsumerLeftError:
+            self._seal()
+            raise
+        finally:
+            with self._changed:
+                self._closed = True
+                self._changed.notify_all()
+
+    def _settle(self, results: list[Done]) -> None:
+        """Give results to the frontier, not more than `SLICE_LINKS` links at once."""
+        part: list[Done] = []
+        links = 0
+        for done in results:
+            if links and links + len(done.links) > SLICE_LINKS:
+                self._finish(part)
+                self._catch_up()
+                part, links = [], 0
+            if len(done.links) > SLICE_LINKS:
+                done = self._shortened(done)  # noqa: PLW2901 - its last links, with which it ends
+            part.append(done)
+            links += len(done.links)
+        self._finish(part)
+
+    def _shortened(self, done: Done) -> Done:
+        """Give the frontier all but the last links of a result; return the result with those."""
+        last = len(done.links) - SLICE_LINKS
+        for start in range(0, last, SLICE_LINKS):
+            self._frontier.take_links(done, done.links[start : min(start + SLICE_LINKS, last)], time.time())
+            self._catch_up()
+        return msgspec.structs.replace(done, links=done.links[last:])
+
+    def _finish(self, results: list[Done]) -> None:
+        if results:
+            finished = self._frontier.finish(results, time.time())
+            self._finished += finished
+            self._finished_bytes += sum(_size(one.done) for one in finished)
+
+    def _catch_up(self) -> None:
+        """Do what is due in the middle of many results."""
+        if self._commit_due():
+            self._commit()
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give the fetcher what is due; say so when nothing can be due any more."""
+        tasks, woken = self._frontier.refill(time.time())
+        if tasks:
+            states = map(self._store.host, woken)
+            self._deliver(tasks, [state for state in states if state is not None])
+        why = self._why_ended()
+        if why is not None and not self._announced:
+            self._announced = True
+            self._ended(why)
+
+    def _take(self) -> tuple[list[Done], bool]:
+        """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
+        with self._changed:
+            if not self._inbox and not self._stopping:
+                self._changed.wait(self._patience_s())
+            results = [done for batch in self._inbox for done in batch]
+            self._inbox.clear()
+            self._inbox_bytes = 0
+            self._changed.notify_all()
+            return results, self._stopping
+
+    def _patience_s(self) -> float:
+        if self._dirty():
+            wait_s = _STARVED_INTERVAL_S if self._frontier.starved else COMMIT_INTERVAL_S
+            return max(0.001, self._committed_at + wait_s - time.monotonic())
+        retry_at = self._frontier.next_retry_at
+        return COMMIT_INTERVAL_S if retry_at is None else min(COMMIT_INTERVAL_S, max(0.001, retry_at - time.time()))
+
+    def _dirty(self) -> bool:
+        return self._store.dirty or bool(self._notes)
+
+    def _commit_due(self) -> bool:
+        if not self._dirty():
+            return False
+        if self._store.pending_rows >= COMMIT_ROWS or self._finished_bytes >= COMMIT_BYTES:
+            return True
+        age_s = time.monotonic() - self._committed_at
+        return age_s >= COMMIT_INTERVAL_S or (age_s >= _STARVED_INTERVAL_S and self._frontier.starved)
+
+    def _commit(self, *, last: bool = False) -> None:
+        """Steps 1 and 2 of the protocol; `last` tells the sinks that the run ends in good order."""
+        started_at = time.monotonic()
+        to_sinks = bool(self._finished) or last
+        if to_sinks:
+            # Those of sinks that only another run of the job has stay.
+            positions = self._store.meta("sinks") or {}
+            for sink in self._sinks:
+                sink.write(self._finished)
+                positions[sink.name] = sink.flush(last=last)
+            self._store.put_meta("sinks", positions)
+            self._finished, self._finished_bytes = [], 0
+        with self._changed:
+            notes, self._notes = self._notes, {}
+        for host, state in notes.items():
+            self._store.put_host(host, state)
+        self._frontier.save()
+        self._store.commit()
+        self._frontier.committed()
+        if to_sinks:
+            for sink in self._sinks:
+                sink.committed()
+        self._committed_at = time.monotonic()
+        self.commits += 1
+        self.commit_s += self._committed_at - started_at
+
+    def _seal(self) -> None:
+        """Forget the open batch, whose URLs stay due: who took the records has left. All other sinks end in good order.
+
+        A consumer comes first among the sinks, so that no other one has got this batch.
+        """
+        self._store.forget()
+        self._frontier.forget()
+        positions = self._store.meta("sinks") or {}
+        positions |= {sink.name: sink.flush(last=True) for sink in self._sinks}
+        self._store.put_meta("sinks", positions)
+        self._store.commit()
+        for sink in self._sinks:
+            sink.committed()
+
+    def _why_ended(self) -> Ended | None:
+        if self._frontier.exhausted:
+            return "done"
+        return "max-pages" if self._frontier.budget_spent else None
+
+
+def _size(done: Done) -> int:
+    """Bytes that a result brings for the sinks."""
+    return len(done.records or b"") + len(done.archive or b"")

@@ -1,0 +1,6 @@
+"""Places for records, each of which takes part in the commit protocol.
+
+Owns: what is written, and up to where it is committed. Knows nothing of the ledger that calls it.
+Runs: in the ledger's thread.
+For others: `base` (what a sink promises), `outputs` (which sink an output means), `consumer` (a program's own loop).
+"""

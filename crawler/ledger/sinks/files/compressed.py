@@ -1,0 +1,37 @@
+"""Streams that compress: gzip (RFC 1952) and Zstandard (RFC 8878). Files of them may be read by any tool for them."""
+
+import sys
+import zlib
+
+from crawler.core.errors import ConfigError
+from crawler.ledger.sinks.files.file import Compressor
+
+try:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+except ImportError:  # comes with aiohttp on the platforms that have it
+    zstd = None  # type: ignore[assignment]
+
+__all__ = ["gzip_member", "needs_zstd", "zstd_frame"]
+
+_GZIP_LEVEL = 6
+_GZIP_WINDOW = zlib.MAX_WBITS | 16
+
+
+def gzip_member() -> Compressor:
+    """Begin a gzip member, without a name and a time: the same records make the same bytes."""
+    return zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+
+
+def zstd_frame() -> Compressor:
+    """Begin a Zstandard frame, with a checksum."""
+    needs_zstd()
+    return zstd.ZstdCompressor(options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+def needs_zstd() -> None:
+    """Raise `ConfigError` if this Python cannot compress so."""
+    if zstd is None:
+        raise ConfigError("output .jsonl.zst needs Zstandard: pip install backports.zstd, or name it .jsonl.gz")

@@ -1,0 +1,82 @@
+"""CSV: a header and one row a record, as RFC 4180 has it but for the line feed alone at the end of a row."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Finished
+from crawler.ledger.sinks.base import Position, record_lines
+from crawler.ledger.sinks.left_out import LeftOut
+from crawler.ledger.tables.schema import MOST_COLUMNS, columns_of
+
+__all__ = ["CsvRows"]
+
+_QUOTED = re.compile(r'[",\r\n]')
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class CsvRows:
+    """The `files.file.Encoder` of CSV, in UTF-8 without a byte order mark.
+
+    Columns are known from the settings, but for a spider without `fields`: then they are the keys of the records of the
+    first commit, in order of appearance, and the position keeps them as `columns` (JSON text). What later records have
+    beside them is left out, and a warning names it.
+
+    Text stands as it is; numbers, `true` and `false` as in JSON; lists and objects as JSON text; null as nothing.
+    """
+
+    def __init__(self, config: CrawlConfig, name: str) -> None:
+        described = columns_of(config)
+        known = config.fields if described is None else tuple(column.name for column in described)
+        self._known = known
+        # State: the columns, once they are known; what was left out.
+        self._columns = known
+        self._left_out = LeftOut(name)
+
+    def encode(self, finished: Sequence[Finished]) -> Iterable[bytes]:
+        """Give each record's row."""
+        records: Iterable[dict[str, Any]] = map(_decode, record_lines(finished))
+        if self._columns is None:
+            records = list(records)
+            if not records:
+                return
+            self._columns = tuple(dict.fromkeys(name for record in records for name in record))[:MOST_COLUMNS]
+        columns = self._columns
+        known = frozenset(columns)
+        for record in records:
+            if not record.keys() <= known:
+                self._left_out.note(name for name in record if name not in known)
+            yield _row([record.get(name) for name in columns])
+
+    def head(self) -> bytes:
+        """The header."""
+        return _row(self._columns or ())
+
+    def state(self) -> Position:
+        """The columns, if they were learned."""
+        if self._known is not None or self._columns is None:
+            return {}
+        return {"columns": msgspec.json.encode(self._columns).decode()}
+
+    def restore(self, position: Position) -> None:
+        """Go on with the columns that were learned."""
+        learned = position.get("columns")
+        self._columns = self._known
+        if learned is not None:
+            self._columns = msgspec.json.decode(str(learned), type=tuple[str, ...])
+
+
+def _row(values: Iterable[Any]) -> bytes:
+    row = ",".join(map(_cell, values))
+    # A row with nothing in it would be a blank line, which readers pass over.
+    return (row or '""').encode(errors="replace") + b"\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text

@@ -1,1 +1,0 @@
-"""What `crawler new` writes: first versions of files that people then make their own."""

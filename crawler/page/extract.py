@@ -1,0 +1,403 @@
+"""What an HTML page says: bytes in, page fields and links out.
+
+Nothing here raises, whatever the bytes are. Parsing follows the WHATWG HTML Standard, so the tree is the one that a
+browser without scripts builds; its text is what a reader of that tree sees.
+"""
+
+import re
+
+from msgspec import Struct, structs
+from turbohtml import Document, Element, Namespace, PlainText, Text
+
+from crawler.page.charset import parsed
+from crawler.web.urls import LinkResolver, resolve
+
+__all__ = [
+    "LINK_CHARS",
+    "MAX_LINKS",
+    "Extracted",
+    "cut_at_tag",
+    "extract",
+    "media_type",
+    "most_tags",
+    "read",
+    "visible_text",
+    "with_breaks",
+    "without_controls",
+]
+
+MAX_LINKS = 10_000
+"""Most links that are taken from one page, unless told otherwise."""
+
+LINK_CHARS = 400
+"""The links of one page have at most so many characters each on average, counted as if there were `MAX_LINKS` of them
+or as many as may be taken, if that is more: a long `<base href>` makes each short link a long URL."""
+
+_LINK_TAGS = ("a", "area", "frame", "iframe", "link", "base", "meta", "title", "template")
+_FOLLOWED_RELATIONS = frozenset({"next", "prev", "canonical", "alternate"})
+
+# What no reader sees, or what a page is not about: form values, fall-backs of embedded things, tooltips of drawings.
+_UNSEEN_TAGS = (
+    "audio",
+    "canvas",
+    "datalist",
+    "desc",
+    "dialog",
+    "iframe",
+    "metadata",
+    "noembed",
+    "noframes",
+    "noscript",
+    "object",
+    "script",
+    "select",
+    "style",
+    "template",
+    "textarea",
+    "title",
+    "video",
+)
+_HIDDEN_STYLE = re.compile(r"(?:^|;)\s*display\s*:\s*none\b", re.IGNORECASE)
+# Elements that a browser shows as blocks and turbohtml's text renderer does not, or only with a layout of its own: it
+# sets tables as a grid, which takes rows x columns bytes, and drops what stands in a list outside an item.
+_BLOCK_TAGS = (
+    "blockquote",
+    "caption",
+    "center",
+    "dialog",
+    "dir",
+    "fieldset",
+    "form",
+    "hgroup",
+    "hr",
+    "legend",
+    "listing",
+    "menu",
+    "ol",
+    "search",
+    "table",
+    "tbody",
+    "tfoot",
+    "thead",
+    "tr",
+    "ul",
+    "xmp",
+)
+_CELL_TAGS = ("td", "th")
+# Stands before a cell until the text is rendered. A noncharacter of Unicode §23.7, which no page has any use for.
+_CELL_MARK = "\ufdd0"
+_PLAIN_TEXT = PlainText(layout="strict")
+
+# C0 but tab and line feed, DEL, C1 and lone surrogates.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_ASCII_CONTROLS = {code: None for code in (*range(0x20), 0x7F) if code not in {0x09, 0x0A}}
+_CONTROL_BYTES = bytes(_ASCII_CONTROLS)
+_C1_LEAD = b"\xc2"  # with which the UTF-8 of each C1 control begins, and that of a few signs
+_NO_BREAK_SPACES = re.compile("\xa0[\xa0 ]*")
+
+# HTML Standard §2.5.7, "shared declarative refresh steps".
+_REFRESH = re.compile(
+    r"""[\t\n\f\r ]*(?:([0-9]++)|(?=\.))[0-9.]*+(?:[\t\n\f\r ]|(?=[;,]))[\t\n\f\r ]*[;,]?[\t\n\f\r ]*"""
+    r"""(?:url[\t\n\f\r ]*=[\t\n\f\r ]*)?(?:'([^']*)|"([^"]*)|(.*))""",
+    re.IGNORECASE | re.DOTALL,
+)
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_RUN_BYTES = 262_144
+_RUN = re.compile(rb"[^<]{261000}(?:[^<]{0,1143}[\t\n\r ]|[^<]{1144})")
+
+
+class Extracted(Struct, frozen=True):
+    """What one page says. Texts hold no control characters and are None where the page says nothing.
+
+    `charset` is the WHATWG label (lower case) of the encoding that the page was read with. `title`, `description` and
+    `language` (a BCP 47 tag as written) are as the page gives them, white space collapsed. `canonical` is an absolute
+    URL in normal form. `text` is the visible text, one block a line, cells of a table row parted by a tab; None unless
+    asked for. `base` is what references are relative to: the first `<base href>`, else the page's URL. `hrefs` are (URL
+    in normal form, nofollow) in page order, each URL once; nofollow means that every link to it says `rel=nofollow`.
+    `dropped_hrefs` counts link elements that were not looked at because there were enough (see `extract`).
+    `meta_robots` joins the contents of all `<meta name=robots>` with ", ". `refresh` is where the page sends its reader
+    by itself: seconds until then, and the URL in normal form, session parameters and all.
+    """
+
+    charset: str | None
+    title: str | None
+    description: str | None
+    language: str | None
+    canonical: str | None
+    text: str | None
+    base: str
+    hrefs: list[tuple[str, bool]]
+    dropped_hrefs: int
+    meta_robots: str | None
+    refresh: tuple[int, str] | None
+
+
+def media_type(content_type: str | None) -> str | None:
+    """Return the media type of a Content-Type value, lower case and without parameters; None if there is none."""
+    if content_type is None:
+        return None
+    return without_controls(content_type.partition(";")[0]).strip().lower() or None
+
+
+def most_tags(max_body_bytes: int) -> int:
+    """How many tags of a page are read, by the size that a page may have: one for 20 bytes, and at least 500,000.
+
+    Ordinary pages have no more than that at any size. It is what bounds the memory for a page of nothing but tags,
+    whose tree takes 150 bytes and more for each.
+    """
+    return max(500_000, max_body_bytes // 20)
+
+
+def cut_at_tag(body: bytes, most: int) -> bytes:
+    """Return `body` up to its tag number `most`; all of it if it has no more. Each `<` counts as a tag.
+
+    So does each NUL, which takes 50 bytes to be passed over; in UTF-16, where half of all bytes are NUL, two in a row.
+    """
+    nul = b"\0\0" if body.startswith(_UTF_16_MARKS) else b"\0"
+
+    def tags(start: int, end: int) -> int:
+        return body.count(b"<", start, end) + body.count(nul, start, end)
+
+    if len(body) <= most or tags(0, len(body)) <= most:
+        return body
+    low, high, before = 0, len(body), 0  # `before` tags stand before `low`, tag number `most` between `low` and `high`
+    while high - low > 1:
+        middle = (low + high) // 2
+        count = tags(low, middle)
+        if before + count <= most:
+            low, before = middle, before + count
+        else:
+            high = middle
+    return body[:low]
+
+
+def with_breaks(body: bytes) -> bytes:
+    """Return a page with a `<wbr>` wherever `_RUN_BYTES` stand without a tag, at white space if there is any.
+
+    No reader sees it, and it ends neither a comment nor a quoted attribute, nor a script. turbohtml takes 20 bytes of
+    memory for each of a long text without one, and a tenth of that for several shorter ones. Not for UTF-16, where it
+    would be no tag.
+    """
+    if len(body) <= _RUN_BYTES or body.startswith(_UTF_16_MARKS):
+        return body
+    return _RUN.sub(rb"\g<0><wbr>", body)
+
+
+def extract(
+    body: bytes,
+    url: str,
+    content_type: str | None,
+    resolver: LinkResolver,
+    want: frozenset[str],
+    *,
+    max_links: int = MAX_LINKS,
+) -> Extracted:
+    """Read one HTML page. Never raises.
+
+    `body` is the page without its Content-Encoding, `url` where it was found (normal form), `content_type` the value of
+    that header. The encoding is found as HTML Standard §13.2.3 says, by labels of the Encoding Standard. It is the
+    first of: byte-order mark, `charset` of the header if it is a known label, `<meta>` and then `<?xml encoding=` in
+    the first 1,024 bytes, a `<meta>` further down, a guess. `want` names the fields to compute: without "text" in it,
+    `text` is None; the others cost nothing.
+
+    Links are `href` of `a` and `area`, `src` of `frame` and `iframe`, `link` with rel next, prev, canonical or
+    alternate (not of style sheets), and the target of a meta refresh; relative to the first `<base href>`. A link to a
+    place in the page itself (`#top`) is none; nor is what a `<template>` holds. At most `max_links` are taken, of at
+    most `LINK_CHARS` characters each on average, and 10,000 references that are no http(s) URL are looked at.
+
+    `refresh` is the first meta refresh to a URL, without those in a `<noscript>`, which are links like any other:
+    browsers with scripts leave them alone.
+    """
+    document = parsed(body, content_type)
+    extracted = read(document, url, resolver, max_links=max_links)
+    return structs.replace(extracted, text=visible_text(document)) if "text" in want else extracted
+
+
+def read(document: Document, url: str, resolver: LinkResolver, *, max_links: int = MAX_LINKS) -> Extracted:
+    """Read a page that was parsed: `extract` without its `text`. Removes the templates from the document."""
+    reader = _Reader(document, url, resolver, max_links)
+    reader.read()
+    encoding = document.encoding
+    return Extracted(
+        charset=None if encoding is None else encoding.lower(),
+        title=reader.title,
+        description=reader.description or reader.og_description,
+        language=_language(document) or reader.content_language,
+        canonical=reader.canonical,
+        text=None,
+        base=reader.base,
+        hrefs=list(reader.found.items()),
+        dropped_hrefs=reader.dropped,
+        meta_robots=", ".join(reader.robots) or None,
+        refresh=reader.refresh,
+    )
+
+
+def without_controls(text: str) -> str:
+    """Return `text` without what has no place in a record or on a terminal.
+
+    Dropped are the C0 controls but tab and line feed, DEL, the C1 controls and lone surrogates.
+    """
+    # By measurement: translate is fast on ASCII and on bytes alone, and most text has none of these.
+    if text.isascii():
+        return text.translate(_ASCII_CONTROLS)
+    return _CONTROLS.sub("", text) if _may_have_controls(text) else text
+
+
+def _may_have_controls(text: str) -> bool:
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return True
+    return _C1_LEAD in encoded or len(encoded.translate(None, _CONTROL_BYTES)) < len(encoded)
+
+
+class _Reader:
+    """One pass over a document's tree. Its attributes are what was found so far."""
+
+    def __init__(self, document: Document, url: str, resolver: LinkResolver, max_links: int) -> None:
+        self._document = document
+        self._resolver = resolver
+        self._max_links = max_links
+        self._room = LINK_CHARS * max(max_links, MAX_LINKS)
+        self._refused = 0
+        self._plain_base = True
+        self.base = url
+        self.found: dict[str, bool] = {}
+        self.dropped = 0
+        self.title: str | None = None
+        self.description: str | None = None
+        self.og_description: str | None = None
+        self.content_language: str | None = None
+        self.canonical: str | None = None
+        self.robots: list[str] = []
+        self.refresh: tuple[int, str] | None = None
+
+    def read(self) -> None:
+        document = self._document
+        for _ in document.iter_elements("template"):
+            # Its content is no part of the page, and its links are often full of placeholders.
+            document.remove("template")
+            break
+        for element in document.iter_elements("base"):
+            href = element.attr("href")
+            if href is not None:
+                self.base = self._resolver.resolve(self.base, href) or self.base
+                self._plain_base = False
+                break
+        for element in document.iter_elements(_LINK_TAGS):
+            tag = element.tag
+            if tag == "a" or tag == "area":  # noqa: PLR1714 - in the hot loop
+                href, relation = element.attr("href"), element.attr("rel")
+                if href is not None:
+                    self._link(href, nofollow=relation is not None and "nofollow" in relation.lower().split())
+            elif tag in {"iframe", "frame"}:
+                self._link(element.attr("src"), nofollow=False)
+            elif tag == "link":
+                self._relation(element)
+            elif tag == "meta":
+                self._meta(element)
+            elif tag == "title" and self.title is None and element.namespace is Namespace.HTML:
+                self.title = _line(element.text)
+
+    def _link(self, href: str | None, *, nofollow: bool) -> None:
+        if href is None or (self._plain_base and (not href or href[0] == "#")):
+            return
+        # References that are no links count by themselves, or a page of nothing else would take seconds.
+        if len(self.found) >= self._max_links or self._room <= 0 or self._refused >= MAX_LINKS:
+            self.dropped += 1
+            return
+        url = self._resolver.resolve(self.base, href)
+        if url is None:
+            self._refused += 1
+            return
+        known = self.found.get(url)
+        if known is None:
+            self.found[url] = nofollow
+            self._room -= len(url)
+        elif known and not nofollow:
+            self.found[url] = False
+
+    def _relation(self, element: Element) -> None:
+        relations = frozenset((element.attr("rel") or "").lower().split())
+        if relations.isdisjoint(_FOLLOWED_RELATIONS) or "stylesheet" in relations:
+            return
+        href = element.attr("href")
+        if href is not None and self.canonical is None and "canonical" in relations:
+            self.canonical = self._resolver.resolve(self.base, href)
+        self._link(href, nofollow="nofollow" in relations)
+
+    def _meta(self, element: Element) -> None:
+        content = element.attr("content")
+        if content is None:
+            return
+        name = (element.attr("name") or element.attr("property") or "").strip().lower()
+        if name == "description":
+            self.description = self.description or _line(content)
+        elif name == "og:description":
+            self.og_description = self.og_description or _line(content)
+        elif name == "robots":
+            self.robots.append(content)
+        pragma = (element.attr("http-equiv") or "").strip().lower()
+        if pragma == "refresh":
+            self._refresh(element, content)
+        elif pragma == "content-language" and "," not in content and self.content_language is None:
+            # HTML Standard §4.2.5.3: with a comma in it, it says nothing.
+            words = without_controls(content).split()
+            self.content_language = words[0] if words else None
+
+    def _refresh(self, element: Element, content: str) -> None:
+        match = _REFRESH.match(content)
+        href = None if match is None else match[2] or match[3] or match[4]
+        if match is None or not href:
+            return
+        self._link(href, nofollow=False)
+        if self.refresh is None and element.closest("noscript") is None:
+            url = resolve(self.base, href, strip_session=False)
+            if url is not None:
+                # More digits than these are no other answer, but would be an error.
+                self.refresh = (int((match[1] or "0").lstrip("0")[:9] or "0"), url)
+
+
+def _language(document: Document) -> str | None:
+    root = document.root
+    if root is None:
+        return None
+    return _line(root.attr("lang") or root.attr("xml:lang") or "")
+
+
+def _line(text: str) -> str | None:
+    """Return `text` as one line, white space collapsed; None if nothing is left."""
+    return without_controls(" ".join(text.split())).strip() or None
+
+
+def visible_text(document: Document) -> str:
+    """Return what a reader sees, one block a line. Changes the document: read everything else from it before."""
+    for element in list(document.iter_elements(_UNSEEN_TAGS)):
+        if element.tag != "dialog" or element.attr("open") is None:
+            element.decompose()
+    for element in document.select("[hidden],[style]"):
+        if element.attr("hidden") is not None or _HIDDEN_STYLE.search(element.attr("style") or ""):
+            element.decompose()
+    for element in document.iter_elements(_BLOCK_TAGS):
+        element.tag = "div"
+    for element in document.iter_elements(_CELL_TAGS):
+        element.tag = "span"
+        element.insert_before(Text(_CELL_MARK))
+    return _tidy(document.to_text(_PLAIN_TEXT))
+
+
+def _tidy(text: str) -> str:
+    """Drop empty lines, the ends of lines, and layout made of no-break spaces; put tabs between cells."""
+    if "\xa0" in text:
+        text = _NO_BREAK_SPACES.sub(" ", text)
+    if "\r" in text or "\x0c" in text:
+        text = text.replace("\r", "\n").replace("\x0c", "\n")
+    lines = [line for line in map(str.rstrip, without_controls(text).split("\n")) if line]
+    if _CELL_MARK in text:
+        lines = [line for line in [_row(line) if _CELL_MARK in line else line for line in lines] if line]
+    return "\n".join(lines)
+
+
+def _row(line: str) -> str:
+    return "\t".join([cell.strip(" ") for cell in line.split(_CELL_MARK)]).strip()

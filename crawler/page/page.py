@@ -1,0 +1,393 @@
+"""What a spider gets: an answer of a server, and everything that can be read from it. Pure.
+
+Nothing is computed before it is asked for, and each thing at most once. Three trees can be had: `document` (turbohtml,
+the fast one: `css`, `xpath`), `tree` (lxml) and `soup` (BeautifulSoup). They belong to the spider, which may change
+them: `links`, `title`, `record()` and the other values say what the page said. `docs/page.md` lists shapes and costs.
+"""
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from io import StringIO
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+from turbohtml import Document, Element, HTMLParseError, MicrodataItem, Node, parse_xml
+from xxhash import xxh3_128_hexdigest
+
+from crawler.core.model import Download, SeedContext
+from crawler.page.answer import Answer, NotJsonError
+from crawler.page.extract import MAX_LINKS, Extracted, read, visible_text, without_controls
+from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata
+from crawler.web.simhash import simhash
+from crawler.web.urls import LinkResolver, normalise, url_key
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
+    from lxml.html import HtmlElement
+
+__all__ = ["Follow", "NotJsonError", "Page"]
+
+_FEED_START = re.compile(r"<(?:rss|feed|\w+:(?:RDF|feed))[\s>]")
+_FEED_START_CHARS = 4096
+# Where the elements of a page keep the URL that they lead to.
+_REFERENCES = ("href", "src", "action", "data")
+_NO_MARKUP = "<html><head></head><body></body></html>"
+
+
+class Page(Answer):
+    """An answer of a server, as a spider sees it. All attributes are read-only and computed when first asked for.
+
+    `download` is the answer as it came. `resolver` remembers resolved links from page to page. At most `max_links`
+    links are taken. Of a page with more tags than `max_body_bytes` allows (`page.extract.most_tags`) the rest is
+    not read.
+
+    Its state is what was read so far. It belongs to one thread.
+    """
+
+    def __init__(
+        self,
+        download: Download,
+        resolver: LinkResolver | None = None,
+        *,
+        max_links: int = MAX_LINKS,
+        max_body_bytes: int = 10_000_000,
+    ) -> None:
+        super().__init__(download, max_body_bytes=max_body_bytes)
+        self._resolver = LinkResolver() if resolver is None else resolver
+        self._max_links = max_links
+
+    @classmethod
+    def from_html(cls, html: str | bytes, url: str = "http://example.com/", **download_fields: Any) -> Self:
+        """Return a page without a server, for tests of spiders.
+
+        `download_fields` are those of `core.model.Download`, all of them optional: `status` (200), `headers` (a
+        mapping or pairs; a Content-Type of HTML unless given), `depth` (0), `parent`, `fetched_at`, and so on; `seed`
+        may be the dict of the seed's extra columns. Raises `UrlError` for what is no http(s) URL, `TypeError` for an
+        unknown field.
+        """
+        body = html.encode("utf-8", "replace") if isinstance(html, str) else html
+        given = download_fields.pop("headers", ())
+        pairs = given.items() if isinstance(given, Mapping) else given
+        headers = tuple((name.lower(), value) for name, value in pairs)
+        if not any(name == "content-type" for name, _ in headers):
+            headers += (("content-type", "text/html; charset=utf-8" if isinstance(html, str) else "text/html"),)
+        normal = normalise(url)
+        seed = download_fields.pop("seed", None)
+        if not isinstance(seed, SeedContext):
+            seed = SeedContext(0, (normal,), msgspec.json.encode(seed))
+        fields: dict[str, Any] = {
+            "key": url_key(normal),
+            "status": 200,
+            "fetched_at": 0.0,
+            "depth": 0,
+            "parent": None,
+            "redirected_from": (),
+            "body_bytes": len(body),
+            "truncated": False,
+        } | download_fields
+        return cls(Download(url=normal, headers=headers, body=body, seed=seed, **fields))
+
+    # Trees.
+
+    @cached_property
+    def document(self) -> Document:
+        """The page as turbohtml's tree, which a browser without scripts would build; of other texts, too.
+
+        Without a body it is an empty page. Costs 70 µs, and `css` and `xpath` on it a few µs each: for a page of 7 KB
+        with 236 tags, as all costs that are named here.
+        """
+        return copy.deepcopy(self._parsed)
+
+    def css(self, selector: str) -> list[Element]:
+        """Return the elements that a CSS selector matches, in page order. Raises `ValueError` for one that is none."""
+        return self.document.select(selector)
+
+    def css_first(self, selector: str) -> Element | None:
+        """Return the first element that a CSS selector matches. Raises `ValueError` for one that is none."""
+        return self.document.select_one(selector)
+
+    def xpath(self, expression: str) -> list[Node | str] | float | bool | str:
+        """Return what an XPath 1.0 expression finds: nodes and texts in page order, or one number, boolean or text.
+
+        Raises `ValueError` for an expression that is none.
+        """
+        return self.document.xpath(expression)
+
+    def xpath_first(self, expression: str) -> Node | str | float | bool | None:
+        """Return the first of what `xpath` returns. Raises `ValueError` for an expression that is none."""
+        return self.document.xpath_one(expression)
+
+    @cached_property
+    def tree(self) -> "HtmlElement":
+        """The page as lxml's tree: its root element, `<html>`. Of an empty page that is an empty one.
+
+        Where elements are nested more than 2,000 deep, libxml2 leaves out the rest of the page. Costs 140 µs.
+        """
+        from lxml.etree import ParserError  # noqa: PLC0415 - 10 ms, and most crawls need it not
+        from lxml.html import HTMLParser, document_fromstring  # noqa: PLC0415 - as above
+
+        def tree(text: str) -> "HtmlElement":
+            # Without `huge_tree` the rest of a page is lost where it is nested 254 deep, or has a text of 10 MB.
+            parser = HTMLParser(encoding="utf-8", huge_tree=True)
+            return document_fromstring(text.encode(), parser=parser, base_url=self.url)
+
+        try:
+            return tree(self._markup)
+        except ParserError:
+            return tree(_NO_MARKUP)
+
+    @cached_property
+    def soup(self) -> "BeautifulSoup":
+        """The page as BeautifulSoup's tree, built by lxml's parser. Costs 2.2 ms, more than all others together."""
+        from bs4 import BeautifulSoup  # noqa: PLC0415 - 40 ms, and most crawls need it not
+
+        # What begins like XML would raise a warning, which is for people who choose the parser.
+        markup = "\n" + self._markup if self._markup.startswith("<?xml") else self._markup
+        # From a file, BeautifulSoup does not warn that a short text looks like the name of one.
+        return BeautifulSoup(StringIO(markup), "lxml", huge_tree=True)
+
+    # What the page says: as in a record.
+
+    @cached_property
+    def extracted(self) -> Extracted | None:
+        """What a record of the page is made of, but its text; None if it is not HTML. Costs 40 µs."""
+        if not self.is_html:
+            return None
+        if next(self._parsed.iter_elements("template"), None) is not None:
+            _ = self.document  # copied now: templates are part of it, and reading takes them out
+        return read(self._parsed, self.url, self._resolver, max_links=self._max_links)
+
+    @property
+    def title(self) -> str | None:
+        """Text of the first `<title>`, one line; None if it has none or is not HTML."""
+        return None if self.extracted is None else self.extracted.title
+
+    @property
+    def description(self) -> str | None:
+        """`<meta name="description">`, else `og:description`, one line; None if it has none or is not HTML."""
+        return None if self.extracted is None else self.extracted.description
+
+    @property
+    def language(self) -> str | None:
+        """`lang` of `<html>`, else the language of a `<meta>`, as written; None if it has none or is not HTML."""
+        return None if self.extracted is None else self.extracted.language
+
+    @property
+    def canonical(self) -> str | None:
+        """First `<link rel="canonical">`, absolute, in normal form; None if it has none or is not HTML."""
+        return None if self.extracted is None else self.extracted.canonical
+
+    @cached_property
+    def links(self) -> tuple[str, ...]:
+        """URLs that the page links to, absolute, in normal form, each once, in page order; empty if it is not HTML."""
+        return () if self.extracted is None else tuple(url for url, _ in self.extracted.hrefs)
+
+    @cached_property
+    def visible_text(self) -> str:
+        """What a reader sees, one block a line: the record's `text`. Of a page that is not HTML, its `text`. 85 µs."""
+        return visible_text(copy.deepcopy(self._parsed)) if self.is_html else self.text
+
+    @cached_property
+    def simhash(self) -> int | None:
+        """64-bit SimHash of the visible text (see `web.simhash`); None if too short to tell, or no HTML. 130 µs."""
+        return simhash(self.visible_text) if self.is_html else None
+
+    def record(self) -> dict[str, Any]:
+        """Return the page's record, as a crawl without a spider writes it: the fields of `DEFAULT_FIELDS`.
+
+        A new dict each time, so a spider may add to it: `{**page.record(), "price": 3}`. It does not look at `noindex`,
+        with which a crawl without a spider leaves out what the page says.
+        """
+        extracted = self.extracted
+        return {
+            "url": self.url,
+            "status": self.status,
+            "fetched_at": self.fetched_at,
+            "depth": self.depth,
+            "parent": self.parent,
+            "redirected_from": self.redirected_from,
+            "content_type": self.content_type,
+            "sniffed_type": self.sniffed_type,
+            "charset": None if extracted is None else extracted.charset,
+            "body_bytes": self._download.body_bytes,
+            "body_hash": xxh3_128_hexdigest(self.body) if self.body else None,
+            "truncated": self.truncated,
+            "title": self.title,
+            "description": self.description,
+            "language": self.language,
+            "canonical": self.canonical,
+            "text": None if extracted is None else self.visible_text,
+            "links": self.links,
+            "links_dropped": 0 if extracted is None else extracted.dropped_hrefs,
+            "seed": self.seed,
+        }
+
+    # What the page says about itself.
+
+    @cached_property
+    def meta(self) -> dict[str, str]:
+        """Content of each `<meta>` by its `name` or `property`, in lower case; of equal names the first one counts."""
+        found: dict[str, str] = {}
+        for element in self._pristine.iter_elements("meta"):
+            name = (element.attr("name") or element.attr("property") or "").strip().lower()
+            content = element.attr("content")
+            if name and content is not None:
+                found.setdefault(name, without_controls(content).strip())
+        return found
+
+    @cached_property
+    def open_graph(self) -> dict[str, str]:
+        """The `og:` properties (https://ogp.me) without that prefix, URLs absolute; of equal names the first counts."""
+        return dict(self._pristine.opengraph(self._base))
+
+    @cached_property
+    def json_ld(self) -> tuple[Any, ...]:
+        """Every `<script type="application/ld+json">` that is JSON, in page order."""
+        return tuple(self._pristine.json_ld())
+
+    @cached_property
+    def microdata(self) -> tuple[Microdata, ...]:
+        """The items of HTML Microdata that are in no other item, in page order; none if they nest hundreds deep."""
+        try:
+            return tuple(map(_microdata, self._pristine.microdata(self._base)))
+        except RecursionError:
+            return ()
+
+    @cached_property
+    def tables(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
+        """Every `<table>` as rows of cells of text, in page order; one that lies in another comes after it.
+
+        All rows of a table have the same length: a cell that spans several stands in each column, and missing ones are
+        empty.
+        """
+        return tuple(tuple(map(tuple, table)) for table in self._pristine.tables())
+
+    @cached_property
+    def article(self) -> Article:
+        """The main part of the page, and what the page says about it. Costs 80 µs."""
+        found = self._pristine.article()
+        return Article(
+            text=without_controls(found.text),
+            title=found.title,
+            byline=found.byline,
+            date=found.date,
+            description=found.description,
+            language=found.lang,
+            canonical=self._absolute(found.canonical),
+            site_name=found.site_name,
+            image=self._absolute(found.image),
+            tags=found.tags,
+        )
+
+    @cached_property
+    def main_text(self) -> str:
+        """Text of the main part of the page, without menus and the like; empty if no part reads like one. 60 µs."""
+        return without_controls(self._pristine.main_text())
+
+    @cached_property
+    def markdown(self) -> str:
+        """The main part of the page as Markdown, links absolute; all of it if no part reads like one. 100 µs."""
+        document = copy.deepcopy(self._pristine)
+        document.resolve_links(self._base)
+        return without_controls((document.main_content() or document).to_markdown()).strip()
+
+    @cached_property
+    def feed(self) -> Feed | None:
+        """The page as a feed: RSS 2.0, Atom or RDF (RSS 1.0), whatever its type says; None if it is none."""
+        if _FEED_START.search(self.text[:_FEED_START_CHARS]) is None:
+            return None
+        try:
+            found = parse_xml(self.text).feed()
+        except HTMLParseError:
+            found = self._parsed.feed()
+        if found is None:
+            return None
+        entries = tuple(
+            FeedEntry(
+                title=entry.title,
+                link=self._absolute(entry.link),
+                id=entry.id,
+                published=entry.published,
+                updated=entry.updated,
+                author=entry.author,
+                summary=entry.summary,
+                content=entry.content if isinstance(entry.content, str) else None,
+            )
+            for entry in found.entries
+        )
+        return Feed(found.type, found.title, self._absolute(found.link), found.description, found.updated, entries)
+
+    # Where it leads.
+
+    def urljoin(self, href: str) -> str | None:
+        """Return the absolute URL, in normal form, that `href` means on this page; None if it is no http(s) URL.
+
+        Relative to the page's `<base href>`, else to its URL; session parameters are left out, as from all links.
+        """
+        return self._resolver.resolve(self._base, href)
+
+    def follow(self, *targets: Any, css: str | None = None, xpath: str | None = None) -> Follow:
+        """Return links to be followed: a spider yields it. Without any argument, all links of the page.
+
+        Each of `targets` is a URL, relative or not; an element of any of the trees, of which `href`, `src`, `action` or
+        `data` counts, the first that it has; None, which is nothing; or an iterable of these. `css` selects elements,
+        `xpath` elements or attributes. What is no http(s) URL is left out, and so is a link into the page itself.
+        Raises `ValueError` for a selector that is none, `TypeError` for anything else.
+        """
+        if not targets and css is None and xpath is None:
+            return Follow(self.links, everything=True)
+        found: list[Any] = list(targets)
+        if css is not None:
+            found.append(self.css(css))
+        if xpath is not None:
+            found.append(self.xpath(xpath))
+        urls = map(self._link, _references(found))
+        return Follow(tuple(dict.fromkeys(url for url in urls if url is not None)))
+
+    # How it is done.
+
+    @property
+    def _pristine(self) -> Document:
+        """The page's own tree, always without the templates that reading takes out."""
+        _ = self.extracted
+        return self._parsed
+
+    @property
+    def _base(self) -> str:
+        return self.url if self.extracted is None else self.extracted.base
+
+    def _link(self, href: str) -> str | None:
+        # A link into the page itself is none, as among its `links`.
+        if (not href or href[0] == "#") and self._base == self.url:
+            return None
+        return self.urljoin(href)
+
+    def _absolute(self, href: str | None) -> str | None:
+        return None if href is None else self.urljoin(href) or href
+
+
+def _references(target: Any) -> Iterable[str]:
+    """Give the references in what `follow` takes."""
+    if target is None:
+        return
+    if isinstance(target, str):
+        yield target
+    elif callable(get := target.attr if isinstance(target, Element) else getattr(target, "get", None)):
+        href = next((value for name in _REFERENCES if isinstance(value := get(name), str)), None)
+        if href is not None:
+            yield href
+    elif isinstance(target, Iterable) and not isinstance(target, bytes):
+        for one in target:
+            yield from _references(one)
+    else:
+        raise TypeError(f"follow: {type(target).__name__} is no URL, element or iterable of them")
+
+
+def _microdata(item: MicrodataItem) -> Microdata:
+    properties = {
+        name: tuple(value if isinstance(value, str) else _microdata(value) for value in values)
+        for name, values in item.properties.items()
+    }
+    return Microdata(item.type, item.id, properties)

@@ -1,0 +1,60 @@
+"""What parses pages, as the ring sees it, and which one the settings name."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from crawler.core.config import CrawlConfig
+from crawler.core.errors import CrawlerError
+from crawler.core.model import Done, Download
+from crawler.parsers.inline import InlineParsers
+from crawler.parsers.pool import ParserPool
+
+__all__ = ["Parsers", "chosen_parsers"]
+
+
+class Parsers(Protocol):
+    """Where pages are parsed: `ParserPool` in other processes, `InlineParsers` in this one.
+
+    `start`, `close` and the properties may be used from any thread, `submit` and `drain` from one event loop.
+    """
+
+    @property
+    def pending(self) -> int:
+        """Pages submitted whose result was not delivered yet."""
+
+    @property
+    def capacity(self) -> int:
+        """Pages that fit in."""
+
+    @property
+    def busy_s(self) -> tuple[float, ...]:
+        """For each parser, seconds spent on pages since the start."""
+
+    @property
+    def replaced(self) -> int:
+        """Parsers that died or were killed and were replaced."""
+
+    def start(self) -> None:
+        """Get ready. Raises `CrawlerError` if that fails."""
+
+    async def submit(self, page: Download) -> None:
+        """Give a page to be parsed; waits while there is no room. Raises `CrawlerError` if nothing can be parsed."""
+
+    async def drain(self) -> None:
+        """Wait until every page submitted so far is done and delivered. Raises as `submit`."""
+
+    def close(self) -> None:
+        """End; pages that are not done are dropped. May be called again."""
+
+
+def chosen_parsers(
+    config: CrawlConfig,
+    on_done: Callable[[list[Done]], None],
+    *,
+    on_failure: Callable[[CrawlerError], None],
+    spider: bytes,
+) -> Parsers:
+    """Return what parses with the strategy that the settings name."""
+    if config.strategy == "hybrid":
+        return ParserPool(config, on_done, on_failure=on_failure, spider=spider)
+    return InlineParsers(config, on_done, on_failure=on_failure, spider=spider)

@@ -1,0 +1,34 @@
+"""What went wrong with pages, told in the log: the first of each kind as a warning, since the others are like it."""
+
+import logging
+from collections.abc import Iterable
+
+from crawler.core.model import Done
+from crawler.core.printable import printable
+
+__all__ = ["FailureLog"]
+
+_log = logging.getLogger(__name__)
+_MOST_KINDS = 100
+
+
+class FailureLog:
+    """Tells of failures that have a `detail`. State, of one thread: the kinds that were told of, at most 100."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def tell(self, results: Iterable[Done]) -> None:
+        """Log what the outcomes leave out; of a kind that was told of, at level debug."""
+        for done in results:
+            if not done.detail:
+                continue
+            if done.reason in self._told or len(self._told) >= _MOST_KINDS:
+                _log.debug("failed: %s at %s", done.reason, printable(done.detail))
+            else:
+                self._told.add(done.reason)
+                _log.warning(
+                    "failed: %s at %s; others of this kind are logged at level debug",
+                    done.reason,
+                    printable(done.detail),
+                )

@@ -1,0 +1,239 @@
+"""A parser process: `main` runs in it, round the work of `reading.parse`; `ParserProcess` is what the other one holds.
+
+A parser holds nothing that matters: its caches make it faster, and losing them changes no outcome.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import MutableSequence
+from contextlib import suppress
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.queues import Queue
+from typing import Any
+
+import msgspec
+
+from crawler.core.model import Download
+from crawler.parsers.memory import MemoryLimit, return_large_blocks
+from crawler.parsers.reading.page_end import page_end
+from crawler.parsers.reading.parse import Parse, ParserSettings, ParserState
+from crawler.parsers.spawning import Process
+
+__all__ = [
+    "BUSY_S",
+    "NICENESS",
+    "OUT_OF_MEMORY",
+    "READY",
+    "SLOTS",
+    "STARTED_AT",
+    "WORN",
+    "ParserProcess",
+    "main",
+    "new_counters",
+]
+
+READY = b""
+"""What a parser sends once, before its first results: it has started and reads its inbox."""
+
+OUT_OF_MEMORY = 71
+"""Exit code of a parser that could not have the memory that it wanted."""
+
+WORN = 72
+"""Exit code of a parser that has swollen and wants to be replaced; it was at no page."""
+
+STARTED_AT = 0
+BUSY_S = 1
+SLOTS = 2
+"""A parser's share of the counters in shared memory: when the page under way was taken up (`time.monotonic`, 0 = none
+is) and the seconds spent on pages so far. The parser writes both, the main process reads them."""
+
+NICENESS = 5
+"""How much a parser steps back behind the process that downloads, which has to answer at once: with all cores busy the
+event loop was half as late, and no fewer pages were parsed."""
+
+_PR_SET_PDEATHSIG = 1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Spawn, not forkserver: a SIGTERM to the whole process group would end the fork server, and with it the means to
+# replace a parser while the crawl drains. Never fork: the pool has threads.
+_context = get_context("spawn")
+
+
+def new_counters(parsers: int) -> MutableSequence[float]:
+    """Return zeros in shared memory, `SLOTS` for each parser."""
+    counters: MutableSequence[float] = _context.Array("d", parsers * SLOTS, lock=False)
+    return counters
+
+
+def main(
+    *,
+    inbox: "Queue[bytes | None]",
+    results: "connection.Connection[bytes, bytes]",
+    counters: MutableSequence[float],
+    slot: int,
+    settings: bytes,
+    parse: Parse,
+) -> None:
+    """Parse what comes from `inbox` until None comes or the parent process is gone.
+
+    `inbox` brings msgpack lists of `Download`, and for each of them one msgpack list of `Done`, in the same order, goes
+    into `results`, after one `READY`. `counters[slot:slot + SLOTS]` are this parser's. `settings` is a msgpack
+    `ParserSettings`. SIGINT and SIGTERM are ignored: a Ctrl-C reaches the whole process group, and the parent decides
+    when to end. Standard output goes where standard error goes: the parent's may be the crawl's output.
+
+    Ends the process with `OUT_OF_MEMORY` when memory runs out, at a page or anywhere else, and with `WORN` when it has
+    swollen; then batches that lie in its inbox go to another.
+    """
+    _ignore_signals()
+    _die_with_parent()
+    _keep_to_itself()
+    os.nice(NICENESS)
+    return_large_blocks()
+    plain = msgspec.msgpack.decode(settings, type=ParserSettings)
+    try:
+        memory = MemoryLimit(plain.parser_memory_bytes)
+        state = ParserState(plain)
+        decoder = msgspec.msgpack.Decoder(list[Download])
+        encoder = msgspec.msgpack.Encoder()
+        results.send_bytes(READY)
+        while (batch := inbox.get()) is not None:
+            pages = decoder.decode(batch)
+            done = []
+            # A body is no longer needed when its page is done, and its message not at all.
+            del batch
+            pages.reverse()
+            while pages:
+                started_at = time.monotonic()
+                counters[slot + STARTED_AT] = started_at
+                done.append(page_end(pages.pop(), state, parse))
+                counters[slot + STARTED_AT] = 0.0
+                counters[slot + BUSY_S] += time.monotonic() - started_at
+            results.send_bytes(encoder.encode(done))
+            del done
+            if memory.is_worn():
+                os._exit(WORN)
+    except MemoryError:
+        # Caches, or what a library holds on to: this process can do nothing any more that can be relied on.
+        os._exit(OUT_OF_MEMORY)
+    except OSError:
+        # The inbox or the pipe is closed: by the parent, which has to do with this process no more, or by a page.
+        os._exit(1)
+
+
+class ParserProcess:
+    """A parser as the process that started it sees it: started by making one, and to be discarded after its end.
+
+    For the arguments see `main`; `inbox_size` is the number of messages that may lie in its inbox.
+    """
+
+    def __init__(
+        self, counters: MutableSequence[float], slot: int, settings: bytes, parse: Parse, inbox_size: int
+    ) -> None:
+        self._inbox: Queue[bytes | None] = _context.Queue(inbox_size)
+        # As concurrent.futures does: without it the queue's thread prints a traceback when its reader is gone.
+        self._inbox._ignore_epipe = True  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
+        self.results, answers = _context.Pipe(duplex=False)
+        self._process = Process(
+            target=main,
+            kwargs={
+                "inbox": self._inbox,
+                "results": answers,
+                "counters": counters,
+                "slot": slot,
+                "settings": settings,
+                "parse": parse,
+            },
+            name=f"parser-{slot // SLOTS}",
+            daemon=True,
+        )
+        # A new process inherits the mask, so a Ctrl-C cannot strike before it ignores the signal. Only now: the first
+        # queue of a program starts multiprocessing's resource tracker, which unblocks both.
+        blocks = hasattr(signal, "pthread_sigmask")
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS) if blocks else set()
+        try:
+            self._process.start()
+        finally:
+            if blocks:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        # The parser's end must be open nowhere else, or its death would not end the pipe.
+        answers.close()
+
+    @property
+    def sentinel(self) -> int:
+        """What `multiprocessing.connection.wait` takes to wait for the end of the process."""
+        return self._process.sentinel
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code, negative for the number of a signal; None while it runs."""
+        return self._process.exitcode
+
+    def give(self, message: bytes | None) -> None:
+        """Put a message into the inbox without waiting. Raises `queue.Full` if there is no room."""
+        self._inbox.put_nowait(message)
+
+    def kill(self) -> None:
+        """End it now, whatever it does."""
+        self._process.kill()
+
+    def end(self, patience_s: float) -> None:
+        """Wait for its end, and kill it if that takes longer than `patience_s`."""
+        self._process.join(patience_s)
+        self._process.kill()
+        self._process.join()
+
+    def discard(self) -> None:
+        """Close all that belongs to it, once it has ended.
+
+        It may have died with its inbox locked, so the inbox goes with it. The thread that feeds the inbox may hang in a
+        write that nobody reads; it goes on when no reader is left (newer Pythons: `Queue._terminate_broken`).
+        """
+        inbox: Any = self._inbox
+        inbox._reader.close()  # noqa: SLF001 - see above
+        inbox.close()
+        inbox.join_thread()
+        inbox._writer.close()  # noqa: SLF001 - the thread leaves it open when its write failed
+        self.results.close()
+        self._process.close()
+
+
+def _ignore_signals() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        # Parsers are started with both blocked, so that none strikes before this point.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+
+
+def _keep_to_itself() -> None:
+    """Leave no core dumps behind, and write nothing into the crawl's output."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    # Without a standard error there is nothing to protect, or nothing that can be done.
+    with suppress(OSError):
+        os.dup2(2, 1)
+
+
+def _die_with_parent() -> None:
+    """End this process with the one that started it, whatever ended that.
+
+    A thread waits for the parent's end. It needs the GIL for that, which a C call may hold for long; on Linux the
+    kernel needs nothing.
+    """
+    parent = parent_process()
+    if parent is None:
+        return
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent.pid:
+            os._exit(1)
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()

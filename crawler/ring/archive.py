@@ -1,0 +1,397 @@
+"""The pages in WARC files, read one after the other: what a crawl stored, or another program.
+
+Read are `response` records of http(s) URLs, and `revisit` records whose original was read before. An answer that only
+points elsewhere is no page, nor is a sitemap that a crawl has read as one. What `web.warc` says of a page in its
+`metadata` (depth, parent, hops, seed) is believed; a page of another program has depth 0.
+
+Bodies are freed from chunks and Content-Encoding, within the limits that hold for downloads. Memory does not grow with
+the number of pages: where each body stands is kept in a temporary database, which is on disk as soon as it is large.
+"""
+
+import logging
+import re
+import sqlite3
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec import Struct
+from warcio.archiveiterator import ArchiveIterator
+from warcio.bufferedreaders import DecompressingBufferedReader
+from warcio.recordloader import ArcWarcRecordLoader
+
+from crawler.core.errors import UrlError, UsageError
+from crawler.core.model import Download, SeedContext
+from crawler.core.printable import printable
+from crawler.fetcher.transport.base import is_redirect
+from crawler.fetcher.transport.body import Body
+from crawler.fetcher.transport.headers import clean_headers, content_encoding
+from crawler.web.content_coding import CodingError
+from crawler.web.urls import normalise
+from crawler.web.warc import FRAMING, RENAMED
+
+__all__ = ["Archive"]
+
+_PIECE_BYTES = 65_536
+_METADATA_BYTES = 1 << 20
+_LINE_BYTES = 4_096
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_FRAMING = frozenset(name.decode() for name in FRAMING)
+_RENAMED = RENAMED.decode().lower()
+_NO_SEED = b"null"
+# It warns of odd URLs, as they came: not on the terminal of a program that has set up no logging.
+logging.getLogger("warcio").addHandler(logging.NullHandler())
+_YEAR_10000 = 253_402_300_799.0  # a second before it: a float may be rounded up
+
+
+class _DamagedError(Exception):
+    """A file cannot be read on from here."""
+
+
+class _Told(Struct, frozen=True):
+    """What a `metadata` record says of the page that comes next."""
+
+    record: str
+    depth: int = 0
+    via: str | None = None
+    is_sitemap: bool = False
+    redirected_from: tuple[str, ...] = ()
+    seed: bytes = _NO_SEED
+    lastmod: str = ""
+
+
+_NOTHING = _Told("")
+
+
+class Archive:
+    """The pages of WARC files (`.warc`, `.warc.gz` with a member for each record), in the order in which they stand.
+
+    A page's body is cut at `max_body_bytes`. Keys of pages are their numbers, from 1 on. One thread uses it. State:
+    `read_bytes` of `total_bytes` of the files, `left_out`, how many records gave no page, by reason, and `damaged`,
+    a message for each file that could not be read to its end.
+
+    Raises `UsageError` if a file cannot be read or is no WARC file.
+    """
+
+    def __init__(self, paths: Sequence[Path], max_body_bytes: int) -> None:
+        self._paths = paths
+        self._limit = max_body_bytes
+        self.total_bytes = sum(map(_checked, paths))
+        self.read_bytes = 0
+        self.pages = 0
+        self.left_out: Counter[str] = Counter()
+        self.damaged: list[str] = []
+        self._told = _NOTHING
+        # An empty name: SQLite keeps it in memory while it is small, else in a file that nobody else sees.
+        self._originals = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._originals.execute("CREATE TABLE seen (digest TEXT PRIMARY KEY, file INT, offset INT) WITHOUT ROWID")
+        self._originals.execute("BEGIN")
+
+    def close(self) -> None:
+        """Forget where the bodies are."""
+        self._originals.close()
+
+    def __iter__(self) -> Iterator[Download]:
+        before = 0
+        for number, path in enumerate(self._paths):
+            self._told = _NOTHING
+            with path.open("rb") as file:
+                records = _Records(file)
+                try:
+                    for record in records:
+                        self.read_bytes = before + file.tell()
+                        page = self._page(record, number, records.offset)
+                        if page is not None:
+                            yield page
+                except (_DamagedError, OSError) as error:
+                    self.damaged.append(f"{printable(str(path))}: damaged at byte {records.offset:,}: {_words(error)}")
+                finally:
+                    records.close()
+            before += path.stat().st_size
+            self.read_bytes = before
+
+    def _page(self, record: Any, file: int, offset: int) -> Download | None:
+        if record.length is None:
+            raise _DamagedError("a record without Content-Length")
+        if record.rec_type == "metadata":
+            self._told = _told(record)
+        if record.rec_type not in {"response", "revisit"}:
+            return None
+        told = self._told if self._told.record == record.rec_headers.get_header("WARC-Record-ID") else _NOTHING
+        try:
+            url = normalise(record.rec_headers.get_header("WARC-Target-URI") or "")
+        except UrlError:
+            return self._without("no http(s) URL")
+        if told.is_sitemap:
+            return self._without("sitemap")
+        if record.rec_type == "revisit":
+            return self._revisited(record, url, told)
+        digest = record.rec_headers.get_header("WARC-Payload-Digest")
+        if digest:
+            self._originals.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (digest, file, offset))
+        return self._made(url, told, record, record)
+
+    def _revisited(self, record: Any, url: str, told: _Told) -> Download | None:
+        """A page that has the body of another one, which is read once more."""
+        digest = record.rec_headers.get_header("WARC-Payload-Digest")
+        found = self._originals.execute("SELECT file, offset FROM seen WHERE digest = ?", (digest,)).fetchone()
+        if found is None:
+            return self._without("revisit of a page that was not read")
+        with self._paths[found[0]].open("rb") as file:
+            file.seek(found[1])
+            records = _Records(file)
+            try:
+                original = next(iter(records), None)
+                if original is not None:
+                    return self._made(url, told, record, original)
+            except _DamagedError:
+                pass  # it was told where the original stands
+            finally:
+                records.close()
+        return self._without("revisit of a page that was not read")
+
+    def _made(self, url: str, told: _Told, record: Any, original: Any) -> Download | None:
+        """Make the page of `record` with the body of `original`, which as a rule is the same record."""
+        head = record.http_headers or original.http_headers
+        status = _status(head)
+        if status is None:
+            return self._without("no HTTP answer")
+        headers = clean_headers(head.headers, "utf-8", "surrogateescape")
+        if is_redirect(status, headers):
+            return self._without("redirect")
+        try:
+            body, truncated = _body(original, self._limit)
+        except CodingError:
+            return self._without("encoding")
+        self.pages += 1
+        return Download(
+            self.pages.to_bytes(16, "big"),
+            url,
+            status,
+            _unix_time(record.rec_headers.get_header("WARC-Date")),
+            told.depth,
+            told.via,
+            told.redirected_from,
+            _restored(headers),
+            body,
+            len(body),
+            truncated or original.rec_headers.get_header("WARC-Truncated") is not None,
+            SeedContext(1, (url,), told.seed),
+            lastmod=told.lastmod,
+        )
+
+    def _without(self, reason: str) -> Download | None:
+        self.left_out[reason] += 1
+        return None
+
+
+class _Records(ArchiveIterator):  # type: ignore[misc]  # warcio has no types
+    """Records of one file. Says what is wrong with it, where warcio would go on with less, or write to the terminal."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self.source = self.reader = _Reader(file)
+        self.loader = _Loader()
+
+    def __iter__(self) -> Iterator[Any]:
+        records = super().__iter__()
+        try:
+            while (record := next(records, None)) is not None:
+                yield record
+        except (_DamagedError, OSError):
+            raise
+        except Exception as error:
+            # Bytes that warcio does not expect end in errors of any type.
+            raise _DamagedError(str(error) or type(error).__name__) from error
+        if self.source.is_open:
+            raise _DamagedError("the file ends within a record")
+
+    def _consume_blanklines(self) -> tuple[bytes | None, int]:
+        missing: int = getattr(self.record.raw_stream, "limit", 0)
+        if missing and self.reader.decompressor is None:
+            raise _DamagedError("the file ends within a record")
+        size = 0
+        while line := self.reader.readline():
+            # A line too many in a member of its own does no harm.
+            if line.strip() and (size or self.reader.decompressor is None):
+                if not size:
+                    raise _DamagedError("a record that is longer than its Content-Length")
+                return line, size
+            size += len(line)
+        return None, size
+
+
+class _Loader(ArcWarcRecordLoader):  # type: ignore[misc]  # warcio has no types
+    """Reads the head of a record, also where warcio takes for granted that there is a URL or more than a head."""
+
+    def __init__(self) -> None:
+        super().__init__(verify_http=False, arc2warc=False)
+
+    def load_http_headers(self, rec_type: str | None, uri: str | None, stream: Any, length: int | None) -> Any:
+        try:
+            return None if uri is None else super().load_http_headers(rec_type, uri, stream, length)
+        except EOFError as error:
+            # For warcio it would be the end of the file.
+            raise _DamagedError("the file ends within a record") from error
+
+
+class _Reader(DecompressingBufferedReader):  # type: ignore[misc]  # warcio has no types
+    """The decompressed file. `is_open`: it is compressed, and the last stream in it has not come to its end."""
+
+    is_open = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self._start = file.tell()
+
+    decompressor: Any
+    num_block_read: int
+
+    def readline(self, length: int | None = None) -> bytes:
+        # A Content-Length may say more than a stream in memory takes.
+        line: bytes = super().readline(None if length is None else min(length, sys.maxsize))
+        return line
+
+    def _decompress(self, data: bytes) -> bytes:
+        if self.decompressor and data:
+            try:
+                unpacked: bytes = self.decompressor.decompress(data)
+                self.is_open = not self.decompressor.eof
+                return unpacked
+            except zlib.error as error:
+                if self.stream.tell() > self._start + len(data):
+                    raise _DamagedError(str(error)) from error
+                self.decompressor = None  # it is not compressed
+        return data
+
+
+def _checked(path: Path) -> int:
+    """Size of a WARC file. Raises `UsageError` if it is none."""
+    shown = printable(str(path))
+    try:
+        with path.open("rb") as file:
+            next(iter(_Records(file)), None)
+            return path.stat().st_size
+    except OSError as error:
+        raise UsageError(f"cannot read {shown}: {error.strerror}") from error
+    except _DamagedError as error:
+        raise UsageError(f"{shown} is no WARC file: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    """What an error says, on one line."""
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    text = " ".join(str(error).split())
+    if "non-chunked gzip" in text:
+        return "it is compressed as a whole, not record by record: `warcio recompress` mends that"
+    return printable(text, 120)
+
+
+def _told(record: Any) -> _Told:
+    """Read what `web.warc.metadata` writes; of other programs' metadata nothing is taken."""
+    lines = record.raw_stream.read(_METADATA_BYTES).decode("utf-8", "replace").split("\r\n")
+    pairs = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    values = dict(pairs)
+    about = record.rec_headers.get_header("WARC-Concurrent-To")
+    if not about or "outcome" not in values:
+        return _NOTHING
+    depth = values.get("depth", "")
+    return _Told(
+        about,
+        int(depth) if depth.isdecimal() and len(depth) < 10 else 0,
+        values.get("via"),
+        values.get("kind") == "sitemap",
+        tuple(value for name, value in pairs if name == "redirectedFrom"),
+        _seed(values.get("seed", "null")),
+        values.get("lastmod", ""),
+    )
+
+
+def _seed(text: str) -> bytes:
+    """JSON of a seed's extra columns as a record may hold it: an object, else null."""
+    try:
+        extra = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return _NO_SEED
+    return msgspec.json.encode(extra) if isinstance(extra, dict) else _NO_SEED
+
+
+def _status(head: Any) -> int | None:
+    """Status of an answer; None if it is none, or only an interim one."""
+    code = "" if head is None else head.get_statuscode()
+    return int(code) if len(code) == 3 and code.isascii() and code.isdecimal() and int(code) >= 200 else None
+
+
+def _restored(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Give headers that `web.warc` has renamed their names back, and drop the length that stands for them."""
+    renamed = {_RENAMED + name: name for name in _FRAMING}
+    if not any(name in renamed for name, _ in headers):
+        return headers
+    return tuple((renamed.get(name, name), value) for name, value in headers if name != "content-length")
+
+
+def _unix_time(date: str | None) -> float:
+    """WARC-Date as unix time; 0 if it is none, or one that no record can show."""
+    try:
+        when = datetime.fromisoformat(date or "")
+    except ValueError:
+        return 0.0
+    seconds = 0.0 if when.tzinfo is None else when.timestamp()
+    return seconds if 0 <= seconds < _YEAR_10000 else 0.0
+
+
+def _body(record: Any, limit: int) -> tuple[bytes, bool]:
+    """Return a record's body as a browser would see it, and whether it was cut at `limit` bytes."""
+    stream = record.raw_stream
+    headers = [(name.lower(), value) for name, value in record.http_headers.headers] if record.http_headers else []
+    chunked = any(name == "transfer-encoding" and "chunked" in value.lower() for name, value in headers)
+    pieces = _dechunked(stream) if chunked else _pieces(stream)
+    first = next(pieces, b"")
+    coding = content_encoding(headers)
+    if coding.strip().lower() in {"gzip", "x-gzip"} and not first.startswith(b"\x1f\x8b"):
+        coding = ""  # stored decoded, with its old headers
+    body = Body(coding, limit)
+    for piece in chain((first,), pieces):
+        for _ in body.feed(piece):
+            pass
+        if body.full:
+            break
+    else:
+        if getattr(stream, "limit", 0) and not chunked:
+            raise _DamagedError("the file ends within a record")
+    return body.finish(), body.truncated
+
+
+def _pieces(stream: Any) -> Iterator[bytes]:
+    while piece := stream.read(_PIECE_BYTES):
+        yield piece
+
+
+def _dechunked(stream: Any) -> Iterator[bytes]:
+    """Give what a chunked body holds (RFC 9112 §7.1); a body that has no chunks after all, as it is."""
+    started = False
+    while line := stream.readline(_LINE_BYTES):
+        size = _CHUNK.fullmatch(line)
+        if size is None:
+            if not started:
+                yield line
+                yield from _pieces(stream)
+            return
+        left = int(size[1], 16)
+        if not left:
+            return
+        started = True
+        while left:
+            piece = stream.read(min(left, _PIECE_BYTES))
+            if not piece:
+                return
+            left -= len(piece)
+            yield piece
+        stream.readline(_LINE_BYTES)

@@ -1,0 +1,125 @@
+"""From a job's folder to a crawl that can begin: settle what it is, cut the sinks back, make the seeds known."""
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import BinaryIO, NamedTuple
+
+from crawler.core.config import CrawlConfig
+from crawler.core.errors import SeedError
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, read_seeds, spool
+from crawler.frontier.store import Store
+from crawler.ledger.job import Job
+from crawler.ledger.sinks.base import Sink
+from crawler.ledger.sinks.outputs import sinks_for
+
+__all__ = ["Opened", "Opening"]
+
+_log = logging.getLogger(__name__)
+_SEED_BATCH = 5_000
+
+
+class Opened(NamedTuple):
+    """What the ring runs on. All three belong to the thread that opened them."""
+
+    store: Store
+    sinks: Sequence[Sink]
+    frontier: Frontier
+
+
+class Opening:
+    """How a run of a job begins, first or resumed. `open` runs in the ledger's thread.
+
+    `sources` may be empty for a job that exists; `fresh` starts the job over; `stdin` is read where a source is "-".
+    `on_bad_seed` may raise to end it; `stopping()` is asked now and then while seeds are read. `sinks` are used beside
+    those of the outputs, each under a name of its own.
+
+    Raises `ConfigError` for outputs that cannot be written.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        config: CrawlConfig,
+        sources: Sequence[str],
+        *,
+        fresh: bool,
+        stdin: BinaryIO | None,
+        on_bad_seed: Callable[[BadSeed], None],
+        stopping: Callable[[], bool],
+        sinks: Sequence[Sink] = (),
+    ) -> None:
+        self._job = job
+        self._config = config
+        self._sources = sources
+        self._fresh = fresh
+        self._stdin = stdin
+        self._on_bad_seed = on_bad_seed
+        self._stopping = stopping
+        self._sinks = (*sinks, *sinks_for(config))
+
+    def open(self) -> Opened:
+        """Open the store, the sinks and the frontier; nothing stays open when it raises.
+
+        Raises `SeedError`, `JobError` and `StorageError`.
+        """
+        job = self._job
+        if not self._sources and not job.exists:
+            raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
+        with self._standard_input() as stdin, ExitStack() as undo:
+            seeds = fingerprint(self._sources, stdin) if self._sources else ""
+            if self._fresh:
+                job.start_over()
+            store = self._settled_store(seeds)
+            undo.callback(store.close)
+            positions = store.meta("sinks") or {}
+            for sink in self._sinks:
+                undo.callback(sink.close)
+                sink.open(positions.get(sink.name))
+            frontier = Frontier(store, self._config)
+            if not store.meta("seeded"):
+                self._seed(store, frontier, stdin)
+            undo.pop_all()
+        return Opened(store, self._sinks, frontier)
+
+    def _standard_input(self) -> AbstractContextManager[BinaryIO | None]:
+        """A copy of standard input, if seeds come from there: it is read once for what they are, once for all."""
+        if self._stdin is None or STDIN not in self._sources:
+            return nullcontext()
+        return spool(self._stdin, self._job.path)
+
+    def _settled_store(self, seeds: str) -> Store:
+        """The store of a job that is, or becomes, the crawl from these seeds with these settings."""
+        store = Store(self._job.state_path)
+        try:
+            if self._job.settle(store, seeds):
+                return store
+        except BaseException:
+            store.close()
+            raise
+        store.close()
+        _log.info("job %s had no record yet: it begins anew with the settings given now", self._job.path)
+        self._job.start_over()
+        return self._settled_store(seeds)
+
+    def _seed(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> None:
+        """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""
+        if not self._sources:
+            raise SeedError("the run before was stopped while it read its seeds: name them again")
+        if stdin is not None:
+            stdin.seek(0)
+        for number, seed in enumerate(read_seeds(self._sources, self._on_bad_seed, stdin), start=1):
+            frontier.add_seed(number, seed)
+            if number % _SEED_BATCH == 0:
+                _commit(store, frontier)
+                if self._stopping():
+                    return
+        store.put_meta("seeded", value=True)
+        _commit(store, frontier)
+
+
+def _commit(store: Store, frontier: Frontier) -> None:
+    frontier.save()
+    store.commit()
+    frontier.committed()

@@ -1,1 +1,0 @@
-"""What downloads. `base` says what every transport promises; `guard` what none may connect to."""

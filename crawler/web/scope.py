@@ -1,0 +1,114 @@
+"""Which links a crawl follows: one verdict for each link, and the reason when the answer is no."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from crawler.core.config import ScopeKind
+from crawler.web.suffixes import suffix_list
+from crawler.web.urls import authority, folder
+
+__all__ = ["Scope", "Verdict"]
+
+Verdict = Literal["", "depth", "scope", "filter"]
+"""Empty: follow the link. Else the reason (of outcome `skipped`) why not."""
+
+_MAX_MEMO = 10_000
+# The longest name that DNS can hold (RFC 1035 §2.3.4) with a port. Longer ones are not worth the memory.
+_MAX_MEMO_HOST = 253 + len(":65535")
+
+
+class Scope:
+    """What is in scope, from the settings of the same names in `CrawlConfig`.
+
+    `kind` is measured from the anchors of a link (its seed, and the seed's redirect targets); one of them suffices:
+
+    - `page`: nothing is in scope: seeds alone.
+    - `prefix`: the URL starts with an anchor's folder, that is the anchor up to the last `/` of its path. Scheme, host
+      and port must therefore be equal too.
+    - `host`: same host and port; http and https on their default ports count as the same.
+    - `domain`: same registrable domain by the Public Suffix List (its ICANN part: `github.io` is no suffix), whatever
+      scheme and port. An unknown top-level domain counts as a suffix, as that list's algorithm says. IP addresses,
+      names of one label and public suffixes must be equal themselves. The list is the one that came with tldextract;
+      nothing is downloaded or cached on disk.
+    - `any`: everything.
+
+    `include` and `exclude` are regular expressions searched (`re.search`) in the normal form: one of `include`, if
+    there are any, and none of `exclude` must be found. `depth` is the greatest depth followed, None = no limit.
+
+    Immutable but for a bounded memo of registrable domains. Raises `re.error` for a pattern that `CrawlConfig` refuses.
+    """
+
+    def __init__(
+        self,
+        kind: ScopeKind,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        depth: int | None = None,
+    ) -> None:
+        self._kind = kind
+        self._include = tuple(re.compile(pattern) for pattern in include)
+        self._exclude = tuple(re.compile(pattern) for pattern in exclude)
+        self._depth = depth
+        self._domains = _Domains() if kind == "domain" else None
+
+    def verdict(self, url: str, anchors: tuple[str, ...], depth: int) -> Verdict:
+        """Return "" if the link to `url` (normal form) at `depth` is to be followed, else why not.
+
+        The first of `depth`, `scope`, `filter` that applies. `anchors` are URLs in normal form. Never raises.
+        """
+        if self._depth is not None and depth > self._depth:
+            return "depth"
+        if not self._in_scope(url, anchors):
+            return "scope"
+        if self._include and not any(pattern.search(url) for pattern in self._include):
+            return "filter"
+        if self._exclude and any(pattern.search(url) for pattern in self._exclude):
+            return "filter"
+        return ""
+
+    def _in_scope(self, url: str, anchors: tuple[str, ...]) -> bool:
+        if self._kind == "any":
+            return True
+        if self._kind == "prefix":
+            return any(url.startswith(folder(anchor)) for anchor in anchors)
+        if self._kind == "host":
+            host = authority(url)
+            return any(host == authority(anchor) for anchor in anchors)
+        if self._domains is not None:
+            domain = self._domains.of(url)
+            return any(domain == self._domains.of(anchor) for anchor in anchors)
+        return False
+
+
+class _Domains:
+    """Registrable domains of URLs. Its only state is the memo: authority -> domain."""
+
+    def __init__(self) -> None:
+        self._extract = suffix_list(private=False)
+        self._memo: dict[str, str] = {}
+
+    def of(self, url: str) -> str:
+        """Return the registrable domain of a URL in normal form, or its host name if it has none."""
+        host = authority(url)
+        domain = self._memo.get(host)
+        if domain is None:
+            domain = self._registrable(host)
+            if len(self._memo) >= _MAX_MEMO:
+                self._memo.clear()
+            if len(host) <= _MAX_MEMO_HOST:
+                self._memo[host] = domain
+        return domain
+
+    def _registrable(self, host: str) -> str:
+        if host.startswith("["):
+            return host.rpartition(":")[0] if host[-1] != "]" else host
+        name = host.partition(":")[0].removesuffix(".")
+        labels = name.split(".")
+        # In normal form a name whose last label is a number is an IPv4 address (WHATWG "ends in a number checker").
+        if len(labels) == 1 or labels[-1].isdigit():
+            return name
+        found = self._extract.extract_str(name)
+        if not found.suffix:
+            return ".".join(labels[-2:])
+        return found.top_domain_under_public_suffix or name

@@ -1,0 +1,80 @@
+"""Which stage limits a crawl, from two snapshots."""
+
+import msgspec
+import pytest
+
+from crawler.cli.report.bottleneck import bottleneck
+from crawler.core.stats import CrawlStats
+
+BEFORE = CrawlStats(elapsed_s=10, run_pages=1_000, known=9_000, queued=5_000, parser_busy_s=(5.0, 5.0), body_waits=4)
+EASY = CrawlStats(
+    elapsed_s=15,
+    run_pages=2_000,
+    known=10_000,
+    queued=5_000,
+    fetching=100,
+    concurrency=256,
+    parsing=3,
+    parse_capacity=64,
+    committing=50,
+    body_waits=4,
+    parser_busy_s=(7.0, 7.0),
+)
+"""A crawl in which no stage is full."""
+FULL_PARSERS = {"parser_busy_s": (9.9, 9.8), "parsing": 64}
+FULL_NETWORK = {"fetching": 256}
+FULL_MEMORY = {"body_bytes_held": 60_000_000, "body_bytes_most": 64_000_000}
+
+CASES = [
+    ("no seed read yet", {"known": 0, "queued": 0, "fetching": 0, "parsing": 0, "committing": 0}, "starting", "no URL"),
+    ("no time passed", {"elapsed_s": 10.1}, "starting", "too early"),
+    ("all ended", {"queued": 0, "fetching": 0, "parsing": 0, "committing": 0}, "nothing left", "every known URL"),
+    ("last one in a parser", {"queued": 0, "fetching": 0, "parsing": 1, "committing": 0}, "frontier", "only 0"),
+    ("results pile up", {"committing": 8_000}, "ledger", "8,000 results"),
+    ("a fast ledger holds a second's worth", {"committing": 2_500, "run_pages": 16_000}, "frontier", "too slowly"),
+    ("a slow ledger fills the parsers too", {"committing": 8_000, **FULL_PARSERS}, "ledger", "8,000 results"),
+    ("parsers busy, backlog full", FULL_PARSERS, "parsers", "97 % of the time and 64 of 64"),
+    ("parsers and network full", {**FULL_PARSERS, **FULL_NETWORK}, "parsers", "97 %"),
+    ("parsers busy, no backlog", {"parser_busy_s": (10.0, 10.0), **FULL_NETWORK}, "network", "256 of 256"),
+    ("backlog full, parsers idle", {"parsing": 64, **FULL_NETWORK}, "network", "256 of 256"),
+    (
+        "bodies fill the memory",
+        {**FULL_MEMORY, **FULL_NETWORK, "body_bytes_held": 65_000_000},
+        "memory",
+        "bodies fill the memory that they may have (64.0 MB): more --bytes-in-flight, or more --parsers",
+    ),
+    ("nearly, and some had to wait", {"body_waits": 9, **FULL_MEMORY, **FULL_NETWORK}, "memory", "64.0 MB"),
+    ("nearly, but none had to wait", {"body_waits": 4, **FULL_MEMORY, **FULL_NETWORK}, "network", "256 of 256"),
+    ("some had to wait, but there is room now", {"body_waits": 9, **FULL_NETWORK}, "network", "256 of 256"),
+    ("parsers and memory full", {"body_waits": 9, **FULL_MEMORY, **FULL_PARSERS}, "parsers", "busy"),
+    ("event loop late", {"loop_lag_p99_s": 0.4, **FULL_NETWORK}, "main process", "0.4 s late"),
+    ("all requests under way", FULL_NETWORK, "network", "256 of 256 requests"),
+    ("hosts wait", {"fetching": 2, "waiting_hosts": 20}, "politeness", "20 hosts wait"),
+    ("one host waits", {"fetching": 2, "waiting_hosts": 1}, "politeness", "1 host waits"),
+    (
+        "only retries are left",
+        {"queued": 12, "retrying": 12, "fetching": 0, "parsing": 0, "committing": 0},
+        "retries",
+        "12",
+    ),
+    ("few URLs known", {"queued": 120, "fetching": 100, "waiting_hosts": 0}, "frontier", "only 120"),
+    ("URLs queued, nobody waits", {"fetching": 2}, "frontier", "too slowly"),
+]
+
+
+@pytest.mark.parametrize(("change", "stage", "why"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_the_stage_that_limits_is_named_with_its_reason(change: dict, stage: str, why: str):
+    found = bottleneck(BEFORE, msgspec.structs.replace(EASY, **change))
+    assert found.stage == stage
+    assert why in found.why
+    assert "\n" not in found.why
+
+
+def test_a_crawl_without_any_counters_is_starting():
+    assert bottleneck(CrawlStats(), CrawlStats()).stage == "starting"
+
+
+def test_a_parser_that_was_replaced_does_not_break_the_judgement():
+    """Its busy time starts again at 0, and there may be one more of them than before."""
+    now = msgspec.structs.replace(EASY, parser_busy_s=(0.1, 9.9, 2.0), **FULL_NETWORK)
+    assert bottleneck(BEFORE, now).stage == "network"

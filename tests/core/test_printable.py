@@ -1,0 +1,87 @@
+"""What printable promises."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crawler.core.printable import printable
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("plain ü", None, "plain ü"),
+        ("site01.localhost", None, "site01.localhost"),
+        ("bücher.example 漢字", None, "bücher.example 漢字"),
+        ("a\nb\x1b[31m\x9b\x7f", None, r"a\nb\x1b[31m\x9b\x7f"),
+        ("\x1b[2Jgone", None, r"\x1b[2Jgone"),
+        ("two\nlines\r", None, r"two\nlines\r"),
+        ("\u202e\ud800\u2028", None, r"\u202e\ud800\u2028"),
+        ("\udc80", None, r"\udc80"),
+        ("x" * 100, 100, "x" * 100),
+        ("x" * 101, 100, "x" * 99 + "…"),
+    ],
+)
+def test_printable_is_one_harmless_line(text, limit, shown):
+    assert printable(text, limit) == shown
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:s3cret@host/",
+        "HTTPS://s3cret@host",
+        "htp://user:s3cret@host",
+        "http:/user:s3cret@host/",
+        r"http:\\user:s3cret@host",
+        "https:user:s3cret@host",
+        "//user:s3cret@host",
+        "user:s3cret@host",
+        "http://user:s3cret@host:99999/",
+        "http://user:p#s3cret@host/",
+        "http://user:p/s3cret?@host/",
+        "http://user:80-/s3cret@host/",
+        "http://user:a@s3cret@host/",
+        "http://user:a b's3cret@host/",
+        f"http://user:{'x' * 200}s3cret@host/",
+    ],
+)
+@pytest.mark.parametrize("text", ["{}", "a.txt:2: not an http(s) URL: '{}'", '{{"url": "{}"}}', "two {} and {} in one"])
+def test_user_name_and_password_of_a_url_are_not_shown(url, text):
+    for limit in (None, 60):
+        shown = printable(text.format(url, url), limit)
+        assert "cret" not in shown
+        assert "xxx" not in shown
+        assert "…@host" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://example.com/@name/a:b@c?d@e",
+        "http://[::1]:8080/@name",
+        "http://example.com:80/a@b",
+        "mailto:a@example.com",
+        "a@example.com",
+        "12:30: a@example.com",
+    ],
+)
+def test_an_at_sign_elsewhere_stays(text):
+    assert printable(text) == text
+
+
+@pytest.mark.parametrize("piece", ["//a:b", "/", ":/", "a:", " a:b", "//x:y?", "@", "//"])
+def test_a_long_line_does_not_take_long(piece):
+    """300,000 characters; with a look at all that follows for each of them it would be minutes."""
+    for text in ("@" + piece * (300_000 // len(piece)), piece * (300_000 // len(piece)) + "@"):
+        began_at = time.monotonic()
+        printable(text, 100)
+        assert time.monotonic() - began_at < 20
+
+
+@given(st.text())
+def test_foreign_text_is_always_printable_afterwards(text):
+    assert printable(text).isprintable()

@@ -1,0 +1,80 @@
+"""docs/robustness.md is what the registry of hostile behaviours says; CRAWLER_WRITE_DOCS=1 writes it anew."""
+
+import os
+import re
+from pathlib import Path
+
+from tests.hostile.registry import Behaviour, behaviours
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "robustness.md"
+
+BEFORE = """\
+# Robustness
+
+Servers are broken, slow, lying or malicious. This is what the crawler makes of it. Whatever a server does, the process
+stays alive and ends when it should, memory stays within bounds, pages of other hosts are fetched as if nothing were,
+every URL ends in exactly one outcome, and nothing is left behind: no task, thread, process or open file.
+
+Each line is a test: a real server on loopback that does just this (`tests/hostile/`), crawled beside three healthy
+hosts by the real crawler. Those about the network run on both transports. The outcome is how the hostile URLs end;
+`fetched` alone means that pages are taken like any other. How to read outcomes: [records.md](records.md) and
+[design.md](design.md).
+
+One row is run by `.venv/bin/python -m pytest tests/hostile -k row04`. A new behaviour is one handler of about ten lines
+in the file of its theme.
+
+<!-- The table is generated:
+     CRAWLER_WRITE_DOCS=1 .venv/bin/python -m pytest tests/docs/test_robustness.py -->
+
+| row | the server does | the crawler must | outcome | test |
+| --- | --- | --- | --- | --- |
+"""
+
+AFTER = """\
+
+## Limits worth knowing
+
+- The limits are settings: [cli.md](cli.md) names them with their defaults.
+- An answer that a server sends unasked, and that arrives after the next request has left on the same connection, cannot
+  be told from the answer to that request. It is the server's own page that is false then, and no other host's.
+- Nothing bounds how many pages a site may claim to have but `--max-pages`, `--max-time`, `--depth` and the rules on
+  traps.
+"""
+
+
+def test_the_table_is_what_the_tests_say():
+    text = BEFORE + "".join(map(_line, behaviours())) + AFTER
+    if os.environ.get("CRAWLER_WRITE_DOCS"):
+        DOCUMENT.write_text(text, encoding="utf-8")
+    assert DOCUMENT.read_text("utf-8") == text
+
+
+def _line(one: Behaviour) -> str:
+    test = f"[{one.name}](../tests/hostile/{one.theme}.py)"
+    cells = (str(one.row), _plain(one.does), _plain(one.must), one.shows or _outcome(one), test)
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _outcome(one: Behaviour) -> str:
+    """How the URLs end that matter: without the page that only leads to them."""
+    ends = {url: end for url, end in one.expects.items() if end != "*"}
+    telling = {
+        url: end
+        for url, end in ends.items()
+        if url != "/robots.txt" and not (url == "/" and end == "fetched" and len(ends) > 1)
+    }
+    kinds = dict.fromkeys(kind for end in telling.values() for kind in end.split(" | "))
+    kinds = [kind for kind in kinds if not (kind != "fetched" and f"{kind}*" in kinds)]
+    words = ", ".join(f"`{re.sub('[*]$', '…', kind)}`" for kind in kinds)
+    facts = dict.fromkeys(
+        f"{name} {value}" if not isinstance(value, bool) else name
+        for fields in one.records.values()
+        for name, value in fields.items()
+        if name in {"truncated", "sniffed_type", "links_dropped"} and value
+    )
+    return f"{words} ({'; '.join(f'`{fact}`' for fact in facts)})" if facts else words
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown leaves alone."""
+    return re.sub(r"([*_<|\\])", r"\\\1", text)

@@ -1,0 +1,237 @@
+"""The fetching stage by itself, on a fake network: what it asks for, with what, and what comes of it."""
+
+import asyncio
+import inspect
+import logging
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+import crawler.fetcher.retry
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Failure, SeedContext, Task
+from crawler.fetcher.fetcher import Fetcher
+from crawler.fetcher.transport.budget import ByteBudget
+from crawler.fetcher.transport.fake import FakeTransport, answer
+from crawler.web.urls import task_key
+
+SEED = SeedContext(1, ("http://a.test/",), b"null")
+SECRET = ("Authorization", "Bearer s3cret")
+OPEN = {"robots": "ignore"}
+KEEPING = {"headers": (SECRET,), "cookies": True, **OPEN}
+
+
+def task(url: str, **changes) -> Task:
+    first = Task(task_key(url, changes.get("kind", "page")), url, 0, None, (), 0, SEED)
+    return msgspec.structs.replace(first, **changes)
+
+
+class Stage:
+    """A fetcher with nothing behind it: `asked` are the requests, `pages` and `ends` what came of them."""
+
+    def __init__(self, respond, tmp_path, **settings) -> None:
+        self.asked = []
+        self.pages = []
+        self.ends = []
+        self.parsers_take_pages = asyncio.Event()
+        self.parsers_take_pages.set()
+        self.respond = respond
+        config = CrawlConfig(job=tmp_path, **{"delay_s": 0.0, "retries": 0, **settings})
+        self.budget = ByteBudget(config.bytes_in_flight)
+        self.transport = FakeTransport(self._answer)
+        self.fetcher = Fetcher(
+            config,
+            self.transport,
+            self.budget,
+            submit=self._submit,
+            report=self.ends.extend,
+            remember=lambda _host, _state: None,
+            fail=self._fail,
+        )
+
+    async def _answer(self, request):
+        self.asked.append(request)
+        path = request.url.partition("//")[2].partition("/")[2]
+        found = self.respond(path)
+        if inspect.isawaitable(found):
+            found = await found
+        if isinstance(found, Failure):
+            return found
+        body, status, headers = (found, 200, ()) if isinstance(found, str | bytes) else found
+        return answer(request, body, status=status, headers=headers)
+
+    async def _submit(self, page):
+        self.pages.append(page)
+        await self.parsers_take_pages.wait()
+
+    def _fail(self, error):
+        raise AssertionError("a server can never cause this") from error
+
+    async def ended(self, *tasks: Task) -> None:
+        """Fetch these, and wait until each has come to something."""
+        before = len(self.pages) + len(self.ends)
+        self.fetcher.feed(list(tasks), [])
+        async with asyncio.timeout(10):
+            while len(self.pages) + len(self.ends) < before + len(tasks):
+                await asyncio.sleep(0.001)
+
+    def outcomes(self) -> list[str]:
+        return [f"{end.outcome}: {end.reason}".removesuffix(": ") for end in self.ends]
+
+
+@asynccontextmanager
+async def stage(respond, tmp_path, **settings):
+    made = Stage(respond, tmp_path, **settings)
+    yield made
+    await made.fetcher.abort()
+
+
+def no_robots(path: str):
+    return ("", 404, ()) if path == "robots.txt" else f"page {path}"
+
+
+async def test_robots_txt_gets_neither_credentials_nor_cookies(tmp_path):
+    """The pages of the seed's origin do."""
+    answers = {"robots.txt": ("", 404, (("set-cookie", "r=1"),)), "": ("x", 200, (("set-cookie", "a=1"),))}
+    async with stage(answers.get, tmp_path, headers=(SECRET,), cookies=True) as made:
+        await made.ended(task("http://a.test/"))
+        await made.ended(task("http://a.test/"))
+    robots, first, second = made.asked
+    assert robots.headers == ()
+    assert first.headers == (SECRET,)
+    assert second.headers == (SECRET, ("Cookie", "a=1"))
+
+
+async def test_a_redirect_to_another_origin_loses_them(tmp_path):
+    """And the cookies of a redirect are kept for where it came from."""
+    away = ("", 302, (("location", "http://b.test/"), ("set-cookie", "a=1")))
+    async with stage(lambda path: away if path == "go" else no_robots(path), tmp_path, **KEEPING) as made:
+        await made.ended(task("http://a.test/go"))
+        (link,) = made.ends[0].links
+        await made.ended(task(link.url, redirected_from=("http://a.test/go",)), task("http://a.test/back"))
+    sent = {request.url: request.headers for request in made.asked}
+    assert sent["http://b.test/"] == ()
+    assert sent["http://a.test/back"] == (SECRET, ("Cookie", "a=1"))
+
+
+async def test_redirects_share_one_deadline(tmp_path):
+    """The time of a hop is gone for the next one; when nothing is left, nothing is asked for."""
+
+    async def slowly(_path):
+        await asyncio.sleep(0.2)
+        return ("", 302, (("location", "/next"),))
+
+    async with stage(slowly, tmp_path, timeout_s=5.0, **OPEN) as made:
+        await made.ended(task("http://a.test/", spent_s=1.0))
+        (link,) = made.ends[0].links
+        assert 1.15 < link.spent_s < 5.0
+        await made.ended(task("http://a.test/next", spent_s=5.0))
+        assert made.transport.fetches == 1
+    assert made.outcomes() == ["redirected", "failed: timeout"]
+
+
+async def test_a_page_carries_the_time_that_its_fetch_took(tmp_path):
+    """For a refresh, which counts as a redirect and is found by the parser."""
+    async with stage(no_robots, tmp_path) as made:
+        await made.ended(task("http://a.test/x", spent_s=1.5, chain=4))
+    (page,) = made.pages
+    assert 1.5 < page.spent_s < 10
+    assert page.chain == 4
+    assert made.asked[-1].timeout_s == 28.5
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(200, None), (404, "failed: sitemap: status 404"), (503, "failed: sitemap: status 503")],
+)
+async def test_a_sitemap_goes_to_the_parsers_only_if_it_is_there(tmp_path, status, outcome):
+    async with stage(lambda path: (b"\x1f\x8b", status, (("content-type", "image/png"),)), tmp_path, **OPEN) as made:
+        await made.ended(task("http://a.test/sitemap.xml.gz", kind="sitemap"))
+    assert made.outcomes() == ([] if outcome is None else [outcome])
+    assert [(page.kind, page.body) for page in made.pages] == ([("sitemap", b"\x1f\x8b")] if outcome is None else [])
+
+
+async def test_robots_txt_may_always_be_asked_for(tmp_path):
+    """RFC 9309 §2.2.2; as a sitemap it is read for its Sitemap lines. Other sitemaps are denied like pages."""
+    async with stage({"robots.txt": "User-agent: *\nDisallow: /"}.get, tmp_path) as made:
+        await made.ended(task("http://a.test/robots.txt", kind="sitemap"), task("http://a.test/s.xml", kind="sitemap"))
+    assert made.outcomes() == ["skipped: robots"]
+    assert [page.url for page in made.pages] == ["http://a.test/robots.txt"]
+
+
+async def test_a_site_without_a_readable_robots_txt_is_visited_again_soon(tmp_path, monkeypatch):
+    """Its URLs wait for that, at most as often as a page is retried; then they are skipped."""
+    monkeypatch.setattr(crawler.fetcher.retry, "_BACKOFF_BASE_S", 0.005)
+    async with stage(lambda _path: ("", 500, ()), tmp_path, retries=2) as made:
+        await made.ended(task("http://a.test/1"), task("http://a.test/2", attempts=2))
+        first, tired = made.ends
+        assert len(made.asked) == 3
+        assert (first.reason, first.retry_at is None, first.postponed) == ("robots-unreachable", False, False)
+        assert tired.retry_at is None
+        for rounds in (2, 3, 3):
+            await asyncio.sleep(0.4)  # 0.005 * 16 * 2 s, and a little
+            await made.ended(task("http://a.test/1", attempts=1))
+            assert len(made.asked) == 3 * rounds
+    assert [end.retry_at is None for end in made.ends] == [False, True, False, True, True]
+
+
+async def test_a_site_whose_robots_txt_comes_back_loses_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(crawler.fetcher.retry, "_BACKOFF_BASE_S", 0.005)
+    broken = [("", 500, ())] * 2
+    respond = lambda path: broken.pop() if broken and path == "robots.txt" else no_robots(path)  # noqa: E731 - a table
+    async with stage(respond, tmp_path, retries=1) as made:
+        await made.ended(task("http://a.test/1"))
+        assert made.outcomes() == ["skipped: robots-unreachable"]
+        await asyncio.sleep(0.3)
+        await made.ended(task("http://a.test/1", attempts=1))
+    assert [page.url for page in made.pages] == ["http://a.test/1"]
+
+
+async def test_robots_txt_has_one_deadline_for_all_its_redirects(tmp_path):
+    """A server that redirects slowly is given up on like one that answers slowly."""
+
+    async def slowly(path):
+        await asyncio.sleep(0.3)
+        return ("", 302, (("location", f"/{path}x"),))
+
+    async with stage(slowly, tmp_path, timeout_s=1.0) as made:
+        await made.ended(task("http://a.test/1"))
+    assert made.outcomes() == ["failed: timeout"]
+    assert len(made.asked) <= 4
+    assert all(request.timeout_s <= 0.75 for request in made.asked[1:])
+
+
+async def test_nothing_new_is_asked_for_while_parsers_are_behind_and_bodies_fill_the_budget(tmp_path):
+    settings = {"bytes_in_flight": 1_000, "per_host": 50, **OPEN}
+    async with stage(lambda _path: b"x" * 600, tmp_path, **settings) as made:
+        made.parsers_take_pages.clear()
+        made.fetcher.feed([task("http://a.test/0"), task("http://b.test/0")], [])
+        while len(made.pages) < 2:
+            await asyncio.sleep(0.001)
+        assert (made.budget.used, made.budget.is_full) == (1_200, True)
+        made.fetcher.feed([task(f"http://c.test/{n}") for n in range(5)], [])
+        await asyncio.sleep(0.05)
+        assert len(made.asked) == 2
+        made.parsers_take_pages.set()
+        await made.ended()
+        while len(made.pages) < 7:
+            await asyncio.sleep(0.001)
+        await made.fetcher.drain()
+        assert made.budget.used == 0
+
+
+async def test_bodies_under_way_that_fill_the_budget_do_not_keep_others_from_being_asked(tmp_path):
+    """A few hosts that send large bodies slowly must not stop all the others."""
+    async with stage(no_robots, tmp_path, bytes_in_flight=1_000) as made:
+        made.budget.take(5_000)
+        await made.ended(task("http://a.test/x"))
+    assert len(made.pages) == 1
+
+
+async def test_the_log_tells_why_a_url_failed_once_and_in_one_line(tmp_path, caplog):
+    """At debug level; a hostile detail cannot forge a line."""
+    caplog.set_level(logging.DEBUG, "crawler.fetcher.fetcher")
+    async with stage(lambda _path: Failure("tls: expired", "a\x1b[2Jb\nc", retryable=True), tmp_path, **OPEN) as made:
+        await made.ended(task("http://a.test/x"))
+    assert [record.getMessage() for record in caplog.records] == [r"failed tls: expired: http://a.test/x: a\x1b[2Jb\nc"]

@@ -1,0 +1,282 @@
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from protego import Protego
+
+from crawler.web.robots import (
+    MAX_CRAWL_DELAY_S,
+    MAX_ROBOTS_BYTES,
+    MAX_WILDCARD_RULES,
+    RobotsAnswer,
+    RobotsRules,
+    directives,
+    lifetime_s,
+    product_token,
+    rules_for,
+)
+
+CASES = json.loads((Path(__file__).parents[1] / "data" / "robots_cases.json").read_text(encoding="utf-8"))
+AGENT = "crawler/0.1 (+https://example.com/bot)"
+
+
+def allows(text, url, agent=AGENT):
+    return RobotsRules.parse(text.encode()).allows(url, agent)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_rfc_9309_and_common_extensions(case):
+    rules = RobotsRules.parse(case["robots_txt"].encode())
+    assert rules.allows(case["url"], case["user_agent"]) is case["allowed"]
+    with_mark = RobotsRules.parse(b"\xef\xbb\xbf" + case["robots_txt"].encode())
+    assert with_mark.allows(case["url"], case["user_agent"]) is case["allowed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "allowed"),
+    [
+        ("User-agent: crawl\nDisallow: /", "/x", True),  # the start of our name is somebody else
+        ("User-agent: crawlers\nDisallow: /", "/x", True),
+        ("User-agent: CRAWLER/2.0 beta\nDisallow: /", "/x", False),
+        ("User-agent: * everybody\nDisallow: /", "/x", False),
+        ("User-agent:\nDisallow: /", "/x", True),
+        ("User-agent: *\nDisallow: /\nUser-agent: crawler\nDisallow:", "/x", True),
+        (
+            "User-agent: crawler\nDisallow: /a\nUser-agent: x\nDisallow: /\nUser-agent: crawler\nDisallow: /b",
+            "/b",
+            False,
+        ),
+        ("User-agent: crawler\nCrawl-delay: 1\nUser-agent: x\nDisallow: /", "/x", False),
+        ("User-agent: crawler\nAllow:\nUser-agent: x\nDisallow: /", "/x", True),
+        ("User-agent: *\nDisallow: /a\x0bAllow: /\n", "/b", True),
+        ("User-agent: *\nDisallow: /\nX\u2028Allow: /", "/b", False),
+        ("user agent crawler\ndisallow /a:b\n", "/a:b", False),
+        ("User-agent: *\nDisallow: /*/x\nAllow: /*/x/y$", "/a/x/y", True),
+        ("User-agent: *\nDisallow: /\nAllow: /*/index.html", "/a/", True),
+        ("User-agent: *\nDisallow: /\nAllow: /*/index%2Ehtml", "/a/", True),
+        ("User-agent: *\nDisallow: /*%62c", "/abc", False),
+        ("User-agent: *\nDisallow: /*b%63", "/a%62%63", False),
+        ("User-agent: *\nDisallow: /*bc", "/a%62%63", False),
+        ("User-agent: *\nDisallow: /*a=b", "/?a%3Db", False),
+        ("User-agent: *\nDisallow: /", "/robots.txt", True),
+    ],
+)
+def test_groups_lines_and_escapes(text, path, allowed):
+    assert allows(text, f"http://example.com{path}") is allowed
+
+
+def test_only_whole_lines_of_the_first_500_kib_count():
+    head = b"User-agent: *\nDisallow: /first\n"
+    filler = b"#" * (MAX_ROBOTS_BYTES - len(head) - 12) + b"\nDisallow: /"
+    rules = RobotsRules.parse(head + filler + b"cut-in-two\n" + b"Disallow: /late\n" * 600_000)
+    assert not rules.allows("http://example.com/first", AGENT)
+    assert rules.allows("http://example.com/late", AGENT)
+
+
+def test_invalid_utf8_spoils_only_its_own_line():
+    rules = RobotsRules.parse(b"User-agent: *\nDisallow: /\xff\xfe\nDisallow: /b\n")
+    assert not rules.allows("http://example.com/b", AGENT)
+    assert rules.allows("http://example.com/a", AGENT)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2", 2.0),
+        ("0.5", 0.5),
+        ("0", 0.0),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e400", None),
+        ("1e9", MAX_CRAWL_DELAY_S),
+        ("9" * 5000, None),
+        ("\u0663", None),
+        ("soon", None),
+        ("", None),
+        ("3\nCrawl-delay: 1", 3.0),
+    ],
+)
+def test_crawl_delay_is_a_bounded_number_or_nothing(value, expected):
+    rules = RobotsRules.parse(f"User-agent: *\nCrawl-delay: {value}\n".encode())
+    assert rules.crawl_delay_s(AGENT) == expected
+
+
+def test_crawl_delay_holds_only_for_agents_named_before_it():
+    rules = RobotsRules.parse(b"User-agent: crawler\nCrawl-delay: 7\nUser-agent: *\nDisallow: /x\n")
+    assert rules.crawl_delay_s("crawler") == 7.0
+    assert rules.crawl_delay_s("other") is None
+
+
+def test_sitemaps_are_site_wide_once_each_and_in_order():
+    rules = RobotsRules.parse(
+        b"Sitemap: http://a/1\nUser-agent: x\nsite-map:http://a/2\nSitemap: http://a/1\nSitemap:\n"
+    )
+    assert rules.sitemaps == ("http://a/1", "http://a/2")
+
+
+@pytest.mark.parametrize(
+    ("status", "allowed", "lifetime"),
+    [
+        (200, False, 86_400.0),
+        (301, True, 86_400.0),
+        (401, True, 86_400.0),
+        (404, True, 86_400.0),
+        (429, False, 600.0),
+        (500, False, 600.0),
+        (503, False, 600.0),
+        (0, False, 600.0),
+        (999, False, 600.0),
+    ],
+)
+def test_status_of_robots_txt_decides(status, allowed, lifetime):
+    """RFC 9309 §2.3.1: unavailable allows all, unreachable disallows all and is asked again soon."""
+    answer = RobotsAnswer(status, b"User-agent: *\nDisallow: /", 0.0)
+    assert rules_for(answer).allows("http://example.com/x", AGENT) is allowed
+    assert lifetime_s(status) == lifetime
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "token"),
+    [
+        (AGENT, "crawler"),
+        ("My_Bot-x/1", "My_Bot-x"),
+        ("MJ12bot/v1.4", "MJ12bot"),
+        ("Mozilla/5.0 (compatible; Foobot/2.1; +http://foo)", "Foobot"),
+        ("Mozilla/5.0 (X11; Linux)", "Mozilla"),
+        ("  spaced", "spaced"),
+        ("", ""),
+        ("(nothing)", ""),
+    ],
+)
+def test_product_token(user_agent, token):
+    assert product_token(user_agent) == token
+
+
+@pytest.mark.parametrize(
+    ("header", "meta", "expected"),
+    [
+        (None, None, ""),
+        ("noindex", None, "noindex"),
+        ("NoIndex, NOFOLLOW", None, "noindex nofollow"),
+        ("otherbot: noindex, nofollow", None, ""),
+        ("otherbot: noindex, crawler: nofollow", None, "nofollow"),
+        ("crawler: nofollow, noindex", None, "noindex nofollow"),
+        (("otherbot: none", "nofollow"), None, "nofollow"),
+        ("Crawler : none", None, "noindex nofollow"),
+        ("crawl: none", None, ""),
+        ("*: none", None, "noindex nofollow"),
+        ("unavailable_after: Thu, 25 Jun 2010 15:00:00 GMT, noindex", None, "noindex"),
+        ("max-snippet: 20, nofollow", None, "nofollow"),
+        ("noarchive, index, follow, all", None, ""),
+        (None, "NOINDEX, nofollow", "noindex nofollow"),
+        (None, "none", "noindex nofollow"),
+        (None, "all", ""),
+        (None, " noindex nofollow ", "noindex nofollow"),
+        ("noindex", "index,nofollow", "noindex nofollow"),
+        ("", "", ""),
+        (":::,,", ",,", ""),
+        (":none", None, "noindex nofollow"),  # no agent named: everybody
+    ],
+)
+def test_directives_of_header_and_meta(header, meta, expected):
+    assert directives(header, meta, AGENT) == frozenset(expected.split())
+
+
+@given(st.text(), st.text(), st.text())
+@settings(deadline=None)
+def test_directives_never_raise(header, meta, agent):
+    assert directives(header, meta, agent) <= {"noindex", "nofollow"}
+
+
+WORDS = st.sampled_from(
+    (
+        b"User-agent: *|User-agent: crawler|"
+        b"Disallow: |Allow: |Crawl-delay: |Sitemap: |/|*|$|a|%|%2f|%e4|index.html|?|=|#"
+        b"| |\n|\r|\x00|\xff|\xe2\x80\xa8"
+    ).split(b"|")
+)
+BODIES = st.one_of(st.binary(max_size=300), st.lists(WORDS, max_size=40).map(b"".join))
+URLS = st.from_regex(
+    r"https?://(a\.example|127\.0\.0\.1|\[::1\])(:8080)?/[!$&-;=?-Z_a-z~%|\[\]{}]{0,40}", fullmatch=True
+)
+
+
+@given(BODIES, URLS, st.text(max_size=20))
+@example(b"User-agent: *\nDisallow: /x", "http://[::1/x?y", "a")
+@settings(max_examples=300, deadline=None)
+def test_no_body_and_no_url_raise(body, url, agent):
+    rules = RobotsRules.parse(body)
+    assert rules.allows(url, agent) in {True, False}
+    delay_s = rules.crawl_delay_s(agent)
+    assert delay_s is None or 0 <= delay_s <= MAX_CRAWL_DELAY_S
+    assert all(rules.sitemaps)
+
+
+PATTERNS = st.text(alphabet="/ab*$%2Ff=?.", min_size=1, max_size=8) | st.sampled_from(["/*/index.html", "/a*%61b$"])
+ESCAPES = st.sampled_from(["%61", "%62", "%2F", "%2f", "%3D", "%25", "%2E", "a", "b", "/", "x"])
+LINES = st.lists(st.tuples(st.sampled_from(["allow", "disallow"]), PATTERNS), min_size=1, max_size=6)
+
+
+@given(LINES, st.text(alphabet="/ab%26f=?.$", max_size=8) | st.lists(ESCAPES, max_size=4).map("".join))
+@settings(max_examples=500, deadline=None)
+def test_the_quick_way_gives_the_same_answer_as_trying_every_rule(lines, path):
+    text = "\n".join(["user-agent: *", *(f"{kind}: {pattern}" for kind, pattern in lines)])
+    url = f"http://h/{path}"
+    # Protego compares a "?" as "%3F", so that it finds an "F" in it; there is none (RFC 9309 §2.2.2).
+    assume("?" not in path or "F" not in text)
+    assert allows(text, url) is Protego.parse(text).can_fetch(url, "*")
+
+
+def seconds(rules, url):
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in range(20):
+            rules.allows(url, AGENT)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+@pytest.mark.parametrize(
+    "pattern", ["/****/****/****.js", "/*a*a*a*a*a*a*a*b", "/*/*/*/*/*/*/*/*$x", "/*%61*%62*%63.js"]
+)
+def test_matching_takes_linear_time(pattern):
+    """Twice the length, about twice the time: eight times as long is less than 40 times as slow, and would be 64."""
+    rules = RobotsRules.parse(f"User-agent: *\nDisallow: {pattern}\n".encode())
+    short, long = ("http://h/" + "a/" * count + "a%3Dab.js_" for count in (4_000, 32_000))
+    assert seconds(rules, long) < 40 * seconds(rules, short)
+
+
+def test_hostile_files_are_read_quickly():
+    """20,000 agents times 20,000 rules is not 400 million rules."""
+    agents = b"".join(b"user-agent:%x\n" % n for n in range(18_000)) + b"user-agent:*\n"
+    files = [
+        agents + b"".join(b"allow:%x\n" % n for n in range(20_000)),
+        agents * 3,
+        b"User-agent: *\n" + b"".join(b"disallow:/%x\n" % n for n in range(40_000)),
+        b"user-agent:*\ndisallow:" + b"*a" * 240_000,
+        b"user-agent:*\ndisallow:" + b"%61" * 160_000,
+        b"\r" * MAX_ROBOTS_BYTES,
+        b"crawl " + b" " * MAX_ROBOTS_BYTES,
+    ]
+    for body in files:
+        start = time.perf_counter()
+        RobotsRules.parse(body).allows("http://h/" + "a" * 2000, AGENT)
+        assert time.perf_counter() - start < 2.0
+
+
+def test_absurdly_many_wildcard_rules_close_the_site():
+    lines = [f"Disallow: /*x{n}" for n in range(MAX_WILDCARD_RULES)]
+    assert allows("\n".join(["User-agent: *", *lines, lines[0]]), "http://h/a")
+    assert not allows("\n".join(["User-agent: *", *lines, "Allow: /*y"]), "http://h/a")
+
+
+def test_memo_of_agents_is_bounded():
+    rules = RobotsRules.parse(b"User-agent: *\nDisallow: /")
+    for number in range(1000):
+        assert not rules.allows("http://h/a", f"bot{number}")
+    assert len(rules._by_agent) <= 16

@@ -39,15 +39,13 @@ else:  # hidden from type checkers, which would take every name for a public one
 
 
 _HOMES = {
-    "core.config": "CrawlConfig", "core.stats": "CrawlStats",
+    "core.config": "CrawlConfig", "core.stats": "CrawlStats", "frontier.seeds": "BadSeed", "ring.crawler": "Crawler",
     "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError",
     "core.model": "DEFAULT_FIELDS RECORD_FIELDS Duplicate Failure Field Finished Record Rotation",
-    "page.page": "Follow NotJsonError Page", "page.values": "Article Feed FeedEntry Headers Microdata",
-    "page.fields.lines": "read_fields", "frontier.seeds": "BadSeed",
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
-    "parsers.spiders.router": "Router", "parsers.spiders.spider": "Spider load_spider",
-    "ledger.sinks.base": "Position Sink",
-    "ring.crawler": "Crawler", "ring.library": "Crawl crawl crawl_to_arrow",
+    "ledger.sinks.base": "Position Sink", "page.fields.lines": "read_fields", "page.page": "Follow NotJsonError Page",
+    "page.values": "Article Feed FeedEntry Headers Microdata", "parsers.spiders.router": "Router",
+    "parsers.spiders.spider": "Spider load_spider", "ring.library": "Crawl crawl crawl_to_arrow",
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",

@@ -27,7 +27,8 @@ from crawler.core.large_body import spooled
 from crawler.core.model import Done, Download
 from crawler.parsers.batch import Batch, BatchLimits, Item, item_of, kept
 from crawler.parsers.failure_log import FailureLog
-from crawler.parsers.reading.parse import Parse, ParserSettings, parse_page
+from crawler.parsers.reading.reader import Parse, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.worker import (
     BUSY_S,
     OUT_OF_MEMORY,

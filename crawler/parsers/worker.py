@@ -1,4 +1,4 @@
-"""A parser process: `main` runs in it, round the work of `reading.parse`; `ParserProcess` is what the other one holds.
+"""A parser process: `main` runs in it, round the work of `reading.reader`; `ParserProcess` is what the other one holds.
 
 A parser holds nothing that matters: its caches make it faster, and losing them changes no outcome.
 """
@@ -21,7 +21,8 @@ import msgspec
 from crawler.core.model import Download
 from crawler.parsers.memory import MemoryLimit, return_large_blocks
 from crawler.parsers.reading.page_end import page_end
-from crawler.parsers.reading.parse import Parse, ParserSettings, ParserState
+from crawler.parsers.reading.reader import PageReader, Parse
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.spawning import Process
 
 __all__ = [
@@ -96,7 +97,7 @@ def main(
     plain = msgspec.msgpack.decode(settings, type=ParserSettings)
     try:
         memory = MemoryLimit(plain.parser_memory_bytes)
-        state = ParserState(plain)
+        reader = PageReader(plain)
         decoder = msgspec.msgpack.Decoder(list[Download])
         encoder = msgspec.msgpack.Encoder()
         results.send_bytes(READY)
@@ -109,7 +110,7 @@ def main(
             while downloads:
                 started_at = time.monotonic()
                 counters[slot + STARTED_AT] = started_at
-                done.append(page_end(downloads.pop(), state, parse))
+                done.append(page_end(downloads.pop(), reader, parse))
                 counters[slot + STARTED_AT] = 0.0
                 counters[slot + BUSY_S] += time.monotonic() - started_at
             results.send_bytes(encoder.encode(done))

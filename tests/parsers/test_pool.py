@@ -22,7 +22,7 @@ from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
 from crawler.parsers.batch import BatchLimits
 from crawler.parsers.pool import BATCH_BYTES, BATCH_PAGES, BATCHES_PER_PARSER, ParserPool
-from crawler.parsers.reading.parse import parse_page
+from crawler.parsers.reading.reader import parse_page
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
 from tests.support.downloads import download_of

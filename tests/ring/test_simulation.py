@@ -24,7 +24,8 @@ from crawler.core.errors import StorageError
 from crawler.core.model import Failure
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.frontier.store import QUEUED, Store
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.ring.crawler import Crawler
 from crawler.web.urls import task_key
 
@@ -43,7 +44,7 @@ class InlinePool:
     capacity, busy_s, replaced = 64, (0.0,), 0
 
     def __init__(self, config, on_done, *, on_failure, spider):
-        self._state = ParserState(ParserSettings.of(config, spider))
+        self._state = PageReader(ParserSettings.of(config, spider))
         self._on_done = on_done
         self._held = []
         self._rng = random.Random(len(config.job.name))
@@ -347,8 +348,8 @@ def recount(job: Path) -> tuple[dict, dict[tuple[str, str], str]]:
         known = {bytes(key) for key, value in store._urls.items() if value[:1] == QUEUED}
         due = [value[:16] for value in store._queue.values()]
         saved = store.meta("counters")
-    ended = [row for state, row in rows if state != QUEUED]
-    open_keys = {task_key(row.url, row.kind) for state, row in rows if state == QUEUED}
+    ended = [row for reader, row in rows if reader != QUEUED]
+    open_keys = {task_key(row.url, row.kind) for reader, row in rows if reader == QUEUED}
     assert len(due) + waiting == len(open_keys), "every URL not ended stands once in the queue or waits for a retry"
     assert set(due) <= open_keys == known
     names = {(row.url, row.kind): f"{row.outcome}: {row.reason}" if row.reason else row.outcome for row in ended}

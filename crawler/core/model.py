@@ -1,6 +1,9 @@
 """The values that travel round the ring. All frozen; bytes on the wire are msgspec msgpack.
 
-    Seed ─► frontier ─► Task ─► fetcher ─► Download ─► parser ─► Done ─► ledger ─► Record (one line of a sink)
+    Seed ─► frontier ─► Task ─► fetcher ─► Download ─► parser ─► Done ─► ledger ─► Finished ─► sinks
+               ▲                   │                                       │
+               │                   └─ Done (no page), Again (a retry) ────►│
+               └──────────── what ended, what is due again, the Links ─────┘
 
 Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` sizes, `key` the 16 bytes of
 xxh3_128 over a URL's normal form.
@@ -13,6 +16,7 @@ from msgspec import Struct, structs
 __all__ = [
     "DEFAULT_FIELDS",
     "RECORD_FIELDS",
+    "Again",
     "Answer",
     "Done",
     "Download",
@@ -26,6 +30,7 @@ __all__ = [
     "Link",
     "Outcome",
     "Record",
+    "Result",
     "Rotation",
     "Seed",
     "SeedContext",
@@ -211,10 +216,8 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Done(Struct, frozen=True, array_like=True, gc=False):
-    """How one task ended: what every stage sends to the ledger.
+    """How one task ended: from a parser, or from the fetcher if there is no page.
 
-    `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong,
-    and is empty if the URL was not asked for at all (`postponed`), because its host must not be asked before then.
     `records` are complete JSON lines, each with its line feed, of a page that was read (a spider may give none or
     several); None when the outcome can have none. `links` are the URLs it leads to (for `redirected`: exactly the
     target). `body_bytes` feeds the counters; so does `body_hash`, 16 bytes (xxh3_128) of a body that was read and is
@@ -231,17 +234,27 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     records: bytes | None = None
     links: tuple[Link, ...] = ()
     body_bytes: int = 0
-    retry_at: float | None = None
     body_hash: bytes = b""
     simhash: int | None = None
     archive: bytes | None = None
     fetched_at: float = 0.0
     detail: str = ""
 
-    @property
-    def postponed(self) -> bool:
-        """Whether the task comes back as it was handed out."""
-        return self.retry_at is not None and not self.reason
+
+class Again(Struct, frozen=True, gc=False):
+    """A task that has not ended: due again at `at` (unix time). Only the fetcher sends it.
+
+    `reason` says what went wrong, and the attempt counts. It is None if nothing was tried: the task comes back as it
+    was handed out, because its host must not be asked before then.
+    """
+
+    key: bytes
+    at: float
+    reason: str | None
+
+
+Result = Done | Again
+"""What the ledger is told of a task."""
 
 
 class Duplicate(Struct, frozen=True, gc=False):
@@ -254,13 +267,59 @@ class Duplicate(Struct, frozen=True, gc=False):
     near: bool = False
 
 
-class Finished(Struct, frozen=True, gc=False):
-    """A URL that has ended, as sinks are told of it. `at` is unix time; `duplicate` is what it repeats, if known."""
+class Finished(Struct, frozen=True, kw_only=True, gc=False):
+    """A URL that has ended, as sinks are told of it.
 
-    task: Task
-    done: Done
+    `url` is in normal form, `at` the unix time of its end, `reason` says more of `outcome` (see `Outcome`), `status` is
+    that of HTTP, 0 without an answer. `depth` counts links from the seed; `parent` is the URL where it was found, None
+    for a seed; `redirected_from` are the URLs that redirected to it, first one first; `lastmod` is what a sitemap says
+    of its last change, empty if none does; `seed` is the JSON text (UTF-8) of the seed's extra columns, `b"null"` when
+    it has none.
+
+    `records` are complete JSON lines, each with its line feed: none or several with a spider, else one. None if the
+    outcome has none. `body_bytes` counts the decoded bytes that were received; `body_hash` is the xxh3_128 of a body
+    that was read, 16 bytes, empty without one. `duplicate` is the page that it repeats, if known. `archive` is what the
+    crawler's own archives keep of the exchange with the server, None if no output is one.
+    """
+
+    url: str
+    outcome: Outcome
     at: float
+    reason: str = ""
+    status: int = 0
+    kind: Kind = "page"
+    depth: int = 0
+    parent: str | None = None
+    redirected_from: tuple[str, ...] = ()
+    lastmod: str = ""
+    seed: bytes = b"null"
+    records: bytes | None = None
+    body_bytes: int = 0
+    body_hash: bytes = b""
     duplicate: Duplicate | None = None
+    archive: bytes | None = None
+
+    @classmethod
+    def of(cls, task: Task, done: Done, at: float, duplicate: Duplicate | None = None) -> "Finished":
+        """Take what sinks are told out of the ring's own messages."""
+        return cls(
+            url=task.url,
+            outcome=done.outcome,
+            at=at,
+            reason=done.reason,
+            status=done.status,
+            kind=task.kind,
+            depth=task.depth,
+            parent=task.parent,
+            redirected_from=task.redirected_from,
+            lastmod=task.lastmod,
+            seed=task.seed.extra,
+            records=done.records,
+            body_bytes=done.body_bytes,
+            body_hash=done.body_hash,
+            duplicate=duplicate,
+            archive=done.archive,
+        )
 
 
 class Failure(Struct, frozen=True, gc=False):

@@ -7,7 +7,7 @@ import pytest
 
 import crawler.frontier.window as window_module
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Done, Link, Seed
+from crawler.core.model import Again, Done, Finished, Link, Seed
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.web.urls import host_key, task_key
@@ -126,10 +126,35 @@ def test_records_come_back_for_fetched_tasks_only_once(world):
     one = world()
     one.seed("http://a/")
     (task,) = one.due()
-    assert [(ended.task, ended.done.records, ended.at) for ended in one.fetched(task)] == [
-        (task, b"http://a/\n", 1000.0)
-    ]
+    (ended,) = one.fetched(task)
+    assert (ended.url, ended.records, ended.at) == ("http://a/", b"http://a/\n", 1000)
     assert one.fetched(task) == []
+
+
+def test_sinks_are_told_of_an_end_what_the_task_and_its_result_say(world):
+    one = world()
+    one.frontier.add_seed(7, Seed("http://a/", {"team": "blue"}))
+    one.commit()
+    one.frontier.finish([Done(one.due()[0].key, "redirected", status=301, links=(link("http://a/x"),))], one.now)
+    (task,) = one.due()
+    done = Done(
+        task.key, "fetched", "sitemap", 200, b"{}\n", body_bytes=10, body_hash=b"x" * 16, archive=b"a", fetched_at=5.0
+    )
+    assert one.frontier.finish([done], one.now) == [
+        Finished(
+            url="http://a/x",
+            outcome="fetched",
+            at=5.0,
+            reason="sitemap",
+            status=200,
+            redirected_from=("http://a/",),
+            seed=b'{"team":"blue"}',
+            records=b"{}\n",
+            body_bytes=10,
+            body_hash=b"x" * 16,
+            archive=b"a",
+        )
+    ]
 
 
 def test_a_restart_hands_out_exactly_what_was_not_committed_as_done(world):
@@ -275,7 +300,7 @@ def test_retry_waits_and_counts_attempts(world):
     one = world()
     one.seed("http://a/", "http://b/")
     first, other = sorted(one.due(), key=lambda task: task.url)
-    one.frontier.finish([Done(first.key, "failed", "timeout", retry_at=1060.0)], one.now)
+    one.frontier.finish([Again(first.key, 1060.0, "timeout")], one.now)
     one.fetched(other)
     one.commit()
     assert one.frontier.counters.retrying == 1
@@ -357,7 +382,7 @@ def test_a_retry_before_the_backlog_is_not_passed_over(world, monkeypatch):
     one.fetched(first, links=[link(f"http://a/{n}") for n in range(12)])
     one.commit()
     tasks = one.due()
-    one.frontier.finish([Done(tasks[0].key, "failed", "reset", retry_at=one.now)], one.now)
+    one.frontier.finish([Again(tasks[0].key, one.now, "reset")], one.now)
     one.commit()
     one.now += 1
     tasks = tasks[1:]
@@ -398,7 +423,7 @@ def test_a_host_that_must_wait_makes_room_for_others(world, monkeypatch):
     for _ in range(60):
         for task in one.due():
             if "wait" in task.url:
-                one.frontier.finish([Done(task.key, "skipped", "", retry_at=one.now + 3600)], one.now)
+                one.frontier.finish([Again(task.key, one.now + 3600, None)], one.now)
             else:
                 good.add(task.url)
                 one.fetched(task)
@@ -530,9 +555,7 @@ def test_chain_and_time_spent_come_back_with_the_task(world, restart):
         assert (first.chain, first.spent_s) == (7, 0.0)
         assert second.chain == 0
         assert second.spent_s == pytest.approx(1.2345, abs=0.001)
-        one.frontier.finish(
-            [Done(task.key, "failed", "reset", retry_at=one.now + 1) for task in (first, second)], one.now
-        )
+        one.frontier.finish([Again(task.key, one.now + 1, "reset") for task in (first, second)], one.now)
         one.commit()
         one.now += 2
         one.due()

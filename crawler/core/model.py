@@ -1,6 +1,9 @@
 """The values that travel round the ring. All frozen; bytes on the wire are msgspec msgpack.
 
-    Seed ─► frontier ─► Task ─► fetcher ─► Download ─► parser ─► Done ─► ledger ─► Record (one line of a sink)
+    Seed ─► frontier ─► Task ─► fetcher ─► Download ─► parser ─► Done ─► ledger ─► Finished ─► sinks
+               ▲                   │                                       │
+               │                   └─ Done (no page), Again (a retry) ────►│
+               └──────────── what ended, what is due again, the Links ─────┘
 
 Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` sizes, `key` the 16 bytes of
 xxh3_128 over a URL's normal form.
@@ -8,11 +11,13 @@ xxh3_128 over a URL's normal form.
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 __all__ = [
     "DEFAULT_FIELDS",
     "RECORD_FIELDS",
+    "Again",
+    "Answer",
     "Done",
     "Download",
     "Duplicate",
@@ -25,6 +30,7 @@ __all__ = [
     "Link",
     "Outcome",
     "Record",
+    "Result",
     "Rotation",
     "Seed",
     "SeedContext",
@@ -113,7 +119,7 @@ class SeedContext(Struct, frozen=True, array_like=True, gc=False):
     extra: bytes
 
 
-class Task(Struct, frozen=True, gc=False):
+class Task(Struct, frozen=True, array_like=True, gc=False):
     """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made.
 
     `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` counts pages in a row that look
@@ -149,35 +155,19 @@ class Exchange(Struct, frozen=True, array_like=True, gc=False):
     address: str | None = None
 
 
-class Download(Struct, frozen=True, array_like=True, gc=False):
-    """An answer on its way from the fetcher to a parser.
+class Answer(Struct, frozen=True, array_like=True, gc=False):
+    """What a server answered, as parsers get it.
 
-    `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its
-    Content-Encoding and empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded
-    bytes that were received, `truncated` says that there were more. `fetched_at` is unix time in seconds. `kind`,
-    `chain` and `spent_s` are the task's, `spent_s` with this fetch. While a large page travels, `body` is empty and
-    `body_file` names the file that holds it. `exchange` is there if the answer goes into an archive; then the body is
-    there whatever its type.
+    `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its Content-Encoding and
+    empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded bytes that were received,
+    `truncated` says that there were more.
     """
 
-    key: bytes
-    url: str
     status: int
-    fetched_at: float
-    depth: int
-    parent: str | None
-    redirected_from: tuple[str, ...]
     headers: tuple[tuple[str, str], ...]
     body: bytes
     body_bytes: int
-    truncated: bool
-    seed: SeedContext
-    kind: Kind = "page"
-    chain: int = 0
-    spent_s: float = 0.0
-    body_file: str = ""
-    exchange: Exchange | None = None
-    lastmod: str = ""
+    truncated: bool = False
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""
@@ -185,6 +175,26 @@ class Download(Struct, frozen=True, array_like=True, gc=False):
             if key == name:
                 return value
         return None
+
+
+class Download(Struct, frozen=True, array_like=True, gc=False):
+    """An answer on its way from the fetcher to a parser, with the task that asked for it.
+
+    `fetched_at` is unix time in seconds. `spent_s` is the task's, with this fetch. While a large page travels, the
+    answer's body is empty and `body_file` names the file that holds it. `exchange` is there if the answer goes into an
+    archive; then the body is there whatever its type.
+    """
+
+    task: Task
+    answer: Answer
+    fetched_at: float
+    spent_s: float = 0.0
+    body_file: str = ""
+    exchange: Exchange | None = None
+
+    def with_body(self, body: bytes, body_file: str = "") -> "Download":
+        """Return the same download with another body, or none while `body_file` holds it."""
+        return structs.replace(self, answer=structs.replace(self.answer, body=body), body_file=body_file)
 
 
 class Link(Struct, frozen=True, array_like=True, gc=False):
@@ -206,10 +216,8 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Done(Struct, frozen=True, array_like=True, gc=False):
-    """How one task ended: what every stage sends to the ledger.
+    """How one task ended: from a parser, or from the fetcher if there is no page.
 
-    `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong,
-    and is empty if the URL was not asked for at all (`postponed`), because its host must not be asked before then.
     `records` are complete JSON lines, each with its line feed, of a page that was read (a spider may give none or
     several); None when the outcome can have none. `links` are the URLs it leads to (for `redirected`: exactly the
     target). `body_bytes` feeds the counters; so does `body_hash`, 16 bytes (xxh3_128) of a body that was read and is
@@ -226,17 +234,27 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     records: bytes | None = None
     links: tuple[Link, ...] = ()
     body_bytes: int = 0
-    retry_at: float | None = None
     body_hash: bytes = b""
     simhash: int | None = None
     archive: bytes | None = None
     fetched_at: float = 0.0
     detail: str = ""
 
-    @property
-    def postponed(self) -> bool:
-        """Whether the task comes back as it was handed out."""
-        return self.retry_at is not None and not self.reason
+
+class Again(Struct, frozen=True, gc=False):
+    """A task that has not ended: due again at `at` (unix time). Only the fetcher sends it.
+
+    `reason` says what went wrong, and the attempt counts. It is None if nothing was tried: the task comes back as it
+    was handed out, because its host must not be asked before then.
+    """
+
+    key: bytes
+    at: float
+    reason: str | None
+
+
+Result = Done | Again
+"""What the ledger is told of a task."""
 
 
 class Duplicate(Struct, frozen=True, gc=False):

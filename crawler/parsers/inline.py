@@ -10,13 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
+from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.reading.page_end import page_end
 from crawler.parsers.reading.parse import Parse, ParserSettings, ParserState, parse_page
@@ -120,26 +120,26 @@ class InlineParsers:
         for thread in (self._collector, *self._threads):
             thread.start()
 
-    async def submit(self, page: Download) -> None:
-        """Parse a page; waits while results lie here that nobody takes.
+    async def submit(self, download: Download) -> None:
+        """Parse a download; waits while results lie here that nobody takes.
 
         Cancelled while it waits for that, it has not taken the page. Raises `CrawlerError` if nothing is parsed any
         more. Of large pages one is parsed at a time, as their trees take many times the memory.
         """
-        if len(page.body) < _LARGE_PAGE_BYTES or not self._threads:
-            await self._put(page)
+        if len(download.answer.body) < _LARGE_PAGE_BYTES or not self._threads:
+            await self._put(download)
             return
         async with self._one_large:
-            await self._put(page)
+            await self._put(download)
 
-    async def _put(self, page: Download) -> None:
+    async def _put(self, download: Download) -> None:
         await self._until(self._admit)
         if not self._threads:
-            self._deliver(self._parsed(page, 0))
+            self._deliver(self._parsed(download, 0))
             return
         ended = asyncio.get_running_loop().create_future()
-        self._pages.put((page, ended))
-        del page
+        self._pages.put((download, ended))
+        del download
         await ended
 
     async def drain(self) -> None:
@@ -186,27 +186,27 @@ class InlineParsers:
         with self._changed:
             waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            _settle(waiter)
+            settle(waiter)
 
     # The threads that parse.
 
     def _work(self, number: int) -> None:
         while (given := self._pages.get()) is not None:
-            page, ended = given
+            download, ended = given
             with self._changed:
                 self._changed.wait_for(lambda: self._failure is not None or not self._is_full())
             if self._failure is None:
-                self._deliver(self._parsed(page, number))
-            self._call(_settle, ended)
-            del given, page, ended  # a thread that waits for the next page must not keep the body
+                self._deliver(self._parsed(download, number))
+            settle_from_thread(ended)
+            del given, download, ended  # a thread that waits for the next page must not keep the body
 
     def _is_full(self) -> bool:
         """Called with the lock held: whether too many results wait to be delivered."""
         return self._undelivered >= _MOST_RESULTS or self._undelivered_bytes >= _MOST_RESULT_BYTES
 
-    def _parsed(self, page: Download, number: int) -> Done:
+    def _parsed(self, download: Download, number: int) -> Done:
         started_at = time.monotonic()
-        done = page_end(page, self._states[number], self._parse, through=KeyboardInterrupt)
+        done = page_end(download, self._states[number], self._parse, through=KeyboardInterrupt)
         self._busy_s[number] += time.monotonic() - started_at
         return done
 
@@ -259,14 +259,7 @@ class InlineParsers:
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None:
-            # A loop that is closed has nobody who waits.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(function, *arguments)
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
+            call_in(self._loop, function, *arguments)
 
 
 def _size(done: Done) -> int:

@@ -25,6 +25,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.large_body import spooled
 from crawler.core.model import Done, Download
+from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.batch import Batch, BatchLimits, Item, item_of, kept
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.reading.parse import Parse, ParserSettings, parse_page
@@ -183,21 +184,21 @@ class ParserPool:
         if self._failure is not None:
             raise self._failure
 
-    async def submit(self, page: Download) -> None:
-        """Give a page to the parsers; waits while they have as much as they may have, and for a large page's end.
+    async def submit(self, download: Download) -> None:
+        """Give a download to the parsers; waits while they have as much as they may have, and for a large page's end.
 
         Cancelled while it waits for room, it has not taken the page. Raises `CrawlerError` if the pool is broken or
         closed.
         """
-        if len(page.body) < LARGE_PAGE_BYTES:
-            await self._put(item_of(page, self._encoder))
+        if len(download.answer.body) < LARGE_PAGE_BYTES:
+            await self._put(item_of(download, self._encoder))
             return
         # None of those who wait here is to hold a large body beside its copy: each lets go of it.
-        async with self._one_large, spooled(page, self._folder) as light:
-            del page
+        async with self._one_large, spooled(download, self._folder) as light:
+            del download
             ended = asyncio.get_running_loop().create_future()
             with self._lock:
-                self._large = (light.key, ended)
+                self._large = (light.task.key, ended)
             try:
                 await self._put(item_of(light, self._encoder))
                 await ended
@@ -342,12 +343,7 @@ class ParserPool:
                 # One at a time: hundreds may wait, and each wakes the next if there is room left.
                 waiters = [self._waiters.popleft()]
         for waiter in (*waiters, *drains):
-            if waiter.done():
-                continue
-            if failure is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(failure)
+            settle(waiter, error=failure)
 
     def _has_room(self) -> bool:
         return not self._again and any(parser.has_room() for parser in self._parsers)
@@ -422,7 +418,7 @@ class ParserPool:
     def _note_large(self, ended: list[bytes]) -> None:
         """Called with the lock held: let go on who waits for the large page, if it is among those that have ended."""
         if self._large is not None and self._large[0] in ended:
-            self._call(_settle, self._large[1])
+            settle_from_thread(self._large[1])
 
     def _kill_if_hung(self, parser: _Parser) -> None:
         started_at = self._counters[parser.slot + STARTED_AT]
@@ -469,7 +465,7 @@ class ParserPool:
                     reason: Literal["parser-died", "parser-timeout"]
                     reason = "parser-died" if parser.hung_at is None else "parser-timeout"
                     item = suspect.items[0]
-                    failed = Done(item.key, "failed", reason, item.status, None, (), item.body_bytes)
+                    failed = Done(item.key, "failed", reason, item.status, body_bytes=item.body_bytes)
                 else:
                     parser.batches.extendleft(Batch([item], retried=True) for item in reversed(suspect.items))
             self._again.extendleft(reversed(parser.batches))
@@ -496,9 +492,7 @@ class ParserPool:
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None:
-            # A loop that is closed has nobody who waits.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(function, *arguments)
+            call_in(self._loop, function, *arguments)
 
     def _end_parsers(self) -> None:
         with self._lock:
@@ -512,11 +506,6 @@ class ParserPool:
         for parser in parsers:
             parser.process.end(max(0.0, patience_at - time.monotonic()))
             parser.process.discard()
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _why_no_start(exit_code: int | None) -> str:

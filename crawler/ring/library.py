@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
@@ -16,6 +15,7 @@ from crawler.core.config import CrawlConfig, TransportKind
 from crawler.core.event_loop import loop_factory
 from crawler.core.model import Field, Record
 from crawler.core.stats import CrawlStats
+from crawler.core.threads import call_in
 from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed, check_sources
 from crawler.ledger.sinks.consumer import ConsumerLeftError, ConsumerSink
@@ -263,9 +263,7 @@ class _Background:
 
     def _in_loop(self, function: Callable[[], object]) -> None:
         if self._loop is not None:
-            # A loop that is closed has nothing left to end.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(function)
+            call_in(self._loop, function)
 
 
 _running: dict[Path, _Background] = {}

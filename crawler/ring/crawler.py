@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import msgspec
 
-from crawler.core.config import CrawlConfig
+from crawler.core.config import CrawlConfig, with_new_names
 from crawler.core.errors import ConfigError, CrawlerError, SeedError, UsageError
 from crawler.core.model import Record, Task
 from crawler.core.refusal import refusal
@@ -54,7 +54,7 @@ class Crawler:
     `seeds`: http(s) URLs, paths of seed files, or "-" for `stdin`, beside those of `config.seeds`; none at all resumes
     a job that exists. `fresh` starts the job over. `transport` replaces the one that `config.transport` names.
     `on_bad_seed` is told of each line that is no seed, in the ledger's thread; with `config.strict` the first one
-    raises `SeedError`. `parse` is the spider (see `docs/spiders.md`): a function or a reference to one, instead of
+    raises `SeedError`. `spider` is the spider (see `docs/spiders.md`): a function or a reference to one, instead of
     `config.spider`. `sinks` are told of all that ends, beside the outputs; with any of them, `config.output` None means
     no output at all. Raises `ConfigError` for a spider that cannot be used.
 
@@ -78,15 +78,17 @@ class Crawler:
         fresh: bool = False,
         stdin: BinaryIO | None = None,
         on_bad_seed: Callable[[BadSeed], None] | None = None,
-        parse: Spider | str | None = None,
+        spider: Spider | str | None = None,
         sinks: Sequence[Sink] = (),
+        parse: Spider | str | None = None,
     ) -> None:
-        reader = config.spider if parse is None else parse
+        given: Spider | str | None = with_new_names({"spider": spider, "parse": parse})["spider"]
+        reader = config.spider if given is None else given
         config.check_reader(reader)
-        if config.selectors:
+        if config.select:
             from crawler.page.fields.lines import check_fields  # noqa: PLC0415 - 30 ms, and most crawls have none
 
-            check_fields(config.selectors)
+            check_fields(config.select)
         self._config = config
         self._sources = list(dict.fromkeys([*config.seeds, *seeds]))
         self._transport = transport
@@ -149,7 +151,7 @@ class Crawler:
         return self
 
     async def __anext__(self) -> Any:
-        """Return the next record: a `Record`, or a dict if `fields`, `selectors` or a spider say what is in it.
+        """Return the next record: a `Record`, or a dict if `fields`, `select` or a spider say what is in it.
 
         To ask for one says that those before are used: they count as done, in whole batches. One task at a time may
         ask. A consumer that is slow slows the whole crawl down. Raises what broke the crawl.
@@ -165,7 +167,7 @@ class Crawler:
     def decode(self) -> Callable[[bytes], Any]:
         """What makes a record out of a line of this crawl's JSON."""
         config = self._config
-        return _decode_dict if config.fields or self._spider_name or config.selectors else _decode_record
+        return _decode_dict if config.fields or self._spider_name or config.select else _decode_record
 
     def stop(self) -> None:
         """Start nothing new, finish what is under way, commit, end. For the event loop's thread."""

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from crawler.cli.settings import GROUPS, SETTINGS, Setting
+from crawler.cli.settings import GROUPS, SETTINGS
+from crawler.core.setting import Setting
 
 __all__ = ["GroupedCommand", "with_settings"]
 
@@ -39,11 +40,14 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(rows)
 
 
-def with_settings(*names: str) -> Callable[[click.Command], click.Command]:
-    """Give a command the options of the settings called `names`, or of all."""
+def with_settings(name: str) -> Callable[[click.Command], click.Command]:
+    """Give a command the options of the settings that the table says it has, but for those that it defines itself."""
 
     def add(command: click.Command) -> click.Command:
-        command.params.extend(_option(setting) for setting in SETTINGS if not names or setting.name in names)
+        own = {option for parameter in command.params for option in parameter.opts}
+        command.params.extend(
+            _option(setting) for setting in SETTINGS if setting.is_of(name) and f"--{setting.name}" not in own
+        )
         return command
 
     return add
@@ -61,8 +65,10 @@ def _option(setting: Setting) -> click.Option:
         names,
         type=click.Choice(kind.choices) if kind.choices else str,
         metavar=kind.metavar,
-        multiple=kind.many,
-        help=setting.help + (f"  [{setting.default}]" if setting.default else ""),
+        multiple=kind.many and not kind.bare,
+        help=setting.help
+        + (" May be repeated." if kind.many else "")
+        + (f"  [{setting.shown_default}]" if setting.shown_default else ""),
     )
 
 

@@ -21,8 +21,9 @@ from crawler.frontier.seeds import BadSeed, check_sources
 from crawler.ledger.sinks.consumer import ConsumerLeftError, ConsumerSink
 from crawler.ledger.sinks.outputs import sinks_for
 from crawler.parsers.spiders.spider import Spider
-from crawler.ring.call_settings import Seeds, Settings, config_of
+from crawler.ring.call_settings import Seeds, config_of
 from crawler.ring.crawler import Crawler
+from crawler.ring.keywords import Settings
 
 if TYPE_CHECKING:
     import pandas as pd

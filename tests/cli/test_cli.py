@@ -213,41 +213,6 @@ def test_no_command_shows_the_help_and_is_wrong_usage(capsys):
     assert "Commands:\n" in captured.err
 
 
-def option_tables():
-    """Return the tables of all options, made from the definitions of the commands."""
-    groups = {setting.name: title for title, group in GROUPS.items() for setting in group}
-    parts = []
-    for name, command in cli.commands.items():
-        sections = {title: [] for title in GROUPS} if name == "crawl" else {}
-        for option in command.params:
-            if isinstance(option, click.Option):
-                title = groups.get(option.name.replace("_", "-"), "More") if name == "crawl" else ""
-                sections.setdefault(title, []).append(option_row(option))
-        parts.append(f"### `crawler {name}`\n\n{command.help.splitlines()[0]}\n")
-        for title, rows in sections.items():
-            heading = f"**{title}**\n\n" if title else ""
-            parts.append(heading + "| option | default | what it does |\n| --- | --- | --- |\n" + "".join(rows))
-    return "\n".join(parts)
-
-
-def option_row(option):
-    text, _, default = option.help.partition("  [")
-    metavar = f" {option.metavar}" if option.metavar and not option.is_flag else ""
-    names = f"{', '.join(option.opts)}{metavar}".replace("|", "\\|")
-    return f"| `{names}` | {'`' + default.rstrip(']') + '`' if default else ''} | {text} |\n"
-
-
-def test_the_options_in_the_documentation_are_those_of_the_program():
-    text = DOCUMENT.read_text(encoding="utf-8")
-    match = re.fullmatch(r"(.*<!-- Begin of the part .*?-->\n)(.*)(<!-- End of that part\. -->\n.*)", text, re.DOTALL)
-    assert match
-    expected = f"{match[1]}\n{option_tables()}\n{match[3]}"
-    if os.environ.get("CRAWLER_WRITE_DOCS"):
-        DOCUMENT.write_text(expected, encoding="utf-8")
-        return
-    assert text == expected, "docs/cli.md is out of date; it says how to write it again"
-
-
 def test_the_exit_codes_in_the_documentation_are_those_of_the_program():
     rows = re.findall(r"^\| (\d) \| ", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
     assert [int(row) for row in rows] == [code.value for code in ExitCode]

@@ -27,8 +27,8 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, UsageError
 from crawler.core.model import Field, Record
 from crawler.fetcher.transport.fake import FakeTransport, answer
-from crawler.ring.call_settings import Settings
 from crawler.ring.crawler import Crawler
+from crawler.ring.keywords import Settings
 from crawler.ring.library import crawl
 from tests.support.processes import end_groups
 from tests.support.servers import Answer, LocalServer, html

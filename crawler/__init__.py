@@ -15,7 +15,7 @@ from crawler.core.version import __version__
 if TYPE_CHECKING:
     from crawler.core.config import CrawlConfig
     from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, StorageError, UrlError, UsageError
-    from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Failure, Field, Finished, Record, Rotation
+    from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Duplicate, Failure, Field, Finished, Record, Rotation
     from crawler.core.stats import CrawlStats
     from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport
     from crawler.fetcher.transport.fake import FakeTransport
@@ -41,7 +41,7 @@ else:  # hidden from type checkers, which would take every name for a public one
 _HOMES = {
     "core.config": "CrawlConfig", "core.stats": "CrawlStats",
     "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError",
-    "core.model": "DEFAULT_FIELDS RECORD_FIELDS Failure Field Finished Record Rotation",
+    "core.model": "DEFAULT_FIELDS RECORD_FIELDS Duplicate Failure Field Finished Record Rotation",
     "page.page": "Follow NotJsonError Page", "page.values": "Article Feed FeedEntry Headers Microdata",
     "page.fields.lines": "read_fields", "frontier.seeds": "BadSeed",
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
@@ -51,10 +51,10 @@ _HOMES = {
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
-    "Crawler", "CrawlerError", "Failure", "FakeTransport", "Feed", "FeedEntry", "FetchRequest", "FetchResult", "Field",
-    "Finished", "Follow", "Headers", "JobError", "Microdata", "NotJsonError", "Page", "Position", "Record", "Rotation",
-    "Router", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UrlError", "UsageError", "__version__",
-    "crawl", "crawl_to_arrow", "load_spider", "read_fields",
+    "Crawler", "CrawlerError", "Duplicate", "Failure", "FakeTransport", "Feed", "FeedEntry", "FetchRequest",
+    "FetchResult", "Field", "Finished", "Follow", "Headers", "JobError", "Microdata", "NotJsonError", "Page",
+    "Position", "Record", "Rotation", "Router", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UrlError",
+    "UsageError", "__version__", "crawl", "crawl_to_arrow", "load_spider", "read_fields",
 ]  # fmt: skip
 
 

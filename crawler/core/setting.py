@@ -94,23 +94,28 @@ class Setting(Struct, frozen=True):
         except MistakeError as error:
             raise ConfigError(f"{where}: {printable(str(error), 2 * SHOWN_CHARS)}") from error
         except (ValueError, TypeError, ArithmeticError) as error:
-            seen = "" if self.kind.secret else f", not {printable(repr(raw), SHOWN_CHARS)}"
-            raise ConfigError(f"{where}: expected {self.kind.expects}{seen}") from error
+            raise self._mistake(raw, where) from error
         self.check(value, where)
         return value
+
+    def _mistake(self, value: object, where: str) -> ConfigError:
+        seen = "" if self.kind.secret else f", not {printable(repr(value), SHOWN_CHARS)}"
+        return ConfigError(f"{where}: expected {self.kind.expects}{seen}")
 
     def check(self, value: Any, where: str) -> None:
         """Raise `ConfigError` for a field's value that is out of range or cannot be meant."""
         if value is None:
             return
-        if self.least is not None and not value >= self.least:
-            raise ConfigError(f"{where} must be at least {self.least}, not {value!r}")
-        if self.above is not None and not self.above < value < math.inf:
-            raise ConfigError(f"{where} must be more than {self.above}, not {value!r}")
         try:
+            if self.least is not None and not value >= self.least:
+                raise ConfigError(f"{where} must be at least {self.least}, not {value!r}")
+            if self.above is not None and not self.above < value < math.inf:
+                raise ConfigError(f"{where} must be more than {self.above}, not {value!r}")
             self.kind.check(value)
         except MistakeError as error:
             raise ConfigError(f"{where}: {printable(str(error), 2 * SHOWN_CHARS)}") from error
+        except TypeError as error:
+            raise self._mistake(value, where) from error
 
 
 def variable_of(name: str) -> str:

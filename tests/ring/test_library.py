@@ -246,7 +246,7 @@ def test_a_transport_of_ones_own_and_a_name_of_one_are_taken():
         ("http://x.test/", {"transport": "curl"}, "transport: expected aiohttp or requests, not 'curl'"),
         ("http://x.test/", {"output": "pages.xls"}, "pages.xls has no known ending"),
         ("http://x.test/", {"spider": "tests.ring.test_library:parsd"}, "has no 'parsd'; did you mean 'parsed'?"),
-        ("http://x.test/", {"spider": 3}, "spider: int is int, no function"),
+        ("http://x.test/", {"spider": 3}, "spider: 3 is int, no function"),
         ("http://x.test/", {"spider": parsed, "select": [Field(name="a", css="a")]}, "spider: a crawl has a spider"),
         (3, {}, "seeds: expected text or paths"),
         ([b"x"], {}, "seeds: expected text, not [b'x']"),

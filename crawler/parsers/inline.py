@@ -253,9 +253,9 @@ class InlineParsers:
                 return
             self._failure = failure
             self._changed.notify_all()
-        self._call(self._wake)
         if self._on_failure is not None:
             self._on_failure(failure)
+        self._call(self._wake)
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None:

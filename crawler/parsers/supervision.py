@@ -183,9 +183,9 @@ class Supervision:
         if failure is not error:
             failure.__cause__ = error
         if self._intake.refuse(failure):
-            self._intake.wake()
             if self._on_failure is not None:
                 self._on_failure(failure)
+            self._intake.wake()
 
     def _end_parsers(self) -> None:
         with self._intake.lock:

@@ -18,7 +18,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from crawler.core.config import CrawlConfig
-from crawler.core.errors import ConfigError, CrawlerError
+from crawler.core.errors import ConfigError
 from crawler.core.model import Done, Download, Finished, Task
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
@@ -27,6 +27,7 @@ from crawler.ledger.sinks.outputs import files_of, sinks_for
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.spiders.spider import pack_spider
 from crawler.ring.archive import Archive
+from crawler.ring.breakdown import Breakdown
 
 __all__ = ["ExtractStats", "Extraction"]
 
@@ -136,24 +137,13 @@ class Extraction:
 
     async def _run(self, config: CrawlConfig, reading: OneThread, writing: OneThread) -> None:
         loop = asyncio.get_running_loop()
-        failed: asyncio.Future[None] = loop.create_future()
-
-        def fail(error: CrawlerError) -> None:
-            if not failed.done():
-                failed.set_exception(error)
-
-        def pool_failed(error: CrawlerError) -> None:
-            loop.call_soon_threadsafe(fail, error)
-
+        broken = Breakdown()
         writer = self._writer = _Writer(config, loop, ordered=self._ordered, fresh=self._fresh)
-        pool = self._pool = ParserPool(config, writer.put, on_failure=pool_failed, spider=self._spider)
+        pool = self._pool = ParserPool(config, writer.put, on_failure=broken.tell_from_thread, spider=self._spider)
         written = writing.start(writer.run)
         feeding = asyncio.ensure_future(self._feed(pool, writer, reading))
         try:
-            await asyncio.wait({feeding, written, failed}, return_when=asyncio.FIRST_COMPLETED)
-            for future in (failed, written, feeding):
-                if future.done():
-                    future.result()
+            await broken.until(feeding, written)
             writer.end(whole=True)
             await written
             self._is_whole = not self._stopping
@@ -164,8 +154,8 @@ class Extraction:
             await asyncio.wait({written})
             # It waits for the parsers' end; the loop hears of signals meanwhile. The reader has nothing left to do.
             await reading.call(pool.close)
-            for future in (failed, written):
-                _ = future.cancel() or future.exception()  # known, if something else ended it first
+            broken.close()
+            _ = written.exception()  # known, if something else ended it first
 
     async def _feed(self, pool: ParserPool, writer: "_Writer", reading: OneThread) -> None:
         await asyncio.to_thread(pool.start)

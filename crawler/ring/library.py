@@ -7,22 +7,23 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
-from crawler.core.config import CrawlConfig, TransportKind
+from crawler.core.config import CrawlConfig, TransportKind, with_new_names
 from crawler.core.event_loop import loop_factory
 from crawler.core.model import Field, Record
 from crawler.core.stats import CrawlStats
+from crawler.core.threads import call_in
 from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed, check_sources
 from crawler.ledger.sinks.consumer import ConsumerLeftError, ConsumerSink
 from crawler.ledger.sinks.outputs import sinks_for
 from crawler.parsers.spiders.spider import Spider
-from crawler.ring.call_settings import Seeds, Settings, config_of
+from crawler.ring.call_settings import Seeds, config_of
 from crawler.ring.crawler import Crawler
+from crawler.ring.keywords import Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -262,9 +263,7 @@ class _Background:
 
     def _in_loop(self, function: Callable[[], object]) -> None:
         if self._loop is not None:
-            # A loop that is closed has nothing left to end.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(function)
+            call_in(self._loop, function)
 
 
 _running: dict[Path, _Background] = {}
@@ -275,9 +274,9 @@ _running: dict[Path, _Background] = {}
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: None = None,
+    spider: None = None,
     fields: None = None,
-    selectors: None = None,
+    select: None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -286,9 +285,9 @@ def crawl(
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: Spider | str,
+    spider: Spider | str,
     fields: Sequence[str] | None = None,
-    selectors: None = None,
+    select: None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -297,9 +296,9 @@ def crawl(
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: None = None,
+    spider: None = None,
     fields: Sequence[str] | None = None,
-    selectors: Sequence[Field],
+    select: Sequence[Field],
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -308,9 +307,9 @@ def crawl(
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: None = None,
+    spider: None = None,
     fields: Sequence[str],
-    selectors: None = None,
+    select: None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -320,9 +319,9 @@ def crawl(
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: Spider | str | None = None,
+    spider: Spider | str | None = None,
     fields: Sequence[str] | None = None,
-    selectors: Sequence[Field] | None = None,
+    select: Sequence[Field] | None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Any,
@@ -333,24 +332,23 @@ def crawl(
             print(page.url, page.title)
 
     `seeds`: one or several http(s) URLs, `sitemap:URL`, or paths of seed files; none resumes a `job` that exists.
-    Records are `Record` structs; with `parse`, `fields` or `selectors` they are dicts. `parse` is a spider
+    Records are `Record` structs; with `spider`, `fields` or `select` they are dicts. `spider` is a spider
     (`docs/spiders.md`): any function that takes a page, or a reference to one; `fields` names what the records have;
-    `selectors` finds it. `transport` names what downloads, or is it and is closed at the end. `fresh` starts a job
+    `select` finds it. `transport` names what downloads, or is it and is closed at the end. `fresh` starts a job
     over. All other settings are those of `CrawlConfig`; lists will do for tuples, text for paths. Without `job` the
     state lies in a temporary folder that is removed at the end; without `output` nothing is written.
 
     Raises `ConfigError` for a setting, a spider or an output that cannot be used, and `SeedError` for a seed that can
     not. Bad lines in seed files are skipped with a warning in the log, or with `strict` end the crawl.
     """
-    named = {"fields": fields, "selectors": selectors}
-    settings = {**config, **{name: value for name, value in named.items() if value is not None}}
+    named = {"spider": spider, "fields": fields, "select": select}
+    settings = with_new_names({**config, **{name: value for name, value in named.items() if value is not None}})
     if isinstance(transport, str):
         settings["transport"] = transport
-    if "spider" in settings:
-        parse = settings.pop("spider") if parse is None else parse
-    if parse is not None:
+    reader: Spider | str | None = settings.get("spider")
+    if reader is not None and not isinstance(reader, str):
         # Known from the first, since it is what `fields` are checked against; the Crawler gives it its name.
-        settings["spider"] = parse if isinstance(parse, str) else "a function"
+        settings["spider"] = "a function"
     if settings.get("output") is None:
         settings["output"] = ()
     checked = config_of(seeds, settings)
@@ -364,7 +362,7 @@ def crawl(
         transport=own,
         fresh=fresh,
         on_bad_seed=_warn,
-        parse=parse,
+        spider=reader,
         sinks=(consumer,),
     )
     return Crawl(checked, crawler, consumer, own)
@@ -373,9 +371,9 @@ def crawl(
 def crawl_to_arrow(
     seeds: Seeds = (),
     *,
-    parse: Spider | str | None = None,
+    spider: Spider | str | None = None,
     fields: Sequence[str] | None = None,
-    selectors: Sequence[Field] | None = None,
+    select: Sequence[Field] | None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -385,9 +383,7 @@ def crawl_to_arrow(
     Raises `ConfigError` if pyarrow is not installed, before anything is fetched, and what `crawl` and a `Crawl` raise.
     """
     made: Callable[..., Crawl[Any]] = crawl  # mypy would look for one overload that fits all
-    with made(
-        seeds, parse=parse, fields=fields, selectors=selectors, transport=transport, fresh=fresh, **config
-    ) as pages:
+    with made(seeds, spider=spider, fields=fields, select=select, transport=transport, fresh=fresh, **config) as pages:
         return pages.to_arrow()
 
 

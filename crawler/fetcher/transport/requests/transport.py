@@ -6,7 +6,6 @@ sent percent-encoded. http.client cannot tell broken chunks (`protocol`) from mi
 """
 
 import asyncio
-import contextlib
 import http.client
 import logging
 import queue
@@ -24,6 +23,7 @@ from requests.structures import CaseInsensitiveDict
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Failure
+from crawler.core.threads import call_in, settle
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import ByteBudget
@@ -146,15 +146,11 @@ class _Job:
     def begin(self) -> None:
         """Start the clock. A socket's own timeout begins anew with each byte, so it cannot be the deadline."""
         self.attempt.deadline = time.monotonic() + self.request.timeout_s
-        self._call(self._wind_up)
+        call_in(self._loop, self._wind_up)
 
     def deliver(self, result: FetchResult | Failure) -> None:
         """Hand the result to the event loop."""
-        self._call(self.settle, result)
-
-    def _call(self, function: Any, *args: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop may be closed: then nobody waits any more
-            self._loop.call_soon_threadsafe(function, *args)
+        call_in(self._loop, self.settle, result)
 
     def _wind_up(self) -> None:
         if not self.result.done():
@@ -170,8 +166,7 @@ class _Job:
 
     def settle(self, result: FetchResult | Failure) -> None:
         """The first result counts."""
-        if not self.result.done():
-            self.result.set_result(result)
+        settle(self.result, result)
 
     def stop(self) -> None:
         """Make sure that the thread does not go on with it."""

@@ -1,0 +1,29 @@
+"""Why a crawl ends."""
+
+import asyncio
+
+from crawler.core.stats import Ended
+
+__all__ = ["Ending"]
+
+
+class Ending:
+    """Whether and why a crawl is to end; the first reason counts. State, of the event loop's thread: that reason."""
+
+    def __init__(self) -> None:
+        self.why: Ended | None = None
+        self._asked = asyncio.Event()
+
+    def ask(self, why: Ended) -> None:
+        """Ask the crawl to end."""
+        if self.why is None:
+            self.why = why
+            self._asked.set()
+
+    def is_asked(self) -> bool:
+        """Whether the crawl is to end. From any thread."""
+        return self.why is not None
+
+    async def wait(self) -> None:
+        """Wait until the crawl is to end."""
+        await self._asked.wait()

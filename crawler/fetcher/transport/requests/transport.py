@@ -30,7 +30,8 @@ from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, content_encoding, read_head, request_headers
 from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies, Session
 from crawler.fetcher.transport.tls import LazyTls
-from crawler.web.content_coding import PIECE_BYTES, CodingError
+from crawler.web.content_coding import CodingError
+from crawler.web.gzip_members import PIECE_BYTES
 
 __all__ = ["RequestsTransport"]
 

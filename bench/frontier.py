@@ -34,7 +34,7 @@ from typing import NamedTuple
 import xxhash
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Done, Link, Task
+from crawler.core.model import Again, Done, Link, Result, Task
 from crawler.core.stats import Ended
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.fake import FakeTransport, answer
@@ -79,15 +79,15 @@ class Web:
         """Take what is due."""
         self._waiting.extend(tasks)
 
-    def answers(self) -> list[Done]:
+    def answers(self) -> list[Result]:
         """Results for some of what is due, in the order in which it was handed out."""
         waiting = self._waiting
         return [self._answer(waiting.popleft()) for _ in range(min(_RESULTS, len(waiting)))]
 
-    def _answer(self, task: Task) -> Done:
+    def _answer(self, task: Task) -> Result:
         self._pages += 1
         if self._pages % _FAILS_ONE_IN == 0:
-            return Done(task.key, "failed", "reset", retry_at=time.time() + _RETRY_S)
+            return Again(task.key, time.time() + _RETRY_S, "reset")
         host = int(task.url[17:23])
         links = [self._link(host, self._new(host)) for _ in range(_OWN)]
         for _ in range(_FOREIGN):
@@ -96,7 +96,9 @@ class Web:
         links += [self._link(host, self._random.randrange(self._known[host])) for _ in range(_KNOWN)]
         record = b'{"url":"%b","status":200}\n' % task.url.encode()
         body_hash = xxhash.xxh3_128_digest(task.key)
-        return Done(task.key, "fetched", "", 200, record, tuple(links), 26_000, body_hash=body_hash)
+        return Done(
+            task.key, "fetched", status=200, records=record, links=tuple(links), body_bytes=26_000, body_hash=body_hash
+        )
 
     def _new(self, host: int) -> int:
         number = self._known[host]

@@ -1,6 +1,9 @@
 """The values that travel round the ring. All frozen; bytes on the wire are msgspec msgpack.
 
-    Seed ─► frontier ─► Task ─► fetcher ─► Download ─► parser ─► Done ─► ledger ─► Record (one line of a sink)
+    Seed ─► frontier ─► Task ─► fetcher ─► Download ─► parser ─► Done ─► ledger ─► Finished ─► sinks
+               ▲                   │                                       │
+               │                   └─ Done (no page), Again (a retry) ────►│
+               └──────────── what ended, what is due again, the Links ─────┘
 
 Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` sizes, `key` the 16 bytes of
 xxh3_128 over a URL's normal form.
@@ -13,6 +16,7 @@ from msgspec import Struct, structs
 __all__ = [
     "DEFAULT_FIELDS",
     "RECORD_FIELDS",
+    "Again",
     "Answer",
     "Done",
     "Download",
@@ -26,6 +30,7 @@ __all__ = [
     "Link",
     "Outcome",
     "Record",
+    "Result",
     "Rotation",
     "Seed",
     "SeedContext",
@@ -211,10 +216,8 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Done(Struct, frozen=True, array_like=True, gc=False):
-    """How one task ended: what every stage sends to the ledger.
+    """How one task ended: from a parser, or from the fetcher if there is no page.
 
-    `retry_at` not None means "not ended after all: due again at this unix time"; then `reason` says what went wrong,
-    and is empty if the URL was not asked for at all (`postponed`), because its host must not be asked before then.
     `records` are complete JSON lines, each with its line feed, of a page that was read (a spider may give none or
     several); None when the outcome can have none. `links` are the URLs it leads to (for `redirected`: exactly the
     target). `body_bytes` feeds the counters; so does `body_hash`, 16 bytes (xxh3_128) of a body that was read and is
@@ -231,17 +234,27 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     records: bytes | None = None
     links: tuple[Link, ...] = ()
     body_bytes: int = 0
-    retry_at: float | None = None
     body_hash: bytes = b""
     simhash: int | None = None
     archive: bytes | None = None
     fetched_at: float = 0.0
     detail: str = ""
 
-    @property
-    def postponed(self) -> bool:
-        """Whether the task comes back as it was handed out."""
-        return self.retry_at is not None and not self.reason
+
+class Again(Struct, frozen=True, gc=False):
+    """A task that has not ended: due again at `at` (unix time). Only the fetcher sends it.
+
+    `reason` says what went wrong, and the attempt counts. It is None if nothing was tried: the task comes back as it
+    was handed out, because its host must not be asked before then.
+    """
+
+    key: bytes
+    at: float
+    reason: str | None
+
+
+Result = Done | Again
+"""What the ledger is told of a task."""
 
 
 class Duplicate(Struct, frozen=True, gc=False):

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 import msgspec
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Done, Download, Failure, Task
+from crawler.core.model import Again, Done, Download, Failure, Result, Task
 from crawler.core.printable import printable
 from crawler.fetcher import retry, verdict
 from crawler.fetcher.host_state import HostState
@@ -61,7 +61,7 @@ class Fetcher:
         budget: ByteBudget,
         *,
         submit: Callable[[Download], Awaitable[None]],
-        report: Callable[[list[Done]], None],
+        report: Callable[[list[Result]], None],
         remember: Callable[[str, bytes], None],
         fail: Callable[[BaseException], None],
     ) -> None:
@@ -86,7 +86,7 @@ class Fetcher:
         self.in_flight = 0
         self._starts_left = 0
         self._unparsed = 0
-        self._results: list[Done] = []
+        self._results: list[Result] = []
         self._pump_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
@@ -236,11 +236,11 @@ class Fetcher:
         """Come back to the host at `at`; if that is far away, give its tasks back until then."""
         if at > now + _VERY_LONG_WAIT_S:
             until = time.time() + at - now
-            self._results += [verdict.postponed(task, until) for task in host.tasks]
+            self._results += [Again(task.key, until, None) for task in host.tasks]
             host.tasks.clear()
         self._schedule(host, at)
 
-    def _refusal(self, host: Host, site: Site | None, task: Task, now: float) -> Done | None:
+    def _refusal(self, host: Host, site: Site | None, task: Task, now: float) -> Result | None:
         """The outcome of a task that is not to be fetched (now), None if it may be (or nobody knows yet)."""
         if self._politeness.is_down(host.name):
             return self._failed(task, Failure("host-down", "it left its last requests unanswered", retryable=False))
@@ -253,8 +253,9 @@ class Fetcher:
         if site.unreachable:
             again = host.unreachable <= self._config.retries and task.attempts < self._config.retries
             # A bit later, so that robots.txt has expired by any clock.
-            until = time.time() + site.expires - now + 0.1 if again else None
-            return verdict.skipped(task, "robots-unreachable", until)
+            until = time.time() + site.expires - now + 0.1
+            reason = "robots-unreachable"
+            return Again(task.key, until, reason) if again else verdict.skipped(task, reason)
         return None if site.rules.allows(task.url, self._config.user_agent) else verdict.skipped(task, "robots")
 
     def _start(self, work: Awaitable[None]) -> None:
@@ -282,14 +283,14 @@ class Fetcher:
     async def _fetch(self, host: Host, task: Task) -> None:
         """The way of one URL: what comes of it is a page for the parsers, or an outcome."""
         end = await self._asked_for(host, task)
-        if isinstance(end, Done):
+        if not isinstance(end, Download):
             self._results.append(end)
             return
         handing_on = self._hand_on(end)
         del end  # a large body is let go of by all but the pool
         await handing_on
 
-    async def _asked_for(self, host: Host, task: Task) -> Download | Done:
+    async def _asked_for(self, host: Host, task: Task) -> Download | Result:
         """Ask, tell the host's clock, then judge: another attempt, a failure, a redirect or a page."""
         started = self._loop.time()
         request = self._requests.of(task, time.time())
@@ -299,7 +300,7 @@ class Fetcher:
             self._requests.answered(result, time.time())
         retry_at, reason = self._retry(result, task.attempts + 1)
         if retry_at is not None and not self._politeness.is_down(host.name):
-            return Done(task.key, "failed", reason, retry_at=retry_at)
+            return Again(task.key, retry_at, reason)
         if isinstance(result, Failure):
             return self._failed(task, result)
         now = time.time()

@@ -11,7 +11,7 @@ from crawler.web.scope import Scope
 from crawler.web.urls import resolve, robots_url
 from crawler.web.warc import captured
 
-__all__ = ["archived", "downloaded", "failed", "postponed", "redirected", "skipped", "unusable"]
+__all__ = ["archived", "downloaded", "failed", "redirected", "skipped", "unusable"]
 
 _READABLE = re.compile(r"text/|.*(html|xml|octet-stream)|[^/]*(;|$)|\*|unknown/", re.IGNORECASE)
 """Content types under which a page may come, honest or not: a missing or malformed one too."""
@@ -65,11 +65,6 @@ def failed(task: Task, failure: Failure) -> Done:
     return Done(task.key, "failed", failure.kind)
 
 
-def postponed(task: Task, until: float) -> Done:
-    """A task handed back without having been asked for; `until` is unix time."""
-    return Done(task.key, "skipped", "", retry_at=until)
-
-
-def skipped(task: Task, reason: str, retry_at: float | None = None) -> Done:
-    """The outcome of a URL that is not asked for; with `retry_at` (unix time), not before then."""
-    return Done(task.key, "skipped", reason, retry_at=retry_at)
+def skipped(task: Task, reason: str) -> Done:
+    """The outcome of a URL that is not asked for."""
+    return Done(task.key, "skipped", reason)

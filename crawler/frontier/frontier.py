@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from crawler.core.config import CrawlConfig
 from crawler.core.counters import Counters
-from crawler.core.model import Done, Finished, Kind, Link, Seed, SeedContext, Task
+from crawler.core.model import Again, Done, Finished, Kind, Link, Result, Seed, SeedContext, Task
 from crawler.frontier.duplicates import Duplicates, Repeat
 from crawler.frontier.store import ENDED, QUEUED, REOPENABLE, Store, UrlRow, queue_key, queue_place
 from crawler.frontier.window import Handed, Window
@@ -76,23 +76,23 @@ class Frontier:
             source = _Source.of(handed, done)
             self._discover([(link, source) for link in links], now)
 
-    def finish(self, results: Iterable[Done], now: float) -> list[Finished]:
-        """Take back ended (or retried) tasks with the links they lead to; return those that ended, for the sinks.
+    def finish(self, results: Iterable[Result], now: float) -> list[Finished]:
+        """Take back tasks that ended, with the links they lead to, or are due again; return the former, for the sinks.
 
         A result for a task that is not handed out is ignored: each URL ends once. `now` is unix time.
         """
         ended: list[tuple[Handed, Done]] = []
-        for done in results:
-            if done.postponed:
-                self._window.postpone(done.key, done.retry_at or 0.0)
+        for result in results:
+            if isinstance(result, Again) and result.reason is None:
+                self._window.postpone(result.key, result.at)
                 continue
-            handed = self._window.remove(done.key)
+            handed = self._window.remove(result.key)
             if handed is None:
                 continue
-            if done.retry_at is None:
-                ended.append((handed, done))
+            if isinstance(result, Done):
+                ended.append((handed, result))
             else:
-                self._defer(handed, done, now)
+                self._defer(handed, max(now, result.at), result.reason or "", now)
         finished = []
         found: list[tuple[Link, _Source]] = []
         repeats = self._duplicates.take([done for _, done in ended])
@@ -171,7 +171,8 @@ class Frontier:
             if self._duplicates.skip:
                 reason = "near-duplicate" if repeat.near else "duplicate"
                 done = msgspec.structs.replace(done, reason=reason, records=None)
-        self._store.put_url(task.key, ENDED, _ended(handed, done.outcome, done, now))
+        row = _row(handed, now, outcome=done.outcome, reason=done.reason, status=done.status)
+        self._store.put_url(task.key, ENDED, row)
         counters.queued -= 1
         self._count(done.outcome, done.reason, +1)
         if done.records is not None:
@@ -180,13 +181,11 @@ class Frontier:
             counters.statuses[done.status] = counters.statuses.get(done.status, 0) + 1
         return Finished(task, done, now, None if repeat is None else self._duplicates.page(repeat))
 
-    def _defer(self, handed: Handed, done: Done, now: float) -> None:
-        key = handed.task.key
-        row = _ended(handed, "", done, now)
-        self._store.defer(
-            max(now, done.retry_at or 0.0), key, msgspec.structs.replace(row, parent_url=handed.task.parent)
-        )
-        self._store.put_waiting(key)
+    def _defer(self, handed: Handed, until: float, reason: str, now: float) -> None:
+        """Put a task that was tried away until its time comes."""
+        task = handed.task
+        self._store.defer(until, task.key, _row(handed, now, reason=reason, parent_url=task.parent))
+        self._store.put_waiting(task.key)
         self.counters.retrying += 1
 
     def _limit_window(self) -> None:
@@ -216,7 +215,17 @@ class Frontier:
         key = task_key(url, kind)
         if self._store.url_values([key])[0] is not None:
             return False
-        row = UrlRow(url, 0, b"", number, (), 0, self._next_seq(), 0.0, is_sitemap=kind == "sitemap")
+        row = UrlRow(
+            url=url,
+            depth=0,
+            parent=b"",
+            seed=number,
+            redirected_from=(),
+            attempts=0,
+            seq=self._next_seq(),
+            at=0.0,
+            is_sitemap=kind == "sitemap",
+        )
         place = _place(host_key(url), row)
         self._store.put_waiting(key, place)
         self._window.add(key, place, row)
@@ -281,9 +290,18 @@ class Frontier:
     def _read(self, place: bytes, key: bytes, row: UrlRow) -> Handed:
         """Build the task of a URL in the queue."""
         task = Task(
-            key, row.url, row.depth, row.parent_url, row.redirected_from, row.attempts, self._seed(row.seed),
-            row.kind, row.chain, row.spent_s, row.lastmod,
-        )  # fmt: skip
+            key=key,
+            url=row.url,
+            depth=row.depth,
+            parent=row.parent_url,
+            redirected_from=row.redirected_from,
+            attempts=row.attempts,
+            seed=self._seed(row.seed),
+            kind=row.kind,
+            chain=row.chain,
+            spent_s=row.spent_s,
+            lastmod=row.lastmod,
+        )
         return Handed(task, place[:8], row.parent, row.seq, place)
 
     def _seed(self, number: int) -> SeedContext:
@@ -330,20 +348,47 @@ class _Source(Struct, frozen=True, gc=False):
         """The row of a link."""
         is_sitemap = link.kind == "sitemap"
         return UrlRow(
-            link.url, self.depth if is_sitemap else self.pages_depth, self.parent, self.seed.number, self.hops,
-            0, seq, now, outcome, reason, 0, is_sitemap, link.chain, round(link.spent_s * 1000), link.lastmod,
-            parent_url,
-        )  # fmt: skip
+            url=link.url,
+            depth=self.depth if is_sitemap else self.pages_depth,
+            parent=self.parent,
+            seed=self.seed.number,
+            redirected_from=self.hops,
+            attempts=0,
+            seq=seq,
+            at=now,
+            outcome=outcome,
+            reason=reason,
+            is_sitemap=is_sitemap,
+            chain=link.chain,
+            spent_ms=round(link.spent_s * 1000),
+            lastmod=link.lastmod,
+            parent_url=parent_url,
+        )
 
 
-def _ended(handed: Handed, outcome: str, done: Done, now: float) -> UrlRow:
+def _row(
+    handed: Handed, now: float, *, outcome: str = "", reason: str, status: int = 0, parent_url: str | None = None
+) -> UrlRow:
     """The row of a task that has been asked for."""
     task = handed.task
     return UrlRow(
-        task.url, task.depth, handed.parent, task.seed.number, task.redirected_from, task.attempts + 1, handed.seq,
-        now, outcome, done.reason, done.status, task.kind == "sitemap", task.chain, round(task.spent_s * 1000),
-        task.lastmod,
-    )  # fmt: skip
+        url=task.url,
+        depth=task.depth,
+        parent=handed.parent,
+        seed=task.seed.number,
+        redirected_from=task.redirected_from,
+        attempts=task.attempts + 1,
+        seq=handed.seq,
+        at=now,
+        outcome=outcome,
+        reason=reason,
+        status=status,
+        is_sitemap=task.kind == "sitemap",
+        chain=task.chain,
+        spent_ms=round(task.spent_s * 1000),
+        lastmod=task.lastmod,
+        parent_url=parent_url,
+    )
 
 
 def _place(host: bytes, row: UrlRow) -> bytes:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from crawler.core.model import Done, Finished, Task
+from crawler.core.model import Done, Finished, Result, Task
 from crawler.core.stats import Ended
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
@@ -63,7 +63,7 @@ class Ledger:
         self._ended = ended
         # State shared between threads, under the condition.
         self._changed = threading.Condition()
-        self._inbox: deque[list[Done]] = deque()
+        self._inbox: deque[Sequence[Result]] = deque()
         self._inbox_bytes = 0
         self._notes: dict[bytes, bytes] = {}
         self._stopping = False
@@ -78,14 +78,14 @@ class Ledger:
 
     # Any thread
 
-    def put(self, results: list[Done]) -> None:
+    def put(self, results: Sequence[Result]) -> None:
         """Take results without waiting: for the event loop, whose results carry no records."""
         with self._changed:
             self._inbox.append(results)
             self._changed.notify_all()
 
-    def put_records(self, results: list[Done]) -> None:
-        """Take results; wait while too many bytes of them lie here already (back-pressure on the parsers)."""
+    def put_records(self, results: Sequence[Done]) -> None:
+        """Take what parsers have read; wait while too many bytes of it lie here already: back-pressure on them."""
         size = sum(_size(done) + _LINK_BYTES * len(done.links) for done in results)
         with self._changed:
             while self._inbox_bytes > _INBOX_BYTES and not self._closed:
@@ -133,19 +133,20 @@ class Ledger:
                 self._closed = True
                 self._changed.notify_all()
 
-    def _settle(self, results: list[Done]) -> None:
+    def _settle(self, results: Sequence[Result]) -> None:
         """Give results to the frontier, not more than `SLICE_LINKS` links at once."""
-        part: list[Done] = []
+        part: list[Result] = []
         links = 0
-        for done in results:
-            if links and links + len(done.links) > SLICE_LINKS:
-                self._finish(part)
-                self._catch_up()
-                part, links = [], 0
-            if len(done.links) > SLICE_LINKS:
-                done = self._shortened(done)  # noqa: PLW2901 - its last links, with which it ends
-            part.append(done)
-            links += len(done.links)
+        for result in results:
+            if isinstance(result, Done) and result.links:
+                if links and links + len(result.links) > SLICE_LINKS:
+                    self._finish(part)
+                    self._catch_up()
+                    part, links = [], 0
+                if len(result.links) > SLICE_LINKS:
+                    result = self._shortened(result)  # noqa: PLW2901 - its last links, with which it ends
+                links += len(result.links)
+            part.append(result)
         self._finish(part)
 
     def _shortened(self, done: Done) -> Done:
@@ -156,7 +157,7 @@ class Ledger:
             self._catch_up()
         return msgspec.structs.replace(done, links=done.links[last:])
 
-    def _finish(self, results: list[Done]) -> None:
+    def _finish(self, results: list[Result]) -> None:
         if results:
             finished = self._frontier.finish(results, time.time())
             self._finished += finished
@@ -179,12 +180,12 @@ class Ledger:
             self._announced = True
             self._ended(why)
 
-    def _take(self) -> tuple[list[Done], bool]:
+    def _take(self) -> tuple[list[Result], bool]:
         """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
         with self._changed:
             if not self._inbox and not self._stopping:
                 self._changed.wait(self._patience_s())
-            results = [done for batch in self._inbox for done in batch]
+            results = [result for batch in self._inbox for result in batch]
             self._inbox.clear()
             self._inbox_bytes = 0
             self._changed.notify_all()

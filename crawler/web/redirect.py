@@ -47,16 +47,16 @@ def followed(source: Task, target: str | None, *, status: int, spent_s: float, s
     if target is None or target in hops or len(hops) > MAX_REDIRECTS:
         return Done(source.key, "failed", "redirects", status)
     link = Link(
-        target,
-        task_key(target, source.kind),
-        host_key(target),
-        _skip(source, target, scope),
-        source.kind,
-        source.chain,
-        spent_s,
-        source.lastmod,
+        url=target,
+        key=task_key(target, source.kind),
+        host=host_key(target),
+        skip=_skip(source, target, scope),
+        kind=source.kind,
+        chain=source.chain,
+        spent_s=spent_s,
+        lastmod=source.lastmod,
     )
-    return Done(source.key, "redirected", "", status, links=(link,))
+    return Done(source.key, "redirected", status=status, links=(link,))
 
 
 def _skip(source: Task, target: str, scope: Scope) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 import crawler.fetcher.retry
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Failure, SeedContext, Task
+from crawler.core.model import Again, Done, Failure, SeedContext, Task
 from crawler.fetcher.fetcher import Fetcher
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.fake import FakeTransport, answer
@@ -77,7 +77,11 @@ class Stage:
                 await asyncio.sleep(0.001)
 
     def outcomes(self) -> list[str]:
-        return [f"{end.outcome}: {end.reason}".removesuffix(": ") for end in self.ends]
+        """How the tasks ended, or why they are due again."""
+        return [
+            f"again: {end.reason}" if isinstance(end, Again) else f"{end.outcome}: {end.reason}".removesuffix(": ")
+            for end in self.ends
+        ]
 
 
 @asynccontextmanager
@@ -168,13 +172,13 @@ async def test_a_site_without_a_readable_robots_txt_is_visited_again_soon(tmp_pa
         await made.ended(task("http://a.test/1"), task("http://a.test/2", attempts=2))
         first, tired = made.ends
         assert len(made.asked) == 3
-        assert (first.reason, first.retry_at is None, first.postponed) == ("robots-unreachable", False, False)
-        assert tired.retry_at is None
+        assert (type(first), first.reason) == (Again, "robots-unreachable")
+        assert type(tired) is Done
         for rounds in (2, 3, 3):
             await asyncio.sleep(0.4)  # 0.005 * 16 * 2 s, and a little
             await made.ended(task("http://a.test/1", attempts=1))
             assert len(made.asked) == 3 * rounds
-    assert [end.retry_at is None for end in made.ends] == [False, True, False, True, True]
+    assert [type(end) for end in made.ends] == [Again, Done, Again, Done, Done]
 
 
 async def test_a_site_whose_robots_txt_comes_back_loses_nothing(tmp_path, monkeypatch):
@@ -183,7 +187,7 @@ async def test_a_site_whose_robots_txt_comes_back_loses_nothing(tmp_path, monkey
     respond = lambda path: broken.pop() if broken and path == "robots.txt" else no_robots(path)  # noqa: E731 - a table
     async with stage(respond, tmp_path, retries=1) as made:
         await made.ended(task("http://a.test/1"))
-        assert made.outcomes() == ["skipped: robots-unreachable"]
+        assert made.outcomes() == ["again: robots-unreachable"]
         await asyncio.sleep(0.3)
         await made.ended(task("http://a.test/1", attempts=1))
     assert [page.task.url for page in made.pages] == ["http://a.test/1"]

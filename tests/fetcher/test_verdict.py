@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from crawler.core.model import Answer, Download, Failure, SeedContext, Task
+from crawler.core.model import Answer, Done, Download, Failure, SeedContext, Task
 from crawler.fetcher import verdict
 from crawler.fetcher.transport.base import FetchResult
 from crawler.web.scope import Scope
@@ -110,12 +110,4 @@ def test_a_site_without_a_robots_txt_names_no_sitemaps(url, status, outcome):
 def test_failures(kind, outcome, reason):
     """An address that may not be asked is a skip."""
     done = verdict.failed(TASK, Failure(kind, "detail", retryable=True))
-    assert (done.key, done.outcome, done.reason, done.retry_at) == (TASK.key, outcome, reason, None)
-
-
-def test_what_comes_back_later():
-    """Postponed: as if never handed out. Skipped for now: a try that counts."""
-    assert verdict.postponed(TASK, 5.0).postponed
-    later = verdict.skipped(TASK, "robots-unreachable", 5.0)
-    assert (later.postponed, later.retry_at, later.reason) == (False, 5.0, "robots-unreachable")
-    assert verdict.skipped(TASK, "robots").retry_at is None
+    assert done == Done(TASK.key, outcome, reason)

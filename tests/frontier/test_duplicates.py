@@ -14,7 +14,7 @@ from crawler.cli.entry import cli
 from crawler.cli.settings import from_options
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import JobError
-from crawler.core.model import Done, Duplicate, Finished, Link, Seed, Task
+from crawler.core.model import Again, Done, Duplicate, Finished, Link, Seed, Task
 from crawler.frontier.duplicates import CANDIDATES, Duplicates
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
@@ -217,7 +217,7 @@ def test_what_has_no_record_is_no_duplicate_and_makes_none(job, mode):
     """Failures, redirects, sitemaps, retries, and results that nobody waits for."""
     one = job(skip_duplicates=mode)
     failed = Done(one.task().key, "failed", "parser-died", 200, None, body_hash=X, simhash=7)
-    again = Done(one.task().key, "failed", "timeout", 200, b"", body_hash=X, simhash=7, retry_at=9e9)
+    again = Again(one.task().key, 9e9, "timeout")
     unknown = Done(b"?" * 16, "fetched", "", 200, b"{}\n", body_hash=X, simhash=7)
     first, second = one.read(X, 7), one.read(X, 7)
     finished = one.finish(failed, again, unknown, first, second)

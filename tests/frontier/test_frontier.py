@@ -7,7 +7,7 @@ import pytest
 
 import crawler.frontier.window as window_module
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Done, Link, Seed
+from crawler.core.model import Again, Done, Link, Seed
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.web.urls import host_key, task_key
@@ -275,7 +275,7 @@ def test_retry_waits_and_counts_attempts(world):
     one = world()
     one.seed("http://a/", "http://b/")
     first, other = sorted(one.due(), key=lambda task: task.url)
-    one.frontier.finish([Done(first.key, "failed", "timeout", retry_at=1060.0)], one.now)
+    one.frontier.finish([Again(first.key, 1060.0, "timeout")], one.now)
     one.fetched(other)
     one.commit()
     assert one.frontier.counters.retrying == 1
@@ -357,7 +357,7 @@ def test_a_retry_before_the_backlog_is_not_passed_over(world, monkeypatch):
     one.fetched(first, links=[link(f"http://a/{n}") for n in range(12)])
     one.commit()
     tasks = one.due()
-    one.frontier.finish([Done(tasks[0].key, "failed", "reset", retry_at=one.now)], one.now)
+    one.frontier.finish([Again(tasks[0].key, one.now, "reset")], one.now)
     one.commit()
     one.now += 1
     tasks = tasks[1:]
@@ -398,7 +398,7 @@ def test_a_host_that_must_wait_makes_room_for_others(world, monkeypatch):
     for _ in range(60):
         for task in one.due():
             if "wait" in task.url:
-                one.frontier.finish([Done(task.key, "skipped", "", retry_at=one.now + 3600)], one.now)
+                one.frontier.finish([Again(task.key, one.now + 3600, None)], one.now)
             else:
                 good.add(task.url)
                 one.fetched(task)
@@ -530,9 +530,7 @@ def test_chain_and_time_spent_come_back_with_the_task(world, restart):
         assert (first.chain, first.spent_s) == (7, 0.0)
         assert second.chain == 0
         assert second.spent_s == pytest.approx(1.2345, abs=0.001)
-        one.frontier.finish(
-            [Done(task.key, "failed", "reset", retry_at=one.now + 1) for task in (first, second)], one.now
-        )
+        one.frontier.finish([Again(task.key, one.now + 1, "reset") for task in (first, second)], one.now)
         one.commit()
         one.now += 2
         one.due()

@@ -86,5 +86,5 @@ class NewLinks:
                     skip = "trap" if link_chain > self._max_chain else ""
             skip = skip or last
             if not skip or url not in self._sent:
-                links.append(Link(url, url_key(url), host_key(url), skip, "page", link_chain))
+                links.append(Link(url, url_key(url), host_key(url), skip=skip, chain=link_chain))
         return links

@@ -62,7 +62,7 @@ class SitemapReader:
 
 def _link(entry: Entry, kind: Kind, skip: str) -> Link:
     url = entry.url
-    return Link(url, task_key(url, kind), host_key(url), skip, kind, lastmod=entry.lastmod or "")
+    return Link(url, task_key(url, kind), host_key(url), skip=skip, kind=kind, lastmod=entry.lastmod or "")
 
 
 def _failed(download: Download, why: str) -> Done:

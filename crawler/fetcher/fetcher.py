@@ -17,9 +17,10 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, Done, Download, Failure, Result, Task
 from crawler.core.printable import printable
 from crawler.fetcher import retry, verdict
+from crawler.fetcher.clock import Ending
 from crawler.fetcher.host_state import HostState
 from crawler.fetcher.hosts import Host, Site
-from crawler.fetcher.politeness import Answer, Politeness
+from crawler.fetcher.politeness import Politeness
 from crawler.fetcher.request import Requests
 from crawler.fetcher.robots_fetch import fetch_robots, robots_answer
 from crawler.fetcher.transport.base import FetchResult, Transport, is_redirect
@@ -347,21 +348,21 @@ class Fetcher:
 
     async def _ask(self, host: Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
         """Send one request that the host's clock has started, and tell the clock how it ended."""
-        answer: Answer = "broken"
+        ending: Ending = "broken"
         latency_s, wait_s, body_bytes = 0.0, None, 0
         try:
             result = await request
             if isinstance(result, Failure):
-                answer = "unanswered" if result.kind == "timeout" else "broken"
+                ending = "unanswered" if result.kind == "timeout" else "broken"
             else:
-                answer = "slow_down" if result.status in {429, 503} else "answered"
+                ending = "slow_down" if result.status in {429, 503} else "answered"
                 latency_s, body_bytes = result.latency_s, result.body_bytes
                 wait_s = _retry_after_s(result, time.time())
                 if result.address is not None:
                     self._politeness.set_address(host.name, result.address)
         finally:
             now = self._loop.time()
-            self._politeness.finished(host.name, now, latency_s, answer, wait_s, body_bytes=body_bytes)
+            self._politeness.finished(host.name, now, latency_s, ending, wait_s, body_bytes=body_bytes)
             self._schedule(host, now)
         if wait_s is not None and wait_s > _LONG_WAIT_S:
             self._save(host)

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from crawler.fetcher.politeness import HostClock
+from crawler.fetcher.clock import HostClock
 from crawler.web.robots import RobotsAnswer
 
 __all__ = ["HostState"]

@@ -14,7 +14,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
 from crawler.core.model import Again, Done, Download, Failure, Result, SeedContext, Task
 from crawler.fetcher.fetcher import Fetcher
-from crawler.fetcher.host_state import HostState
+from crawler.fetcher.host import HostState
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class

@@ -180,7 +180,7 @@ def test_a_crawl_delay_is_waited_for(capsys):
 
 
 def test_a_host_that_wants_a_long_pause_gets_it_and_the_user_is_told(capsys, monkeypatch):
-    monkeypatch.setattr("crawler.fetcher.fetcher._VERY_LONG_WAIT_S", 0.2)
+    monkeypatch.setattr("crawler.fetcher.hosts._VERY_LONG_WAIT_S", 0.2)
     robots = Answer("User-agent: *\nCrawl-delay: 1", headers={"content-type": "text/plain"})
     with LocalServer(lambda _host, path: robots if path == "/robots.txt" else Answer(html(title="x"))) as server:
         code = main(["try", server.url(), "--allow-private"])

@@ -21,7 +21,7 @@ import psutil
 from bench import spider
 from bench.docs_site import page
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Done, Exchange, Finished, SeedContext, Task
+from crawler.core.model import Exchange, Finished
 from crawler.ledger.sinks.outputs import sinks_for
 from crawler.web.warc import built, captured
 
@@ -35,8 +35,7 @@ def store(path: Path, pages: int) -> None:
         url = f"http://docs.example/{number}.html"
         exchange = Exchange("1.1", b"OK", ((b"Host", b"docs.example"),), received)
         archive = msgspec.msgpack.encode(built(captured(url, 200, 1.0, exchange, page(number, pages))))
-        task = Task(number.to_bytes(16, "big"), url, 1, None, (), 0, SeedContext(1, (url,), b"null"))
-        sink.write([Finished(task, Done(task.key, "fetched", "", 200, b"", archive=archive), 1.0)])
+        sink.write([Finished(url=url, outcome="fetched", at=1.0, status=200, depth=1, records=b"", archive=archive)])
     sink.flush(last=True)
     sink.close()
 

@@ -15,7 +15,7 @@ from crawler.core.version import __version__
 if TYPE_CHECKING:
     from crawler.core.config import CrawlConfig
     from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, StorageError, UrlError, UsageError
-    from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Failure, Field, Finished, Record, Rotation
+    from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Duplicate, Failure, Field, Finished, Record, Rotation
     from crawler.core.stats import CrawlStats
     from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport
     from crawler.fetcher.transport.fake import FakeTransport
@@ -39,22 +39,20 @@ else:  # hidden from type checkers, which would take every name for a public one
 
 
 _HOMES = {
-    "core.config": "CrawlConfig", "core.stats": "CrawlStats",
+    "core.config": "CrawlConfig", "core.stats": "CrawlStats", "frontier.seeds": "BadSeed", "ring.crawler": "Crawler",
     "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError",
-    "core.model": "DEFAULT_FIELDS RECORD_FIELDS Failure Field Finished Record Rotation",
-    "page.page": "Follow NotJsonError Page", "page.values": "Article Feed FeedEntry Headers Microdata",
-    "page.fields.lines": "read_fields", "frontier.seeds": "BadSeed",
+    "core.model": "DEFAULT_FIELDS RECORD_FIELDS Duplicate Failure Field Finished Record Rotation",
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
-    "parsers.spiders.router": "Router", "parsers.spiders.spider": "Spider load_spider",
-    "ledger.sinks.base": "Position Sink",
-    "ring.crawler": "Crawler", "ring.library": "Crawl crawl crawl_to_arrow",
+    "ledger.sinks.base": "Position Sink", "page.fields.lines": "read_fields", "page.page": "Follow NotJsonError Page",
+    "page.values": "Article Feed FeedEntry Headers Microdata", "parsers.spiders.router": "Router",
+    "parsers.spiders.spider": "Spider load_spider", "ring.library": "Crawl crawl crawl_to_arrow",
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
-    "Crawler", "CrawlerError", "Failure", "FakeTransport", "Feed", "FeedEntry", "FetchRequest", "FetchResult", "Field",
-    "Finished", "Follow", "Headers", "JobError", "Microdata", "NotJsonError", "Page", "Position", "Record", "Rotation",
-    "Router", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UrlError", "UsageError", "__version__",
-    "crawl", "crawl_to_arrow", "load_spider", "read_fields",
+    "Crawler", "CrawlerError", "Duplicate", "Failure", "FakeTransport", "Feed", "FeedEntry", "FetchRequest",
+    "FetchResult", "Field", "Finished", "Follow", "Headers", "JobError", "Microdata", "NotJsonError", "Page",
+    "Position", "Record", "Rotation", "Router", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UrlError",
+    "UsageError", "__version__", "crawl", "crawl_to_arrow", "load_spider", "read_fields",
 ]  # fmt: skip
 
 

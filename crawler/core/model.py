@@ -267,13 +267,59 @@ class Duplicate(Struct, frozen=True, gc=False):
     near: bool = False
 
 
-class Finished(Struct, frozen=True, gc=False):
-    """A URL that has ended, as sinks are told of it. `at` is unix time; `duplicate` is what it repeats, if known."""
+class Finished(Struct, frozen=True, kw_only=True, gc=False):
+    """A URL that has ended, as sinks are told of it.
 
-    task: Task
-    done: Done
+    `url` is in normal form, `at` the unix time of its end, `reason` says more of `outcome` (see `Outcome`), `status` is
+    that of HTTP, 0 without an answer. `depth` counts links from the seed; `parent` is the URL where it was found, None
+    for a seed; `redirected_from` are the URLs that redirected to it, first one first; `lastmod` is what a sitemap says
+    of its last change, empty if none does; `seed` is the JSON text (UTF-8) of the seed's extra columns, `b"null"` when
+    it has none.
+
+    `records` are complete JSON lines, each with its line feed: none or several with a spider, else one. None if the
+    outcome has none. `body_bytes` counts the decoded bytes that were received; `body_hash` is the xxh3_128 of a body
+    that was read, 16 bytes, empty without one. `duplicate` is the page that it repeats, if known. `archive` is what the
+    crawler's own archives keep of the exchange with the server, None if no output is one.
+    """
+
+    url: str
+    outcome: Outcome
     at: float
+    reason: str = ""
+    status: int = 0
+    kind: Kind = "page"
+    depth: int = 0
+    parent: str | None = None
+    redirected_from: tuple[str, ...] = ()
+    lastmod: str = ""
+    seed: bytes = b"null"
+    records: bytes | None = None
+    body_bytes: int = 0
+    body_hash: bytes = b""
     duplicate: Duplicate | None = None
+    archive: bytes | None = None
+
+    @classmethod
+    def of(cls, task: Task, done: Done, at: float, duplicate: Duplicate | None = None) -> "Finished":
+        """Take what sinks are told out of the ring's own messages."""
+        return cls(
+            url=task.url,
+            outcome=done.outcome,
+            at=at,
+            reason=done.reason,
+            status=done.status,
+            kind=task.kind,
+            depth=task.depth,
+            parent=task.parent,
+            redirected_from=task.redirected_from,
+            lastmod=task.lastmod,
+            seed=task.seed.extra,
+            records=done.records,
+            body_bytes=done.body_bytes,
+            body_hash=done.body_hash,
+            duplicate=duplicate,
+            archive=done.archive,
+        )
 
 
 class Failure(Struct, frozen=True, gc=False):

@@ -179,7 +179,7 @@ class Frontier:
             counters.pages += 1
             self._limit_window()
             counters.statuses[done.status] = counters.statuses.get(done.status, 0) + 1
-        return Finished(task, done, now, None if repeat is None else self._duplicates.page(repeat))
+        return Finished.of(task, done, now, None if repeat is None else self._duplicates.page(repeat))
 
     def _defer(self, handed: Handed, until: float, reason: str, now: float) -> None:
         """Put a task that was tried away until its time comes."""

@@ -161,7 +161,7 @@ class Ledger:
         if results:
             finished = self._frontier.finish(results, time.time())
             self._finished += finished
-            self._finished_bytes += sum(_size(one.done) for one in finished)
+            self._finished_bytes += sum(map(_size, finished))
 
     def _catch_up(self) -> None:
         """Do what is due in the middle of many results."""
@@ -255,6 +255,6 @@ class Ledger:
         return "max-pages" if self._frontier.budget_spent else None
 
 
-def _size(done: Done) -> int:
-    """Bytes that a result brings for the sinks."""
-    return len(done.records or b"") + len(done.archive or b"")
+def _size(brought: Done | Finished) -> int:
+    """Bytes of it that are for the sinks."""
+    return len(brought.records or b"") + len(brought.archive or b"")

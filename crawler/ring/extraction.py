@@ -281,7 +281,7 @@ class _Writer:
             finished = []
             for done in results:
                 task, at = self._expected.pop(done.key)
-                finished.append(Finished(task, done, at))
+                finished.append(Finished.of(task, done, at))
                 self.records += (done.records or b"").count(b"\n")
                 self.outcomes[f"{done.outcome}: {done.reason}" if done.reason else done.outcome] += 1
                 self._unsynced += len(done.records or b"")

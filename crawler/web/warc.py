@@ -125,17 +125,17 @@ def metadata(finished: Finished, capture: Capture | None) -> bytes:
     sitemap, `redirectedFrom` for each hop, `lastmod`, `seed` (JSON of the seed's extra columns), `duplicateOf` or
     `nearDuplicateOf`. Those without a value are left out.
     """
-    task, done, duplicate = finished.task, finished.done, finished.duplicate
+    duplicate = finished.duplicate
     lines: list[tuple[str, str]] = [
-        ("outcome", done.outcome),
-        ("reason", done.reason),
-        ("status", str(done.status or "")),
-        ("via", task.parent or ""),
-        ("depth", str(task.depth)),
-        ("kind", "" if task.kind == "page" else task.kind),
-        *(("redirectedFrom", url) for url in task.redirected_from),
-        ("lastmod", task.lastmod),
-        ("seed", "" if task.seed.extra == b"null" else msgspec.json.format(task.seed.extra, indent=-1).decode()),
+        ("outcome", finished.outcome),
+        ("reason", finished.reason),
+        ("status", str(finished.status or "")),
+        ("via", finished.parent or ""),
+        ("depth", str(finished.depth)),
+        ("kind", "" if finished.kind == "page" else finished.kind),
+        *(("redirectedFrom", url) for url in finished.redirected_from),
+        ("lastmod", finished.lastmod),
+        ("seed", "" if finished.seed == b"null" else msgspec.json.format(finished.seed, indent=-1).decode()),
     ]
     if duplicate is not None:
         lines.append(("nearDuplicateOf" if duplicate.near else "duplicateOf", duplicate.url))
@@ -143,7 +143,7 @@ def metadata(finished: Finished, capture: Capture | None) -> bytes:
     fields = {"WARC-Date": warc_date(finished.at if capture is None else capture.at)}
     if capture is not None:
         fields["WARC-Concurrent-To"] = capture.record
-    return _member("metadata", task.url, fields, b"", block)[0]
+    return _member("metadata", finished.url, fields, b"", block)[0]
 
 
 def warcinfo(user_agent: str, robots: str, at: float) -> bytes:

@@ -71,7 +71,7 @@ class Job:
         return self.frontier.finish(results, self.now)
 
     def reasons(self, *results: Done) -> list[str]:
-        return [one.done.reason for one in self.finish(*results)]
+        return [one.reason for one in self.finish(*results)]
 
 
 @pytest.fixture
@@ -112,15 +112,15 @@ def test_a_body_that_was_there_before_names_the_page_that_brought_it(job, when, 
     second = one.read(X, links=("http://a/y",))
     finished = one.finish(*with_it, second)[-1]
     assert finished.duplicate == Duplicate("http://a/0", 1_001.0 if not with_it else one.now)
-    assert (finished.task.url, finished.at) == ("http://a/1", one.now)
+    assert (finished.url, finished.at) == ("http://a/1", one.now)
     counters = one.frontier.counters
     assert (counters.duplicates, counters.near_duplicates, counters.bytes) == (1, 0, 20)
     row = one.store.row(one.store.url_values([second.key])[0])
     if mode == "no":
-        assert (finished.done.records, finished.done.reason, row.reason) == (b"{}\n", "", "")
+        assert (finished.records, finished.reason, row.reason) == (b"{}\n", "", "")
         assert (counters.pages, counters.outcomes, counters.statuses) == (2, {"fetched": 2}, {200: 2})
     else:
-        assert (finished.done.outcome, finished.done.records, finished.done.reason) == ("fetched", None, "duplicate")
+        assert (finished.outcome, finished.records, finished.reason) == ("fetched", None, "duplicate")
         assert (row.outcome, row.reason, row.status) == ("fetched", "duplicate", 200)
         assert (counters.pages, counters.outcomes) == (1, {"fetched": 1, "fetched: duplicate": 1})
         assert counters.statuses == {200: 1}
@@ -139,9 +139,9 @@ def test_a_text_that_differs_in_at_most_three_bits_is_a_near_duplicate(job, when
     with_it = then(one, one.read(X, mark), when)
     finished = one.finish(*with_it, one.read(Y, other, links=("http://a/y",)))[-1]
     if bits > NEAR:
-        assert (finished.done.reason, finished.duplicate) == ("", None)
+        assert (finished.reason, finished.duplicate) == ("", None)
     else:
-        assert (finished.done.records, finished.done.reason) == (None, "near-duplicate")
+        assert (finished.records, finished.reason) == (None, "near-duplicate")
         assert finished.duplicate == Duplicate("http://a/0", 1_001.0 if not with_it else one.now, near=True)
     counters = one.frontier.counters
     assert (counters.pages, counters.near_duplicates, counters.duplicates) == ((1, 1, 0) if bits <= NEAR else (2, 0, 0))
@@ -221,8 +221,8 @@ def test_what_has_no_record_is_no_duplicate_and_makes_none(job, mode):
     unknown = Done(b"?" * 16, "fetched", "", 200, b"{}\n", body_hash=X, simhash=7)
     first, second = one.read(X, 7), one.read(X, 7)
     finished = one.finish(failed, again, unknown, first, second)
-    assert [ended.done.reason for ended in finished] == ["parser-died", "", "duplicate"]
-    assert finished[-1].duplicate.url == finished[1].task.url
+    assert [ended.reason for ended in finished] == ["parser-died", "", "duplicate"]
+    assert finished[-1].duplicate.url == finished[1].url
     assert one.frontier.counters.duplicates == 1
 
 

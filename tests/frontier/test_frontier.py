@@ -7,7 +7,7 @@ import pytest
 
 import crawler.frontier.window as window_module
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Link, Seed
+from crawler.core.model import Again, Done, Finished, Link, Seed
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.web.urls import host_key, task_key
@@ -126,10 +126,35 @@ def test_records_come_back_for_fetched_tasks_only_once(world):
     one = world()
     one.seed("http://a/")
     (task,) = one.due()
-    assert [(ended.task, ended.done.records, ended.at) for ended in one.fetched(task)] == [
-        (task, b"http://a/\n", 1000.0)
-    ]
+    (ended,) = one.fetched(task)
+    assert (ended.url, ended.records, ended.at) == ("http://a/", b"http://a/\n", 1000)
     assert one.fetched(task) == []
+
+
+def test_sinks_are_told_of_an_end_what_the_task_and_its_result_say(world):
+    one = world()
+    one.frontier.add_seed(7, Seed("http://a/", {"team": "blue"}))
+    one.commit()
+    one.frontier.finish([Done(one.due()[0].key, "redirected", status=301, links=(link("http://a/x"),))], one.now)
+    (task,) = one.due()
+    done = Done(
+        task.key, "fetched", "sitemap", 200, b"{}\n", body_bytes=10, body_hash=b"x" * 16, archive=b"a", fetched_at=5.0
+    )
+    assert one.frontier.finish([done], one.now) == [
+        Finished(
+            url="http://a/x",
+            outcome="fetched",
+            at=5.0,
+            reason="sitemap",
+            status=200,
+            redirected_from=("http://a/",),
+            seed=b'{"team":"blue"}',
+            records=b"{}\n",
+            body_bytes=10,
+            body_hash=b"x" * 16,
+            archive=b"a",
+        )
+    ]
 
 
 def test_a_restart_hands_out_exactly_what_was_not_committed_as_done(world):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crawler.core.dates import rfc3339
 from crawler.core.errors import UsageError
-from crawler.core.model import Done, Duplicate, Exchange, Finished, SeedContext, Task
+from crawler.core.model import Duplicate, Exchange, Finished
 from crawler.ring.archive import Archive
 from crawler.web.urls import normalise
 from crawler.web.warc import built, captured, metadata, revisit, warcinfo
@@ -22,7 +22,7 @@ from tests.fuzz.profile import fuzz
 
 LIMIT = 5_000
 FRAGMENTS = fragments("warc")
-SEED = SeedContext(1, ("http://a.test/",), b'{"team":"blue","n":1}')
+SEED = b'{"team":"blue","n":1}'
 
 
 def _records():
@@ -32,14 +32,22 @@ def _records():
     members = [warcinfo("agent", "obey", 1.0)]
     captures = []
     for number, body in enumerate((b"<title>x</title>" * 20, b"<p>other", b"<title>x</title>" * 20)):
-        task = Task(bytes([number]) * 16, f"http://a.test/{number}", 2, "http://a.test/", ("http://a.test/r",), 0, SEED)
-        capture = built(captured(task.url, 200, 1e9, exchange, body, truncated=number == 1))
+        finished = Finished(
+            url=f"http://a.test/{number}",
+            outcome="fetched",
+            at=1e9,
+            depth=2,
+            parent="http://a.test/",
+            redirected_from=("http://a.test/r",),
+            seed=SEED,
+        )
+        capture = built(captured(finished.url, 200, 1e9, exchange, body, truncated=number == 1))
         captures.append(capture)
         same = Duplicate(captures[0].url, 1e9)
         answer = revisit(capture, same) if number == 2 else capture.response
-        members += [metadata(Finished(task, Done(task.key, "fetched"), 1e9), capture), capture.request, answer]
-    gone = Task(b"g" * 16, "http://a.test/gone", 1, None, (), 0, SEED)
-    members.append(metadata(Finished(gone, Done(gone.key, "failed", "timeout"), 1e9), None))
+        members += [metadata(finished, capture), capture.request, answer]
+    gone = Finished(url="http://a.test/gone", outcome="failed", reason="timeout", at=1e9, depth=1, seed=SEED)
+    members.append(metadata(gone, None))
     # Record ids are drawn anew each time, but a failure is to come again.
     numbers: dict[bytes, bytes] = {}
     return [
@@ -133,7 +141,7 @@ def test_the_file_is_sound_before_it_is_damaged(tmp_path):
         path.write_bytes(content)
         archive = Archive([path], LIMIT)
         assert [(download.task.url[-1], download.task.depth, download.task.seed.extra) for download in archive] == [
-            (number, 2, SEED.extra) for number in "012"
+            (number, 2, SEED) for number in "012"
         ]
         assert (archive.damaged, archive.left_out) == ([], {})
         archive.close()

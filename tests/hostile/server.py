@@ -38,7 +38,7 @@ from tests.hostile.registry import Behaviour, behaviours
 __all__ = ["HostileProcess", "HostileServer"]
 
 ROOT = Path(__file__).parent.parent.parent
-CERTIFICATES = ROOT / "tests" / "transport" / "data"
+CERTIFICATES = ROOT / "tests" / "fetcher" / "transport" / "data"
 CANARIES = ("127.0.0.1", "127.0.0.2", "::1")
 TLS_HELLO = b"\x16"
 _MOST_LOGGED = 20_000

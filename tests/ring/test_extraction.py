@@ -22,7 +22,7 @@ from warcio.warcwriter import WARCWriter
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, StorageError, UsageError
-from crawler.core.model import Done, Exchange, Finished, Rotation, SeedContext, Task
+from crawler.core.model import Exchange, Finished, Rotation
 from crawler.parsers.pool import ParserPool
 from crawler.ring.archive import Archive
 from crawler.ring.crawler import Crawler
@@ -182,11 +182,10 @@ def test_any_order_gives_the_same_records(crawled, tmp_path):
 
 def test_metadata_count_for_the_page_that_they_name(tmp_path):
     """Not for whatever comes next: files may be joined, and records left out."""
-    seed = SeedContext(1, ("http://a.test/",), b"null")
-    task = Task(b"k" * 16, "http://a.test/", 3, "http://a.test/parent", (), 0, seed)
+    finished = Finished(url="http://a.test/", outcome="fetched", at=1.0, depth=3, parent="http://a.test/parent")
     exchange = Exchange("1.1", b"OK", (), ())
-    capture = built(captured(task.url, 200, 1.0, exchange, b"<p>"))
-    told = metadata(Finished(task, Done(task.key, "fetched"), 1.0), capture)
+    capture = built(captured(finished.url, 200, 1.0, exchange, b"<p>"))
+    told = metadata(finished, capture)
     path = written(tmp_path / "x.warc.gz", told, one("http://a.test/other"), told, capture.request, capture.response)
     found, _ = pages(path)
     assert [(download.task.depth, download.task.parent) for download in found] == [

@@ -110,7 +110,7 @@ class Tally:
 
     def write(self, finished):
         self.calls.append("write")
-        self.ended += [one.task.url for one in finished]
+        self.ended += [one.url for one in finished]
 
     def flush(self, *, last=False):
         self.calls.append("last flush" if last else "flush")

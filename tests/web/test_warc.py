@@ -139,7 +139,7 @@ def test_a_revisit_names_its_original_and_has_no_body():
 def test_metadata_say_how_a_url_ended():
     done = Done(TASK.key, "fetched", "duplicate", 200)
     made = capture()
-    member = warc.metadata(Finished(TASK, done, AT + 5, Duplicate("http://a.test/first", AT)), made)
+    member = warc.metadata(Finished.of(TASK, done, AT + 5, Duplicate("http://a.test/first", AT)), made)
     ((record, block),) = records(member)
     assert block.decode().split("\r\n") == [
         "outcome: fetched",
@@ -159,18 +159,16 @@ def test_metadata_say_how_a_url_ended():
 
 def test_metadata_of_a_url_without_an_answer():
     """They stand alone, at the time when it ended."""
-    seed = msgspec.structs.replace(SEED, extra=b"null")
-    task = Task(TASK.key, URL, 0, None, (), 0, seed, "sitemap")
-    ((record, block),) = records(warc.metadata(Finished(task, Done(TASK.key, "failed", "dns"), AT), None))
+    finished = Finished(url=URL, outcome="failed", reason="dns", at=AT, kind="sitemap")
+    ((record, block),) = records(warc.metadata(finished, None))
     assert block == b"outcome: failed\r\nreason: dns\r\ndepth: 0\r\nkind: sitemap\r\n"
     assert record.rec_headers["WARC-Concurrent-To"] is None
     assert (record.rec_headers["WARC-Date"], record.rec_headers["WARC-Target-URI"]) == (warc.warc_date(AT), URL)
 
 
 def test_a_near_duplicate_is_named_as_such():
-    finished = Finished(
-        TASK, Done(TASK.key, "fetched", "near-duplicate", 200), AT, Duplicate("http://a.test/x", AT, near=True)
-    )
+    first = Duplicate("http://a.test/x", AT, near=True)
+    finished = Finished(url=URL, outcome="fetched", reason="near-duplicate", status=200, at=AT, duplicate=first)
     assert b"nearDuplicateOf: http://a.test/x" in lines(warc.metadata(finished, None))
 
 

@@ -30,7 +30,7 @@ class Sink(Protocol):
         """Open the sink and cut it back to the last commit's position; None for a job that has none yet."""
 
     def write(self, finished: Sequence[Finished]) -> None:
-        """Take URLs that ended, in order. Those with a record have it in `done.records`; others may have none."""
+        """Take URLs that ended, in order. Those with a record have it in `records`; others may have none."""
 
     def flush(self, *, last: bool = False) -> Position:
         """Bring everything written to the device; return the position after it.
@@ -48,7 +48,7 @@ class Sink(Protocol):
 def record_lines(finished: Sequence[Finished]) -> Iterator[bytes]:
     """Give the records, one complete JSON line each, with its line feed."""
     for one in finished:
-        records = one.done.records
+        records = one.records
         if not records:
             continue
         if records.find(b"\n") == len(records) - 1:

@@ -16,7 +16,7 @@ import pytest
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, StorageError
-from crawler.core.model import Done, Field, Finished, Rotation, SeedContext, Task
+from crawler.core.model import Field, Finished, Rotation
 from crawler.ledger.sinks.base import Sink, record_lines
 from crawler.ledger.sinks.outputs import ENDINGS, files_of, output_names, sinks_for
 from tests.support.outputs import parts, rows
@@ -27,9 +27,9 @@ SPIDER = {"spider": "shop:parse"}
 
 def finished(*records: dict, outcome: str = "fetched") -> Finished:
     """A URL that ended with these records."""
-    task = Task(b"k" * 16, "http://a.example/", 0, None, (), 0, SeedContext(1, ("http://a.example/",), b"null"))
     lines = b"".join(msgspec.json.encode(record) + b"\n" for record in records)
-    return Finished(task, Done(task.key, outcome, records=lines if outcome == "fetched" else None), 0.0)
+    has_record = outcome == "fetched"
+    return Finished(url="http://a.example/", outcome=outcome, at=0.0, records=lines if has_record else None)
 
 
 def page(number: int, /, **fields: object) -> Finished:

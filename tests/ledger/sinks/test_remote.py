@@ -25,9 +25,9 @@ from moto.server import ThreadedMotoServer
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, JobError, StorageError
-from crawler.core.model import Done, Finished, Rotation, SeedContext, Task
-from crawler.ledger.sinks import remote
+from crawler.core.model import Finished, Rotation
 from crawler.ledger.sinks.outputs import sinks_for
+from crawler.ledger.sinks.remote import remote
 from crawler.ledger.sinks.remote.object_storage import ObjectStorage
 from crawler.ring.library import crawl
 
@@ -74,9 +74,8 @@ def memory() -> str:
 
 
 def finished(*numbers: int) -> Finished:
-    task = Task(b"k" * 16, "http://a.example/", 0, None, (), 0, SeedContext(1, ("http://a.example/",), b"null"))
     lines = b"".join(b'{"n":%d}\n' % number for number in numbers)
-    return Finished(task, Done(task.key, "fetched", records=lines), 0.0)
+    return Finished(url="http://a.example/", outcome="fetched", at=0.0, records=lines)
 
 
 def there(place: str) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
-from crawler.core.model import Done, Duplicate, Exchange, Finished, Rotation, SeedContext, Task
+from crawler.core.model import Duplicate, Exchange, Finished, Rotation
 from crawler.ledger.sinks.files.file import numbered
 from crawler.ledger.sinks.outputs import sinks_for
 from crawler.ring.crawler import Crawler
@@ -211,8 +211,7 @@ def finished(number, body=b"<p>body"):
     url = f"http://a.test/{number}"
     exchange = Exchange("1.1", b"OK", ((b"Host", b"a.test"),), ())
     archive = msgspec.msgpack.encode(built(captured(url, 200, 1.0, exchange, body)))
-    task = Task(bytes([number]) * 16, url, 0, None, (), 0, SeedContext(1, (url,), b"null"))
-    return Finished(task, Done(task.key, "fetched", "", 200, b"{}\n", archive=archive), 1.0)
+    return Finished(url=url, outcome="fetched", at=1.0, status=200, records=b"{}\n", archive=archive)
 
 
 @pytest.mark.parametrize("rotate", [None, Rotation(records=2)], ids=["one-file", "rotated"])

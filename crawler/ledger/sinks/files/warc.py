@@ -50,9 +50,9 @@ class WarcRecords:
         """Nothing is to be remembered."""
 
     def _records(self, finished: Finished) -> bytes:
-        if finished.done.archive is None:
+        if finished.archive is None:
             return metadata(finished, None)
-        capture = built(self._decode(finished.done.archive))
+        capture = built(self._decode(finished.archive))
         original = finished.duplicate
         answer = capture.response if original is None or original.near else revisit(capture, original)
         return metadata(finished, capture) + capture.request + answer

@@ -52,7 +52,7 @@ class Handed(Struct, gc=False):
     place: bytes
 
 
-class _Host:
+class _WindowHost:
     """A host in the window. `floor`: every queue entry below it is handed out or ended. `ahead`: the next entries from
     there on, as far as they were read. `backlog`: there are entries that are not handed out. `levels`: tasks in the
     window by their level.
@@ -85,7 +85,7 @@ class Window:
         # a time; what the next refill returns; the cursor over hosts that wait for a place in the window.
         self._limit = WINDOW_TASKS
         self._handed: dict[bytes, Handed] = {}
-        self._hosts: dict[bytes, _Host] = {}
+        self._hosts: dict[bytes, _WindowHost] = {}
         self._hungry: set[bytes] = set()
         self._uncommitted_hosts: dict[bytes, bytes] = {}
         self._asleep: dict[bytes, float] = {}
@@ -226,7 +226,7 @@ class Window:
         """How many tasks one host may have handed out; all together fill half the room, so that hosts can enter."""
         return max(2, min(HOST_TASKS, self._limit // 2 // max(1, len(self._hosts))))
 
-    def _turn_over(self, host: _Host) -> bool:
+    def _turn_over(self, host: _WindowHost) -> bool:
         return self._waiting and host.served >= TURN and len(self._hosts) >= WINDOW_HOSTS
 
     # Hosts come and go
@@ -249,8 +249,8 @@ class Window:
                 self._wrapped = False
                 self._load(self._activate(key, backlog=True))
 
-    def _activate(self, key: bytes, *, backlog: bool) -> _Host:
-        host = self._hosts[key] = _Host(key, key + bytes(8), backlog=backlog)
+    def _activate(self, key: bytes, *, backlog: bool) -> _WindowHost:
+        host = self._hosts[key] = _WindowHost(key, key + bytes(8), backlog=backlog)
         self._woken.append(key)
         return host
 
@@ -260,7 +260,7 @@ class Window:
         self._wake_at = min(self._asleep.values(), default=math.inf)
         self._look_round()
 
-    def _dismiss(self, host: _Host) -> None:
+    def _dismiss(self, host: _WindowHost) -> None:
         del self._hosts[host.key]
         self._hungry.discard(host.key)
         if host.backlog:
@@ -272,7 +272,7 @@ class Window:
 
     # Tasks come and go
 
-    def _load(self, host: _Host) -> None:
+    def _load(self, host: _WindowHost) -> None:
         """Hand out the host's next URLs from the committed queue, as far as the window has room."""
         limit = min(self._host_limit() - host.handed, self._room())
         if limit <= 0 or (self._level_by_level and host.key in self._uncommitted_hosts):
@@ -296,14 +296,14 @@ class Window:
         if host.handed == 0 and not host.backlog:
             self._dismiss(host)
 
-    def _read_ahead(self, host: _Host) -> bool:
+    def _read_ahead(self, host: _WindowHost) -> bool:
         """Read the host's next entries from the committed queue; False if there are none."""
         entries = self._store.scan_queue(host.floor, host.key + b"\xff" * 8)
         most = max(2, min(HOST_AHEAD, WINDOW_AHEAD // len(self._hosts)))
         host.ahead.extend(islice((entry for entry in entries if entry[1][:16] not in self._handed), most))
         return bool(host.ahead)
 
-    def _hand_out(self, host: _Host, handed: Handed) -> None:
+    def _hand_out(self, host: _WindowHost, handed: Handed) -> None:
         self._handed[handed.task.key] = handed
         host.handed += 1
         host.served += 1

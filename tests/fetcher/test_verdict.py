@@ -110,4 +110,4 @@ def test_a_site_without_a_robots_txt_names_no_sitemaps(url, status, outcome):
 def test_failures(kind, outcome, reason):
     """An address that may not be asked is a skip."""
     done = verdict.failed(TASK, Failure(kind, "detail", retryable=True))
-    assert done == Done(TASK.key, outcome, reason)
+    assert done == Done(TASK.key, outcome, reason, detail="detail")

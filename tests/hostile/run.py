@@ -164,9 +164,7 @@ def run_crawl(
         stack.enter_context(watch)
         if names:
             resolver = Names(names)
-            stack.enter_context(
-                patch("crawler.fetcher.transport.aiohttp.connections.DefaultResolver", lambda: resolver)
-            )
+            stack.enter_context(patch("crawler.fetcher.transport.aiohttp.resolver.DefaultResolver", lambda: resolver))
             stack.enter_context(patch("socket.getaddrinfo", resolver.getaddrinfo))
         stats = asyncio.run(_crawl(crawler))
     elapsed_s, cpu_s = time.monotonic() - started, time.process_time() - cpu

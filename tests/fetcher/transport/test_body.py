@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.fetcher.transport.body import Body
-from crawler.web.content_coding import PIECE_BYTES, CodingError, zstd
+from crawler.web.content_coding import CodingError, zstd
+from crawler.web.gzip_members import PIECE_BYTES
 
 TEXT = b"".join(b"<p>line %d of a page that compresses</p>\n" % n for n in range(5_000))
 NOISE = random.Random(7).randbytes(200_000)

@@ -1,7 +1,6 @@
 """Traps: what is one, what is not, and that no URL takes long to judge."""
 
 import re
-import time
 import uuid
 from random import Random
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from crawler.web.traps import is_fixed, pattern, repeats
 from crawler.web.urls import MAX_URL_CHARS, resolve
-from tests.fuzz.linear import takes_linear_time
+from tests.support.yardstick import takes_linear_time
 
 # --- repeats
 
@@ -392,18 +391,6 @@ LONGEST = {
     "one parameter": "?" + "a&a&a&b&" * 2_000,
     "separators": "?" + "&" * 16_000,
 }
-
-
-@pytest.mark.parametrize("name", LONGEST)
-def test_the_longest_url_is_judged_in_hundredths_of_a_second(name):
-    """The slowest takes 5 ms: the bound is for what is worse than linear, which would take seconds."""
-    url = ("http://h/" + LONGEST[name])[:MAX_URL_CHARS]
-    began = time.perf_counter()
-    for _ in range(10):
-        repeats(url)
-        pattern(url)
-        is_fixed(url)
-    assert time.perf_counter() - began < 2
 
 
 @pytest.mark.parametrize("name", LONGEST)

@@ -3,7 +3,7 @@
 import pytest
 
 from crawler.page.fields.values import date_of_parts, to_date, to_float, to_int
-from tests.fuzz.linear import takes_linear_time
+from tests.support.yardstick import takes_linear_time
 
 # text, as int, as float
 NUMBERS = [

@@ -63,8 +63,8 @@ def site() -> Iterator[str]:
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether something holds within half a minute."""
-    return any(holds() or time.sleep(0.1) for _ in range(300))
+    """Whether something holds within a minute."""
+    return any(holds() or time.sleep(0.1) for _ in range(600))
 
 
 def alive(group: int) -> bool:

@@ -30,6 +30,7 @@ from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.ring.call_settings import Settings
 from crawler.ring.crawler import Crawler
 from crawler.ring.library import crawl
+from tests.support.ports import closed_port
 from tests.support.processes import end_groups
 from tests.support.servers import Answer, LocalServer, html
 
@@ -675,7 +676,11 @@ async def test_several_crawlers_share_a_loop_and_let_others_have_their_turn_afte
 
 
 async def test_a_crawler_says_how_it_is_used():
-    config = CrawlConfig(seeds=("http://127.0.0.1:9/",), **LOCAL)
+    with closed_port() as port:
+        await _used_wrongly(CrawlConfig(seeds=(f"http://127.0.0.1:{port}/",), **LOCAL))
+
+
+async def _used_wrongly(config: CrawlConfig) -> None:
     with pytest.raises(UsageError, match="async with"):
         async for _ in Crawler(config):
             pass

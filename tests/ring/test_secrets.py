@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import rocksdict
 
+from tests.support.ports import closed_port
 from tests.support.processes import end_groups
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ class Site(BaseHTTPRequestHandler):
             f"{me}/page",
             *(f"{me}/slow/{number}" for number in range(PAGES)),
             f"{other}/page",
-            f"{dead}:1/",  # nobody listens there
+            f"{dead}:{server.closed_port}/",
             f"{dead}:99999/",  # no URL
             f"http://user:{MARK}-dead@nowhere.invalid/",
             "/redirect",
@@ -122,7 +123,7 @@ def serving():
         server.daemon_threads = True
         server.block_on_close = False
         server.asked = []
-        server.other_port = 0
+        server.other_port = server.closed_port = 0
         server.cookie = f"session={MARK}-{server.server_port}"
         server.gate = threading.Event()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -138,8 +139,9 @@ def serving():
 @pytest.fixture
 def sites():
     """The site of the seeds, another one, and one that plays a proxy."""
-    with serving() as site, serving() as other, serving() as proxy:
+    with serving() as site, serving() as other, serving() as proxy, closed_port() as closed:
         site.other_port, other.other_port = other.server_port, site.server_port
+        site.closed_port = other.closed_port = closed
         other.gate.set()
         yield site, other, proxy
 

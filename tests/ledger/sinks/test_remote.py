@@ -121,7 +121,7 @@ class Run:
 
     def wait(self, uploaded: int) -> "Run":
         """Until so many files of the row are there."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while self.sink._uploaded < uploaded:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -23,6 +23,7 @@ from crawler.cli.settings import GROUPS, SETTINGS, from_options
 from crawler.cli.terminal import LogLines, Terminal
 from tests.support.ports import closed_port
 from tests.support.terminal import PseudoTerminal
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs/cli.md"
@@ -309,15 +310,26 @@ def test_wrong_usage_ends_with_one_line_and_code_2(tmp_path, monkeypatch, capsys
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
-    [
-        ("none.txt", None, "no such file of seeds: 'none.txt'"),
-        ("empty.txt", b"", "no seeds in empty.txt"),
-        ("binary.csv", b"\x7fELF\2\1\1\0\0", "binary.csv looks binary; seeds are text files: .txt, .csv or .jsonl"),
-        ("bad.txt", b"htp://x\n", "no seeds in bad.txt (bad lines: 1)"),
-        ("half.txt.gz", gzip.compress(b"https://example.com/" * 99, mtime=0)[:-9], "half.txt.gz: damaged gzip file: "),
-        ("example.com", None, "'example.com' is neither an http(s) URL nor a file; did you mean https://example.com ?"),
-        ("ftp://example.com/", None, "not an http(s) URL: 'ftp://example.com/'"),
-    ],
+    first_quickly(
+        [
+            ("none.txt", None, "no such file of seeds: 'none.txt'"),
+            ("empty.txt", b"", "no seeds in empty.txt"),
+            ("binary.csv", b"\x7fELF\2\1\1\0\0", "binary.csv looks binary; seeds are text files: .txt, .csv or .jsonl"),
+            ("bad.txt", b"htp://x\n", "no seeds in bad.txt (bad lines: 1)"),
+            (
+                "half.txt.gz",
+                gzip.compress(b"https://example.com/" * 99, mtime=0)[:-9],
+                "half.txt.gz: damaged gzip file: ",
+            ),
+            (
+                "example.com",
+                None,
+                "'example.com' is neither an http(s) URL nor a file; did you mean https://example.com ?",
+            ),
+            ("ftp://example.com/", None, "not an http(s) URL: 'ftp://example.com/'"),
+        ],
+        3,
+    ),
 )
 def test_seeds_that_cannot_be_used_end_with_one_line_and_code_2(tmp_path, run, name, content, message):
     if content is not None:
@@ -410,11 +422,13 @@ def test_a_larger_budget_goes_on(tmp_path, run, site):
 @pytest.mark.parametrize("transport", ["aiohttp", "requests"])
 @pytest.mark.parametrize(
     ("content", "message"),
-    [
-        (None, "cannot read none.pem: No such file or directory"),
-        (b"no certificate", "none.pem has no certificate"),
-        (b"", "none.pem has no certificate"),
-    ],
+    first_quickly(
+        [
+            (None, "cannot read none.pem: No such file or directory"),
+            (b"no certificate", "none.pem has no certificate"),
+            (b"", "none.pem has no certificate"),
+        ]
+    ),
     ids=["missing", "junk", "empty"],
 )
 def test_a_ca_bundle_that_cannot_be_used_ends_with_one_line_and_code_2(tmp_path, run, transport, content, message):
@@ -471,7 +485,7 @@ def slow_pages(site):
     return sum(path.startswith("/slow/") and path != "/slow/" for path in site.asked)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", first_quickly([signal.SIGINT, signal.SIGTERM]), ids=lambda number: number.name)
 def test_the_first_signal_drains_and_ends_with_4_and_the_crawl_goes_on_later(tmp_path, crawler, run, site, number):
     arguments = ["crawl", f"{site.url}/slow/", "--job", "a", "--per-host", "2", *POLITE_ENOUGH]
     process = crawler(*arguments)
@@ -535,11 +549,13 @@ def test_a_reader_that_closes_the_pipe_is_no_error(crawler, site):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        (["-o", "file/pages.jsonl"], "cannot write file/pages.jsonl: "),
-        (["--job", "file/job"], "cannot write the job folder file/job: Not a directory"),
-        (["-o", "/dev/full"], "cannot write /dev/full: "),
-    ],
+    first_quickly(
+        [
+            (["-o", "file/pages.jsonl"], "cannot write file/pages.jsonl: "),
+            (["--job", "file/job"], "cannot write the job folder file/job: Not a directory"),
+            (["-o", "/dev/full"], "cannot write /dev/full: "),
+        ]
+    ),
 )
 def test_output_that_cannot_be_written_ends_with_one_line_and_code_5(tmp_path, run, site, arguments, message):
     (tmp_path / "file").write_text("x")

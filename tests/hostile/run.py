@@ -37,7 +37,7 @@ SETTINGS = {
     "parsers": 1,
     "retries": 1,
     "timeout_s": 8.0,
-    "parser_timeout_s": 8.0,
+    "parser_timeout_s": 60.0,
     "max_body_bytes": CAP,
 }
 HEALTHY = ("127.77.0.1", "127.77.0.2", "127.77.0.3")

@@ -304,7 +304,7 @@ async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):
         b"exit 0",
         pytest.param(b"exit %d" % WORN, id="exit as if swollen"),
         b"bytes",
-        b"lists",
+        pytest.param(b"lists", marks=pytest.mark.thorough),  # a second way to run out of memory
         b"close",
         pytest.param(b"answer \xc1", id="answer what is no msgpack"),
         pytest.param(b"answer \x90", id="answer for no page"),

@@ -22,6 +22,7 @@ from crawler.parsers.inline import InlineParsers
 from crawler.ring.crawler import Crawler
 from crawler.web.urls import url_key
 from tests.support.servers import RESET, Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 STRATEGIES: tuple[StrategyKind, ...] = get_args(StrategyKind)
 INLINE = STRATEGIES[:3]
@@ -158,7 +159,7 @@ async def test_a_job_goes_on_with_another_strategy(tmp_path, server):
     assert records(tmp_path / "job") == records(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("strategy", INLINE)
+@pytest.mark.parametrize("strategy", first_quickly(INLINE))
 def test_killed_and_resumed_it_has_each_record_once(tmp_path, strategy):
     """kill -9 in the middle; the same command ends the crawl, with what was committed before."""
     links = [f"/{n}" for n in range(150)]

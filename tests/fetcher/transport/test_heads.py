@@ -8,6 +8,7 @@ import pytest
 from crawler.core.model import Failure
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from tests.fetcher.transport.raw_server import RawServer, chunked, page, says
+from tests.support.thorough import first_quickly
 
 OK = b"HTTP/1.1 200 OK\r\n"
 FOUND = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n"
@@ -204,7 +205,7 @@ def followed_by(rest, *, later=b"", pause_s=0.0):
     return behaviour
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("scheme", first_quickly(["http", "https"], 4))
 @pytest.mark.parametrize("prefix", ["/", "/chunked/"])
 @pytest.mark.parametrize(
     "rest",

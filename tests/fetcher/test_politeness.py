@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crawler.fetcher.politeness import DOWN_AFTER, MAX_DELAY_S, HostClock, Politeness
-from tests.support.table import table
 
 
 def fetch(clocks, host, now, latency_s=0.0, answer="answered", wait_s=None):
@@ -27,7 +26,7 @@ def test_unknown_host_may_start_at_once():
     assert clocks.forget("a", 5.0)
 
 
-@table(("latency_s", "expected"), [(0.001, 0.1), (0.1, 0.1), (2.0, 2.0), (25.0, 10.0)])
+@pytest.mark.parametrize(("latency_s", "expected"), [(0.001, 0.1), (0.1, 0.1), (2.0, 2.0), (25.0, 10.0)])
 def test_auto_delay_is_the_latency_within_bounds(latency_s, expected):
     clocks = Politeness(2, 32, None)
     fetch(clocks, "a", 0.0, latency_s)
@@ -61,7 +60,7 @@ def test_no_delay_still_backs_off_and_keeps_crawl_delay_and_retry_after():
     assert clocks.ready_at("c", 0.0) == 7.0
 
 
-@table("answer", ["slow_down", "unanswered"])
+@pytest.mark.parametrize("answer", ["slow_down", "unanswered"])
 def test_back_off_doubles_to_a_bound_and_good_answers_decay_it(answer):
     clocks = Politeness(1, 32, None)
     now = 0.0
@@ -112,7 +111,7 @@ def test_a_broken_connection_changes_no_delay():
     assert clocks.delay_s("a") == 0.0
 
 
-@table("answer", ["unanswered", "broken"])
+@pytest.mark.parametrize("answer", ["unanswered", "broken"])
 def test_a_host_is_down_after_requests_without_any_answer_until_one_comes(answer):
     clocks = Politeness(1, 32, None)
     now = 0.0

@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 
 from crawler.core.model import Failure
 from crawler.fetcher.retry import RetryDecision, backoff_s, decide, retry_after_s, revisit_s
-from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
 
 NOW = 784_111_700.0  # Sun, 06 Nov 1994 08:48:20 GMT
 
 
-@table(
+@pytest.mark.parametrize(
     ("value", "expected"),
     [
         (None, None),
@@ -108,7 +107,7 @@ TIMEOUT = Failure("timeout", "30 s", retryable=True)
 TLS = Failure("tls", "expired", retryable=False)
 
 
-@table(
+@pytest.mark.parametrize(
     ("result", "attempts_made", "retries", "again", "reason"),
     [
         (200, 1, 2, False, ""),

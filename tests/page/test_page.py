@@ -18,7 +18,6 @@ from crawler.page.values import Article, Feed, FeedEntry, Follow, Headers, Micro
 from crawler.web.simhash import simhash
 from crawler.web.urls import url_key
 from tests.parsers.test_worker import page_of, record_of
-from tests.support.table import table
 
 URL = "http://h.example/dir/page.html"
 SHOP = """<!DOCTYPE html><html lang="en-GB"><head><title> A  shop </title>
@@ -89,7 +88,7 @@ def test_headers_are_found_in_any_case_and_the_first_of_several_counts():
     assert Page.from_html("", headers={"X-Seen": "yes"}).headers["x-seen"] == "yes"
 
 
-@table(
+@pytest.mark.parametrize(
     ("body", "content_type", "charset", "text"),
     [
         (b"<p>\xc3\xa9", "text/html; charset=utf-8", "utf-8", "<p>é"),
@@ -118,7 +117,7 @@ def test_the_text_is_the_body_in_its_encoding_without_its_mark(body, content_typ
     assert text is None or page.text == text
 
 
-@table(
+@pytest.mark.parametrize(
     ("body", "value"),
     [
         (b'{"a": [1, "\xc3\xa9"]}', {"a": [1, "é"]}),
@@ -133,7 +132,7 @@ def test_json_is_read_once(body, value):
     assert page.json() is page.json()
 
 
-@table(
+@pytest.mark.parametrize(
     ("body", "why"),
     [
         (b"", "Expecting value in line 1, column 1"),
@@ -182,7 +181,9 @@ def test_the_three_trees_see_the_same_page():
     assert page.tree.base_url == URL
 
 
-@table("body", ["", " ", "<!-- nothing -->", "\0", "plain", "file.html", "http://h.example/", "<?xml?>"])
+@pytest.mark.parametrize(
+    "body", ["", " ", "<!-- nothing -->", "\0", "plain", "file.html", "http://h.example/", "<?xml?>"]
+)
 def test_the_trees_of_a_page_without_markup_are_those_of_an_empty_page(body):
     page = Page.from_html(body)
     assert page.css_first("body") is not None
@@ -223,7 +224,7 @@ def test_what_a_spider_does_to_a_tree_changes_no_value():
     assert touched.css("a") == []
 
 
-@table("first", ["document", "links", "meta", "visible_text"])
+@pytest.mark.parametrize("first", ["document", "links", "meta", "visible_text"])
 def test_templates_are_in_the_trees_and_nowhere_else_whatever_is_asked_for_first(first):
     page = Page.from_html("<title>t</title><template><meta name=m content=c><a href=/p>x</a></template>x")
     getattr(page, first)
@@ -234,7 +235,7 @@ def test_templates_are_in_the_trees_and_nowhere_else_whatever_is_asked_for_first
 # As in a record.
 
 
-@table(
+@pytest.mark.parametrize(
     "page",
     [
         page_of(SHOP),
@@ -320,7 +321,7 @@ def test_microdata_items_hold_texts_urls_and_items():
     }
 
 
-@table("items", [400, 5_000])
+@pytest.mark.parametrize("items", [400, 5_000])
 def test_items_that_nest_without_end_are_none(items):
     assert Page.from_html("<div itemscope>" + "<div itemscope itemprop=a>" * items).microdata == ()
 
@@ -392,7 +393,7 @@ BOMB = (
 )
 
 
-@table("content_type", ["application/rss+xml", "text/html", None])
+@pytest.mark.parametrize("content_type", ["application/rss+xml", "text/html", None])
 def test_a_feed_is_read_whatever_its_type(content_type):
     page = page_with(RSS.encode(), content_type)
     assert page.feed == Feed("rss", "News", "http://h.example/", "D", None, (ENTRY, FeedEntry()))
@@ -436,7 +437,7 @@ def test_a_reference_is_joined_to_the_base_of_the_page():
 ITEMS = ("http://h.example/dir/tea/1", "http://h.example/dir/tea/2")
 
 
-@table(
+@pytest.mark.parametrize(
     "follow",
     [
         lambda page: page.follow(css="a.item"),
@@ -539,7 +540,7 @@ def test_no_value_of_a_page_raises_whatever_its_bytes_are(body, content_type):
     read_all(page_with(body, content_type))
 
 
-@table(
+@pytest.mark.parametrize(
     "body",
     [
         b"<div>" * 3_000 + b"deep<a href=x>y</a>",

@@ -19,7 +19,6 @@ from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_pag
 from crawler.web.scope import Scope
 from crawler.web.simhash import simhash
 from crawler.web.urls import host_key, url_key
-from tests.support.table import table
 
 URL = "http://h.example/dir/page.html"
 SEED = SeedContext(1, ("http://h.example/",), b"null")
@@ -128,7 +127,7 @@ def test_the_documentation_lists_exactly_the_fields_there_are():
     assert tuple(rows) == RECORD_FIELDS
 
 
-@table(
+@pytest.mark.parametrize(
     ("content_type", "body", "sniffed"),
     [
         ("image/png", b"\x89PNG", None),
@@ -149,7 +148,7 @@ def test_what_is_no_html_has_a_record_without_page_fields(content_type, body, sn
     assert links_of(page) == {}
 
 
-@table("content_type", [None, "application/octet-stream", "text/plain", "text/xml"])
+@pytest.mark.parametrize("content_type", [None, "application/octet-stream", "text/plain", "text/xml"])
 def test_an_answer_whose_type_says_nothing_is_sniffed(content_type):
     headers = () if content_type is None else (("content-type", content_type),)
     record = record_of(page_of(b"<!doctype html><title>t</title>", headers=headers))
@@ -177,7 +176,7 @@ def refreshing(delay: str, target: str = "/y", **changes) -> Download:
     return page_of(f"<meta http-equiv=refresh content='{delay};url={target}'><a href=x>", **changes)
 
 
-@table("delay", ["0", "10", "10.5"])
+@pytest.mark.parametrize("delay", ["0", "10", "10.5"])
 def test_a_page_that_sends_its_reader_on_at_once_is_a_redirect(delay):
     page = refreshing(delay, depth=3, chain=7, spent_s=1.5, redirected_from=("http://h.example/old",), status=203)
     done = parse_page(page, state_of())
@@ -187,7 +186,7 @@ def test_a_page_that_sends_its_reader_on_at_once_is_a_redirect(delay):
     assert done.links == (Link(url, url_key(url), host_key(url), "", "page", 7, 1.5),)
 
 
-@table(
+@pytest.mark.parametrize(
     ("page", "links"),
     [
         (refreshing("11"), {"/y": "", "/dir/x": ""}),
@@ -214,7 +213,7 @@ def test_refreshes_that_go_round_in_a_loop_or_on_without_end_fail():
         assert (done.outcome, done.reason, done.links, done.records) == ("failed", "redirects", (), None)
 
 
-@table(
+@pytest.mark.parametrize(
     ("target", "settings", "skip"),
     [
         ("/y", {}, ""),
@@ -258,7 +257,7 @@ def test_a_chain_that_grows_too_long_is_a_trap():
     assert chains_of(month("<a href=/cal/6>", chain=999), state_of(max_chain=None)) == {"/cal/6": (0, "")}
 
 
-@table(
+@pytest.mark.parametrize(
     ("link", "chain"),
     [
         ("<a href=/article>", 1),
@@ -302,12 +301,12 @@ def test_a_trap_is_sent_again_when_another_page_leads_there_rightly():
     assert chains_of(month("<a href=/cal/6>", chain=9), state) == {}
 
 
-@table("status", [200, 203])
+@pytest.mark.parametrize("status", [200, 203])
 def test_links_of_a_successful_page_are_followed(status):
     assert links_of(page_of("<a href=x>", status=status)) == {"/dir/x": ""}
 
 
-@table("status", [404, 500, 304])
+@pytest.mark.parametrize("status", [404, 500, 304])
 def test_links_of_another_answer_stand_in_its_record_only(status):
     page = page_of("<a href=x>", status=status)
     assert record_of(page)["links"] == ["http://h.example/dir/x"]
@@ -329,7 +328,7 @@ def test_a_link_carries_its_keys_and_the_verdict_of_scope_at_the_next_depth():
     assert links_of(page_of("<a href=x>", depth=1), state_of(depth=2)) == {"/dir/x": ""}
 
 
-@table(
+@pytest.mark.parametrize(
     ("page", "skip"),
     [
         (page_of("<a href=x>"), ""),
@@ -351,7 +350,7 @@ def test_a_link_out_of_scope_is_skipped_for_that_and_not_for_nofollow():
     assert links_of(page_of("<a href=http://o.example/ rel=nofollow>")) == {"http://o.example/": "scope"}
 
 
-@table(
+@pytest.mark.parametrize(
     "page",
     [
         page_of("<title>T</title><meta name=robots content=noindex><meta name=description content=D><a href=x>t"),
@@ -409,7 +408,7 @@ def test_a_page_that_fails_has_not_sent_its_links():
     assert links_of(page_of("<a href=/x>"), state) == {"/x": ""}
 
 
-@table(
+@pytest.mark.parametrize(
     "extra",
     [b"null", b'{"a":1}', b'{"a":\n [1,\n2]}', '{"é\u2028":"\\n"}'.encode()],
 )

@@ -1,12 +1,12 @@
 """A redirect's target is a URL of its own: same kind and depth, judged by scope, at most ten hops, no loop."""
 
 import msgspec
+import pytest
 
 from crawler.core.model import Download, SeedContext, Task
 from crawler.web.redirect import MAX_REDIRECTS, followed, redirect_scope
 from crawler.web.scope import Scope
 from crawler.web.urls import host_key, task_key
-from tests.support.table import table
 
 SEED = SeedContext(1, ("http://a.test/docs/",), b"null")
 ANY = Scope("any")
@@ -18,7 +18,7 @@ def task(url: str = "http://a.test/docs/x", **changes) -> Task:
     return msgspec.structs.replace(first, **changes)
 
 
-@table("kind", ["page", "sitemap"])
+@pytest.mark.parametrize("kind", ["page", "sitemap"])
 def test_the_target_keeps_kind_depth_and_chain_and_has_less_time(kind):
     done = followed(
         task(kind=kind, chain=7, spent_s=1.0), "http://a.test/docs/y", status=302, spent_s=2.5, scope=Scope("host")
@@ -35,7 +35,7 @@ def test_a_page_that_refreshes_is_a_redirect_too():
     assert [(link.url, link.spent_s) for link in done.links] == [("http://a.test/y", 0.5)]
 
 
-@table(
+@pytest.mark.parametrize(
     ("hops", "target", "reason"),
     [
         (0, "http://b.test/", ""),
@@ -58,7 +58,7 @@ def test_ten_hops_no_loop_and_only_http(hops, target, reason):
 PAGE_OF_A_SITEMAP = {"depth": 0, "parent": "http://a.test/sitemap.xml"}
 
 
-@table(
+@pytest.mark.parametrize(
     ("source", "scope", "target", "skip"),
     [
         ({}, "host", "http://a.test/y", ""),

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Download, SeedContext
 from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
 from crawler.parsers.reading.sitemap_page import MAX_INDEXES
 from crawler.web.urls import host_key, task_key
-from tests.support.table import table
 
 URL = "http://h.example/dir/sitemap.xml"
 TRAP = "http://h.example/a/a/a/a"
@@ -64,7 +65,7 @@ def test_the_pages_of_a_sitemap_are_links_and_it_has_no_record():
         assert (link.key, link.host) == (task_key(link.url, "page"), host_key(link.url))
 
 
-@table(
+@pytest.mark.parametrize(
     ("settings", "expected"),
     [
         ({}, ["", "scope", "", "trap"]),
@@ -114,7 +115,7 @@ def test_indexes_nest_so_deep_and_no_deeper():
     assert skips(sitemap_of(urlset("http://h.example/1"), depth=MAX_INDEXES), depth=0) == [""]
 
 
-@table(
+@pytest.mark.parametrize(
     ("page", "reason"),
     [
         (sitemap_of(urlset("http://h.example/1"), truncated=True), "sitemap: cut"),
@@ -128,7 +129,7 @@ def test_a_sitemap_of_which_not_all_was_taken_says_so(page, reason):
     assert 1 <= len(done.links) <= 50_000
 
 
-@table(
+@pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"status": 404}, "sitemap: status 404"),

@@ -75,6 +75,7 @@ def test_settings_and_errors_load_neither_network_nor_store():
     assert not loaded & {"aiohttp", "requests", "rich", "rocksdict", "turbohtml", "lxml"}
 
 
+@pytest.mark.thorough
 def test_type_checkers_see_the_names_that_are_loaded_lazily(tmp_path):
     """mypy --strict knows the types of public names, and that there are no others."""
     program = tmp_path / "program.py"

@@ -30,8 +30,10 @@ from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.ring.crawler import Crawler
 from crawler.ring.keywords import Settings
 from crawler.ring.library import crawl
+from tests.support.ports import closed_port
 from tests.support.processes import end_groups
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 LOCAL = {"allow_private": True, "delay_s": 0.0, "parsers": 1, "retries": 0}
@@ -184,14 +186,17 @@ def test_a_crawl_gives_each_page_once_and_leaves_nothing():
 
 @pytest.mark.parametrize(
     ("what", "expected"),
-    [
-        ({"fields": ["title", "status"]}, {"title": "/", "status": 200}),
-        ({"spider": parsed}, {"path": "", "title": "/"}),
-        ({"spider": "tests.ring.test_library:parsed"}, {"path": "", "title": "/"}),
-        ({"spider": lambda page: {"title": page.title}}, {"title": "/"}),
-        ({"spider": parsed, "fields": ["title"]}, {"title": "/"}),
-        ({"select": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
-    ],
+    first_quickly(
+        [
+            ({"fields": ["title", "status"]}, {"title": "/", "status": 200}),
+            ({"spider": parsed}, {"path": "", "title": "/"}),
+            ({"spider": "tests.ring.test_library:parsed"}, {"path": "", "title": "/"}),
+            ({"spider": lambda page: {"title": page.title}}, {"title": "/"}),
+            ({"spider": parsed, "fields": ["title"]}, {"title": "/"}),
+            ({"select": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
+        ],
+        2,
+    ),
     ids=["fields", "function", "reference", "lambda", "function and fields", "select"],
 )
 def test_records_are_dicts_of_what_was_asked_for(what, expected):
@@ -342,6 +347,7 @@ class Unloadable:
         return {"a": 1}
 
 
+@pytest.mark.thorough
 def test_a_spider_that_parsers_cannot_load_is_an_error_where_records_are_asked_for(capfd):
     with LocalServer(site(3)) as server, pytest.raises(CrawlerError, match="parser processes end while they start"):
         list(crawl(server.url(), spider=Unloadable(), **LOCAL))
@@ -434,16 +440,18 @@ def by_not_starting(url):
 
 @pytest.mark.parametrize(
     "leave",
-    [
-        by_break,
-        by_break_with_a_name,
-        by_exception,
-        by_close,
-        by_with,
-        by_exception_in_with,
-        by_garbage_collection,
-        by_not_starting,
-    ],
+    first_quickly(
+        [
+            by_break,
+            by_break_with_a_name,
+            by_exception,
+            by_close,
+            by_with,
+            by_exception_in_with,
+            by_garbage_collection,
+            by_not_starting,
+        ]
+    ),
     ids=lambda leave: leave.__name__,
 )
 @pytest.mark.parametrize("delay_s", [0.0, 0.2], ids=["fast", "slow"])
@@ -675,7 +683,11 @@ async def test_several_crawlers_share_a_loop_and_let_others_have_their_turn_afte
 
 
 async def test_a_crawler_says_how_it_is_used():
-    config = CrawlConfig(seeds=("http://127.0.0.1:9/",), **LOCAL)
+    with closed_port() as port:
+        await _used_wrongly(CrawlConfig(seeds=(f"http://127.0.0.1:{port}/",), **LOCAL))
+
+
+async def _used_wrongly(config: CrawlConfig) -> None:
     with pytest.raises(UsageError, match="async with"):
         async for _ in Crawler(config):
             pass
@@ -772,18 +784,21 @@ kept = []
 
 @pytest.mark.parametrize(
     ("end", "code"),
-    [
-        pytest.param(END, 0, id="end"),
-        pytest.param(END_WITH_SPIDER, 0, id="spider of the script"),
-        pytest.param(END + "sys.exit(3)", 3, id="exit"),
-        pytest.param(END + "1 / 0", 1, id="exception"),
-        pytest.param(IN_THREAD, 0, id="thread"),
-        pytest.param(IN_DAEMON, 0, id="daemon thread"),
-        pytest.param(IN_LOOP + "asyncio.run(main())", 0, id="loop"),
-        pytest.param(
-            IN_LOOP + "loop = asyncio.new_event_loop()\nloop.run_until_complete(main())", 0, id="loop left open"
-        ),
-    ],
+    first_quickly(
+        [
+            pytest.param(END, 0, id="end"),
+            pytest.param(END_WITH_SPIDER, 0, id="spider of the script"),
+            pytest.param(END + "sys.exit(3)", 3, id="exit"),
+            pytest.param(END + "1 / 0", 1, id="exception"),
+            pytest.param(IN_THREAD, 0, id="thread"),
+            pytest.param(IN_DAEMON, 0, id="daemon thread"),
+            pytest.param(IN_LOOP + "asyncio.run(main())", 0, id="loop"),
+            pytest.param(
+                IN_LOOP + "loop = asyncio.new_event_loop()\nloop.run_until_complete(main())", 0, id="loop left open"
+            ),
+        ],
+        3,
+    ),
 )
 def test_a_program_that_ends_with_an_unfinished_crawl_does_not_hang_or_leave_anything(
     running, own_temporary_folder, end, code
@@ -830,7 +845,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize(
-    "take", [pytest.param(FOR, id="for"), pytest.param(WITH, id="with"), pytest.param(ASYNC, id="async")]
+    "take", first_quickly([pytest.param(FOR, id="for"), pytest.param(WITH, id="with"), pytest.param(ASYNC, id="async")])
 )
 @pytest.mark.parametrize("to_group", [True, False], ids=["terminal", "process"])
 def test_keyboard_interrupt_ends_a_crawl(running, own_temporary_folder, take, to_group):
@@ -912,6 +927,7 @@ print(left())
 )
 
 
+@pytest.mark.thorough
 def test_a_notebook_crawls(own_temporary_folder, monkeypatch):
     """A real kernel, which has a running loop: functions of a cell as spiders, `for`, `async for`, a left loop."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

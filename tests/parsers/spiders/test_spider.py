@@ -28,6 +28,7 @@ from crawler.parsers.spiders.router import Router
 from crawler.parsers.spiders.spider import load_spider, pack_spider, unpack_spider
 from crawler.ring.crawler import Crawler
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[3]
 URL = "http://h.example/dir/page.html"
@@ -581,7 +582,10 @@ SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "script"), [*((kind, "script.py") for kind in SCRIPTS), ("function", "__main__.py")])
+@pytest.mark.parametrize(
+    ("kind", "script"),
+    first_quickly([*((kind, "script.py") for kind in SCRIPTS), ("function", "__main__.py")], 2),
+)
 def test_a_script_without_a_guard_crawls_with_a_spider_of_its_own(tmp_path, kind, script):
     """No `if __name__ == "__main__":`, no module of its own: the script runs once, and its spider in the parsers."""
     (tmp_path / "beside.py").write_text("def times(n): return 3 * n\n")

@@ -47,11 +47,13 @@ class KnownUrls:
 
     def put(self, key: bytes, state: bytes, row: UrlRow) -> None:
         """Write or replace one URL that has ended or was skipped."""
-        self._put(key, state + self._encode(row))
+        self._pending[key] = value = state + self._encode(row)
+        self._table.put(key, value)
 
     def put_waiting(self, key: bytes, place: bytes = b"") -> None:
         """Make one URL known as one that has not ended; `place` is its queue key, if it may be given a better one."""
-        self._put(key, QUEUED + place)
+        self._pending[key] = value = QUEUED + place
+        self._table.put(key, value)
 
     def ended(self) -> Iterator[tuple[bytes, UrlRow]]:
         """Give (state byte, row) of every committed URL that has ended or was skipped."""
@@ -62,7 +64,3 @@ class KnownUrls:
     def forget(self) -> None:
         """Learn that the open batch was committed or dropped."""
         self._pending.clear()
-
-    def _put(self, key: bytes, value: bytes) -> None:
-        self._pending[key] = value
-        self._table.put(key, value)

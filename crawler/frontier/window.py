@@ -288,8 +288,8 @@ class Window:
         host.handed -= 1
         if self._level_by_level:
             host.levels[_level(handed.place)] -= 1
-        turn_over = self._cursor.waiting and host.served >= TURN and len(self._hosts) >= WINDOW_HOSTS
-        if host.backlog and host.key not in self._asleep and not turn_over:
+        full = self._cursor.waiting and len(self._hosts) >= WINDOW_HOSTS
+        if host.backlog and not (full and host.served >= TURN) and host.key not in self._asleep:
             if host.handed <= _fair_share(self._limit, len(self._hosts)) // 2:
                 self._hungry.add(host.key)
         elif host.handed == 0 and host.key not in self._uncommitted_hosts:

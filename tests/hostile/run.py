@@ -19,7 +19,8 @@ from unittest.mock import patch
 
 from crawler.core.config import CrawlConfig
 from crawler.core.stats import CrawlStats
-from crawler.frontier.store import QUEUED, Store, UrlRow
+from crawler.frontier.row import QUEUED, UrlRow
+from crawler.frontier.store import Store
 from crawler.ring.crawler import Crawler
 from crawler.web.urls import normalise
 from crawler.web.urls import origin as origin_of
@@ -179,7 +180,7 @@ def run_crawl(
     wrong = _wrong_at_healthy(healthy)
     with Store(job / "state", read_only=True) as store:
         rows = list(store.all_urls())
-        due_at = store.next_due_at()
+        due_at = store.retries.next_due_at()
         anchors = {number: store.seed(number).anchors[0] for number in {row.seed for _, row in rows}}
     records = [json.loads(line) for line in (job / "pages.jsonl").read_bytes().splitlines()]
     repeated = [url for url, times in Counter(one["url"] for one in records).items() if times > 1]

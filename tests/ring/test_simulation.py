@@ -23,7 +23,8 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import StorageError
 from crawler.core.model import Failure
 from crawler.fetcher.transport.fake import FakeTransport, answer
-from crawler.frontier.store import QUEUED, Store
+from crawler.frontier.row import QUEUED
+from crawler.frontier.store import Store
 from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
 from crawler.ring.crawler import Crawler
 from crawler.web.urls import task_key
@@ -344,9 +345,9 @@ def recount(job: Path) -> tuple[dict, dict[tuple[str, str], str]]:
     """The counters as the rows say, and each task's outcome."""
     with Store(job / "state") as store:
         rows = list(store.all_urls())
-        waiting = sum(1 for _ in store._keys("later"))
-        known = {bytes(key) for key, value in store._urls.items() if value[:1] == QUEUED}
-        due = [value[:16] for value in store._queue.values()]
+        waiting = sum(1 for _ in store.retries.rows())
+        known = {bytes(key) for key, value in store._database.table("urls").items() if value[:1] == QUEUED}
+        due = [value[:16] for value in store._database.table("queue").values()]
         saved = store.meta("counters")
     ended = [row for state, row in rows if state != QUEUED]
     open_keys = {task_key(row.url, row.kind) for state, row in rows if state == QUEUED}

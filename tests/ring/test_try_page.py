@@ -203,9 +203,8 @@ def test_a_redirect_to_another_origin_is_followed_and_its_robots_txt_asked_for(c
 
 
 def test_a_robots_txt_of_a_server_that_is_not_there_cannot_be_had(capsys):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}"
         code, text = tried(capsys, f"{url}/")
     assert (code, text) == (ExitCode.NO_PAGE, f"skipped: robots: the robots.txt of {url} cannot be had\n")
 

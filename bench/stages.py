@@ -21,7 +21,7 @@ import uvloop
 
 from bench.docs_site import docs_site, page
 from crawler.core.config import CrawlConfig
-from crawler.core.model import DEFAULT_FIELDS, Done, Download, SeedContext
+from crawler.core.model import DEFAULT_FIELDS, Answer, Done, Download, SeedContext, Task
 from crawler.fetcher.transport.aiohttp.transport import AiohttpTransport
 from crawler.fetcher.transport.base import FetchRequest
 from crawler.parsers.pool import ParserPool
@@ -45,7 +45,8 @@ def downloads(pages: int) -> list[Download]:
     for number in range(pages):
         url, body = f"http://localhost/{number}.html", page(number, pages)
         headers = (("content-type", "text/html; charset=utf-8"), ("content-length", str(len(body))))
-        made.append(Download(url_key(url), url, 200, 0.0, 1, None, (), headers, body, len(body), False, seed))
+        task = Task(url_key(url), url, depth=1, parent=None, redirected_from=(), attempts=0, seed=seed)
+        made.append(Download(task, Answer(200, headers, body, len(body)), fetched_at=0.0))
     return made
 
 

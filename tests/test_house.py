@@ -57,7 +57,7 @@ MAY_EXIT = {
 # Signals belong to the command line. A parser and the demo's server are processes of their own: Ctrl-C reaches them
 # too, and they have to ignore it, because a crawl that drains still needs them.
 MAY_SIGNAL = {"cli/signals", "cli/demo/server", "parsers/worker"}
-MAY_PARSE = {"page/answer", "page/charset", "page/extract", "page/page"}
+MAY_PARSE = {"page/charset", "page/extract", "page/page", "page/raw_page"}
 MOST_AT_THE_TOP = 14
 MOST_LINES_OF_A_FILE = 540
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from crawler.core.errors import ConfigError
 from crawler.core.model import RECORD_FIELDS, Field, Rotation
@@ -156,8 +157,7 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
                 f"transport: strategy {self.strategy} downloads with {_TRANSPORTS[self.strategy]}, not with "
                 f"{self.transport}: leave transport out, or choose strategy hybrid"
             )
-        if self.spider and self.selectors:
-            raise ConfigError("spider: a crawl has a spider or fields found by selectors, not both")
+        self.check_reader(self.spider)
         if self.fields is not None:
             known = self.fields if self.spider else RECORD_FIELDS
             unknown = [field for field in self.fields if field not in known]
@@ -168,6 +168,36 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         for name, value in (("user_agent", self.user_agent), *self.headers):
             if not name or any(character in name + value for character in "\r\n\0"):
                 raise ConfigError(f"header {name!r} has a line break or NUL in it, or no name")
+
+    def check_reader(self, spider: object) -> None:
+        """Raise `ConfigError` if pages are to be read by a spider, given here, and by selectors as well."""
+        if spider and self.selectors:
+            raise ConfigError("spider: a crawl has a spider or fields found by selectors, not both")
+
+    def settled(self, *, job: Path, affordable: int, consumed: bool, spider: str | None) -> "CrawlConfig":
+        """Return the settings as the crawl goes by them; called once, when it begins. Pure.
+
+        `job`: the folder of its state. `affordable`: requests that may be under way at once, as the limit on open files
+        allows. `consumed`: whether the program takes the records itself; then no output is written unless one is named.
+        `spider`: what the job knows its spider by.
+        """
+        return replace(
+            self,
+            job=job,
+            concurrency=min(self.most_at_once, affordable),
+            output=() if consumed and self.output is None else self.output,
+            spider=spider,
+        )
+
+    @property
+    def most_at_once(self) -> int:
+        """Requests that may be under way at once: `concurrency`, and one with strategy sequential."""
+        return 1 if self.strategy == "sequential" else self.concurrency
+
+    @property
+    def parser_processes(self) -> int:
+        """How many processes parse: `parsers` with strategy hybrid, else none, since this process does it."""
+        return self.parsers if self.strategy == "hybrid" else 0
 
     @property
     def folder(self) -> Path:

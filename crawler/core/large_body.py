@@ -7,8 +7,6 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Download
 from crawler.core.refusal import refusal
@@ -23,18 +21,18 @@ SUFFIX = ".large"
 
 
 @asynccontextmanager
-async def spooled(page: Download, folder: Path) -> AsyncIterator[Download]:
-    """Keep the body of a page in a file of `folder` meanwhile, and give the page without it.
+async def spooled(download: Download, folder: Path) -> AsyncIterator[Download]:
+    """Keep the body of a download in a file of `folder` meanwhile, and give the download without it.
 
     A folder that is not there stands for the system's own for such files. Raises `StorageError` if the disk refuses.
     """
     with _file(folder) as file:
         try:
-            await asyncio.to_thread(_write, file, page.body)
+            await asyncio.to_thread(_write, file, download.answer.body)
         except OSError as error:
             raise _refused(folder, error) from error
-        page = msgspec.structs.replace(page, body=b"", body_file=file.name)  # the body itself is free to go
-        yield page
+        download = download.with_body(b"", file.name)  # the body itself is free to go
+        yield download
 
 
 def _file(folder: Path) -> "_TemporaryFileWrapper[bytes]":

@@ -8,11 +8,12 @@ xxh3_128 over a URL's normal form.
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 __all__ = [
     "DEFAULT_FIELDS",
     "RECORD_FIELDS",
+    "Answer",
     "Done",
     "Download",
     "Duplicate",
@@ -113,7 +114,7 @@ class SeedContext(Struct, frozen=True, array_like=True, gc=False):
     extra: bytes
 
 
-class Task(Struct, frozen=True, gc=False):
+class Task(Struct, frozen=True, array_like=True, gc=False):
     """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made.
 
     `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` counts pages in a row that look
@@ -149,35 +150,19 @@ class Exchange(Struct, frozen=True, array_like=True, gc=False):
     address: str | None = None
 
 
-class Download(Struct, frozen=True, array_like=True, gc=False):
-    """An answer on its way from the fetcher to a parser.
+class Answer(Struct, frozen=True, array_like=True, gc=False):
+    """What a server answered, as parsers get it.
 
-    `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its
-    Content-Encoding and empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded
-    bytes that were received, `truncated` says that there were more. `fetched_at` is unix time in seconds. `kind`,
-    `chain` and `spent_s` are the task's, `spent_s` with this fetch. While a large page travels, `body` is empty and
-    `body_file` names the file that holds it. `exchange` is there if the answer goes into an archive; then the body is
-    there whatever its type.
+    `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its Content-Encoding and
+    empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded bytes that were received,
+    `truncated` says that there were more.
     """
 
-    key: bytes
-    url: str
     status: int
-    fetched_at: float
-    depth: int
-    parent: str | None
-    redirected_from: tuple[str, ...]
     headers: tuple[tuple[str, str], ...]
     body: bytes
     body_bytes: int
-    truncated: bool
-    seed: SeedContext
-    kind: Kind = "page"
-    chain: int = 0
-    spent_s: float = 0.0
-    body_file: str = ""
-    exchange: Exchange | None = None
-    lastmod: str = ""
+    truncated: bool = False
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""
@@ -185,6 +170,26 @@ class Download(Struct, frozen=True, array_like=True, gc=False):
             if key == name:
                 return value
         return None
+
+
+class Download(Struct, frozen=True, array_like=True, gc=False):
+    """An answer on its way from the fetcher to a parser, with the task that asked for it.
+
+    `fetched_at` is unix time in seconds. `spent_s` is the task's, with this fetch. While a large page travels, the
+    answer's body is empty and `body_file` names the file that holds it. `exchange` is there if the answer goes into an
+    archive; then the body is there whatever its type.
+    """
+
+    task: Task
+    answer: Answer
+    fetched_at: float
+    spent_s: float = 0.0
+    body_file: str = ""
+    exchange: Exchange | None = None
+
+    def with_body(self, body: bytes, body_file: str = "") -> "Download":
+        """Return the same download with another body, or none while `body_file` holds it."""
+        return structs.replace(self, answer=structs.replace(self.answer, body=body), body_file=body_file)
 
 
 class Link(Struct, frozen=True, array_like=True, gc=False):

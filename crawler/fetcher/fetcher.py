@@ -50,7 +50,7 @@ _QUICKLY_READ_BYTES = 32 << 10
 class Fetcher:
     """The fetching stage of one crawl. Bodies count in `budget` until a parser's queue has taken them.
 
-    `submit(page)` hands a page on and may wait (back-pressure); `report(results)` takes outcomes that need no
+    `submit(download)` hands a download on and may wait (back-pressure); `report(results)` takes outcomes that need no
     parser; `remember(host, state)` keeps a host's state; `fail(error)` is told of what no server can cause.
     """
 
@@ -310,15 +310,15 @@ class Fetcher:
             end = verdict.unusable(task, result)
         if end is not None:
             return verdict.archived(end, result, now, exchange)
-        return verdict.page(task, result, now, spent_s, exchange)
+        return verdict.downloaded(task, result, now, spent_s, exchange)
 
-    async def _hand_on(self, page: Download) -> None:
-        """Wait until the parsers have room for the page; its body counts in the budget as long."""
-        size = len(page.body)
+    async def _hand_on(self, download: Download) -> None:
+        """Wait until the parsers have room for the download; its body counts in the budget as long."""
+        size = len(download.answer.body)
         self._budget.take(size)
         self._unparsed += 1
-        submitting = self._submit(page)
-        del page
+        submitting = self._submit(download)
+        del download
         try:
             await submitting
         finally:

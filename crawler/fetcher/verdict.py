@@ -1,17 +1,17 @@
-"""What follows from the answer to a request: a page, a redirect, another attempt, or the end. Pure."""
+"""What follows from the answer to a request: a download, a redirect, another attempt, or the end. Pure."""
 
 import re
 
 from msgspec import msgpack, structs
 
-from crawler.core.model import Done, Download, Exchange, Failure, Task
+from crawler.core.model import Answer, Done, Download, Exchange, Failure, Task
 from crawler.fetcher.transport.base import FetchResult, is_redirect
 from crawler.web.redirect import followed
 from crawler.web.scope import Scope
 from crawler.web.urls import resolve, robots_url
 from crawler.web.warc import captured
 
-__all__ = ["archived", "failed", "page", "postponed", "redirected", "skipped", "unusable"]
+__all__ = ["archived", "downloaded", "failed", "postponed", "redirected", "skipped", "unusable"]
 
 _READABLE = re.compile(r"text/|.*(html|xml|octet-stream)|[^/]*(;|$)|\*|unknown/", re.IGNORECASE)
 """Content types under which a page may come, honest or not: a missing or malformed one too."""
@@ -35,7 +35,7 @@ def unusable(task: Task, result: FetchResult) -> Done | None:
     return Done(task.key, "failed", f"sitemap: status {result.status}", result.status)
 
 
-def page(
+def downloaded(
     task: Task, result: FetchResult, fetched_at: float, spent_s: float, exchange: Exchange | None = None
 ) -> Download:
     """The answer as parsers get it; bodies that hold no text to read stay behind, but for sitemaps (gzip, mostly).
@@ -43,25 +43,10 @@ def page(
     With an `exchange` the answer goes into an archive, and no body stays behind.
     """
     content_type = (result.header("content-type") or "").strip()
-    return Download(
-        task.key,
-        task.url,
-        result.status,
-        fetched_at,
-        task.depth,
-        task.parent,
-        task.redirected_from,
-        result.headers,
-        result.body if exchange is not None or task.kind == "sitemap" or _READABLE.match(content_type) else b"",
-        result.body_bytes,
-        result.truncated,
-        task.seed,
-        task.kind,
-        task.chain,
-        spent_s,
-        exchange=exchange,
-        lastmod=task.lastmod,
-    )
+    stays = exchange is None and task.kind == "page" and not _READABLE.match(content_type)
+    body = b"" if stays else result.body
+    answer = Answer(result.status, result.headers, body, result.body_bytes, result.truncated)
+    return Download(task, answer, fetched_at, spent_s, exchange=exchange)
 
 
 def archived(done: Done, result: FetchResult, at: float, exchange: Exchange | None) -> Done:

@@ -16,9 +16,9 @@ import msgspec
 from turbohtml import Document, Element, HTMLParseError, MicrodataItem, Node, parse_xml
 from xxhash import xxh3_128_hexdigest
 
-from crawler.core.model import Download, SeedContext
-from crawler.page.answer import Answer, NotJsonError
+from crawler.core.model import Answer, Download, SeedContext, Task
 from crawler.page.extract import MAX_LINKS, Extracted, read, visible_text, without_controls
+from crawler.page.raw_page import NotJsonError, RawPage
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata
 from crawler.web.simhash import simhash
 from crawler.web.urls import LinkResolver, normalise, url_key
@@ -36,12 +36,12 @@ _REFERENCES = ("href", "src", "action", "data")
 _NO_MARKUP = "<html><head></head><body></body></html>"
 
 
-class Page(Answer):
+class Page(RawPage):
     """An answer of a server, as a spider sees it. All attributes are read-only and computed when first asked for.
 
-    `download` is the answer as it came. `resolver` remembers resolved links from page to page. At most `max_links`
-    links are taken. Of a page with more tags than `max_body_bytes` allows (`page.extract.most_tags`) the rest is
-    not read.
+    `download` is the server's answer, with the task that asked for it. `resolver` remembers resolved links from page to
+    page. At most `max_links` links are taken. Of a page with more tags than `max_body_bytes` allows
+    (`page.extract.most_tags`) the rest is not read.
 
     Its state is what was read so far. It belongs to one thread.
     """
@@ -59,35 +59,39 @@ class Page(Answer):
         self._max_links = max_links
 
     @classmethod
-    def from_html(cls, html: str | bytes, url: str = "http://example.com/", **download_fields: Any) -> Self:
+    def from_html(
+        cls,
+        html: str | bytes,
+        url: str = "http://example.com/",
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        depth: int = 0,
+        parent: str | None = None,
+        redirected_from: tuple[str, ...] = (),
+        seed: dict[str, Any] | SeedContext | None = None,
+        lastmod: str = "",
+        fetched_at: float = 0.0,
+        body_bytes: int | None = None,
+        truncated: bool = False,
+    ) -> Self:
         """Return a page without a server, for tests of spiders.
 
-        `download_fields` are those of `core.model.Download`, all of them optional: `status` (200), `headers` (a
-        mapping or pairs; a Content-Type of HTML unless given), `depth` (0), `parent`, `fetched_at`, and so on; `seed`
-        may be the dict of the seed's extra columns. Raises `UrlError` for what is no http(s) URL, `TypeError` for an
-        unknown field.
+        Everything but `html` is optional, and means what the attribute of the same name says. `headers` are a mapping
+        or pairs, with a Content-Type of HTML unless one is among them; `seed` is the dict of the seed's extra columns,
+        `fetched_at` unix time, `body_bytes` the length of the body. Raises `UrlError` for what is no http(s) URL.
         """
         body = html.encode("utf-8", "replace") if isinstance(html, str) else html
-        given = download_fields.pop("headers", ())
-        pairs = given.items() if isinstance(given, Mapping) else given
-        headers = tuple((name.lower(), value) for name, value in pairs)
-        if not any(name == "content-type" for name, _ in headers):
-            headers += (("content-type", "text/html; charset=utf-8" if isinstance(html, str) else "text/html"),)
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        lower = tuple((name.lower(), value) for name, value in pairs)
+        if not any(name == "content-type" for name, _ in lower):
+            lower += (("content-type", "text/html; charset=utf-8" if isinstance(html, str) else "text/html"),)
         normal = normalise(url)
-        seed = download_fields.pop("seed", None)
         if not isinstance(seed, SeedContext):
             seed = SeedContext(0, (normal,), msgspec.json.encode(seed))
-        fields: dict[str, Any] = {
-            "key": url_key(normal),
-            "status": 200,
-            "fetched_at": 0.0,
-            "depth": 0,
-            "parent": None,
-            "redirected_from": (),
-            "body_bytes": len(body),
-            "truncated": False,
-        } | download_fields
-        return cls(Download(url=normal, headers=headers, body=body, seed=seed, **fields))
+        task = Task(url_key(normal), normal, depth, parent, redirected_from, attempts=0, seed=seed, lastmod=lastmod)
+        answer = Answer(status, lower, body, len(body) if body_bytes is None else body_bytes, truncated)
+        return cls(Download(task, answer, fetched_at))
 
     # Trees.
 
@@ -211,7 +215,7 @@ class Page(Answer):
             "content_type": self.content_type,
             "sniffed_type": self.sniffed_type,
             "charset": None if extracted is None else extracted.charset,
-            "body_bytes": self._download.body_bytes,
+            "body_bytes": self._answer.body_bytes,
             "body_hash": xxh3_128_hexdigest(self.body) if self.body else None,
             "truncated": self.truncated,
             "title": self.title,

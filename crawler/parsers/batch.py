@@ -41,24 +41,26 @@ class BatchLimits(Struct, frozen=True):
     eager: bool = True
 
 
-def item_of(page: Download, encoder: msgspec.msgpack.Encoder) -> Item:
-    """Encode a page for its way to a parser."""
+def item_of(download: Download, encoder: msgspec.msgpack.Encoder) -> Item:
+    """Encode a download for its way to a parser."""
+    answer = download.answer
     try:
-        raw = encoder.encode(page)
+        raw = encoder.encode(download)
     except UnicodeEncodeError:
         # Header values are the only text here that came from the net as it was.
-        headers = tuple((_scalar(name), _scalar(value)) for name, value in page.headers)
-        raw = encoder.encode(msgspec.structs.replace(page, headers=headers))
-    return Item(page.key, page.status, page.body_bytes, len(raw), msgspec.Raw(raw))
+        headers = tuple((_scalar(name), _scalar(value)) for name, value in answer.headers)
+        clean = msgspec.structs.replace(answer, headers=headers)
+        raw = encoder.encode(msgspec.structs.replace(download, answer=clean))
+    return Item(download.task.key, answer.status, answer.body_bytes, len(raw), msgspec.Raw(raw))
 
 
 def kept(done: Done, item: Item) -> Done:
     """Return how a page ended that no parser came back with, with what an archive keeps of it."""
-    page = msgspec.msgpack.decode(item.raw, type=Download)
+    download = msgspec.msgpack.decode(item.raw, type=Download)
     with suppress(Exception):  # what ended a parser must not end the crawl
-        if page.body_file:
-            page = msgspec.structs.replace(page, body=Path(page.body_file).read_bytes())
-        return archived(done, page)
+        if download.body_file:
+            download = download.with_body(Path(download.body_file).read_bytes())
+        return archived(done, download)
     return done
 
 

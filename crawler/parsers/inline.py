@@ -120,26 +120,26 @@ class InlineParsers:
         for thread in (self._collector, *self._threads):
             thread.start()
 
-    async def submit(self, page: Download) -> None:
-        """Parse a page; waits while results lie here that nobody takes.
+    async def submit(self, download: Download) -> None:
+        """Parse a download; waits while results lie here that nobody takes.
 
         Cancelled while it waits for that, it has not taken the page. Raises `CrawlerError` if nothing is parsed any
         more. Of large pages one is parsed at a time, as their trees take many times the memory.
         """
-        if len(page.body) < _LARGE_PAGE_BYTES or not self._threads:
-            await self._put(page)
+        if len(download.answer.body) < _LARGE_PAGE_BYTES or not self._threads:
+            await self._put(download)
             return
         async with self._one_large:
-            await self._put(page)
+            await self._put(download)
 
-    async def _put(self, page: Download) -> None:
+    async def _put(self, download: Download) -> None:
         await self._until(self._admit)
         if not self._threads:
-            self._deliver(self._parsed(page, 0))
+            self._deliver(self._parsed(download, 0))
             return
         ended = asyncio.get_running_loop().create_future()
-        self._pages.put((page, ended))
-        del page
+        self._pages.put((download, ended))
+        del download
         await ended
 
     async def drain(self) -> None:
@@ -192,21 +192,21 @@ class InlineParsers:
 
     def _work(self, number: int) -> None:
         while (given := self._pages.get()) is not None:
-            page, ended = given
+            download, ended = given
             with self._changed:
                 self._changed.wait_for(lambda: self._failure is not None or not self._is_full())
             if self._failure is None:
-                self._deliver(self._parsed(page, number))
+                self._deliver(self._parsed(download, number))
             self._call(_settle, ended)
-            del given, page, ended  # a thread that waits for the next page must not keep the body
+            del given, download, ended  # a thread that waits for the next page must not keep the body
 
     def _is_full(self) -> bool:
         """Called with the lock held: whether too many results wait to be delivered."""
         return self._undelivered >= _MOST_RESULTS or self._undelivered_bytes >= _MOST_RESULT_BYTES
 
-    def _parsed(self, page: Download, number: int) -> Done:
+    def _parsed(self, download: Download, number: int) -> Done:
         started_at = time.monotonic()
-        done = page_end(page, self._states[number], self._parse, through=KeyboardInterrupt)
+        done = page_end(download, self._states[number], self._parse, through=KeyboardInterrupt)
         self._busy_s[number] += time.monotonic() - started_at
         return done
 

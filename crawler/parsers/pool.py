@@ -183,21 +183,21 @@ class ParserPool:
         if self._failure is not None:
             raise self._failure
 
-    async def submit(self, page: Download) -> None:
-        """Give a page to the parsers; waits while they have as much as they may have, and for a large page's end.
+    async def submit(self, download: Download) -> None:
+        """Give a download to the parsers; waits while they have as much as they may have, and for a large page's end.
 
         Cancelled while it waits for room, it has not taken the page. Raises `CrawlerError` if the pool is broken or
         closed.
         """
-        if len(page.body) < LARGE_PAGE_BYTES:
-            await self._put(item_of(page, self._encoder))
+        if len(download.answer.body) < LARGE_PAGE_BYTES:
+            await self._put(item_of(download, self._encoder))
             return
         # None of those who wait here is to hold a large body beside its copy: each lets go of it.
-        async with self._one_large, spooled(page, self._folder) as light:
-            del page
+        async with self._one_large, spooled(download, self._folder) as light:
+            del download
             ended = asyncio.get_running_loop().create_future()
             with self._lock:
-                self._large = (light.key, ended)
+                self._large = (light.task.key, ended)
             try:
                 await self._put(item_of(light, self._encoder))
                 await ended
@@ -469,7 +469,7 @@ class ParserPool:
                     reason: Literal["parser-died", "parser-timeout"]
                     reason = "parser-died" if parser.hung_at is None else "parser-timeout"
                     item = suspect.items[0]
-                    failed = Done(item.key, "failed", reason, item.status, None, (), item.body_bytes)
+                    failed = Done(item.key, "failed", reason, item.status, body_bytes=item.body_bytes)
                 else:
                     parser.batches.extendleft(Batch([item], retried=True) for item in reversed(suspect.items))
             self._again.extendleft(reversed(parser.batches))

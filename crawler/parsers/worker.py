@@ -101,15 +101,15 @@ def main(
         encoder = msgspec.msgpack.Encoder()
         results.send_bytes(READY)
         while (batch := inbox.get()) is not None:
-            pages = decoder.decode(batch)
+            downloads = decoder.decode(batch)
             done = []
             # A body is no longer needed when its page is done, and its message not at all.
             del batch
-            pages.reverse()
-            while pages:
+            downloads.reverse()
+            while downloads:
                 started_at = time.monotonic()
                 counters[slot + STARTED_AT] = started_at
-                done.append(page_end(pages.pop(), state, parse))
+                done.append(page_end(downloads.pop(), state, parse))
                 counters[slot + STARTED_AT] = 0.0
                 counters[slot + BUSY_S] += time.monotonic() - started_at
             results.send_bytes(encoder.encode(done))

@@ -27,7 +27,7 @@ from warcio.bufferedreaders import DecompressingBufferedReader
 from warcio.recordloader import ArcWarcRecordLoader
 
 from crawler.core.errors import UrlError, UsageError
-from crawler.core.model import Download, SeedContext
+from crawler.core.model import Answer, Download, SeedContext, Task
 from crawler.core.printable import printable
 from crawler.fetcher.transport.base import is_redirect
 from crawler.fetcher.transport.body import Body
@@ -106,9 +106,9 @@ class Archive:
                 try:
                     for record in records:
                         self.read_bytes = before + file.tell()
-                        page = self._page(record, number, records.offset)
-                        if page is not None:
-                            yield page
+                        download = self._page(record, number, records.offset)
+                        if download is not None:
+                            yield download
                 except (_DamagedError, OSError) as error:
                     self.damaged.append(f"{printable(str(path))}: damaged at byte {records.offset:,}: {_words(error)}")
                 finally:
@@ -170,21 +170,19 @@ class Archive:
         except CodingError:
             return self._without("encoding")
         self.pages += 1
-        return Download(
-            self.pages.to_bytes(16, "big"),
-            url,
-            status,
-            _unix_time(record.rec_headers.get_header("WARC-Date")),
-            told.depth,
-            told.via,
-            told.redirected_from,
-            _restored(headers),
-            body,
-            len(body),
-            truncated or original.rec_headers.get_header("WARC-Truncated") is not None,
-            SeedContext(1, (url,), told.seed),
+        task = Task(
+            key=self.pages.to_bytes(16, "big"),
+            url=url,
+            depth=told.depth,
+            parent=told.via,
+            redirected_from=told.redirected_from,
+            attempts=0,
+            seed=SeedContext(1, (url,), told.seed),
             lastmod=told.lastmod,
         )
+        truncated = truncated or original.rec_headers.get_header("WARC-Truncated") is not None
+        answer = Answer(status, _restored(headers), body, len(body), truncated)
+        return Download(task, answer, _unix_time(record.rec_headers.get_header("WARC-Date")))
 
     def _without(self, reason: str) -> Download | None:
         self.left_out[reason] += 1

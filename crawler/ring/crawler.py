@@ -81,8 +81,8 @@ class Crawler:
         parse: Spider | str | None = None,
         sinks: Sequence[Sink] = (),
     ) -> None:
-        if parse is not None:
-            config = msgspec.structs.replace(config, spider=_spider_name(parse))
+        reader = config.spider if parse is None else parse
+        config.check_reader(reader)
         if config.selectors:
             from crawler.page.fields.lines import check_fields  # noqa: PLC0415 - 30 ms, and most crawls have none
 
@@ -93,7 +93,8 @@ class Crawler:
         self._fresh = fresh
         self._stdin = stdin
         self._on_bad_seed = on_bad_seed
-        self._spider = pack_spider(config.spider if parse is None else parse)
+        self._spider = pack_spider(reader)
+        self._spider_name = None if reader is None else _spider_name(reader)
         self._sinks = tuple(sinks)
         # State: written by `_crawl` and `_end` in the event loop's thread.
         self._started_at = time.monotonic()
@@ -164,7 +165,7 @@ class Crawler:
     def decode(self) -> Callable[[bytes], Any]:
         """What makes a record out of a line of this crawl's JSON."""
         config = self._config
-        return _decode_dict if config.fields or config.spider or config.selectors else _decode_record
+        return _decode_dict if config.fields or self._spider_name or config.selectors else _decode_record
 
     def stop(self) -> None:
         """Start nothing new, finish what is under way, commit, end. For the event loop's thread."""
@@ -230,25 +231,22 @@ class Crawler:
         # Before anything is made: a typo must not leave a job behind.
         if self._sources:
             check_sources(self._sources, self._stdin)
-        if self._sinks and self._config.output is None:
-            self._config = msgspec.structs.replace(self._config, output=())
-        if self._config.strategy == "sequential":
-            self._config = msgspec.structs.replace(self._config, concurrency=1)
-        processes = self._config.parsers if self._config.strategy == "hybrid" else 0
-        concurrency = affordable_concurrency(self._config.concurrency, processes)
-        if concurrency < self._config.concurrency:
-            _log.warning(
-                "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`",
-                concurrency,
-                self._config.concurrency,
-            )
-            self._config = msgspec.structs.replace(self._config, concurrency=concurrency)
+        affordable = _affordable(self._config)
         # The one thread that opens, uses and closes the store: first for the seeds, then for the ledger.
         with ExitStack() as cleanup:
             thread = OneThread("ledger")
             cleanup.callback(thread.close)
-            temporary = self._make_temporary_job()
+            folder, temporary = self._config.job, None
+            if folder is None:
+                folder = _make_temporary_job(self._config, consumed=bool(self._sinks))
+                temporary = weakref.finalize(self, _remove, folder, os.getpid())  # at the latest as the program ends
             try:
+                self._config = self._config.settled(
+                    job=folder,
+                    affordable=affordable,
+                    consumed=bool(self._sinks),
+                    spider=self._spider_name,
+                )
                 job = Job(self._config)
                 try:
                     await self._run_job(job, thread)
@@ -259,21 +257,6 @@ class Crawler:
                     await thread.call(temporary)
                 self._finished_at = time.monotonic()
         return self.stats()
-
-    def _make_temporary_job(self) -> "weakref.finalize[..., Crawler] | None":
-        """Make a folder for a job that has none; return what removes it: at the latest the end of the program."""
-        if self._config.job is not None:
-            return None
-        if self._config.output is None:
-            raise ConfigError("job: none is named, and no output either: name one of them, or iterate over the records")
-        if any(map(is_remote, self._config.outputs)):
-            raise ConfigError("job: an output in object storage needs a named one, where records wait to be sent")
-        try:
-            folder = Path(mkdtemp(prefix="crawler-"))
-        except OSError as error:
-            raise refusal("make a temporary folder for the job", error, "name one with `job`") from error
-        self._config = msgspec.structs.replace(self._config, job=folder)
-        return weakref.finalize(self, _remove, folder, os.getpid())
 
     async def _run_job(self, job: Job, thread: OneThread) -> None:
         was_there = job.exists
@@ -420,6 +403,29 @@ def _close(opened: Opened) -> None:
         cleanup.callback(opened.store.close)
         for sink in opened.sinks:
             cleanup.callback(sink.close)
+
+
+def _affordable(config: CrawlConfig) -> int:
+    """Raise the limit on open files and return how many requests it allows at once; warn if those are too few."""
+    wanted = config.most_at_once
+    affordable = affordable_concurrency(wanted, config.parser_processes)
+    if affordable < wanted:
+        _log.warning(
+            "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`", affordable, wanted
+        )
+    return affordable
+
+
+def _make_temporary_job(config: CrawlConfig, *, consumed: bool) -> Path:
+    """Make a folder for a job that has none. `consumed`: whether the program takes the records itself."""
+    if config.output is None and not consumed:
+        raise ConfigError("job: none is named, and no output either: name one of them, or iterate over the records")
+    if config.output is not None and any(map(is_remote, config.outputs)):
+        raise ConfigError("job: an output in object storage needs a named one, where records wait to be sent")
+    try:
+        return Path(mkdtemp(prefix="crawler-"))
+    except OSError as error:
+        raise refusal("make a temporary folder for the job", error, "name one with `job`") from error
 
 
 def _remove(folder: Path, owner: int) -> None:

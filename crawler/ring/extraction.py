@@ -169,14 +169,14 @@ class Extraction:
 
     async def _feed(self, pool: ParserPool, writer: "_Writer", reading: OneThread) -> None:
         await asyncio.to_thread(pool.start)
-        pages = iter(self._archive)
-        while not self._stopping and (taken := await reading.call(_some, pages)):
+        downloads = iter(self._archive)
+        while not self._stopping and (taken := await reading.call(_some, downloads)):
             taken.reverse()
             while taken:
-                page = taken.pop()
-                await writer.room(page)
-                submitting = pool.submit(page)
-                del page  # a large one is let go of by all but the pool
+                download = taken.pop()
+                await writer.room(download)
+                submitting = pool.submit(download)
+                del download  # a large one is let go of by all but the pool
                 await submitting
         await pool.drain()
 
@@ -208,15 +208,14 @@ class _Writer:
         self.records = 0
         self.outcomes: Counter[str] = Counter()
 
-    async def room(self, page: Download) -> None:
+    async def room(self, download: Download) -> None:
         """Wait until this page may be parsed too. In the event loop."""
         while self._expected and (len(self._expected) >= _MOST_PAGES or self._early_bytes >= _MOST_BYTES):
             self._space.clear()
             if len(self._expected) < _MOST_PAGES and self._early_bytes < _MOST_BYTES:
                 break
             await self._space.wait()
-        task = Task(page.key, page.url, page.depth, page.parent, page.redirected_from, 0, page.seed)
-        self._expected[page.key] = (task, page.fetched_at)
+        self._expected[download.task.key] = (download.task, download.fetched_at)
 
     def put(self, results: list[Done]) -> None:
         """Take results; wait while many bytes of them lie here already. In the pool's thread."""
@@ -309,14 +308,14 @@ class _Writer:
         self._unsynced, self._synced_at = 0, time.monotonic()
 
 
-def _some(pages: Iterator[Download]) -> list[Download]:
+def _some(downloads: Iterator[Download]) -> list[Download]:
     """Read the next pages: a few at once, since each call crosses to another thread. Empty at the end."""
     taken: list[Download] = []
     size = 0
     while len(taken) < _TAKEN_PAGES and size < _TAKEN_BYTES:
-        page = next(pages, None)
-        if page is None:
+        download = next(downloads, None)
+        if download is None:
             break
-        size += len(page.body)
-        taken.append(page)
+        size += len(download.answer.body)
+        taken.append(download)
     return taken

@@ -12,8 +12,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
-import msgspec
-
 from crawler.core.config import CrawlConfig, TransportKind
 from crawler.core.event_loop import loop_factory
 from crawler.core.model import Field, Record
@@ -353,9 +351,9 @@ def crawl(
     if parse is not None:
         # Known from the first, since it is what `fields` are checked against; the Crawler gives it its name.
         settings["spider"] = parse if isinstance(parse, str) else "a function"
+    if settings.get("output") is None:
+        settings["output"] = ()
     checked = config_of(seeds, settings)
-    if checked.output is None:
-        checked = msgspec.structs.replace(checked, output=())
     sinks_for(checked)
     if checked.seeds:
         check_sources(checked.seeds, None)

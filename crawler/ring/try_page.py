@@ -15,8 +15,7 @@ from crawler.fetcher.robots_fetch import fetch_robots, robots_answer
 from crawler.fetcher.transport.base import is_redirect
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
-from crawler.fetcher.verdict import page as downloaded
-from crawler.fetcher.verdict import redirected
+from crawler.fetcher.verdict import downloaded, redirected
 from crawler.page.page import Page
 from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
 from crawler.parsers.spiders.spider import pack_spider

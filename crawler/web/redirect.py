@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from crawler.core.config import ScopeKind
-from crawler.core.model import Done, Download, Link, Task
+from crawler.core.model import Done, Link, Task
 from crawler.web.scope import Scope
 from crawler.web.urls import authority, host_key, task_key
 
@@ -32,12 +32,12 @@ def refresh_target(url: str, refresh: tuple[int, str] | None) -> str | None:
     return target if delay_s <= MAX_REFRESH_S and target != url else None
 
 
-def followed(source: Task | Download, target: str | None, *, status: int, spent_s: float, scope: Scope) -> Done:
+def followed(source: Task, target: str | None, *, status: int, spent_s: float, scope: Scope) -> Done:
     """Return the outcome of a redirect: its target becomes a URL of its own, so that each hop passes every check.
 
     `target` is in normal form, resolved with its session parameters (a server that adds one would look like a loop);
     None if there is no such http(s) URL. `spent_s` is the time that the target's deadline has lost, this fetch
-    included (of a `Download`: its own). `scope` is that of `redirect_scope`.
+    included. `scope` is that of `redirect_scope`.
 
     More than ten hops, a loop, and a target that is None end as `failed: redirects`. The target keeps kind, depth,
     chain and lastmod. It counts as in scope if a seed led to it; so does a sitemap on the host of the one before, since
@@ -59,7 +59,7 @@ def followed(source: Task | Download, target: str | None, *, status: int, spent_
     return Done(source.key, "redirected", "", status, links=(link,))
 
 
-def _skip(source: Task | Download, target: str, scope: Scope) -> str:
+def _skip(source: Task, target: str, scope: Scope) -> str:
     # Without a parent it is a seed, or what one redirected to. A page of depth 0 with a parent is from a sitemap,
     # which may list what leads anywhere.
     if source.depth == 0 and source.parent is None:

@@ -83,12 +83,13 @@ def captured(
     return Capture(url, status, at, exchange, cut, body or b"", len(body or b""))
 
 
-def archived(done: Done, page: Download) -> Done:
+def archived(done: Done, download: Download) -> Done:
     """Return how a page ended with what is archived of it, if anything is. The work is done here: see `built`."""
-    if page.exchange is None:
+    exchange, answer, at = download.exchange, download.answer, download.fetched_at
+    if exchange is None:
         return done
-    capture = captured(page.url, page.status, page.fetched_at, page.exchange, page.body, truncated=page.truncated)
-    return msgspec.structs.replace(done, archive=msgspec.msgpack.encode(built(capture)), fetched_at=page.fetched_at)
+    capture = captured(download.task.url, answer.status, at, exchange, answer.body, truncated=answer.truncated)
+    return msgspec.structs.replace(done, archive=msgspec.msgpack.encode(built(capture)), fetched_at=at)
 
 
 def built(capture: Capture) -> Capture:

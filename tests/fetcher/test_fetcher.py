@@ -137,7 +137,7 @@ async def test_a_page_carries_the_time_that_its_fetch_took(tmp_path):
         await made.ended(task("http://a.test/x", spent_s=1.5, chain=4))
     (page,) = made.pages
     assert 1.5 < page.spent_s < 10
-    assert page.chain == 4
+    assert page.task.chain == 4
     assert made.asked[-1].timeout_s == 28.5
 
 
@@ -149,7 +149,8 @@ async def test_a_sitemap_goes_to_the_parsers_only_if_it_is_there(tmp_path, statu
     async with stage(lambda path: (b"\x1f\x8b", status, (("content-type", "image/png"),)), tmp_path, **OPEN) as made:
         await made.ended(task("http://a.test/sitemap.xml.gz", kind="sitemap"))
     assert made.outcomes() == ([] if outcome is None else [outcome])
-    assert [(page.kind, page.body) for page in made.pages] == ([("sitemap", b"\x1f\x8b")] if outcome is None else [])
+    bodies = [(page.task.kind, page.answer.body) for page in made.pages]
+    assert bodies == ([("sitemap", b"\x1f\x8b")] if outcome is None else [])
 
 
 async def test_robots_txt_may_always_be_asked_for(tmp_path):
@@ -157,7 +158,7 @@ async def test_robots_txt_may_always_be_asked_for(tmp_path):
     async with stage({"robots.txt": "User-agent: *\nDisallow: /"}.get, tmp_path) as made:
         await made.ended(task("http://a.test/robots.txt", kind="sitemap"), task("http://a.test/s.xml", kind="sitemap"))
     assert made.outcomes() == ["skipped: robots"]
-    assert [page.url for page in made.pages] == ["http://a.test/robots.txt"]
+    assert [page.task.url for page in made.pages] == ["http://a.test/robots.txt"]
 
 
 async def test_a_site_without_a_readable_robots_txt_is_visited_again_soon(tmp_path, monkeypatch):
@@ -185,7 +186,7 @@ async def test_a_site_whose_robots_txt_comes_back_loses_nothing(tmp_path, monkey
         assert made.outcomes() == ["skipped: robots-unreachable"]
         await asyncio.sleep(0.3)
         await made.ended(task("http://a.test/1", attempts=1))
-    assert [page.url for page in made.pages] == ["http://a.test/1"]
+    assert [page.task.url for page in made.pages] == ["http://a.test/1"]
 
 
 async def test_robots_txt_has_one_deadline_for_all_its_redirects(tmp_path):

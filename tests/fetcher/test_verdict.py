@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from crawler.core.model import Failure, SeedContext, Task
+from crawler.core.model import Answer, Download, Failure, SeedContext, Task
 from crawler.fetcher import verdict
 from crawler.fetcher.transport.base import FetchResult
 from crawler.web.scope import Scope
@@ -65,14 +65,11 @@ def test_what_parsers_get_to_read(content_type, readable):
     """Bodies of types that hold no page stay behind; a sitemap's never does, since most are gzip."""
     headers = () if content_type is None else (("content-type", content_type),)
     result = FetchResult(URL, 200, headers, b"body", 4, truncated=True)
-    page = verdict.page(TASK, result, 12.0, 1.5)
-    assert page.body == (b"body" if readable else b"")
-    assert (page.key, page.url, page.status, page.fetched_at, page.depth) == (TASK.key, URL, 200, 12.0, 2)
-    assert (page.parent, page.redirected_from, page.headers) == (TASK.parent, TASK.redirected_from, headers)
-    assert (page.body_bytes, page.truncated, page.seed) == (4, True, SEED)
-    assert (page.kind, page.chain, page.spent_s) == ("page", 3, 1.5)
-    sitemap = verdict.page(SITEMAP, result, 12.0, 1.5)
-    assert (sitemap.body, sitemap.kind) == (b"body", "sitemap")
+    download = verdict.downloaded(TASK, result, 12.0, 1.5)
+    body = b"body" if readable else b""
+    assert download == Download(TASK, Answer(200, headers, body, 4, truncated=True), fetched_at=12.0, spent_s=1.5)
+    sitemap = verdict.downloaded(SITEMAP, result, 12.0, 1.5)
+    assert (sitemap.answer.body, sitemap.task) == (b"body", SITEMAP)
 
 
 @pytest.mark.parametrize(("status", "usable"), [(200, True), (206, True), (304, False), (404, False), (503, False)])

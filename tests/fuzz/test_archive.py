@@ -110,16 +110,17 @@ def test_any_bytes_are_pages_or_a_damaged_file(first, second):
     assert len(archive.damaged) <= 2
     assert all(message.isprintable() for message in archive.damaged)
     assert len(pages) == archive.pages
-    for page in pages:
-        assert normalise(page.url) == page.url
-        assert 200 <= page.status <= 999
-        assert len(page.body) <= LIMIT
-        assert rfc3339(page.fetched_at)
-        assert b"\n" not in page.seed.extra
-        extra = msgspec.json.decode(page.seed.extra)
+    for download in pages:
+        assert normalise(download.task.url) == download.task.url
+        assert 200 <= download.answer.status <= 999
+        assert len(download.answer.body) <= LIMIT
+        assert rfc3339(download.fetched_at)
+        assert b"\n" not in download.task.seed.extra
+        extra = msgspec.json.decode(download.task.seed.extra)
         assert extra is None or isinstance(extra, dict)
-        line = msgspec.json.encode({"seed": msgspec.Raw(page.seed.extra), "parent": page.parent, "at": page.depth})
-        assert msgspec.json.decode(line) == {"seed": extra, "parent": page.parent, "at": page.depth}
+        told = {"parent": download.task.parent, "at": download.task.depth}
+        line = msgspec.json.encode({"seed": msgspec.Raw(download.task.seed.extra), **told})
+        assert msgspec.json.decode(line) == {"seed": extra, **told}
 
 
 def test_the_file_is_sound_before_it_is_damaged(tmp_path):
@@ -131,7 +132,7 @@ def test_the_file_is_sound_before_it_is_damaged(tmp_path):
         path = tmp_path / name
         path.write_bytes(content)
         archive = Archive([path], LIMIT)
-        assert [(page.url[-1], page.depth, page.seed.extra) for page in archive] == [
+        assert [(download.task.url[-1], download.task.depth, download.task.seed.extra) for download in archive] == [
             (number, 2, SEED.extra) for number in "012"
         ]
         assert (archive.damaged, archive.left_out) == ([], {})

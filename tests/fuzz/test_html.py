@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Done, Download, SeedContext
+from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Done, SeedContext
 from crawler.page.extract import extract, media_type, without_controls
 from crawler.page.sniff import sniffed_type
 from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
-from crawler.web.urls import LinkResolver, normalise, url_key
+from crawler.web.urls import LinkResolver, normalise
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
 from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz
+from tests.support.downloads import download_of
 
 FRAGMENTS = fragments("html")
 # The same in UTF-16 now and then: what a byte-order mark or a meta promises.
@@ -77,21 +78,9 @@ def test_any_page_is_read_without_an_error_into_clean_fields(body, content_type,
     st.sampled_from([200, 200, 204, 404, 999]),
 )
 def test_any_page_becomes_one_line_of_json_without_control_characters(body, types, tags, url, status):
-    page = Download(
-        key=url_key(url),
-        url=url,
-        status=status,
-        fetched_at=1_795_364_400.5,
-        depth=1,
-        parent="http://h.example/",
-        redirected_from=(),
-        headers=(*types, *tags),
-        body=body,
-        body_bytes=len(body),
-        truncated=False,
-        seed=SeedContext(1, ("http://h.example/",), b'{"a":\n"b"}'),
-    )
-    done = parse_page(page, ParserState(SETTINGS))
+    seed = SeedContext(1, ("http://h.example/",), b'{"a":\n"b"}')
+    download = download_of(body, url=url, status=status, headers=(*types, *tags), seed=seed)
+    done = parse_page(download, ParserState(SETTINGS))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(done), type=Done) == done
     for link in done.links:
         assert normalise(link.url) == link.url

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.core.errors import UrlError
-from crawler.core.model import DEFAULT_FIELDS, Download, SeedContext
+from crawler.core.model import DEFAULT_FIELDS, Answer, Download, SeedContext, Task
 from crawler.page.page import NotJsonError, Page
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Headers, Microdata
 from crawler.web.simhash import simhash
 from crawler.web.urls import url_key
-from tests.parsers.test_worker import page_of, record_of
+from tests.support.downloads import download_of, record_of
 
 URL = "http://h.example/dir/page.html"
 SHOP = """<!DOCTYPE html><html lang="en-GB"><head><title> A  shop </title>
@@ -49,7 +49,7 @@ def shop() -> Page:
 
 def page_with(body: bytes, content_type: str | None) -> Page:
     headers = () if content_type is None else (("content-type", content_type),)
-    return Page(msgspec.structs.replace(page_of(body), headers=headers))
+    return Page(download_of(body, headers=headers))
 
 
 # The answer.
@@ -238,16 +238,16 @@ def test_templates_are_in_the_trees_and_nowhere_else_whatever_is_asked_for_first
 @pytest.mark.parametrize(
     "page",
     [
-        page_of(SHOP),
-        page_of(SHOP, seed=SeedContext(1, (URL,), b'{"team": "docs"}'), parent=None, truncated=True),
-        page_of(
+        download_of(SHOP),
+        download_of(SHOP, seed=SeedContext(1, (URL,), b'{"team": "docs"}'), parent=None, truncated=True),
+        download_of(
             b"<p>caf\xe9", ("content-type", "text/html; charset=latin1"), redirected_from=("http://h.example/old",)
         ),
-        page_of(b"\x89PNG\r\n\x1a\n<p>x"),
-        page_of(b"", body_bytes=12, status=404),
-        page_of(b"plain <a href=x>", ("content-type", "text/plain")),
-        page_of(b"<p>" * 500_001 + b"<a href=late>x"),
-        page_of("<base href=/b/><a href=c>x</a>" + "<a href=mailto:x>" * 10_001 + "<a href=d>"),
+        download_of(b"\x89PNG\r\n\x1a\n<p>x"),
+        download_of(b"", body_bytes=12, status=404),
+        download_of(b"plain <a href=x>", ("content-type", "text/plain")),
+        download_of(b"<p>" * 500_001 + b"<a href=late>x"),
+        download_of("<base href=/b/><a href=c>x</a>" + "<a href=mailto:x>" * 10_001 + "<a href=d>"),
     ],
     ids=["shop", "seed", "latin1", "image", "empty", "plain", "tags", "dropped"],
 )
@@ -264,13 +264,13 @@ def test_a_record_is_a_new_dict_each_time():
 
 
 def test_links_are_limited_as_told():
-    page = Page(page_of("<a href=a><a href=b><a href=c>"), max_links=2)
+    page = Page(download_of("<a href=a><a href=b><a href=c>"), max_links=2)
     assert page.links == ("http://h.example/dir/a", "http://h.example/dir/b")
     assert page.record()["links_dropped"] == 1
 
 
 def test_no_tree_has_more_tags_than_are_read():
-    page = Page(page_of(b"<p>" * 500_001 + b"<a href=late>x"))
+    page = Page(download_of(b"<p>" * 500_001 + b"<a href=late>x"))
     assert page.truncated
     assert len(page.body) > 1_500_000
     assert page.css("a") == page.tree.xpath("//a") == []
@@ -495,10 +495,9 @@ def test_follow_refuses_what_is_no_link():
 def test_a_page_for_a_test_needs_nothing_but_html():
     page = Page.from_html("<title>é</title>")
     assert (page.url, page.status, page.title, page.charset) == ("http://example.com/", 200, "é", "utf-8")
-    assert page.download == Download(
-        url_key(page.url), page.url, 200, 0.0, 0, None, (), (("content-type", "text/html; charset=utf-8"),),
-        "<title>é</title>".encode(), 17, False, SeedContext(0, (page.url,), b"null"),
-    )  # fmt: skip
+    task = Task(url_key(page.url), page.url, 0, None, (), 0, SeedContext(0, (page.url,), b"null"))
+    answer = Answer(200, (("content-type", "text/html; charset=utf-8"),), "<title>é</title>".encode(), 17)
+    assert page.download == Download(task, answer, fetched_at=0.0)
     assert Page.from_html(b"<meta charset=koi8-r>\xc1").visible_text == "а"
     assert Page.from_html('{"a": 1}', headers=[("Content-Type", "application/json")]).json() == {"a": 1}
     assert Page.from_html("\ud800").text == "?"

@@ -19,12 +19,13 @@ import pytest
 
 from crawler.core.config import LEAST_PARSER_MEMORY_BYTES, CrawlConfig
 from crawler.core.errors import CrawlerError
-from crawler.core.model import Done, Download, SeedContext
+from crawler.core.model import Done, Download
 from crawler.parsers.batch import BatchLimits
 from crawler.parsers.pool import BATCH_BYTES, BATCH_PAGES, BATCHES_PER_PARSER, ParserPool
 from crawler.parsers.reading.parse import parse_page
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
+from tests.support.downloads import download_of
 
 # What the parsers do here: the first word of a page's body is an order. It stands in a file of its own, because parser
 # processes import it.
@@ -38,8 +39,9 @@ HOOKS = """
     def deeper(depth):
         return deeper(depth + 1) + 1
 
-    def obey(page, state):
-        word, _, rest = bytes(page.body[:40]).partition(b" ")
+    def obey(download, state):
+        task, answer = download.task, download.answer
+        word, _, rest = bytes(answer.body[:40]).partition(b" ")
         if word == b"sleep":
             time.sleep(float(rest.split()[0]))
         elif word == b"spin":
@@ -75,10 +77,10 @@ HOOKS = """
             print("garbage", flush=True)
             os.write(1, b"garbage\\n")
         elif word == b"core":
-            return Done(page.key, "fetched", "", *resource.getrlimit(resource.RLIMIT_CORE)[:1])
+            return Done(task.key, "fetched", "", *resource.getrlimit(resource.RLIMIT_CORE)[:1])
         elif word == b"keep":
             kept.append(b"x" * int(rest.split()[0]))
-            return Done(page.key, "fetched", "", os.getpid())
+            return Done(task.key, "fetched", "", os.getpid())
         elif word == b"kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif word == b"raise":
@@ -86,28 +88,13 @@ HOOKS = """
         elif word == b"detach":
             ctypes.CDLL(None).prctl(1, 0)  # undo PR_SET_PDEATHSIG
         elif word == b"big":
-            return Done(page.key, "fetched", "", page.status, b"x" * 3_000_000, (), page.body_bytes)
-        return Done(page.key, "fetched", "", page.status, page.url.encode(), (), page.body_bytes)
+            return Done(task.key, "fetched", "", answer.status, b"x" * 3_000_000, (), answer.body_bytes)
+        return Done(task.key, "fetched", "", answer.status, task.url.encode(), (), answer.body_bytes)
 """
 
 
-def page_of(number: int, body: bytes = b"", **changes) -> Download:
-    url = f"http://h.example/{number}"
-    fields = {
-        "key": url_key(url),
-        "url": url,
-        "status": 200,
-        "fetched_at": 1e9,
-        "depth": 0,
-        "parent": None,
-        "redirected_from": (),
-        "headers": (("content-type", "text/html"),),
-        "body": body,
-        "body_bytes": len(body),
-        "truncated": False,
-        "seed": SeedContext(1, ("http://h.example/",), b"null"),
-    }
-    return Download(**{**fields, **changes})
+def page_of(number: int, body: bytes = b"", **facts) -> Download:
+    return download_of(body, url=f"http://h.example/{number}", fetched_at=1e9, **facts)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +142,7 @@ class Run:
         await asyncio.gather(*(some(start) for start in range(20)))
 
     def assert_each_once(self, pages: list[Download]) -> None:
-        assert Counter(done.key for done in self.done) == Counter(page.key for page in pages)
+        assert Counter(done.key for done in self.done) == Counter(page.task.key for page in pages)
         assert self.pool.pending == 0
 
     def outcomes(self) -> Counter:
@@ -187,7 +174,9 @@ async def test_every_page_comes_back_exactly_once_with_its_own_result(hooks):
         await run.submit(pages)
         await run.pool.drain()
         run.assert_each_once(pages)
-        assert {done.key: done.records for done in run.done} == {page.key: page.url.encode() for page in pages}
+        assert {done.key: done.records for done in run.done} == {
+            page.task.key: page.task.url.encode() for page in pages
+        }
         assert run.pool.replaced == 0
 
 
@@ -316,7 +305,7 @@ async def test_a_page_that_kills_its_parser_fails_alone(hooks, word):
         run.assert_each_once(pages)
         assert run.outcomes() == {"fetched": 58, "failed parser-died": 2}
         failed = [done for done in run.done if done.outcome == "failed"]
-        assert {done.key for done in failed} == {pages[20].key, pages[33].key}
+        assert {done.key for done in failed} == {pages[20].task.key, pages[33].task.key}
         assert {(done.status, done.records, done.links) for done in failed} == {(200, None, ())}
         # Once with its batch, once alone; both may have shared a batch.
         assert run.pool.replaced in {3, 4}
@@ -416,7 +405,7 @@ async def test_parsers_that_die_leave_no_core_dumps(hooks):
 async def test_parsers_too_large_for_their_limit_break_the_pool_with_one_clear_error(tmp_path, monkeypatch):
     (tmp_path / "large_at_import.py").write_text(
         "import sys\nif '--multiprocessing-fork' in sys.orig_argv:\n    ballast = b'x' * 150_000_000\n"
-        "def parse(page, state): ...\n",
+        "def parse(download, state): ...\n",
         encoding="utf-8",
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -473,7 +462,7 @@ async def test_a_parser_killed_in_the_middle_of_its_answer_loses_nothing(hooks):
         parsers_of()[0].kill()
         blocked.set()
         await pool.drain()
-        assert Counter(done.key for done in received) == Counter(page.key for page in pages)
+        assert Counter(done.key for done in received) == Counter(page.task.key for page in pages)
         assert {done.outcome for done in received} == {"fetched"}
     finally:
         pool.close()
@@ -619,18 +608,15 @@ SCRIPT = """
     from pathlib import Path
     from crawler.core.config import CrawlConfig
     from crawler.parsers.pool import ParserPool
-    from crawler.core.model import Download, SeedContext
+    from tests.support.downloads import download_of
     from parse_hooks import obey
-
-    def page(body):
-        return Download(b"k" * 16, "http://h/", 200, 0.0, 0, None, (), (), body, 0, False, SeedContext(1, (), b"null"))
 
     async def main():
         config = CrawlConfig(job=Path("unused"), parsers=1, parser_timeout_s=100)
         pool = ParserPool(config, lambda done: None, parse=obey)
         pool.start()
         for word in {words!r}:
-            await pool.submit(page(word))
+            await pool.submit(download_of(word))
             if word != b"spin":
                 await pool.drain()
         print("ready", flush=True)

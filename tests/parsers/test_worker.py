@@ -6,59 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_128_digest
 
-from crawler.core.config import CrawlConfig
 from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Download, Link, SeedContext
 from crawler.parsers.reading.new_links import NewLinks
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.parse import ParserState, parse_page
 from crawler.web.scope import Scope
 from crawler.web.simhash import simhash
 from crawler.web.urls import host_key, url_key
+from tests.support.downloads import PAGE_URL, download_of, record_of, state_of
 
-URL = "http://h.example/dir/page.html"
-SEED = SeedContext(1, ("http://h.example/",), b"null")
 DOCS = Path(__file__).parents[2] / "docs" / "records.md"
 
 
-def page_of(body: bytes | str = b"<p>x", *headers: tuple[str, str], **changes) -> Download:
-    body = body.encode() if isinstance(body, str) else body
-    page = Download(
-        key=url_key(URL),
-        url=URL,
-        status=200,
-        fetched_at=1_795_364_400.1256,
-        depth=1,
-        parent="http://h.example/",
-        redirected_from=(),
-        headers=(*headers, ("content-type", "text/html; charset=utf-8")),
-        body=body,
-        body_bytes=len(body),
-        truncated=False,
-        seed=SEED,
-    )
-    return msgspec.structs.replace(page, **changes)
-
-
-def state_of(**settings) -> ParserState:
-    return ParserState(ParserSettings.of(CrawlConfig(job=Path("unused"), **settings)))
-
-
-def record_of(page: Download, **settings) -> dict:
-    line = parse_page(page, state_of(**settings)).records
-    assert line is not None
-    assert line.endswith(b"\n")
-    assert line.count(b"\n") == 1
-    return json.loads(line)
-
-
-def links_of(page: Download, state: ParserState | None = None) -> dict[str, str]:
+def links_of(download: Download, state: ParserState | None = None) -> dict[str, str]:
     return {
-        link.url.removeprefix("http://h.example"): link.skip for link in parse_page(page, state or state_of()).links
+        link.url.removeprefix("http://h.example"): link.skip for link in parse_page(download, state or state_of()).links
     }
 
 
@@ -66,18 +32,19 @@ def test_a_page_becomes_the_record_that_the_documentation_describes():
     html = (
         "<html lang=en><title>T</title><meta name=description content=D><link rel=canonical href=/c><p>a<p><a href=b>b"
     )
-    page = page_of(
+    download = download_of(
         html,
         redirected_from=("http://h.example/old",),
         truncated=True,
         body_bytes=9,
         seed=SeedContext(1, ("http://h.example/",), b'{"team":"docs"}'),
     )
-    done = parse_page(page, state_of())
-    assert (done.key, done.outcome, done.reason, done.status, done.body_bytes) == (page.key, "fetched", "", 200, 9)
-    assert done.body_hash == xxh3_128_digest(page.body)
+    done = parse_page(download, state_of())
+    assert (done.key, done.outcome, done.reason, done.status) == (download.task.key, "fetched", "", 200)
+    assert done.body_bytes == 9
+    assert done.body_hash == xxh3_128_digest(download.answer.body)
     assert json.loads(done.records) == {
-        "url": URL,
+        "url": PAGE_URL,
         "status": 200,
         "fetched_at": "2026-11-22T16:20:00.125Z",
         "depth": 1,
@@ -101,23 +68,24 @@ def test_a_page_becomes_the_record_that_the_documentation_describes():
 
 
 def test_a_record_has_the_chosen_fields_in_the_chosen_order():
-    assert list(record_of(page_of())) == list(DEFAULT_FIELDS)
-    assert list(record_of(page_of(), fields=RECORD_FIELDS)) == list(RECORD_FIELDS)
-    assert list(record_of(page_of(), fields=("title", "url", "seed"))) == ["title", "url", "seed"]
+    assert list(record_of(download_of())) == list(DEFAULT_FIELDS)
+    assert list(record_of(download_of(), fields=RECORD_FIELDS)) == list(RECORD_FIELDS)
+    assert list(record_of(download_of(), fields=("title", "url", "seed"))) == ["title", "url", "seed"]
 
 
 def test_the_simhash_is_that_of_the_text_and_made_only_when_it_is_asked_for():
     text = " ".join(f"word{n}" for n in range(50))
-    page = page_of(f"<title>T</title><p>{text}")
-    assert parse_page(page, state_of()).simhash is None
-    done = parse_page(page, state_of(skip_duplicates="near"))
+    download = download_of(f"<title>T</title><p>{text}")
+    assert parse_page(download, state_of()).simhash is None
+    done = parse_page(download, state_of(skip_duplicates="near"))
     assert done.simhash == simhash(text) is not None
     assert "simhash" not in json.loads(done.records)
-    record = record_of(page, fields=("url", "simhash"))
-    assert record == {"url": URL, "simhash": f"{simhash(text):016x}"}
-    assert record_of(page_of("<p>few words"), fields=("simhash",)) == {"simhash": None}
-    assert record_of(page_of(f"<meta name=robots content=noindex><p>{text}"), fields=("simhash",)) == {"simhash": None}
-    assert record_of(page_of(b"\x89PNG", headers=(("content-type", "image/png"),)), fields=("simhash",)) == {
+    record = record_of(download, fields=("url", "simhash"))
+    assert record == {"url": PAGE_URL, "simhash": f"{simhash(text):016x}"}
+    assert record_of(download_of("<p>few words"), fields=("simhash",)) == {"simhash": None}
+    hidden = download_of(f"<meta name=robots content=noindex><p>{text}")
+    assert record_of(hidden, fields=("simhash",)) == {"simhash": None}
+    assert record_of(download_of(b"\x89PNG", headers=(("content-type", "image/png"),)), fields=("simhash",)) == {
         "simhash": None
     }
 
@@ -138,56 +106,56 @@ def test_the_documentation_lists_exactly_the_fields_there_are():
     ],
 )
 def test_what_is_no_html_has_a_record_without_page_fields(content_type, body, sniffed):
-    page = page_of(body, headers=(("content-type", content_type),))
-    record = record_of(page)
+    download = download_of(body, headers=(("content-type", content_type),))
+    record = record_of(download)
     assert record["content_type"] == content_type
     assert record["sniffed_type"] == sniffed
     assert (record["links"], record["links_dropped"]) == ([], 0)
     for field in ("charset", "title", "description", "language", "canonical", "text"):
         assert record[field] is None
-    assert links_of(page) == {}
+    assert links_of(download) == {}
 
 
 @pytest.mark.parametrize("content_type", [None, "application/octet-stream", "text/plain", "text/xml"])
 def test_an_answer_whose_type_says_nothing_is_sniffed(content_type):
     headers = () if content_type is None else (("content-type", content_type),)
-    record = record_of(page_of(b"<!doctype html><title>t</title>", headers=headers))
+    record = record_of(download_of(b"<!doctype html><title>t</title>", headers=headers))
     assert (record["content_type"], record["sniffed_type"], record["title"]) == (content_type, "text/html", "t")
 
 
 def test_equal_bodies_have_equal_hashes_and_an_empty_one_has_none():
-    hashes = [record_of(page_of(body))["body_hash"] for body in (b"<p>x", b"<p>y", b"<p>x", b"")]
+    hashes = [record_of(download_of(body))["body_hash"] for body in (b"<p>x", b"<p>y", b"<p>x", b"")]
     assert hashes[0] == hashes[2] != hashes[1]
     assert hashes[3] is None
-    assert parse_page(page_of(b""), state_of()).body_hash == b""
-    other = page_of(b"<p>x", url="http://o.example/", headers=(("content-type", "text/plain"),), status=404)
+    assert parse_page(download_of(b""), state_of()).body_hash == b""
+    other = download_of(b"<p>x", url="http://o.example/", headers=(("content-type", "text/plain"),), status=404)
     assert record_of(other)["body_hash"] == hashes[0]
 
 
 def test_links_beyond_the_cap_are_neither_listed_nor_followed_but_counted():
-    page = page_of("".join(f"<a href=/{number}>" for number in range(10)))
-    record = record_of(page, max_links=4)
+    download = download_of("".join(f"<a href=/{number}>" for number in range(10)))
+    record = record_of(download, max_links=4)
     assert record["links"] == [f"http://h.example/{number}" for number in range(4)]
     assert record["links_dropped"] == 6
-    assert links_of(page, state_of(max_links=4)) == {f"/{number}": "" for number in range(4)}
+    assert links_of(download, state_of(max_links=4)) == {f"/{number}": "" for number in range(4)}
 
 
 def refreshing(delay: str, target: str = "/y", **changes) -> Download:
-    return page_of(f"<meta http-equiv=refresh content='{delay};url={target}'><a href=x>", **changes)
+    return download_of(f"<meta http-equiv=refresh content='{delay};url={target}'><a href=x>", **changes)
 
 
 @pytest.mark.parametrize("delay", ["0", "10", "10.5"])
 def test_a_page_that_sends_its_reader_on_at_once_is_a_redirect(delay):
-    page = refreshing(delay, depth=3, chain=7, spent_s=1.5, redirected_from=("http://h.example/old",), status=203)
-    done = parse_page(page, state_of())
-    assert (done.key, done.outcome, done.status, done.records) == (page.key, "redirected", 203, None)
-    assert (done.body_bytes, done.body_hash) == (page.body_bytes, b"")
+    download = refreshing(delay, depth=3, chain=7, spent_s=1.5, redirected_from=("http://h.example/old",), status=203)
+    done = parse_page(download, state_of())
+    assert (done.key, done.outcome, done.status, done.records) == (download.task.key, "redirected", 203, None)
+    assert (done.body_bytes, done.body_hash) == (download.answer.body_bytes, b"")
     url = "http://h.example/y"
     assert done.links == (Link(url, url_key(url), host_key(url), "", "page", 7, 1.5),)
 
 
 @pytest.mark.parametrize(
-    ("page", "links"),
+    ("download", "links"),
     [
         (refreshing("11"), {"/y": "", "/dir/x": ""}),
         (refreshing("0", "page.html#again"), {"/dir/x": ""}),
@@ -195,21 +163,21 @@ def test_a_page_that_sends_its_reader_on_at_once_is_a_redirect(delay):
         (refreshing("0", status=404), {}),
         (refreshing("0", headers=(("content-type", "application/json"),)), {}),
         (
-            page_of("<noscript><meta http-equiv=refresh content='0;url=/y'></noscript><a href=x>"),
+            download_of("<noscript><meta http-equiv=refresh content='0;url=/y'></noscript><a href=x>"),
             {"/y": "", "/dir/x": ""},
         ),
     ],
 )
-def test_a_page_that_its_reader_may_stay_on_is_a_page(page, links):
-    done = parse_page(page, state_of())
+def test_a_page_that_its_reader_may_stay_on_is_a_page(download, links):
+    done = parse_page(download, state_of())
     assert (done.outcome, done.records is None) == ("fetched", False)
-    assert links_of(page) == links
+    assert links_of(download) == links
 
 
 def test_refreshes_that_go_round_in_a_loop_or_on_without_end_fail():
     before = tuple(f"http://h.example/{number}" for number in range(10))
-    for page in (refreshing("0", "/3", redirected_from=before[:5]), refreshing("0", redirected_from=before)):
-        done = parse_page(page, state_of())
+    for download in (refreshing("0", "/3", redirected_from=before[:5]), refreshing("0", redirected_from=before)):
+        done = parse_page(download, state_of())
         assert (done.outcome, done.reason, done.links, done.records) == ("failed", "redirects", (), None)
 
 
@@ -229,15 +197,15 @@ def test_a_refresh_passes_the_checks_of_a_redirect(target, settings, skip):
     assert [link.skip for link in parse_page(seed, state_of(**settings)).links] == [""]
 
 
-def chains_of(page: Download, state: ParserState) -> dict[str, tuple[int, str]]:
+def chains_of(download: Download, state: ParserState) -> dict[str, tuple[int, str]]:
     return {
-        link.url.removeprefix("http://h.example"): (link.chain, link.skip) for link in parse_page(page, state).links
+        link.url.removeprefix("http://h.example"): (link.chain, link.skip) for link in parse_page(download, state).links
     }
 
 
 def month(html: str, number: int = 5, **changes) -> Download:
     url, parent = f"http://h.example/cal/{number}", f"http://h.example/cal/{number - 1}"
-    return page_of(html, url=url, key=url_key(url), parent=parent, **changes)
+    return download_of(html, url=url, key=url_key(url), parent=parent, **changes)
 
 
 def test_a_link_that_looks_like_its_page_or_the_one_before_goes_on_with_the_chain():
@@ -245,7 +213,7 @@ def test_a_link_that_looks_like_its_page_or_the_one_before_goes_on_with_the_chai
     html = "<a href=/cal/6><a href=/day/6><a href=/list?page=2>"
     assert chains_of(month(html, chain=4), state) == {"/cal/6": (5, ""), "/day/6": (0, ""), "/list?page=2": (0, "")}
     # Two kinds of pages by turns: a day and its month.
-    day = page_of(
+    day = download_of(
         "<a href=/cal/7><a href=/day/7>", url="http://h.example/day/6", parent="http://h.example/cal/6", chain=0
     )
     assert chains_of(day, state) == {"/cal/7": (1, ""), "/day/7": (1, "")}
@@ -270,24 +238,25 @@ def test_a_chain_that_grows_too_long_is_a_trap():
 def test_a_page_that_brings_a_page_without_a_number_is_no_link_of_a_chain(link, chain):
     state = state_of(max_chain=99)
     # Known, though not from so near.
-    parse_page(page_of("<a href=/home>", depth=5), state)
+    parse_page(download_of("<a href=/home>", depth=5), state)
     assert chains_of(month(link + "<a href=/cal/6>", chain=9), state)["/cal/6"] == (chain, "")
 
 
 def test_a_link_that_repeats_itself_and_a_page_too_far_away_are_traps():
-    assert links_of(page_of("<a href=/a/b/a/b/a/b/a/b><a href=/a/a/a>")) == {"/a/b/a/b/a/b/a/b": "trap", "/a/a/a": ""}
-    assert links_of(page_of("<a href=/x>", depth=89), state_of(max_chain=9)) == {"/x": ""}
-    assert links_of(page_of("<a href=/x>", depth=90), state_of(max_chain=9)) == {"/x": "trap"}
-    assert links_of(page_of("<a href=/x>", depth=90_000), state_of(max_chain=None)) == {"/x": ""}
+    download = download_of("<a href=/a/b/a/b/a/b/a/b><a href=/a/a/a>")
+    assert links_of(download) == {"/a/b/a/b/a/b/a/b": "trap", "/a/a/a": ""}
+    assert links_of(download_of("<a href=/x>", depth=89), state_of(max_chain=9)) == {"/x": ""}
+    assert links_of(download_of("<a href=/x>", depth=90), state_of(max_chain=9)) == {"/x": "trap"}
+    assert links_of(download_of("<a href=/x>", depth=90_000), state_of(max_chain=None)) == {"/x": ""}
 
 
 def test_a_trap_comes_after_depth_scope_and_filter_and_before_nofollow():
     trap = "a/a/a/a/a"
-    page = page_of(f"<a href=/{trap} rel=nofollow><a href=http://o.example/{trap}><a href=/x/{trap}>")
-    assert links_of(page, state_of(exclude=("/x/",))) == {
+    download = download_of(f"<a href=/{trap} rel=nofollow><a href=http://o.example/{trap}><a href=/x/{trap}>")
+    assert links_of(download, state_of(exclude=("/x/",))) == {
         f"/{trap}": "trap", f"http://o.example/{trap}": "scope", f"/x/{trap}": "filter",
     }  # fmt: skip
-    assert set(links_of(page, state_of(depth=1)).values()) == {"depth"}
+    assert set(links_of(download, state_of(depth=1)).values()) == {"depth"}
     linked = month("<a href=/cal/6 rel=nofollow>", chain=9)
     assert chains_of(linked, state_of(max_chain=9)) == {"/cal/6": (10, "trap")}
     assert chains_of(linked, state_of(max_chain=10)) == {"/cal/6": (10, "nofollow")}
@@ -297,25 +266,25 @@ def test_a_trap_is_sent_again_when_another_page_leads_there_rightly():
     state = state_of(max_chain=9)
     assert chains_of(month("<a href=/cal/6>", chain=9), state) == {"/cal/6": (10, "trap")}
     assert chains_of(month("<a href=/cal/6>", chain=9), state) == {}
-    assert chains_of(page_of("<a href=/cal/6>", depth=5), state) == {"/cal/6": (0, "")}
+    assert chains_of(download_of("<a href=/cal/6>", depth=5), state) == {"/cal/6": (0, "")}
     assert chains_of(month("<a href=/cal/6>", chain=9), state) == {}
 
 
 @pytest.mark.parametrize("status", [200, 203])
 def test_links_of_a_successful_page_are_followed(status):
-    assert links_of(page_of("<a href=x>", status=status)) == {"/dir/x": ""}
+    assert links_of(download_of("<a href=x>", status=status)) == {"/dir/x": ""}
 
 
 @pytest.mark.parametrize("status", [404, 500, 304])
 def test_links_of_another_answer_stand_in_its_record_only(status):
-    page = page_of("<a href=x>", status=status)
-    assert record_of(page)["links"] == ["http://h.example/dir/x"]
-    assert links_of(page) == {}
+    download = download_of("<a href=x>", status=status)
+    assert record_of(download)["links"] == ["http://h.example/dir/x"]
+    assert links_of(download) == {}
 
 
 def test_a_link_carries_its_keys_and_the_verdict_of_scope_at_the_next_depth():
     html = "<a href=/in><a href=http://o.example/><a href=/skip/x><a href=page.html>"
-    done = parse_page(page_of(html), state_of(exclude=("/skip/",)))
+    done = parse_page(download_of(html), state_of(exclude=("/skip/",)))
     assert {link.url: link.skip for link in done.links} == {
         "http://h.example/in": "",
         "http://o.example/": "scope",
@@ -324,88 +293,88 @@ def test_a_link_carries_its_keys_and_the_verdict_of_scope_at_the_next_depth():
     for link in done.links:
         assert link.key == url_key(link.url)
         assert link.host == host_key(link.url)
-    assert links_of(page_of("<a href=x>", depth=2), state_of(depth=2)) == {"/dir/x": "depth"}
-    assert links_of(page_of("<a href=x>", depth=1), state_of(depth=2)) == {"/dir/x": ""}
+    assert links_of(download_of("<a href=x>", depth=2), state_of(depth=2)) == {"/dir/x": "depth"}
+    assert links_of(download_of("<a href=x>", depth=1), state_of(depth=2)) == {"/dir/x": ""}
 
 
 @pytest.mark.parametrize(
-    ("page", "skip"),
+    ("download", "skip"),
     [
-        (page_of("<a href=x>"), ""),
-        (page_of("<a href=x rel=nofollow>"), "nofollow"),
-        (page_of("<meta name=robots content=nofollow><a href=x>"), "nofollow"),
-        (page_of("<meta name=robots content=none><a href=x>"), "nofollow"),
-        (page_of("<a href=x>", ("x-robots-tag", "noindex, nofollow")), "nofollow"),
-        (page_of("<a href=x>", ("x-robots-tag", "otherbot: noarchive"), ("x-robots-tag", "nofollow")), "nofollow"),
-        (page_of("<a href=x>", ("x-robots-tag", "otherbot: nofollow")), ""),
-        (page_of("<a href=x>", ("x-robots-tag", "crawler: nofollow")), "nofollow"),
+        (download_of("<a href=x>"), ""),
+        (download_of("<a href=x rel=nofollow>"), "nofollow"),
+        (download_of("<meta name=robots content=nofollow><a href=x>"), "nofollow"),
+        (download_of("<meta name=robots content=none><a href=x>"), "nofollow"),
+        (download_of("<a href=x>", ("x-robots-tag", "noindex, nofollow")), "nofollow"),
+        (download_of("<a href=x>", ("x-robots-tag", "otherbot: noarchive"), ("x-robots-tag", "nofollow")), "nofollow"),
+        (download_of("<a href=x>", ("x-robots-tag", "otherbot: nofollow")), ""),
+        (download_of("<a href=x>", ("x-robots-tag", "crawler: nofollow")), "nofollow"),
     ],
 )
-def test_nofollow_is_obeyed_unless_robots_are_ignored(page, skip):
-    assert links_of(page) == {"/dir/x": skip}
-    assert links_of(page, state_of(robots="ignore")) == {"/dir/x": ""}
+def test_nofollow_is_obeyed_unless_robots_are_ignored(download, skip):
+    assert links_of(download) == {"/dir/x": skip}
+    assert links_of(download, state_of(robots="ignore")) == {"/dir/x": ""}
 
 
 def test_a_link_out_of_scope_is_skipped_for_that_and_not_for_nofollow():
-    assert links_of(page_of("<a href=http://o.example/ rel=nofollow>")) == {"http://o.example/": "scope"}
+    assert links_of(download_of("<a href=http://o.example/ rel=nofollow>")) == {"http://o.example/": "scope"}
 
 
 @pytest.mark.parametrize(
-    "page",
+    "download",
     [
-        page_of("<title>T</title><meta name=robots content=noindex><meta name=description content=D><a href=x>t"),
-        page_of("<title>T</title><meta name=description content=D><a href=x>t", ("x-robots-tag", "noindex")),
+        download_of("<title>T</title><meta name=robots content=noindex><meta name=description content=D><a href=x>t"),
+        download_of("<title>T</title><meta name=description content=D><a href=x>t", ("x-robots-tag", "noindex")),
     ],
 )
-def test_noindex_empties_title_description_and_text_unless_robots_are_ignored(page):
-    hidden, shown = record_of(page), record_of(page, robots="ignore")
+def test_noindex_empties_title_description_and_text_unless_robots_are_ignored(download):
+    hidden, shown = record_of(download), record_of(download, robots="ignore")
     assert [hidden[field] for field in ("title", "description", "text")] == [None] * 3
     assert [shown[field] for field in ("title", "description", "text")] == ["T", "D", "t"]
     assert hidden["links"] == shown["links"] == ["http://h.example/dir/x"]
-    assert links_of(page) == {"/dir/x": ""}
+    assert links_of(download) == {"/dir/x": ""}
 
 
 def test_a_link_is_sent_once():
     state = state_of()
-    assert links_of(page_of("<a href=a><a href=b>"), state) == {"/dir/a": "", "/dir/b": ""}
-    assert links_of(page_of("<a href=b><a href=c>"), state) == {"/dir/c": ""}
-    assert links_of(page_of("<a href=a>", depth=5), state) == {}
+    assert links_of(download_of("<a href=a><a href=b>"), state) == {"/dir/a": "", "/dir/b": ""}
+    assert links_of(download_of("<a href=b><a href=c>"), state) == {"/dir/c": ""}
+    assert links_of(download_of("<a href=a>", depth=5), state) == {}
 
 
 def test_a_link_found_closer_to_a_seed_is_sent_again():
     state = state_of()
-    assert links_of(page_of("<a href=a>", depth=5), state) == {"/dir/a": ""}
-    assert links_of(page_of("<a href=a>", depth=4), state) == {"/dir/a": ""}
-    assert links_of(page_of("<a href=a>", depth=4), state) == {}
-    assert links_of(page_of("<a href=a rel=nofollow>", depth=2), state) == {}
+    assert links_of(download_of("<a href=a>", depth=5), state) == {"/dir/a": ""}
+    assert links_of(download_of("<a href=a>", depth=4), state) == {"/dir/a": ""}
+    assert links_of(download_of("<a href=a>", depth=4), state) == {}
+    assert links_of(download_of("<a href=a rel=nofollow>", depth=2), state) == {}
 
 
 def test_a_link_sent_as_skipped_is_sent_again_when_it_is_to_be_followed():
     state = state_of(depth=3)
-    assert links_of(page_of("<a href=a>", depth=3), state) == {"/dir/a": "depth"}
-    assert links_of(page_of("<a href=a>", depth=3), state) == {}
-    assert links_of(page_of("<a href=a>", depth=2), state) == {"/dir/a": ""}
-    assert links_of(page_of("<a href=a>", depth=3), state) == {}
+    assert links_of(download_of("<a href=a>", depth=3), state) == {"/dir/a": "depth"}
+    assert links_of(download_of("<a href=a>", depth=3), state) == {}
+    assert links_of(download_of("<a href=a>", depth=2), state) == {"/dir/a": ""}
+    assert links_of(download_of("<a href=a>", depth=3), state) == {}
     other = SeedContext(2, ("http://o.example/",), b"null")
-    assert links_of(page_of("<a href=//o.example/>"), state) == {"http://o.example/": "scope"}
-    assert links_of(page_of("<a href=//o.example/>", seed=other), state) == {"http://o.example/": ""}
+    assert links_of(download_of("<a href=//o.example/>"), state) == {"http://o.example/": "scope"}
+    assert links_of(download_of("<a href=//o.example/>", seed=other), state) == {"http://o.example/": ""}
 
 
 def test_what_was_sent_is_forgotten_when_its_memory_is_full():
     state = state_of()
     state.links = NewLinks(Scope("host"), 100, obey=True, sent_chars=1000)
     html = "".join(f"<a href={number}>" for number in range(4))
-    assert len(links_of(page_of(html), state)) == 4
-    assert len(links_of(page_of(html), state)) == 0
-    assert len(links_of(page_of("<a href=other1><a href=other2>"), state)) == 2
-    assert len(links_of(page_of(html), state)) == 4
+    assert len(links_of(download_of(html), state)) == 4
+    assert len(links_of(download_of(html), state)) == 0
+    assert len(links_of(download_of("<a href=other1><a href=other2>"), state)) == 2
+    assert len(links_of(download_of(html), state)) == 4
 
 
 def test_a_page_that_fails_has_not_sent_its_links():
     state = state_of()
     with pytest.raises(AttributeError):
-        state.links.take(page_of(), [("http://h.example/x", False), (None, False)], nofollow=False)
-    assert links_of(page_of("<a href=/x>"), state) == {"/x": ""}
+        state.links.take(download_of().task, [("http://h.example/x", False), (None, False)], nofollow=False)
+    assert links_of(download_of("<a href=/x>"), state) == {"/x": ""}
 
 
 @pytest.mark.parametrize(
@@ -413,17 +382,17 @@ def test_a_page_that_fails_has_not_sent_its_links():
     [b"null", b'{"a":1}', b'{"a":\n [1,\n2]}', '{"é\u2028":"\\n"}'.encode()],
 )
 def test_the_seed_s_columns_stand_in_the_record_as_they_are_on_one_line(extra):
-    assert record_of(page_of(seed=SeedContext(1, ("http://h.example/",), extra)))["seed"] == json.loads(extra)
+    assert record_of(download_of(seed=SeedContext(1, ("http://h.example/",), extra)))["seed"] == json.loads(extra)
 
 
 def test_headers_with_controls_or_lone_surrogates_do_not_break_a_record():
-    record = record_of(page_of(b"<p>x", headers=(("content-type", "text/html\x1b[2J\udcff;charset=\udcff"),)))
+    record = record_of(download_of(b"<p>x", headers=(("content-type", "text/html\x1b[2J\udcff;charset=\udcff"),)))
     assert record["content_type"] == "text/html[2j"
 
 
 @given(st.binary(max_size=300), st.text(max_size=30), st.integers(100, 599))
 def test_any_page_gives_one_line_of_json(body, content_type, status):
-    record = record_of(page_of(body, headers=(("content-type", content_type),), status=status))
+    record = record_of(download_of(body, headers=(("content-type", content_type),), status=status))
     assert record["status"] == status
 
 
@@ -438,9 +407,9 @@ def test_a_parser_imports_nothing_that_it_may_never_need():
 
 
 def test_a_page_of_more_tags_than_are_read_says_that_it_is_truncated():
-    page = page_of(b"<title>T</title>" + b"<a href=/x>" * 500_000 + b"<a href=/late>")
-    record = record_of(page)
+    download = download_of(b"<title>T</title>" + b"<a href=/x>" * 500_000 + b"<a href=/late>")
+    record = record_of(download)
     assert record["truncated"]
     assert record["links"] == ["http://h.example/x"]
-    assert record["body_hash"] == xxh3_128_digest(page.body).hex()
-    assert not record_of(page, max_body_bytes=12_000_000)["truncated"]
+    assert record["body_hash"] == xxh3_128_digest(download.answer.body).hex()
+    assert not record_of(download, max_body_bytes=12_000_000)["truncated"]

@@ -144,12 +144,13 @@ def test_the_records_are_those_of_the_crawl(crawled, tmp_path):
 
 def test_headers_come_back_under_their_names(crawled):
     found, _ = pages(crawled / "pages.warc.gz")
-    page = next(page for page in found if page.url.endswith("/a"))
-    assert page.header("content-encoding") == "gzip"
-    assert not any(name.startswith("x-crawler") for name, _ in page.headers)
-    same = [page for page in found if "/same" in page.url]
-    assert [page.header("x-path") for page in same] == [page.url[page.url.index("/same") :] for page in same]
-    assert [page.body for page in same] == [html("/a", title="Same").encode()] * 2
+    download = next(download for download in found if download.task.url.endswith("/a"))
+    assert download.answer.header("content-encoding") == "gzip"
+    assert not any(name.startswith("x-crawler") for name, _ in download.answer.headers)
+    same = [download for download in found if "/same" in download.task.url]
+    paths = [download.task.url[download.task.url.index("/same") :] for download in same]
+    assert [download.answer.header("x-path") for download in same] == paths
+    assert [download.answer.body for download in same] == [html("/a", title="Same").encode()] * 2
 
 
 SPIDER = """
@@ -188,7 +189,10 @@ def test_metadata_count_for_the_page_that_they_name(tmp_path):
     told = metadata(Finished(task, Done(task.key, "fetched"), 1.0), capture)
     path = written(tmp_path / "x.warc.gz", told, one("http://a.test/other"), told, capture.request, capture.response)
     found, _ = pages(path)
-    assert [(page.depth, page.parent) for page in found] == [(0, None), (3, "http://a.test/parent")]
+    assert [(download.task.depth, download.task.parent) for download in found] == [
+        (0, None),
+        (3, "http://a.test/parent"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -223,8 +227,8 @@ def test_a_seed_is_an_object_or_null(tmp_path, seed, expected):
         writer.write_record(page)
 
     path = written(tmp_path / "x.warc.gz", parts)
-    (page,), _ = pages(path)
-    assert page.seed.extra == expected
+    (download,), _ = pages(path)
+    assert download.task.seed.extra == expected
     (record,), _ = extracted(tmp_path / "out.jsonl", path, fields=("url", "seed"))
     assert record == {"url": "http://a.test/", "seed": msgspec.json.decode(expected)}
 
@@ -253,9 +257,10 @@ def test_bodies_are_freed_from_their_codings(tmp_path, body, headers, gz):
     """As they went over the wire, or decoded by the program that stored them without telling."""
     path = written(tmp_path / "x.warc", one("http://a.test/", body, *headers, gz=gz), one("http://a.test/2", gz=gz))
     found, archive = pages(path)
-    assert [page.body for page in found] == [b"<title>x</title>"] * 2
-    assert (found[0].url, found[0].status, found[0].depth, found[0].parent) == ("http://a.test/", 200, 0, None)
-    assert found[0].fetched_at == 1588748889
+    assert [download.answer.body for download in found] == [b"<title>x</title>"] * 2
+    task = found[0].task
+    assert (task.url, task.depth, task.parent) == ("http://a.test/", 0, None)
+    assert (found[0].answer.status, found[0].fetched_at) == (200, 1588748889)
     assert (archive.damaged, archive.read_bytes) == ([], path.stat().st_size)
 
 
@@ -269,7 +274,8 @@ def test_what_is_no_page_is_counted(tmp_path):
         one("http://a.test/br", b"x", ("Content-Encoding", "compress")),
     ]
     found, archive = pages(written(tmp_path / "x.warc.gz", *parts))
-    assert [page.url for page in found] == ["http://a.test/"]  # a 301 that leads nowhere is a page, as in a crawl
+    # A 301 that leads nowhere is a page, as in a crawl.
+    assert [download.task.url for download in found] == ["http://a.test/"]
     assert archive.left_out == {"redirect": 1, "no http(s) URL": 1, "no HTTP answer": 2, "encoding": 1}
 
 
@@ -292,7 +298,7 @@ def test_a_revisit_has_the_body_of_its_original(tmp_path, gz):
         lambda out: revisit(out, "http://a.test/v3", "sha1:AAAA", gz=gz),
     )
     found, archive = pages(first, second)
-    assert [(page.url[14:], page.body, page.header("x-a")) for page in found] == [
+    assert [(download.task.url[14:], download.answer.body, download.answer.header("x-a")) for download in found] == [
         ("other", b"<title>x</title>", None),
         ("", b"<title>x</title>", "1"),
         ("v1", b"<title>x</title>", "2"),
@@ -309,7 +315,8 @@ def test_a_body_is_cut_where_a_download_would_be(tmp_path):
         tmp_path / "x.warc.gz", one("http://a.test/", body, ("Content-Encoding", "gzip")), one("http://a.test/2")
     )
     found, _ = pages(path, limit=1000)
-    assert [(len(page.body), page.body_bytes, page.truncated) for page in found] == [
+    answers = [download.answer for download in found]
+    assert [(len(answer.body), answer.body_bytes, answer.truncated) for answer in answers] == [
         (1000, 1000, True),
         (16, 16, False),
     ]
@@ -388,7 +395,7 @@ def test_pages_before_a_damage_are_read(tmp_path, capfd, how):
     whole.write_bytes(content)
     other = written(tmp_path / "y.warc.gz", one("http://a.test/4"))
     found, archive = pages(whole, other)
-    assert [page.url[-1] for page in found] == ["1", "4"]
+    assert [download.task.url[-1] for download in found] == ["1", "4"]
     (message,) = archive.damaged
     assert "x.warc.gz: damaged at byte" in message
     assert "\n" not in message
@@ -409,7 +416,7 @@ def test_a_page_without_url_is_left_out(tmp_path, gz):
         for kind in ("response", "revisit", "request")
     ]
     found, archive = pages(written(tmp_path / "x.warc", *bare, one("http://a.test/", gz=gz)))
-    assert [page.url for page in found] == ["http://a.test/"]
+    assert [download.task.url for download in found] == ["http://a.test/"]
     assert (archive.left_out, archive.damaged) == ({"no http(s) URL": 2}, [])
 
 
@@ -421,7 +428,7 @@ def test_a_length_that_is_not_true_is_a_damage(tmp_path, gz, length):
     bad = head(*lines, "HTTP/1.1 200 OK", "", "<p>one", "<p>two", "<p>three", gz=gz)
     other = written(tmp_path / "y.warc.gz", one("http://a.test/3"))
     found, archive = pages(written(tmp_path / "x.warc", one("http://a.test/1", gz=gz), bad), other)
-    assert {page.url[-1] for page in found} - {"2"} == {"1", "3"}
+    assert {download.task.url[-1] for download in found} - {"2"} == {"1", "3"}
     (message,) = archive.damaged
     assert "x.warc: damaged at byte" in message
 
@@ -434,7 +441,7 @@ def test_a_plain_file_that_ends_within_a_record_is_damaged(tmp_path, kind, block
     found, archive = pages(
         written(tmp_path / "x.warc", one("http://a.test/1", gz=False), cut.removesuffix(b"\r\n") + block.encode())
     )
-    assert [page.url for page in found] == ["http://a.test/1"]
+    assert [download.task.url for download in found] == ["http://a.test/1"]
     (message,) = archive.damaged
     assert message.endswith("the file ends within a record")
 

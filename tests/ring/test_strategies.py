@@ -16,11 +16,11 @@ import pytest
 
 from crawler.core.config import CrawlConfig, StrategyKind
 from crawler.core.errors import ConfigError, CrawlerError, StorageError
-from crawler.core.model import Done, Download, SeedContext
+from crawler.core.model import Done, Download
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.parsers.inline import InlineParsers
 from crawler.ring.crawler import Crawler
-from crawler.web.urls import url_key
+from tests.support.downloads import download_of
 from tests.support.servers import RESET, Answer, LocalServer, html
 
 STRATEGIES: tuple[StrategyKind, ...] = get_args(StrategyKind)
@@ -209,11 +209,7 @@ def test_what_a_spider_prints_is_not_among_the_records(tmp_path, server):
 
 
 def download(number: int, body: bytes = b"<title>x") -> Download:
-    url = f"http://a.test/{number}"
-    return Download(
-        url_key(url), url, 200, 0.0, 0, None, (), (("content-type", "text/html"),), body, len(body), False,
-        SeedContext(0, (url,), b"null"),
-    )  # fmt: skip
+    return download_of(body, url=f"http://a.test/{number}")
 
 
 @pytest.mark.parametrize("strategy", INLINE)
@@ -237,7 +233,7 @@ async def test_the_event_loop_goes_on_while_nobody_takes_results(strategy):
         free.set()
         await asyncio.gather(*tasks, waits)
         await parsers.drain()
-        assert sorted(one.key for one in done) == sorted(download(number).key for number in range(300))
+        assert sorted(one.key for one in done) == sorted(download(number).task.key for number in range(300))
         assert parsers.pending == 0
     finally:
         parsers.close()

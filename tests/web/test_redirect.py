@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from crawler.core.model import Download, SeedContext, Task
+from crawler.core.model import SeedContext, Task
 from crawler.web.redirect import MAX_REDIRECTS, followed, redirect_scope
 from crawler.web.scope import Scope
 from crawler.web.urls import host_key, task_key
@@ -27,12 +27,6 @@ def test_the_target_keeps_kind_depth_and_chain_and_has_less_time(kind):
     assert (done.outcome, done.reason, done.status, done.records) == ("redirected", "", 302, None)
     assert (link.url, link.kind, link.chain, link.spent_s, link.skip) == ("http://a.test/docs/y", kind, 7, 2.5, "")
     assert (link.key, link.host) == (task_key(link.url, kind), host_key(link.url))
-
-
-def test_a_page_that_refreshes_is_a_redirect_too():
-    page = Download(b"k" * 16, "http://a.test/x", 200, 0.0, 1, None, (), (), b"", 0, False, SEED, "page", 2, 0.5)
-    done = followed(page, "http://a.test/y", status=page.status, spent_s=page.spent_s, scope=ANY)
-    assert [(link.url, link.spent_s) for link in done.links] == [("http://a.test/y", 0.5)]
 
 
 @pytest.mark.parametrize(

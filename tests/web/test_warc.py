@@ -8,7 +8,7 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Done, Download, Duplicate, Exchange, Finished, SeedContext, Task
+from crawler.core.model import Answer, Done, Download, Duplicate, Exchange, Finished, SeedContext, Task
 from crawler.fetcher.request import Requests
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.web import warc
@@ -175,10 +175,10 @@ def test_a_near_duplicate_is_named_as_such():
 
 
 def test_a_page_outside_of_an_archive_stays_as_it_is():
-    page = Download(TASK.key, URL, 200, AT, 0, None, (), (), b"", 0, False, SEED)
-    done = Done(page.key, "fetched")
-    assert warc.archived(done, page) is done
-    kept = warc.archived(done, msgspec.structs.replace(page, exchange=exchange()))
+    download = Download(TASK, Answer(200, (), b"", 0), fetched_at=AT)
+    done = Done(TASK.key, "fetched")
+    assert warc.archived(done, download) is done
+    kept = warc.archived(done, msgspec.structs.replace(download, exchange=exchange()))
     assert (kept.fetched_at, msgspec.msgpack.decode(kept.archive, type=warc.Capture).url) == (AT, URL)
 
 

@@ -126,7 +126,8 @@ def _tried(run: Run, target: str, url: str | None, terminal: Terminal, *, everyt
             return ExitCode.NO_PAGE
     else:
         download = page_of_file(Path(target), url or "http://example.com/")
-    _show(f"{download.status} {download.url} ({download.body_bytes:,} bytes)")
+    answer = download.answer
+    _show(f"{answer.status} {download.task.url} ({answer.body_bytes:,} bytes)")
     try:
         tried = try_page(config, download)
     except CrawlerError:

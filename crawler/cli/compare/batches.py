@@ -14,7 +14,7 @@ from crawler.cli.demo.hosts import HOSTS
 from crawler.cli.demo.site import Site
 from crawler.core.config import CrawlConfig
 from crawler.core.event_loop import loop_factory
-from crawler.core.model import Done, Download, SeedContext
+from crawler.core.model import Answer, Done, Download, SeedContext, Task
 from crawler.parsers.batch import BatchLimits
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.spiders.spider import pack_spider
@@ -85,17 +85,14 @@ def _bodies() -> Iterator[bytes]:
 def _downloads(bodies: list[bytes], start: int) -> Iterator[Download]:
     for number, body in enumerate(bodies, start):
         url = f"http://{HOSTS[0].name}/{number}"
-        yield Download(
+        task = Task(
             key=url_key(url),
             url=url,
-            status=200,
-            fetched_at=0.0,
             depth=0,
             parent=None,
             redirected_from=(),
-            headers=(("content-type", "text/html; charset=utf-8"),),
-            body=body,
-            body_bytes=len(body),
-            truncated=False,
+            attempts=0,
             seed=SeedContext(0, (url,), b"null"),
         )
+        answer = Answer(200, (("content-type", "text/html; charset=utf-8"),), body, len(body))
+        yield Download(task, answer, fetched_at=0.0)

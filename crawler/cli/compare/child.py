@@ -37,7 +37,7 @@ def measure_crawl(work: CrawlWork) -> CrawlMeasured:
     """Crawl, and tell what it took. Raises what `Crawler.run` raises."""
     config = work.config
     crawler = Crawler(config)
-    sampler = Sampler(crawler.stats, config.parsers if config.strategy == "hybrid" else 0)
+    sampler = Sampler(crawler.stats, config.parser_processes)
     children_s = _children_s()
     sampler.start()
     try:

@@ -1,6 +1,6 @@
 """Which links of a page are news, and the verdict on each of them."""
 
-from crawler.core.model import Download, Link
+from crawler.core.model import Link, Task
 from crawler.web.scope import Scope
 from crawler.web.traps import is_fixed, pattern, repeats
 from crawler.web.urls import host_key, url_key
@@ -32,21 +32,21 @@ class NewLinks:
         # URL -> smallest depth at which it was sent to be fetched, None = only sent as skipped.
         self._sent: dict[str, int | None] = {}
 
-    def take(self, page: Download, hrefs: list[tuple[str, bool]], *, nofollow: bool) -> tuple[Link, ...]:
-        """Return those links of a page that are news to the frontier. Takes them for sent.
+    def take(self, task: Task, hrefs: list[tuple[str, bool]], *, nofollow: bool) -> tuple[Link, ...]:
+        """Return those links of a task's page that are news to the frontier. Takes them for sent.
 
         `hrefs` are (URL in normal form, its `nofollow`); `nofollow` says that of all. `skip` of a link is the first
         that applies of: the verdict of scope; `trap`; `nofollow`. The page itself is no link.
         """
-        depth = page.depth + 1
-        anchors = page.seed.anchors
+        depth = task.depth + 1
+        anchors = task.seed.anchors
         sent = self._sent
         too_deep = self._max_depth is not None and depth > self._max_depth
         fresh: list[tuple[str, str, str]] = []
         leads_on = False
         for url, rel_nofollow in hrefs:
             before = sent.get(url, -1)
-            if (before is not None and 0 <= before <= depth) or url == page.url:
+            if (before is not None and 0 <= before <= depth) or url == task.url:
                 continue
             skip: str = self._scope.verdict(url, anchors, depth)
             if not skip and (too_deep or repeats(url)):
@@ -57,7 +57,7 @@ class NewLinks:
             fresh.append((url, skip, last))
             leads_on = leads_on or (before == -1 and not skip and not last and is_fixed(url))
         # A page from which a page without a number is found is no link of an endless chain.
-        links = self._judged(page, fresh, 0 if leads_on else page.chain)
+        links = self._judged(task, fresh, 0 if leads_on else task.chain)
         # Only now, when nothing can fail any more: what is marked as sent must be sent.
         for link in links:
             self._left -= 0 if link.url in sent else len(link.url) + _SENT_ENTRY_CHARS
@@ -68,7 +68,7 @@ class NewLinks:
             sent[link.url] = None if link.skip else depth
         return tuple(links)
 
-    def _judged(self, page: Download, fresh: list[tuple[str, str, str]], chain: int) -> list[Link]:
+    def _judged(self, task: Task, fresh: list[tuple[str, str, str]], chain: int) -> list[Link]:
         """Give links (URL, reason to skip it, reason that counts after all others) their verdicts and chains.
 
         `chain` is that of the page; a link that looks like the page, or like the page before it, goes on with it.
@@ -80,7 +80,7 @@ class NewLinks:
             # What has nothing in it that counts looks only like itself.
             if not skip and self._max_chain is not None and not is_fixed(url):
                 if not alike:
-                    alike = {pattern(page.url), pattern(page.parent or page.url)}
+                    alike = {pattern(task.url), pattern(task.parent or task.url)}
                 if pattern(url) in alike:
                     link_chain = chain + 1
                     skip = "trap" if link_chain > self._max_chain else ""

@@ -3,24 +3,22 @@
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
 from crawler.core.model import Done, Download
 from crawler.parsers.reading.parse import Parse, ParserState
 
 __all__ = ["page_end"]
 
 
-def page_end(page: Download, state: ParserState, parse: Parse, through: type[BaseException] = MemoryError) -> Done:
-    """Return what `parse` makes of a page, or how the page fails: as `parser-error: <name of the exception>`.
+def page_end(download: Download, state: ParserState, parse: Parse, through: type[BaseException] = MemoryError) -> Done:
+    """Return what `parse` makes of a download, or how its page fails: as `parser-error: <name of the exception>`.
 
     An exception of the kind `through` is no matter of the page, and is raised.
     """
     try:
-        page = _with_body(page)
-        done: object = parse(page, state)
-        if isinstance(done, Done) and done.key == page.key:
-            return _archived(done, page, state)
+        download = _with_body(download)
+        done: object = parse(download, state)
+        if isinstance(done, Done) and done.key == download.task.key:
+            return _archived(done, download, state)
     except through:
         raise
     except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it
@@ -31,22 +29,25 @@ def page_end(page: Download, state: ParserState, parse: Parse, through: type[Bas
     else:
         why, detail = "TypeError", "what parsed the page returned something else than how it ends"
     reason = f"parser-error: {why}"
-    failed = Done(page.key, "failed", reason, page.status, None, (), page.body_bytes, detail=f"{page.url}: {detail}")
+    task, answer = download.task, download.answer
+    failed = Done(
+        task.key, "failed", reason, answer.status, body_bytes=answer.body_bytes, detail=f"{task.url}: {detail}"
+    )
     with suppress(Exception):  # what keeps a page from being read may keep it from being packed
-        return _archived(failed, page, state)
+        return _archived(failed, download, state)
     return failed
 
 
-def _with_body(page: Download) -> Download:
+def _with_body(download: Download) -> Download:
     """Give a large page back the body that came in a file."""
-    if not page.body_file:
-        return page
-    return msgspec.structs.replace(page, body=Path(page.body_file).read_bytes(), body_file="")
+    if not download.body_file:
+        return download
+    return download.with_body(Path(download.body_file).read_bytes())
 
 
-def _archived(done: Done, page: Download, state: ParserState) -> Done:
+def _archived(done: Done, download: Download, state: ParserState) -> Done:
     if not state.settings.archive:
         return done
     from crawler.web.warc import archived  # noqa: PLC0415 - most crawls need it not
 
-    return archived(done, page)
+    return archived(done, download)

@@ -124,11 +124,11 @@ class Parse(Protocol):
 
     __qualname__: str
 
-    def __call__(self, page: Download, state: ParserState, /) -> Done:
+    def __call__(self, download: Download, state: ParserState, /) -> Done:
         """Return how the page ends. An exception ends it as `failed: parser-error: <name of the exception>`."""
 
 
-def parse_page(page: Download, state: ParserState) -> Done:
+def parse_page(download: Download, state: ParserState) -> Done:
     """Return the record of a page, as one JSON line of the chosen fields, and its links, each with its verdict.
 
     Links are followed from HTML pages with a 2xx status; the record lists the links of every HTML page. `skip` of a
@@ -141,42 +141,43 @@ def parse_page(page: Download, state: ParserState) -> Done:
     record. A sitemap has none either: see `reading.sitemap_page`. What a spider or selectors make of a page is in
     `reading.spider_page`.
     """
-    if page.kind == "sitemap":
-        return state.sitemaps.read(page)
+    task, answer = download.task, download.answer
+    if task.kind == "sitemap":
+        return state.sitemaps.read(download)
     if state.reader is not None:
-        return state.reader.read(page)
-    content_type = page.header("content-type")
+        return state.reader.read(download)
+    content_type = answer.header("content-type")
     declared = media_type(content_type)
-    sniffed = sniffed_type(declared, page.body)
+    sniffed = sniffed_type(declared, answer.body)
     extracted: Extracted | None = None
     asked: frozenset[str] = frozenset()
     links: tuple[Link, ...] = ()
     cut = False
     fingerprint: int | None = None
-    if page.body and (sniffed or declared) in HTML_TYPES:
-        succeeded = 200 <= page.status < 300
-        body = cut_at_tag(page.body, most_tags(state.settings.max_body_bytes))
-        cut = len(body) < len(page.body)
+    if answer.body and (sniffed or declared) in HTML_TYPES:
+        succeeded = 200 <= answer.status < 300
+        body = cut_at_tag(answer.body, most_tags(state.settings.max_body_bytes))
+        cut = len(body) < len(answer.body)
         extracted = extract(
-            with_breaks(body), page.url, content_type, state.resolver, state.want, max_links=state.settings.max_links
+            with_breaks(body), task.url, content_type, state.resolver, state.want, max_links=state.settings.max_links
         )
-        if succeeded and (target := refresh_target(page.url, extracted.refresh)) is not None:
-            moved = followed(page, target, status=page.status, spent_s=page.spent_s, scope=state.redirect_scope)
-            return msgspec.structs.replace(moved, body_bytes=page.body_bytes)
+        if succeeded and (target := refresh_target(task.url, extracted.refresh)) is not None:
+            moved = followed(task, target, status=answer.status, spent_s=download.spent_s, scope=state.redirect_scope)
+            return msgspec.structs.replace(moved, body_bytes=answer.body_bytes)
         if state.simhash:
             from crawler.web.simhash import simhash  # noqa: PLC0415 - most crawls need it not
 
             fingerprint = simhash(extracted.text or "")
         if state.obey:
-            tags = [value for name, value in page.headers if name == "x-robots-tag"]
+            tags = [value for name, value in answer.headers if name == "x-robots-tag"]
             if tags or extracted.meta_robots:
                 asked = directives(tags, extracted.meta_robots, state.settings.user_agent)
         if succeeded:
-            links = state.links.take(page, extracted.hrefs, nofollow="nofollow" in asked)
-    body_hash = xxh3_128_digest(page.body) if page.body else b""
-    values = _values(page, extracted, noindex="noindex" in asked)
+            links = state.links.take(task, extracted.hrefs, nofollow="nofollow" in asked)
+    body_hash = xxh3_128_digest(answer.body) if answer.body else b""
+    values = _values(download, extracted, noindex="noindex" in asked)
     values |= {
-        "truncated": page.truncated or cut,
+        "truncated": answer.truncated or cut,
         "content_type": declared,
         "sniffed_type": sniffed,
         "body_hash": body_hash.hex() or None,
@@ -184,24 +185,32 @@ def parse_page(page: Download, state: ParserState) -> Done:
     }
     record = _encoder.encode({name: values.get(name) for name in state.settings.fields or ()}) + b"\n"
     return Done(
-        page.key, "fetched", "", page.status, record, links, page.body_bytes, body_hash=body_hash, simhash=fingerprint
+        task.key,
+        "fetched",
+        status=answer.status,
+        records=record,
+        links=links,
+        body_bytes=answer.body_bytes,
+        body_hash=body_hash,
+        simhash=fingerprint,
     )
 
 
-def _values(page: Download, extracted: Extracted | None, *, noindex: bool) -> dict[str, Any]:
+def _values(download: Download, extracted: Extracted | None, *, noindex: bool) -> dict[str, Any]:
     """Return the fields of a page's record by name; those that are missing are null."""
+    task, answer = download.task, download.answer
     values: dict[str, Any] = {
-        "url": page.url,
-        "status": page.status,
-        "fetched_at": rfc3339(page.fetched_at),
-        "depth": page.depth,
-        "parent": page.parent,
-        "redirected_from": page.redirected_from,
-        "body_bytes": page.body_bytes,
+        "url": task.url,
+        "status": answer.status,
+        "fetched_at": rfc3339(download.fetched_at),
+        "depth": task.depth,
+        "parent": task.parent,
+        "redirected_from": task.redirected_from,
+        "body_bytes": answer.body_bytes,
         "links": (),
         "links_dropped": 0,
-        "seed": _one_line(page.seed.extra),
-        "lastmod": page.lastmod or None,
+        "seed": _one_line(task.seed.extra),
+        "lastmod": task.lastmod or None,
     }
     if extracted is not None:
         values["charset"] = extracted.charset

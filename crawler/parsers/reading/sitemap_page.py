@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from crawler.core.config import ScopeKind
-from crawler.core.model import Done, Download, Kind, Link
+from crawler.core.model import Done, Download, Kind, Link, Task
 from crawler.web.redirect import redirect_scope
 from crawler.web.scope import Scope
 from crawler.web.sitemap import Entry, SitemapError, read_sitemap
@@ -29,34 +29,35 @@ class SitemapReader:
         self._pages = Scope("any" if scope == "page" else scope, include, exclude)
         self._sitemaps = redirect_scope(scope, (), (), None)
 
-    def read(self, page: Download) -> Done:
+    def read(self, download: Download) -> Done:
         """Return how a sitemap ends: `fetched` with its links and without a record, or `failed: sitemap: <why>`."""
-        if not 200 <= page.status < 300:
-            return _failed(page, f"status {page.status}")
+        task, answer = download.task, download.answer
+        if not 200 <= answer.status < 300:
+            return _failed(download, f"status {answer.status}")
         try:
-            sitemap = read_sitemap(page.body, page.url, page.header("content-type"), truncated=page.truncated)
+            sitemap = read_sitemap(answer.body, task.url, answer.header("content-type"), truncated=answer.truncated)
         except SitemapError as error:
-            return _failed(page, str(error))
+            return _failed(download, str(error))
         if sitemap.kind in {"index", "robots"}:
             vouched = sitemap.kind == "robots"
             links = tuple(
-                _link(entry, "sitemap", self._sitemap_skip(entry.url, page, vouched=vouched))
+                _link(entry, "sitemap", self._sitemap_skip(entry.url, task, vouched=vouched))
                 for entry in sitemap.entries
             )
         else:
-            links = tuple(_link(entry, "page", self._page_skip(entry.url, page)) for entry in sitemap.entries)
-        reason = "sitemap: cut" if sitemap.cut or page.truncated else "sitemap"
-        return Done(page.key, "fetched", reason, page.status, None, links, page.body_bytes)
+            links = tuple(_link(entry, "page", self._page_skip(entry.url, task)) for entry in sitemap.entries)
+        reason = "sitemap: cut" if sitemap.cut or answer.truncated else "sitemap"
+        return Done(task.key, "fetched", reason, answer.status, links=links, body_bytes=answer.body_bytes)
 
-    def _page_skip(self, url: str, page: Download) -> str:
-        return self._pages.verdict(url, page.seed.anchors, 0) or ("trap" if repeats(url) else "")
+    def _page_skip(self, url: str, task: Task) -> str:
+        return self._pages.verdict(url, task.seed.anchors, 0) or ("trap" if repeats(url) else "")
 
-    def _sitemap_skip(self, url: str, page: Download, *, vouched: bool) -> str:
-        if page.depth >= MAX_INDEXES:
+    def _sitemap_skip(self, url: str, task: Task, *, vouched: bool) -> str:
+        if task.depth >= MAX_INDEXES:
             return "depth"
-        if vouched or authority(url) == authority(page.url):
+        if vouched or authority(url) == authority(task.url):
             return ""
-        return self._sitemaps.verdict(url, page.seed.anchors, 0)
+        return self._sitemaps.verdict(url, task.seed.anchors, 0)
 
 
 def _link(entry: Entry, kind: Kind, skip: str) -> Link:
@@ -64,5 +65,6 @@ def _link(entry: Entry, kind: Kind, skip: str) -> Link:
     return Link(url, task_key(url, kind), host_key(url), skip, kind, lastmod=entry.lastmod or "")
 
 
-def _failed(page: Download, why: str) -> Done:
-    return Done(page.key, "failed", f"sitemap: {why}", page.status, None, (), page.body_bytes)
+def _failed(download: Download, why: str) -> Done:
+    answer = download.answer
+    return Done(download.task.key, "failed", f"sitemap: {why}", answer.status, body_bytes=answer.body_bytes)

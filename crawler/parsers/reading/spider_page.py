@@ -92,19 +92,20 @@ class SpiderReader:
         `failed: record: <what is wrong>`. Raises what the spider raises.
         """
         download = page.download
-        if not 200 <= download.status < 300:
+        task, answer = download.task, download.answer
+        if not 200 <= answer.status < 300:
             return self._done(page, b"", ())
         target = None if page.extracted is None else refresh_target(page.url, page.extracted.refresh)
         if target is not None:
-            status, spent_s = download.status, download.spent_s
-            moved = followed(download, target, status=status, spent_s=spent_s, scope=self._redirect_scope)
-            return msgspec.structs.replace(moved, body_bytes=download.body_bytes)
+            status, spent_s = answer.status, download.spent_s
+            moved = followed(task, target, status=status, spent_s=spent_s, scope=self._redirect_scope)
+            return msgspec.structs.replace(moved, body_bytes=answer.body_bytes)
         try:
             reading = self._reading(page)
         except RecordError as error:
-            reason, status, size = f"record: {error.reason}", download.status, download.body_bytes
-            return Done(download.key, "failed", reason, status, None, (), size, detail=f"{page.url}: {error}")
-        links = self._links.take(download, reading.hrefs, nofollow=reading.nofollow)
+            reason, detail = f"record: {error.reason}", f"{page.url}: {error}"
+            return Done(task.key, "failed", reason, answer.status, body_bytes=answer.body_bytes, detail=detail)
+        links = self._links.take(task, reading.hrefs, nofollow=reading.nofollow)
         return self._done(page, reading.records, links, f"no {reading.missing}" if reading.missing else "")
 
     def _reading(self, page: Page) -> _Reading:
@@ -175,15 +176,15 @@ class SpiderReader:
         return list(urls.items())
 
     def _done(self, page: Page, records: bytes, links: tuple[Link, ...], reason: str = "") -> Done:
-        download = page.download
+        answer = page.download.answer
         return Done(
-            download.key,
+            page.download.task.key,
             "fetched",
             reason,
-            download.status,
-            records,
-            links,
-            download.body_bytes,
-            body_hash=xxh3_128_digest(download.body) if download.body else b"",
+            answer.status,
+            records=records,
+            links=links,
+            body_bytes=answer.body_bytes,
+            body_hash=xxh3_128_digest(answer.body) if answer.body else b"",
             simhash=page.simhash if self._near else None,
         )

@@ -9,6 +9,7 @@ from crawler.core.model import Download, SeedContext
 from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
 from crawler.parsers.reading.sitemap_page import MAX_INDEXES
 from crawler.web.urls import host_key, task_key
+from tests.support.downloads import download_of, state_of
 
 URL = "http://h.example/dir/sitemap.xml"
 TRAP = "http://h.example/a/a/a/a"
@@ -17,23 +18,16 @@ INDEX = """<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{}<
 
 
 def sitemap_of(content: str | bytes, **changes) -> Download:
-    body = content.encode() if isinstance(content, str) else content
-    fields = {
-        "key": task_key(URL, "sitemap"),
+    body = changes.pop("body", content.encode() if isinstance(content, str) else content)
+    facts = {
         "url": URL,
-        "status": 200,
-        "fetched_at": 1e9,
-        "depth": 1,
-        "parent": "http://h.example/robots.txt",
-        "redirected_from": (),
-        "headers": (("content-type", "text/html"),),
-        "body": body,
-        "body_bytes": len(body) + 1,
-        "truncated": False,
-        "seed": SeedContext(1, ("http://h.example/dir/", "http://moved.example/"), b"null"),
         "kind": "sitemap",
+        "parent": "http://h.example/robots.txt",
+        "headers": (("content-type", "text/html"),),
+        "body_bytes": len(body) + 1,
+        "seed": SeedContext(1, ("http://h.example/dir/", "http://moved.example/"), b"null"),
     }
-    return Download(**{**fields, **changes})
+    return download_of(body, **{**facts, **changes})
 
 
 def urlset(*urls: str) -> str:
@@ -44,19 +38,19 @@ def index(*urls: str) -> str:
     return INDEX.format("".join(f"<sitemap><loc>{url}</loc></sitemap>" for url in urls))
 
 
-def read(page: Download, **settings):
-    return parse_page(page, ParserState(ParserSettings.of(CrawlConfig(job=Path("unused"), **settings))))
+def read(download: Download, **settings):
+    return parse_page(download, state_of(**settings))
 
 
-def skips(page: Download, **settings) -> list[str]:
-    return [link.skip for link in read(page, **settings).links]
+def skips(download: Download, **settings) -> list[str]:
+    return [link.skip for link in read(download, **settings).links]
 
 
 def test_the_pages_of_a_sitemap_are_links_and_it_has_no_record():
-    page = sitemap_of(urlset("http://h.example/1", "http://h.example/2"))
-    done = read(page)
+    download = sitemap_of(urlset("http://h.example/1", "http://h.example/2"))
+    done = read(download)
     assert (done.key, done.outcome, done.reason, done.status) == (task_key(URL, "sitemap"), "fetched", "sitemap", 200)
-    assert (done.records, done.body_hash, done.body_bytes) == (None, b"", page.body_bytes)
+    assert (done.records, done.body_hash, done.body_bytes) == (None, b"", download.answer.body_bytes)
     assert [(link.url, link.kind, link.skip, link.chain) for link in done.links] == [
         ("http://h.example/1", "page", "", 0),
         ("http://h.example/2", "page", "", 0),
@@ -79,30 +73,30 @@ def test_the_pages_of_a_sitemap_are_links_and_it_has_no_record():
     ],
 )
 def test_pages_of_a_sitemap_are_judged_like_seeds_that_a_link_led_to(settings, expected):
-    page = sitemap_of(urlset("http://h.example/1", "http://o.example/1", "http://moved.example/2", TRAP))
-    assert skips(page, **settings) == expected
+    download = sitemap_of(urlset("http://h.example/1", "http://o.example/1", "http://moved.example/2", TRAP))
+    assert skips(download, **settings) == expected
 
 
 def test_the_sitemaps_of_an_index_are_sitemaps_and_those_of_other_hosts_are_judged_by_scope():
-    page = sitemap_of(index("http://h.example/x.xml", "http://moved.example/x.xml", "http://o.example/x.xml"))
-    done = read(page, exclude=("x.xml",))
+    download = sitemap_of(index("http://h.example/x.xml", "http://moved.example/x.xml", "http://o.example/x.xml"))
+    done = read(download, exclude=("x.xml",))
     assert [(link.url, link.kind, link.skip) for link in done.links] == [
         ("http://h.example/x.xml", "sitemap", ""),
         ("http://moved.example/x.xml", "sitemap", ""),
         ("http://o.example/x.xml", "sitemap", "scope"),
     ]
     assert done.links[0].key == task_key("http://h.example/x.xml", "sitemap")
-    assert skips(page, scope="page") == ["", "", "scope"]
-    assert skips(page, scope="any") == ["", "", ""]
+    assert skips(download, scope="page") == ["", "", "scope"]
+    assert skips(download, scope="any") == ["", "", ""]
 
 
 def test_robots_txt_may_name_sitemaps_anywhere():
-    page = sitemap_of(
+    download = sitemap_of(
         "User-agent: *\nDisallow: /\nSitemap: http://o.example/s.xml\nSitemap: /t.xml\n",
         url="http://h.example/robots.txt",
         depth=0,
     )
-    assert [(link.url, link.kind, link.skip) for link in read(page).links] == [
+    assert [(link.url, link.kind, link.skip) for link in read(download).links] == [
         ("http://o.example/s.xml", "sitemap", ""),
         ("http://h.example/t.xml", "sitemap", ""),
     ]
@@ -116,15 +110,15 @@ def test_indexes_nest_so_deep_and_no_deeper():
 
 
 @pytest.mark.parametrize(
-    ("page", "reason"),
+    ("download", "reason"),
     [
         (sitemap_of(urlset("http://h.example/1"), truncated=True), "sitemap: cut"),
         (sitemap_of(urlset(*(f"http://h.example/{number}" for number in range(50_001)))), "sitemap: cut"),
     ],
     ids=["too many bytes", "too many URLs"],
 )
-def test_a_sitemap_of_which_not_all_was_taken_says_so(page, reason):
-    done = read(page)
+def test_a_sitemap_of_which_not_all_was_taken_says_so(download, reason):
+    done = read(download)
     assert (done.outcome, done.reason) == ("fetched", reason)
     assert 1 <= len(done.links) <= 50_000
 
@@ -141,9 +135,9 @@ def test_a_sitemap_of_which_not_all_was_taken_says_so(page, reason):
     ],
 )
 def test_what_is_no_sitemap_fails_and_says_why(changes, reason):
-    page = sitemap_of(urlset("http://h.example/1"), **changes)
-    done = read(page)
-    assert (done.outcome, done.links, done.records, done.status) == ("failed", (), None, page.status)
+    download = sitemap_of(urlset("http://h.example/1"), **changes)
+    done = read(download)
+    assert (done.outcome, done.links, done.records, done.status) == ("failed", (), None, download.answer.status)
     assert done.reason.startswith("sitemap: ")
     assert reason in {None, done.reason}
 
@@ -151,5 +145,5 @@ def test_what_is_no_sitemap_fails_and_says_why(changes, reason):
 def test_a_page_that_a_sitemap_lists_is_not_forgotten_as_a_link():
     state = ParserState(ParserSettings.of(CrawlConfig(job=Path("unused"))))
     parse_page(sitemap_of(urlset("http://h.example/1")), state)
-    page = sitemap_of("<a href=/1>", kind="page", depth=0)
-    assert [link.url for link in parse_page(page, state).links] == ["http://h.example/1"]
+    download = sitemap_of("<a href=/1>", kind="page", depth=0)
+    assert [link.url for link in parse_page(download, state).links] == ["http://h.example/1"]

@@ -626,16 +626,16 @@ def test_a_parser_imports_only_what_its_pages_need(tmp_path, run, absent):
     code = f"""
         import sys
         from crawler.core.config import CrawlConfig
-        from crawler.core.model import Download, Field, SeedContext
+        from crawler.core.model import Answer, Download, Field, SeedContext, Task
         from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
         def state(run):
             config = CrawlConfig(selectors=(Field(name="t", css="title"),) if run == "fields" else ())
             import msgspec
             packed = msgspec.msgpack.encode(["plain_spider", "parse", ["{tmp_path}"]]) if run == "spider" else b""
             return ParserState(ParserSettings.of(config, packed))
-        page = Download(b"k" * 16, "http://h/", 200, 0.0, 0, None, (), (("content-type", "text/html"),),
-                        b"<title>x</title>", 0, False, SeedContext(1, (), b"null"))
-        assert parse_page(page, state("{run}")).records
+        task = Task(b"k" * 16, "http://h/", 0, None, (), 0, SeedContext(1, (), b"null"))
+        download = Download(task, Answer(200, (("content-type", "text/html"),), b"<title>x</title>", 16), 0.0)
+        assert parse_page(download, state("{run}")).records
         print(*(name for name in "{absent}".split() if name in sys.modules))
     """
     done = subprocess.run(

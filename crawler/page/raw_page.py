@@ -1,4 +1,4 @@
-"""An answer of a server as a spider sees it, before anything is looked for in its trees. Pure."""
+"""A page as it came: what a spider sees of it before anything is looked for in its trees. Pure."""
 
 import json
 from functools import cached_property
@@ -14,24 +14,26 @@ from crawler.page.extract import cut_at_tag, media_type, most_tags
 from crawler.page.sniff import HTML_TYPES, sniffed_type
 from crawler.page.values import Headers
 
-__all__ = ["Answer", "NotJsonError"]
+__all__ = ["NotJsonError", "RawPage"]
 
 
 class NotJsonError(ValueError):
     """A body is not JSON. Says where it goes wrong, and quotes nothing of it."""
 
 
-class Answer:
-    """An answer of a server: what is known of it before a tree is looked at. All attributes are read-only.
+class RawPage:
+    """A page as it came: what is known of it before a tree is looked at. All attributes are read-only.
 
-    `download` is the answer as it came. Of an HTML page with more tags than `max_body_bytes` allows
-    (`page.extract.most_tags`) the rest is not read.
+    `download` is the server's answer, with the task that asked for it. Of an HTML page with more tags than
+    `max_body_bytes` allows (`page.extract.most_tags`) the rest is not read.
 
     Its state is what was read so far. It belongs to one thread.
     """
 
     def __init__(self, download: Download, *, max_body_bytes: int = 10_000_000) -> None:
         self._download = download
+        self._task = download.task
+        self._answer = download.answer
         self._max_body_bytes = max_body_bytes
 
     def __repr__(self) -> str:
@@ -45,48 +47,48 @@ class Answer:
     @property
     def url(self) -> str:
         """Where the page was found, in normal form: the last of its redirects."""
-        return self._download.url
+        return self._task.url
 
     @property
     def status(self) -> int:
         """HTTP status. Spiders get 2xx only."""
-        return self._download.status
+        return self._answer.status
 
     @cached_property
     def headers(self) -> Headers:
         """Headers by name, in any case of letters: the first value of each. `headers.all(name)` gives every one."""
-        return Headers(self._download.headers)
+        return Headers(self._answer.headers)
 
     @property
     def body(self) -> bytes:
         """The bytes received, without their Content-Encoding; empty for images and the like, which are not read."""
-        return self._download.body
+        return self._answer.body
 
     @property
     def depth(self) -> int:
         """Links from the seed to here; a seed has 0."""
-        return self._download.depth
+        return self._task.depth
 
     @property
     def parent(self) -> str | None:
         """URL of the page on which this one was found first; None for a seed."""
-        return self._download.parent
+        return self._task.parent
 
     @property
     def redirected_from(self) -> tuple[str, ...]:
         """The URLs that redirected here, first one first."""
-        return self._download.redirected_from
+        return self._task.redirected_from
 
     @cached_property
     def seed(self) -> dict[str, Any] | None:
         """The other columns or keys of the seed's line that led here; None if it had none."""
-        extra: dict[str, Any] | None = msgspec.json.decode(self._download.seed.extra)
+        extra: dict[str, Any] | None = msgspec.json.decode(self._task.seed.extra)
         return extra
 
     @property
     def lastmod(self) -> str | None:
         """Time of its last change, as the sitemap says that listed it first; None if none did, or it does not say."""
-        return self._download.lastmod or None
+        return self._task.lastmod or None
 
     @cached_property
     def fetched_at(self) -> str:
@@ -96,7 +98,7 @@ class Answer:
     @cached_property
     def content_type(self) -> str | None:
         """Media type that the server named, lower case, without parameters; None if it named none."""
-        return media_type(self._download.header("content-type"))
+        return media_type(self._answer.header("content-type"))
 
     @cached_property
     def sniffed_type(self) -> str | None:
@@ -111,7 +113,7 @@ class Answer:
     @property
     def truncated(self) -> bool:
         """Whether something is missing: a body longer than is read or that ended early, or more tags than are read."""
-        return self._download.truncated or (self.is_html and len(self._read_bytes) < len(self.body))
+        return self._answer.truncated or (self.is_html and len(self._read_bytes) < len(self.body))
 
     @cached_property
     def charset(self) -> str | None:
@@ -120,7 +122,7 @@ class Answer:
             return None
         if self.is_html:
             return (self._parsed.encoding or "utf-8").lower()
-        return encoding_of(self.body, self._download.header("content-type"))
+        return encoding_of(self.body, self._answer.header("content-type"))
 
     @cached_property
     def text(self) -> str:
@@ -149,7 +151,7 @@ class Answer:
     def _parsed(self) -> Document:
         """The page's own tree, which no spider sees."""
         if self.is_html:
-            return parsed(self._read_bytes, self._download.header("content-type"))
+            return parsed(self._read_bytes, self._answer.header("content-type"))
         return parse(self._markup, positions=False)
 
     @cached_property

@@ -8,7 +8,7 @@ import msgspec
 
 from crawler.core.config import CrawlConfig, with_new_names
 from crawler.core.errors import UsageError
-from crawler.core.model import Record
+from crawler.core.record import Record
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crawler.core.config import CrawlConfig
     from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, StorageError, UrlError, UsageError
     from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Duplicate, Failure, Field, Finished, Record, Rotation
-    from crawler.core.stats import CrawlStats
+    from crawler.core.stats import CrawlStats, ExtractStats
     from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport
     from crawler.fetcher.transport.fake import FakeTransport
     from crawler.frontier.seeds import BadSeed
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from crawler.parsers.spiders.router import Router
     from crawler.parsers.spiders.spider import Spider, load_spider
     from crawler.ring.crawler import Crawler
+    from crawler.ring.extract import Extract, extract
     from crawler.ring.library import Crawl, crawl, crawl_to_arrow
 else:  # hidden from type checkers, which would take every name for a public one
 
@@ -39,7 +40,7 @@ else:  # hidden from type checkers, which would take every name for a public one
 
 
 _HOMES = {
-    "core.config": "CrawlConfig", "core.stats": "CrawlStats",
+    "core.config": "CrawlConfig", "core.stats": "CrawlStats ExtractStats",
     "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError",
     "core.model": "DEFAULT_FIELDS RECORD_FIELDS Duplicate Failure Field Finished Record Rotation",
     "page.page": "Follow NotJsonError Page", "page.values": "Article Feed FeedEntry Headers Microdata",
@@ -47,14 +48,15 @@ _HOMES = {
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
     "parsers.spiders.router": "Router", "parsers.spiders.spider": "Spider load_spider",
     "ledger.sinks.base": "Position Sink",
-    "ring.crawler": "Crawler", "ring.library": "Crawl crawl crawl_to_arrow",
+    "ring.crawler": "Crawler", "ring.library": "Crawl crawl crawl_to_arrow", "ring.extract": "Extract extract",
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
-    "Crawler", "CrawlerError", "Duplicate", "Failure", "FakeTransport", "Feed", "FeedEntry", "FetchRequest",
-    "FetchResult", "Field", "Finished", "Follow", "Headers", "JobError", "Microdata", "NotJsonError", "Page",
-    "Position", "Record", "Rotation", "Router", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UrlError",
-    "UsageError", "__version__", "crawl", "crawl_to_arrow", "load_spider", "read_fields",
+    "Crawler", "CrawlerError", "Duplicate", "Extract", "ExtractStats", "Failure", "FakeTransport", "Feed",
+    "FeedEntry", "FetchRequest", "FetchResult", "Field", "Finished", "Follow", "Headers", "JobError", "Microdata",
+    "NotJsonError", "Page", "Position", "Record", "Rotation", "Router", "SeedError", "Sink", "Spider",
+    "StorageError", "Transport", "UrlError", "UsageError", "__version__", "crawl", "crawl_to_arrow", "extract",
+    "load_spider", "read_fields",
 ]  # fmt: skip
 
 

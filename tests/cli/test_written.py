@@ -25,7 +25,7 @@ QUESTIONS = {
     "The terminal": "What does the terminal show?",
 }
 
-KEYWORDS = '''"""Types of the keyword arguments of `crawler.crawl` beside those that it names itself, for editors.
+KEYWORDS = '''"""Types of the keyword arguments of `crawler.crawl` and `crawler.extract`, for editors.
 
 Written from the table of settings in `core.config` by tests/cli/test_written.py; do not edit. To write it again:
 
@@ -38,13 +38,21 @@ from typing import Literal, TypedDict
 
 from crawler.core.model import Rotation
 
-__all__ = ["PathLike", "Settings"]
+__all__ = ["ExtractSettings", "PathLike", "Settings"]
 
 PathLike = str | os.PathLike[str]
 
 
 class Settings(TypedDict, total=False):
     """Keyword arguments of `crawler.crawl`. Times are seconds, sizes bytes, None means "no limit"."""
+
+'''
+
+
+EXTRACT_KEYWORDS = '''
+
+class ExtractSettings(TypedDict, total=False):
+    """Keyword arguments of `crawler.extract`. Times are seconds, sizes bytes, None means "no limit"."""
 
 '''
 
@@ -114,10 +122,17 @@ def test_the_options_that_the_readme_lists_are_those_of_the_program():
     check_or_write(path, text)
 
 
-def test_editors_know_all_keyword_arguments_of_a_crawl_and_their_types():
+def test_editors_know_all_keyword_arguments_of_crawl_and_extract_and_their_types():
     own = inspect.signature(crawler.crawl).parameters
     keywords = [keyword(setting) for setting in CRAWL_SETTINGS if setting.field not in {*own, "spider"}]
-    check_or_write(ROOT / "crawler/ring/keywords.py", KEYWORDS + "\n".join(keywords) + "\n")
+    own = inspect.signature(crawler.extract).parameters
+    extract = [
+        keyword(setting)
+        for setting in CRAWL_SETTINGS
+        if setting.is_of("extract") and setting.field not in {*own, "selectors"}
+    ]
+    text = KEYWORDS + "\n".join(keywords) + "\n" + EXTRACT_KEYWORDS + "\n".join(extract) + "\n"
+    check_or_write(ROOT / "crawler/ring/keywords.py", text)
 
 
 def test_every_setting_has_one_option_of_its_own():

@@ -45,9 +45,11 @@ def with_settings(name: str) -> Callable[[click.Command], click.Command]:
 
     def add(command: click.Command) -> click.Command:
         own = {option for parameter in command.params for option in parameter.opts}
-        command.params.extend(
-            _option(setting) for setting in SETTINGS if setting.is_of(name) and f"--{setting.name}" not in own
-        )
+        for setting in SETTINGS:
+            if setting.is_of(name) and f"--{setting.name}" not in own:
+                command.params.append(_option(setting))
+                if setting.was_option:
+                    command.params.append(_older_option(setting))
         return command
 
     return add
@@ -70,6 +72,11 @@ def _option(setting: Setting) -> click.Option:
         + (" May be repeated." if kind.many else "")
         + (f"  [{setting.shown_default}]" if setting.shown_default else ""),
     )
+
+
+def _older_option(setting: Setting) -> click.Option:
+    """Make the option that a setting once had, which the help does not show."""
+    return click.Option([f"--{setting.was_option}"], multiple=setting.kind.many, hidden=True)
 
 
 def _with_value(setting: Setting, arguments: Sequence[str], valued: set[str]) -> list[str]:

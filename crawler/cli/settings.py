@@ -13,7 +13,7 @@ one that holds a list has one item a line (`CRAWLER_FIELDS`, `CRAWLER_ALLOW_PRIV
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -23,7 +23,7 @@ from msgspec import Struct
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import ConfigError, SeedError, UrlError
 from crawler.core.printable import SHOWN_CHARS, printable
-from crawler.core.setting import Setting, settings_of
+from crawler.core.setting import Setting, settings_of, variable_of
 from crawler.core.setting_kinds import SELECTORS, SWITCH, choice
 from crawler.frontier.seed_lines import sitemap_url
 from crawler.frontier.seeds import STDIN, is_seed, is_url, looks_like_file
@@ -52,7 +52,8 @@ _NAME_CHARS = 80
 class Run(Struct, frozen=True, kw_only=True):
     """Everything one run of the command line is told. `seeds` are sources of `frontier.seeds`; none resumes the job.
 
-    `places` says for fields that were given where, as the user spelled it: `--depth`, `CRAWLER_DEPTH`.
+    `places` says for fields that were given where, as the user spelled it: `--depth`, `CRAWLER_DEPTH`. `notes` are
+    lines about older names that were used.
     """
 
     config: CrawlConfig
@@ -72,6 +73,7 @@ class Run(Struct, frozen=True, kw_only=True):
     )] = "info"
     # fmt: on
     places: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
 _ALL = (*CRAWL_SETTINGS, *settings_of(Run))
@@ -87,14 +89,27 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
 
 
 class Layer(dict[str, Any]):
-    """The fields that one source sets. State, of whoever makes it: `places`, where each is spelled."""
+    """The fields that one source sets.
+
+    State, of whoever makes it: `places`, where each is spelled, and `notes`, a line for each that has an older name.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.places: dict[str, str] = {}
+        self.notes: list[str] = []
 
-    def take(self, setting: Setting, raw: object, where: str, *, text: bool) -> None:
-        """Set a field by a TOML value, or with `text` by text. Raises `ConfigError` for one that cannot be meant."""
+    def take(self, setting: Setting, name: str, raw: object, spell: Callable[[str], str], *, text: bool) -> None:
+        """Set a field by a TOML value, or with `text` by text. `spell` makes the place where it stands of a name.
+
+        Raises `ConfigError` for a value that cannot be meant, and for a setting that stands there under two names.
+        """
+        where = spell(name)
+        if setting.field in self:
+            new, old = spell(setting.name), spell(setting.was_option)
+            raise ConfigError(f"{new}: {old} is its older name, and both are given: leave {old} out")
+        if name != setting.name:
+            self.notes.append(f"{where} is now called {spell(setting.name)}")
         value = setting.read(raw, where, text=text)
         if setting.kind is SELECTORS:
             value = _selected(value, where)
@@ -119,12 +134,19 @@ def load_settings(path: Path) -> Layer:
         raise ConfigError(f"{printable(str(path))} is not valid TOML: {why}") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{printable(str(path))} is not valid TOML: {printable(str(error))}") from error
+
+    def spell(name: str) -> str:
+        return f"{printable(str(path))}: {name}"
+
     layer = Layer()
+    seen: set[str] = set()
     for key, value in values.items():
+        name = key.replace("_", "-")
         setting = _known(key, value, path)
-        if setting.field in layer:
-            raise ConfigError(f"{printable(str(path))}: '{setting.name}' stands there twice, with - and with _")
-        layer.take(setting, value, f"{printable(str(path))}: {setting.name}", text=False)
+        if name in seen:
+            raise ConfigError(f"{printable(str(path))}: '{name}' stands there twice, with - and with _")
+        seen.add(name)
+        layer.take(setting, name, value, spell, text=False)
     for setting in _ALL:
         if layer.get(setting.field):
             layer[setting.field] = _located(setting, layer[setting.field], path.parent)
@@ -135,8 +157,9 @@ def from_environment(environment: Mapping[str, str], command: str = "crawl") -> 
     """Return the fields that `CRAWLER_*` variables set for a command. Raises `ConfigError` for a malformed value."""
     layer = Layer()
     for setting in SETTINGS:
-        if setting.is_of(command) and environment.get(setting.variable):
-            layer.take(setting, environment[setting.variable], setting.variable, text=True)
+        for name in setting.names if setting.is_of(command) else ():
+            if given := environment.get(variable_of(name)):
+                layer.take(setting, name, given, variable_of, text=True)
     return layer
 
 
@@ -148,9 +171,9 @@ def from_options(options: Mapping[str, Any]) -> Layer:
     layer = Layer()
     options = {name.replace("_", "-"): value for name, value in options.items()}
     for setting in SETTINGS:
-        given = options.get(setting.name)
-        if given not in (None, ()):
-            layer.take(setting, given, f"--{setting.name}", text=True)
+        for name in setting.names:
+            if (given := options.get(name)) not in (None, ()):
+                layer.take(setting, name, given, "--{}".format, text=True)
     return layer
 
 
@@ -162,9 +185,12 @@ def combine(*layers: Mapping[str, Any]) -> Run:
     """
     fields: dict[str, Any] = {}
     places: dict[str, str] = {}
+    notes: list[str] = []
     for layer in layers:
         fields.update(layer)
-        places.update(layer.places if isinstance(layer, Layer) else {})
+        if isinstance(layer, Layer):
+            places.update(layer.places)
+            notes += layer.notes
     seeds = tuple(fields.pop("seeds", ()))
     own = {setting.field: fields.pop(setting.field) for setting in settings_of(Run) if setting.field in fields}
     if "job" not in fields:
@@ -173,7 +199,7 @@ def combine(*layers: Mapping[str, Any]) -> Run:
         fields["job"] = Path("output") / job_name(seeds)
     with named_as_spelled(places):
         config = CrawlConfig(**fields)
-    return Run(config=config, seeds=seeds, places=places, **own)
+    return Run(config=config, seeds=seeds, places=places, notes=tuple(notes), **own)
 
 
 @contextmanager
@@ -219,7 +245,7 @@ def job_name(seeds: Sequence[str]) -> str:
 def _known(key: str, value: object, path: Path) -> Setting:
     name = key.replace("_", "-")
     for setting in _ALL:
-        if setting.name == name:
+        if name in setting.names:
             return setting
     names = [setting.name for setting in _ALL]
     close = difflib.get_close_matches(name.lower(), names, 1)

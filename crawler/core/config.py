@@ -1,10 +1,12 @@
 """Everything a crawl can be told, as one frozen value, checked once. What stands here of a setting is all there is."""
 
+import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from msgspec import Struct
+from msgspec import Struct, StructMeta
 from msgspec.structs import replace
 
 from crawler.core.errors import ConfigError
@@ -44,7 +46,10 @@ __all__ = [
     "ScopeKind",
     "StrategyKind",
     "TransportKind",
+    "with_new_names",
 ]
+
+_log = logging.getLogger(__name__)
 
 ScopeKind = Literal["page", "prefix", "host", "domain", "any"]
 RobotsMode = Literal["obey", "ignore"]
@@ -70,7 +75,17 @@ _JOB = "The job"
 _MACHINE = "The machine"
 
 
-class CrawlConfig(Struct, frozen=True, kw_only=True):
+class _OlderNames(StructMeta):
+    """Lets a struct of settings take keyword arguments by the names that they once had."""
+
+    if not TYPE_CHECKING:  # whoever checks types is to see the fields
+
+        def __call__(self, **settings: Any) -> Any:
+            """Make the struct, as the class is called."""
+            return super().__call__(**with_new_names(settings))
+
+
+class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
     """Settings of one crawl. Times are seconds, sizes bytes, None means "no limit".
 
     `help(CrawlConfig)` lists each setting with its default; docs/cli.md does, too. The names on the command line are
@@ -194,13 +209,14 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         "Write these fields of each record, in this order.",
         _WRITTEN, NAMES, default_text="all but lastmod and simhash", also=("try", "extract"), matters=True,
     )] = None
-    selectors: Annotated[tuple[Field, ...], Setting(
+    select: Annotated[tuple[Field, ...], Setting(
         "Find this field in each page: title=h1, price:float=.price, img=img::attr(src), items[]=li.",
-        _WRITTEN, SELECTORS, option="field", also=("try", "extract"), matters=True,
+        _WRITTEN, SELECTORS, also=("try", "extract"), matters=True,
+        was_option="field", was_keyword="selectors", stored="selectors",
     )] = ()
     spider: Annotated[str | None, Setting(
         "Let this function read the pages: package.module:function, file.py:function.",
-        _WRITTEN, or_none(SPIDER), also=("try", "extract"), matters=True,
+        _WRITTEN, or_none(SPIDER), also=("try", "extract"), matters=True, was_keyword="parse",
     )] = None
     skip_duplicates: Annotated[DuplicateMode, Setting(
         "Write no record of a page whose body was seen before. near also leaves out nearly the same text.",
@@ -261,7 +277,7 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
 
     def check_reader(self, spider: object) -> None:
         """Raise `ConfigError` if pages are to be read by a spider, given here, and by selectors as well."""
-        if spider and self.selectors:
+        if spider and self.select:
             raise ConfigError("spider: a crawl has a spider or fields found by selectors, not both")
 
     def settled(self, *, job: Path, affordable: int, consumed: bool, spider: str | None) -> "CrawlConfig":
@@ -278,6 +294,11 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
             output=() if consumed and self.output is None else self.output,
             spider=spider,
         )
+
+    @property
+    def selectors(self) -> tuple[Field, ...]:
+        """What `select` was once called."""
+        return self.select
 
     @property
     def most_at_once(self) -> int:
@@ -324,6 +345,31 @@ _TRANSPORTS: dict[StrategyKind, TransportKind] = {
 
 CRAWL_SETTINGS: tuple[Setting, ...] = settings_of(CrawlConfig)
 """All settings of a crawl, by groups, in the order of the help."""
+
+
+def with_new_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments under the names that they have now; one None under an older name was not given.
+
+    The log gets a line for those that had an older one: a warning of Python's would break programs that take warnings
+    for errors. Raises `ConfigError` for a setting that is given under both names.
+    """
+    named = dict(settings)
+    notes = []
+    for setting in CRAWL_SETTINGS:
+        value = named.pop(setting.was_keyword, None) if setting.was_keyword else None
+        if value is None:
+            continue
+        if named.get(setting.field) is not None:
+            raise ConfigError(
+                f"{setting.field}: {setting.was_keyword} is its older name, and both are given: "
+                f"leave {setting.was_keyword} out"
+            )
+        named[setting.field] = value
+        notes.append(f"{setting.was_keyword} is now called {setting.field}")
+    if notes:
+        _log.warning("%s", "; ".join(notes))
+    return named
+
 
 CrawlConfig.__doc__ = f"{CrawlConfig.__doc__}\n" + "".join(
     f"    {setting.field} [{setting.default!r}]: {setting.help}\n" for setting in CRAWL_SETTINGS

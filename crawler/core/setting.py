@@ -16,7 +16,7 @@ from crawler.core.errors import ConfigError
 from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.core.setting_kinds import Kind, MistakeError
 
-__all__ = ["Setting", "settings_of"]
+__all__ = ["Setting", "settings_of", "variable_of"]
 
 
 class Setting(Struct, frozen=True):
@@ -28,6 +28,9 @@ class Setting(Struct, frozen=True):
     shown instead of the default. `also` names the commands that have the option beside `crawl`. `matters` says that the
     setting decides which URLs are crawled or what records hold, so that a job is held to it. `only_in_files` says that
     there is neither an option nor a variable.
+
+    Names that the setting once had are still taken: `was_option` of the option, the key and the variable, `was_keyword`
+    of the keyword argument. `stored` is its name in the store of a job, which stays, if that is not the field's.
 
     `field` and `default` are set by `settings_of`.
     """
@@ -43,6 +46,9 @@ class Setting(Struct, frozen=True):
     also: tuple[str, ...] = ()
     matters: bool = False
     only_in_files: bool = False
+    was_option: str = ""
+    was_keyword: str = ""
+    stored: str = ""
     field: str = ""
     default: Any = None
 
@@ -52,9 +58,19 @@ class Setting(Struct, frozen=True):
         return self.option or self.field.replace("_", "-")
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The name of the option, and the one that it once had."""
+        return (self.name, self.was_option) if self.was_option else (self.name,)
+
+    @property
     def variable(self) -> str:
         """Name of the environment variable."""
-        return "CRAWLER_" + self.name.replace("-", "_").upper()
+        return variable_of(self.name)
+
+    @property
+    def stored_name(self) -> str:
+        """Name in the store of a job."""
+        return self.stored or self.field
 
     @property
     def shown_default(self) -> str:
@@ -78,23 +94,33 @@ class Setting(Struct, frozen=True):
         except MistakeError as error:
             raise ConfigError(f"{where}: {printable(str(error), 2 * SHOWN_CHARS)}") from error
         except (ValueError, TypeError, ArithmeticError) as error:
-            seen = "" if self.kind.secret else f", not {printable(repr(raw), SHOWN_CHARS)}"
-            raise ConfigError(f"{where}: expected {self.kind.expects}{seen}") from error
+            raise self._mistake(raw, where) from error
         self.check(value, where)
         return value
+
+    def _mistake(self, value: object, where: str) -> ConfigError:
+        seen = "" if self.kind.secret else f", not {printable(repr(value), SHOWN_CHARS)}"
+        return ConfigError(f"{where}: expected {self.kind.expects}{seen}")
 
     def check(self, value: Any, where: str) -> None:
         """Raise `ConfigError` for a field's value that is out of range or cannot be meant."""
         if value is None:
             return
-        if self.least is not None and not value >= self.least:
-            raise ConfigError(f"{where} must be at least {self.least}, not {value!r}")
-        if self.above is not None and not self.above < value < math.inf:
-            raise ConfigError(f"{where} must be more than {self.above}, not {value!r}")
         try:
+            if self.least is not None and not value >= self.least:
+                raise ConfigError(f"{where} must be at least {self.least}, not {value!r}")
+            if self.above is not None and not self.above < value < math.inf:
+                raise ConfigError(f"{where} must be more than {self.above}, not {value!r}")
             self.kind.check(value)
         except MistakeError as error:
             raise ConfigError(f"{where}: {printable(str(error), 2 * SHOWN_CHARS)}") from error
+        except TypeError as error:
+            raise self._mistake(value, where) from error
+
+
+def variable_of(name: str) -> str:
+    """Return the name of the environment variable of an option."""
+    return "CRAWLER_" + name.replace("-", "_").upper()
 
 
 def settings_of(struct: type[Struct]) -> tuple[Setting, ...]:

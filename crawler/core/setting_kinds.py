@@ -264,7 +264,17 @@ def _shown_list(value: Any) -> str:
 
 def _check_text(value: str) -> None:
     if any(character in value for character in "\r\n\0"):
-        raise MistakeError(f"{value!r} has a line break or NUL in it")
+        raise MistakeError(f"expected a text on one line, not {value!r}")
+
+
+def _check_path(value: Path) -> None:
+    _check_paths((str(value),))
+
+
+def _check_paths(value: str | Sequence[str]) -> None:
+    for path in [value] if isinstance(value, str) else value:
+        if "\0" in path:
+            raise MistakeError(f"expected a path without NUL, not {path!r}")
 
 
 def _check_patterns(value: Sequence[str]) -> None:
@@ -357,6 +367,7 @@ OUTPUTS = Kind(
     metavar="PATH",
     value=_texts,
     text=str.splitlines,
+    check=_check_paths,
     many=True,
     paths="outputs",
     argument="PathLike | Sequence[PathLike] | None",
@@ -378,6 +389,7 @@ FOLDER = Kind(
     expects="a path",
     metavar="DIR",
     value=lambda value: Path(_text(value)),
+    check=_check_path,
     paths="itself",
     argument="PathLike | None",
 )

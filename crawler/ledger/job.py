@@ -29,6 +29,7 @@ _MATTER = tuple(setting for setting in CRAWL_SETTINGS if setting.matters)
 
 The store keeps them. None may hold a secret, as `headers` may.
 """
+_NAMES = {setting.stored_name: setting.field for setting in _MATTER}
 _ADVICE = "choose another --job, or make it writable"
 
 
@@ -113,7 +114,7 @@ class Job:
         a store with records that was made for something else, and for an output with records of somebody else.
         """
         config = self._config
-        now: dict[str, Any] = {setting.field: getattr(config, setting.field) for setting in _MATTER}
+        now: dict[str, Any] = {setting.stored_name: getattr(config, setting.field) for setting in _MATTER}
         now |= {"output": output_names(config), "seeds": seeds}
         now = _plain(now)
         then = store.meta("job")
@@ -123,11 +124,13 @@ class Job:
             store.commit()
             return True
         # A setting that there was not yet when the job began had its default.
-        then = _plain({setting.field: setting.default for setting in _MATTER}) | then
+        then = _plain({setting.stored_name: setting.default for setting in _MATTER}) | then
         if not seeds:
             now["seeds"] = then["seeds"]
         changed = [
-            "seeds are others than before" if name == "seeds" else f"{name} was {then.get(name)!r} and is now {value!r}"
+            "seeds are others than before"
+            if name == "seeds"
+            else f"{_NAMES.get(name, name)} was {then.get(name)!r} and is now {value!r}"
             for name, value in now.items()
             if then.get(name) != value
         ]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Self
 
-from crawler.core.config import CrawlConfig
+from crawler.core.config import CrawlConfig, with_new_names
 from crawler.core.errors import UsageError
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
@@ -24,7 +24,7 @@ class Crawler:
     `seeds`: http(s) URLs, paths of seed files, or "-" for `stdin`, beside those of `config.seeds`; none at all resumes
     a job that exists. `fresh` starts the job over. `transport` replaces the one that `config.transport` names.
     `on_bad_seed` is told of each line that is no seed, in the ledger's thread; with `config.strict` the first one
-    raises `SeedError`. `parse` is the spider (see `docs/spiders.md`): a function or a reference to one, instead of
+    raises `SeedError`. `spider` is the spider (see `docs/spiders.md`): a function or a reference to one, instead of
     `config.spider`. `sinks` are told of all that ends, beside the outputs; with any of them, `config.output` None means
     no output at all. Raises `ConfigError` for a spider that cannot be used.
 
@@ -48,15 +48,17 @@ class Crawler:
         fresh: bool = False,
         stdin: BinaryIO | None = None,
         on_bad_seed: Callable[[BadSeed], None] | None = None,
-        parse: Spider | str | None = None,
+        spider: Spider | str | None = None,
         sinks: Sequence[Sink] = (),
+        parse: Spider | str | None = None,
     ) -> None:
-        reader = config.spider if parse is None else parse
+        given: Spider | str | None = with_new_names({"spider": spider, "parse": parse})["spider"]
+        reader = config.spider if given is None else given
         config.check_reader(reader)
-        if config.selectors:
+        if config.select:
             from crawler.page.fields.lines import check_fields  # noqa: PLC0415 - 30 ms, and most crawls have none
 
-            check_fields(config.selectors)
+            check_fields(config.select)
         self._decode = decoder(config, spider=reader is not None)
         self._sinks = tuple(sinks)
         self._ring = Ring(
@@ -108,7 +110,7 @@ class Crawler:
         return self
 
     async def __anext__(self) -> Any:
-        """Return the next record: a `Record`, or a dict if `fields`, `selectors` or a spider say what is in it.
+        """Return the next record: a `Record`, or a dict if `fields`, `select` or a spider say what is in it.
 
         To ask for one says that those before are used: they count as done, in whole batches. One task at a time may
         ask. A consumer that is slow slows the whole crawl down. Raises what broke the crawl.

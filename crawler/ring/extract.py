@@ -139,7 +139,7 @@ def extract(
     check_installed()
     from crawler.ring.extraction import Extraction  # noqa: PLC0415 - an extra
 
-    named = {"spider": spider, "selectors": select, "fields": fields}
+    named = {"spider": spider, "select": select, "fields": fields}
     given = {**settings, **{name: value for name, value in named.items() if value is not None}}
     if spider is not None and not isinstance(spider, str):
         given["spider"] = "a function"  # known from the first, since it is what `fields` are checked against

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
-from crawler.core.config import CrawlConfig, TransportKind
+from crawler.core.config import CrawlConfig, TransportKind, with_new_names
 from crawler.core.model import Field, Record
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
@@ -63,9 +63,9 @@ class Crawl(Records[T]):
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: None = None,
+    spider: None = None,
     fields: None = None,
-    selectors: None = None,
+    select: None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -74,9 +74,9 @@ def crawl(
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: Spider | str,
+    spider: Spider | str,
     fields: Sequence[str] | None = None,
-    selectors: None = None,
+    select: None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -85,9 +85,9 @@ def crawl(
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: None = None,
+    spider: None = None,
     fields: Sequence[str] | None = None,
-    selectors: Sequence[Field],
+    select: Sequence[Field],
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -96,9 +96,9 @@ def crawl(
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: None = None,
+    spider: None = None,
     fields: Sequence[str],
-    selectors: None = None,
+    select: None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -108,9 +108,9 @@ def crawl(
 def crawl(
     seeds: Seeds = (),
     *,
-    parse: Spider | str | None = None,
+    spider: Spider | str | None = None,
     fields: Sequence[str] | None = None,
-    selectors: Sequence[Field] | None = None,
+    select: Sequence[Field] | None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Any,
@@ -121,24 +121,23 @@ def crawl(
             print(page.url, page.title)
 
     `seeds`: one or several http(s) URLs, `sitemap:URL`, or paths of seed files; none resumes a `job` that exists.
-    Records are `Record` structs; with `parse`, `fields` or `selectors` they are dicts. `parse` is a spider
+    Records are `Record` structs; with `spider`, `fields` or `select` they are dicts. `spider` is a spider
     (`docs/spiders.md`): any function that takes a page, or a reference to one; `fields` names what the records have;
-    `selectors` finds it. `transport` names what downloads, or is it and is closed at the end. `fresh` starts a job
+    `select` finds it. `transport` names what downloads, or is it and is closed at the end. `fresh` starts a job
     over. All other settings are those of `CrawlConfig`; lists will do for tuples, text for paths. Without `job` the
     state lies in a temporary folder that is removed at the end; without `output` nothing is written.
 
     Raises `ConfigError` for a setting, a spider or an output that cannot be used, and `SeedError` for a seed that can
     not. Bad lines in seed files are skipped with a warning in the log, or with `strict` end the crawl.
     """
-    named = {"fields": fields, "selectors": selectors}
-    settings = {**config, **{name: value for name, value in named.items() if value is not None}}
+    named = {"spider": spider, "fields": fields, "select": select}
+    settings = with_new_names({**config, **{name: value for name, value in named.items() if value is not None}})
     if isinstance(transport, str):
         settings["transport"] = transport
-    if "spider" in settings:
-        parse = settings.pop("spider") if parse is None else parse
-    if parse is not None:
+    reader: Spider | str | None = settings.get("spider")
+    if reader is not None and not isinstance(reader, str):
         # Known from the first, since it is what `fields` are checked against; the Crawler gives it its name.
-        settings["spider"] = parse if isinstance(parse, str) else "a function"
+        settings["spider"] = "a function"
     if settings.get("output") is None:
         settings["output"] = ()
     checked = config_of(seeds, settings)
@@ -152,7 +151,7 @@ def crawl(
         transport=own,
         fresh=fresh,
         on_bad_seed=_warn,
-        parse=parse,
+        spider=reader,
         sinks=(consumer,),
     )
     return Crawl(checked, crawler, consumer, own)
@@ -161,9 +160,9 @@ def crawl(
 def crawl_to_arrow(
     seeds: Seeds = (),
     *,
-    parse: Spider | str | None = None,
+    spider: Spider | str | None = None,
     fields: Sequence[str] | None = None,
-    selectors: Sequence[Field] | None = None,
+    select: Sequence[Field] | None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -173,9 +172,7 @@ def crawl_to_arrow(
     Raises `ConfigError` if pyarrow is not installed, before anything is fetched, and what `crawl` and a `Crawl` raise.
     """
     made: Callable[..., Crawl[Any]] = crawl  # mypy would look for one overload that fits all
-    with made(
-        seeds, parse=parse, fields=fields, selectors=selectors, transport=transport, fresh=fresh, **config
-    ) as pages:
+    with made(seeds, spider=spider, fields=fields, select=select, transport=transport, fresh=fresh, **config) as pages:
         return pages.to_arrow()
 
 

@@ -131,12 +131,13 @@ EVERYTHING = sorted(["", *map(str, range(PAGES))])
 
 
 def test_every_setting_is_an_option_with_help():
-    options = {option.name: option for option in cli.commands["crawl"].params}
+    shown = [option for option in cli.commands["crawl"].params if not getattr(option, "hidden", False)]
+    options = {option.name: option for option in shown}
     assert set(options) == {setting.name.replace("-", "_") for setting in SETTINGS} | {"seeds", "config"}
     for command in cli.commands.values():
         assert command.help
         for option in command.params:
-            assert isinstance(option, click.Argument) or option.help.endswith((".", "]")), option.name
+            assert isinstance(option, click.Argument) or option.hidden or option.help.endswith((".", "]")), option.name
 
 
 def test_help_shows_groups_defaults_and_examples(capsys):

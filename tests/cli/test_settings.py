@@ -73,7 +73,7 @@ VALUES = [
     ("fields", '"all"', "all", RECORD_FIELDS),
     ("fields", '"default"', "default", None),
     (
-        "field",
+        "select",
         '["title=h1", "n[]:int=//li"]',
         "title=h1\nn[]:int=//li",
         (Field(name="title", css="h1"), Field(name="n", xpath="//li", many=True, type="int")),

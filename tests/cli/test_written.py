@@ -126,11 +126,7 @@ def test_editors_know_all_keyword_arguments_of_crawl_and_extract_and_their_types
     own = inspect.signature(crawler.crawl).parameters
     keywords = [keyword(setting) for setting in CRAWL_SETTINGS if setting.field not in {*own, "spider"}]
     own = inspect.signature(crawler.extract).parameters
-    extract = [
-        keyword(setting)
-        for setting in CRAWL_SETTINGS
-        if setting.is_of("extract") and setting.field not in {*own, "selectors"}
-    ]
+    extract = [keyword(setting) for setting in CRAWL_SETTINGS if setting.is_of("extract") and setting.field not in own]
     text = KEYWORDS + "\n".join(keywords) + "\n" + EXTRACT_KEYWORDS + "\n".join(extract) + "\n"
     check_or_write(ROOT / "crawler/ring/keywords.py", text)
 

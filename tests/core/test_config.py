@@ -53,7 +53,7 @@ def test_settling_changes_nothing_else_and_twice_the_same_comes_out():
 
 def test_pages_are_read_by_a_spider_or_by_selectors():
     with pytest.raises(ConfigError, match="not both"):
-        CrawlConfig(selectors=(Field(name="a", css="p"),)).check_reader("shop:parse")
+        CrawlConfig(select=(Field(name="a", css="p"),)).check_reader("shop:parse")
 
 
 @pytest.mark.parametrize(("strategy", "processes"), [("hybrid", 3), ("async", 0), ("threads", 0), ("sequential", 0)])

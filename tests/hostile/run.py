@@ -154,7 +154,7 @@ def run_crawl(
         hostile.forget()
     names = {name: value for one in behaviours for name, value in one.names.items()}
     parse = next((one.parse for one in behaviours if one.parse), None)
-    more = {"parse": parse} if parse else {}
+    more = {"spider": parse} if parse else {}
     gc.collect()
     before = _things()
     crawler = Crawler(config, seeds, **more)

@@ -44,7 +44,7 @@ def settle(config: CrawlConfig, *, record: bool = False) -> bool:
         ("output", ("a.jsonl", "b.csv")),
         ("rotate", Rotation(records=5)),
         ("spider", "shop:parse"),
-        ("selectors", (Field(name="price", css=".price"),)),
+        ("select", (Field(name="price", css=".price"),)),
         ("skip_duplicates", "near"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -70,7 +70,7 @@ def test_a_job_goes_on_with_the_settings_it_was_begun_with(tmp_path, value):
         include=("a", "b"),
         output=(str(tmp_path / "a.csv"), "-"),
         rotate=Rotation(bytes=5) if value is False else None,
-        selectors=(Field(name="items", css="li", many=True, fields=(Field(name="price", css=".price"),)),),
+        select=(Field(name="items", css="li", many=True, fields=(Field(name="price", css=".price"),)),),
     )
     assert settle(config, record=True)
     assert settle(config)

@@ -212,7 +212,7 @@ async def test_a_spider_of_ones_own_may_hang_on_one_page(job):
     """The page that takes too long fails alone."""
     with LocalServer(pages({"/": ["/stuck", "/a"], "/a": ["/b"], "/b": [], "/stuck": []})) as server:
         own = config(job, parser_timeout_s=1.0)
-        stats = await Crawler(own, [server.url()], parse=parse_slowly).run()
+        stats = await Crawler(own, [server.url()], spider=parse_slowly).run()
         assert urls(job) == sorted(server.url(path) for path in ("/", "/a", "/b"))
     assert stats.outcomes == {"fetched": 3, "failed: parser-timeout": 1}
 

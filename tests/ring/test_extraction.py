@@ -629,7 +629,7 @@ def test_the_command_prints_records_and_says_what_it_did(crawled, tmp_path):
     assert summary.startswith("8 records from 9 pages in 1 file (")
     assert "without a record: 1 redirected; no page: 1 redirect, 1 sitemap" in summary
     quiet = run(
-        crawled / "pages.warc.gz", "--fields", "url", "--field", "t=title", "--quiet", "-o", "t.csv", cwd=tmp_path
+        crawled / "pages.warc.gz", "--fields", "url", "--select", "t=title", "--quiet", "-o", "t.csv", cwd=tmp_path
     )
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
     assert "Start" in (tmp_path / "t.csv").read_text()

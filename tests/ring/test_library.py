@@ -186,13 +186,13 @@ def test_a_crawl_gives_each_page_once_and_leaves_nothing():
     ("what", "expected"),
     [
         ({"fields": ["title", "status"]}, {"title": "/", "status": 200}),
-        ({"parse": parsed}, {"path": "", "title": "/"}),
-        ({"parse": "tests.ring.test_library:parsed"}, {"path": "", "title": "/"}),
-        ({"parse": lambda page: {"title": page.title}}, {"title": "/"}),
-        ({"parse": parsed, "fields": ["title"]}, {"title": "/"}),
-        ({"selectors": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
+        ({"spider": parsed}, {"path": "", "title": "/"}),
+        ({"spider": "tests.ring.test_library:parsed"}, {"path": "", "title": "/"}),
+        ({"spider": lambda page: {"title": page.title}}, {"title": "/"}),
+        ({"spider": parsed, "fields": ["title"]}, {"title": "/"}),
+        ({"select": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
     ],
-    ids=["fields", "function", "reference", "lambda", "function and fields", "selectors"],
+    ids=["fields", "function", "reference", "lambda", "function and fields", "select"],
 )
 def test_records_are_dicts_of_what_was_asked_for(what, expected):
     with LocalServer(site(1)) as server:
@@ -245,9 +245,9 @@ def test_a_transport_of_ones_own_and_a_name_of_one_are_taken():
         ("http://x.test/", {"fields": ["titel"]}, "fields: 'titel'"),
         ("http://x.test/", {"transport": "curl"}, "transport: expected aiohttp or requests, not 'curl'"),
         ("http://x.test/", {"output": "pages.xls"}, "pages.xls has no known ending"),
-        ("http://x.test/", {"parse": "tests.ring.test_library:parsd"}, "has no 'parsd'; did you mean 'parsed'?"),
-        ("http://x.test/", {"parse": 3}, "spider: int is int, no function"),
-        ("http://x.test/", {"parse": parsed, "selectors": [Field(name="a", css="a")]}, "spider: a crawl has a spider"),
+        ("http://x.test/", {"spider": "tests.ring.test_library:parsd"}, "has no 'parsd'; did you mean 'parsed'?"),
+        ("http://x.test/", {"spider": 3}, "spider: 3 is int, no function"),
+        ("http://x.test/", {"spider": parsed, "select": [Field(name="a", css="a")]}, "spider: a crawl has a spider"),
         (3, {}, "seeds: expected text or paths"),
         ([b"x"], {}, "seeds: expected text, not [b'x']"),
     ],
@@ -292,10 +292,10 @@ def test_lists_texts_and_paths_will_do_for_what_a_config_has():
 
 def test_every_setting_can_be_given_by_keyword():
     """`Settings`, which editors complete, has all that `CrawlConfig` has but what `crawl` names itself."""
-    named = {"seeds", "fields", "selectors", "spider", "transport"}
+    named = {"seeds", "fields", "select", "spider", "transport"}
     assert set(Settings.__annotations__) == set(CrawlConfig.__struct_fields__) - named
     for one in typing.get_overloads(crawl):
-        assert {"parse", "fields", "selectors", "transport", "fresh"} <= set(one.__kwdefaults__) | set(
+        assert {"spider", "fields", "select", "transport", "fresh"} <= set(one.__kwdefaults__) | set(
             one.__annotations__
         )
 
@@ -315,7 +315,7 @@ def test_a_job_that_runs_elsewhere_is_refused_where_a_record_is_asked_for(tmp_pa
 
 def test_a_selector_made_by_hand_is_checked_at_the_call():
     with pytest.raises(ConfigError, match=r"price: the CSS selector '\.\.a' is wrong at column 2"):
-        crawl("http://example.com/", selectors=[Field(name="price", css="..a")])
+        crawl("http://example.com/", select=[Field(name="price", css="..a")])
 
 
 def several(page):
@@ -327,7 +327,7 @@ def several(page):
 def test_what_asks_twice_for_the_stream_of_a_spider_loses_nothing():
     """DuckDB asks for the schema first, and then once more for the records."""
     with LocalServer(site(30)) as server:
-        pages = crawl(server.url(), parse=several, **LOCAL)  # noqa: F841 - DuckDB finds it by its name
+        pages = crawl(server.url(), spider=several, **LOCAL)  # noqa: F841 - DuckDB finds it by its name
         assert duckdb.sql("SELECT count(*), count(u), sum(n) FROM pages").fetchall() == [(90, 30, 90)]
 
 
@@ -344,7 +344,7 @@ class Unloadable:
 
 def test_a_spider_that_parsers_cannot_load_is_an_error_where_records_are_asked_for(capfd):
     with LocalServer(site(3)) as server, pytest.raises(CrawlerError, match="parser processes end while they start"):
-        list(crawl(server.url(), parse=Unloadable(), **LOCAL))
+        list(crawl(server.url(), spider=Unloadable(), **LOCAL))
     assert "not here" in capfd.readouterr().err
 
 
@@ -730,7 +730,7 @@ def assert_gone(process: subprocess.Popen, folder: Path) -> None:
 
 
 END = "pages = crawl(sys.argv[1], **local)\nprint(len([next(pages) for _ in range(20)]))\n"
-END_WITH_SPIDER = END.replace("**local", "parse=parse, **local")
+END_WITH_SPIDER = END.replace("**local", "spider=parse, **local")
 IN_THREAD = """
 import threading
 kept = []
@@ -889,7 +889,7 @@ prefix = "title "
 def parse(page):
     yield {"title": prefix + page.title}
     yield page.follow()
-print(sorted(record["title"] for record in crawl(URL, parse=parse, **local))[:2])
+print(sorted(record["title"] for record in crawl(URL, spider=parse, **local))[:2])
 """,
     """
 async with Crawler(CrawlConfig(seeds=(URL,), **local)) as crawler:

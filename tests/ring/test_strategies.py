@@ -61,8 +61,8 @@ def config(folder: Path, strategy: StrategyKind, **settings) -> CrawlConfig:
     )  # fmt: skip
 
 
-async def crawl(folder: Path, strategy: StrategyKind, *seeds: str, parse=None, **settings):
-    return await Crawler(config(folder, strategy, **settings), seeds, parse=parse).run()
+async def crawl(folder: Path, strategy: StrategyKind, *seeds: str, spider=None, **settings):
+    return await Crawler(config(folder, strategy, **settings), seeds, spider=spider).run()
 
 
 def records(folder: Path) -> list[dict]:
@@ -114,7 +114,7 @@ def where(page):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 async def test_pages_are_parsed_where_the_strategy_says(tmp_path, server, strategy):
-    await crawl(tmp_path / "job", strategy, *(server.url(f"/n{n}") for n in range(12)), parse=where)
+    await crawl(tmp_path / "job", strategy, *(server.url(f"/n{n}") for n in range(12)), spider=where)
     lines = records(tmp_path / "job")
     assert len(lines) == 12
     inside = {line["process"] == os.getpid() for line in lines}
@@ -135,7 +135,7 @@ def odd(page):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 async def test_a_spider_that_raises_is_one_failed_url(tmp_path, server, strategy):
-    stats = await crawl(tmp_path / "job", strategy, *(server.url(f"/n{n}") for n in range(8)), parse=odd)
+    stats = await crawl(tmp_path / "job", strategy, *(server.url(f"/n{n}") for n in range(8)), spider=odd)
     kinds = ("LookupError", "SystemExit", "CancelledError")
     assert stats.outcomes == {"fetched": 5} | {f"failed: parser-error: {kind}": 1 for kind in kinds}
 
@@ -144,7 +144,7 @@ async def test_memory_that_runs_out_in_this_process_is_one_failed_url(tmp_path, 
     def hungry(page):
         raise MemoryError
 
-    stats = await crawl(tmp_path / "job", "async", server.url("/n1"), parse=hungry)
+    stats = await crawl(tmp_path / "job", "async", server.url("/n1"), spider=hungry)
     assert stats.outcomes == {"failed: parser-error: MemoryError": 1}
 
 

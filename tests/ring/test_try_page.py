@@ -105,7 +105,7 @@ def test_without_a_spider_the_record_of_a_crawl_is_shown(site, capsys):
 
 
 def test_fields_are_tried_too(site, capsys):
-    code, text = tried(capsys, site.url(), "--field", "t=title", "--field", "n[]=a")
+    code, text = tried(capsys, site.url(), "--select", "t=title", "--select", "n[]=a")
     assert (code, records(text)) == (
         ExitCode.DONE,
         [{"url": site.url(), "t": "Home", "n": ["/a", "/b", "http://other.example/"]}],

@@ -38,7 +38,7 @@ _LOG_S = 30.0
 Examples:
   crawler extract shop.warc.gz --spider shop:product -o products.csv
   crawler extract shop-*.warc.gz --fields url,title -o titles.parquet
-  crawler extract wget.warc.gz --field title=h1 | jq -r .title
+  crawler extract wget.warc.gz --select title=h1 | jq -r .title
 
 Nothing is fetched, and nothing can be resumed: stopped half-way, it is begun anew with --fresh.
 Exit codes: 0 done, 1 error or a damaged file, 2 usage, 3 no page in the files, 4 interrupted, 5 storage failure.""",

@@ -59,7 +59,7 @@ def new_spider_(terminal: Terminal, /, name: str) -> int:
     epilog="""\b
 Examples:
   crawler try https://example.com/ --spider spiders/shop.py:parse
-  crawler try https://example.com/ --field title=h1 --field 'links[]:url=a::attr(href)'
+  crawler try https://example.com/ --select title=h1 --select 'links[]:url=a::attr(href)'
   crawler try saved.html --url https://example.com/a --spider shop:parse
 
 Exit codes: 0 done, 1 the spider failed, 2 usage, 3 no page fetched.""",

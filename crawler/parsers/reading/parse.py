@@ -45,7 +45,7 @@ class ParserSettings(Struct, frozen=True):
     max_links: int
     max_chain: int | None
     parser_memory_bytes: int | None
-    selectors: tuple[Field, ...] = ()
+    select: tuple[Field, ...] = ()
     spider: bytes = b""
     archive: bool = False
     simhash: bool = False
@@ -55,7 +55,7 @@ class ParserSettings(Struct, frozen=True):
         """Take the settings out of a crawl's configuration; `spider` is the crawl's, packed."""
         taken: dict[str, Any] = {name: getattr(config, name) for name in cls.__struct_fields__ if hasattr(config, name)}
         if config.fields is None and not spider:
-            taken["fields"] = ("url",) if config.selectors else DEFAULT_FIELDS
+            taken["fields"] = ("url",) if config.select else DEFAULT_FIELDS
         return cls(**taken | {"spider": spider, "simhash": config.skip_duplicates == "near"})
 
 
@@ -74,7 +74,7 @@ class ParserState:
         self.redirect_scope = redirect_scope(*limits)
         self.resolver = LinkResolver()
         # Made at once: what the spider imports takes time, and no page is to pay for it.
-        self.reader = self._reader() if settings.spider or settings.selectors else None
+        self.reader = self._reader() if settings.spider or settings.select else None
 
     @cached_property
     def sitemaps(self) -> "SitemapReader":
@@ -90,7 +90,7 @@ class ParserState:
         settings = self.settings
         return SpiderReader(
             unpack_spider(settings.spider) if settings.spider else None,
-            settings.selectors,
+            settings.select,
             fields=settings.fields,
             links=self.links,
             redirect_scope=self.redirect_scope,

@@ -274,8 +274,8 @@ def test_columns_of_csv_are_the_fields_asked_for_or_found_by_selectors(tmp_path)
     price = Field(name="price", css=".price", type="float")
     for settings, header in (
         ({"fields": ("status", "url")}, b"status,url\n"),
-        ({"selectors": (price,)}, b"url,price\n"),
-        ({"selectors": (price,), "fields": ("status",)}, b"status,price\n"),
+        ({"select": (price,)}, b"url,price\n"),
+        ({"select": (price,), "fields": ("status",)}, b"status,price\n"),
         ({"fields": ("url", "b"), **SPIDER}, b"url,b\n"),
     ):
         path = tmp_path / "a.csv"
@@ -320,7 +320,7 @@ def test_sqlite_keeps_values_as_they_are_and_adds_columns_as_they_come(tmp_path)
 def test_fields_that_differ_only_in_case_are_one_sqlite_column(tmp_path):
     path = tmp_path / "a.db"
     fields = (Field(name="Price", css="p"), Field(name="price", css="b"))
-    written(path, [page(1, Price="1", price="2")], selectors=fields)
+    written(path, [page(1, Price="1", price="2")], select=fields)
     assert [row["Price"] for row in rows(path)] == ["2"]
 
 

@@ -77,14 +77,22 @@ class Archive:
         self.left_out: Counter[str] = Counter()
         self.damaged: list[str] = []
         self._told = _NOTHING
-        # An empty name: SQLite keeps it in memory while it is small, else in a file that nobody else sees.
-        self._originals = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._originals.execute("CREATE TABLE seen (digest TEXT PRIMARY KEY, file INT, offset INT) WITHOUT ROWID")
-        self._originals.execute("BEGIN")
+        self._seen: sqlite3.Connection | None = None
 
     def close(self) -> None:
         """Forget where the bodies are."""
-        self._originals.close()
+        if self._seen is not None:
+            self._seen.close()
+
+    @property
+    def _originals(self) -> sqlite3.Connection:
+        """Where each body stands. Made for the first page: an archive that nobody reads leaves nothing open."""
+        if self._seen is None:
+            # An empty name: SQLite keeps it in memory while it is small, else in a file that nobody else sees.
+            self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._seen.execute("CREATE TABLE seen (digest TEXT PRIMARY KEY, file INT, offset INT) WITHOUT ROWID")
+            self._seen.execute("BEGIN")
+        return self._seen
 
     def __iter__(self) -> Iterator[Download]:
         before = 0

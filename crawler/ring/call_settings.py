@@ -27,15 +27,18 @@ _EXPECTED = re.compile(r"Expected `(?P<kind>[^`]+)`(, got `.*)?")
 _WORDS = {"null": "None", "array": "a list", "object": "a dict", "str": "text"}
 
 
-def config_of(seeds: Seeds, settings: Mapping[str, Any]) -> CrawlConfig:
+def config_of(seeds: Seeds, settings: Mapping[str, Any], command: str = "crawl") -> CrawlConfig:
     """Return the configuration that these seeds and keyword arguments mean; lists and single texts become tuples.
 
-    Raises `ConfigError` for a setting that is not known, with the closest one, and for a value of a wrong type or out
-    of range.
+    `command`: whose settings they are, `crawl` or `extract`.
+
+    Raises `ConfigError` for a setting that it does not have, with the closest one, and for a value of a wrong type or
+    out of range.
     """
+    known = [name for name, setting in _SETTINGS.items() if setting.is_of(command)]
     for name in settings:
-        if name not in _SETTINGS:
-            near = difflib.get_close_matches(name, _SETTINGS, 1)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
             raise ConfigError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     plain: dict[str, Any] = {}
     for name, value in {"seeds": seeds, **settings}.items():

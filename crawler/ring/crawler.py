@@ -4,23 +4,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Self
 
-import msgspec
-
 from crawler.core.config import CrawlConfig, with_new_names
 from crawler.core.errors import UsageError
-from crawler.core.record import Record
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed
 from crawler.ledger.sinks.base import Sink
 from crawler.parsers.spiders.spider import Spider, pack_spider
+from crawler.ring.decoder import decoder
 from crawler.ring.ring import Ring
 from crawler.ring.stream import RecordStream, cancelled
 
 __all__ = ["Crawler"]
-
-_decode_record = msgspec.json.Decoder(Record).decode
-_decode_dict = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Crawler:
@@ -64,7 +59,7 @@ class Crawler:
             from crawler.page.fields.lines import check_fields  # noqa: PLC0415 - 30 ms, and most crawls have none
 
             check_fields(config.select)
-        self._decode = _decode_dict if config.fields or config.select or reader is not None else _decode_record
+        self._decode = decoder(config, spider=reader is not None)
         self._sinks = tuple(sinks)
         self._ring = Ring(
             config,

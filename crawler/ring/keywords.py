@@ -1,4 +1,4 @@
-"""Types of the keyword arguments of `crawler.crawl` beside those that it names itself, for editors.
+"""Types of the keyword arguments of `crawler.crawl` and `crawler.extract`, for editors.
 
 Written from the table of settings in `core.config` by tests/cli/test_written.py; do not edit. To write it again:
 
@@ -11,7 +11,7 @@ from typing import Literal, TypedDict
 
 from crawler.core.model import Rotation
 
-__all__ = ["PathLike", "Settings"]
+__all__ = ["ExtractSettings", "PathLike", "Settings"]
 
 PathLike = str | os.PathLike[str]
 
@@ -96,3 +96,23 @@ class Settings(TypedDict, total=False):
     strategy: Literal["sequential", "threads", "async", "hybrid"]
     """Share the work out this way: one URL after the other, threads, one event loop, or an event loop with parser
     processes. Only hybrid holds a page to --parser-timeout and --parser-memory. Default: 'hybrid'."""
+
+
+class ExtractSettings(TypedDict, total=False):
+    """Keyword arguments of `crawler.extract`. Times are seconds, sizes bytes, None means "no limit"."""
+
+    max_links: int
+    """Take at most this many links from one page. Its record says how many were left out. Default: 10000."""
+    robots: Literal["obey", "ignore"]
+    """Obey or ignore robots.txt, rel=nofollow and meta robots. Default: 'obey'."""
+    max_body_bytes: int
+    """Cut longer bodies here. The record then says truncated. Sizes may be written like 512kB or 10MiB. Default:
+    10000000."""
+    rotate: Rotation | None
+    """Begin the next file of an output after this many bytes (1GB) or records (50000). Default: None."""
+    parsers: int
+    """Parse in this many processes, or threads. Default: one a core, at most 4."""
+    parser_timeout_s: float
+    """Give up on a page after this many seconds in a parser. Default: 10.0."""
+    parser_memory_bytes: int | None
+    """Let one parser use at most this much memory. An idle one uses about 25 MB. Default: 1073741824."""

@@ -26,7 +26,8 @@ from crawler.frontier.seeds import BadSeed, check_sources
 from crawler.ledger.job import Job
 from crawler.ledger.ledger import Ledger
 from crawler.ledger.sinks.base import Sink
-from crawler.ledger.sinks.consumer import ConsumerSink
+from crawler.ledger.sinks.consumer import release
+from crawler.ledger.sinks.outputs import wants_exchange
 from crawler.parsers.chosen import Parsers, chosen_parsers
 from crawler.ring.breakdown import Breakdown
 from crawler.ring.ending import Ending
@@ -86,7 +87,11 @@ class Ring:
             consumed = bool(sinks)
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
             config = self._config = self._config.settled(
-                job=folder, affordable=affordable, consumed=consumed, spider=self._spider_name
+                job=folder,
+                affordable=affordable,
+                consumed=consumed,
+                spider=self._spider_name,
+                archive=wants_exchange(self._config.outputs if self._config.output else ()),
             )
             self.statistics.settled(config)
             job = Job(config)
@@ -227,16 +232,14 @@ async def _commit_and_end(ledger: Ledger, written: "asyncio.Future[None]") -> No
 
 
 def _released(sinks: Sequence[Sink]) -> Callable[[type[BaseException] | None, object, object], bool]:
-    """A crawl that is cancelled waits for no consumer: whoever would take the records may be cancelled too."""
+    """Return what lets a crawl that breaks, or is cancelled, wait for no consumer: called as the stack's exit."""
 
-    def release(kind: type[BaseException] | None, _error: object, _traceback: object) -> bool:
+    def leave(kind: type[BaseException] | None, _error: object, _traceback: object) -> bool:
         if kind is not None:
-            for sink in sinks:
-                if isinstance(sink, ConsumerSink):
-                    sink.release()
+            release(sinks)
         return False
 
-    return release
+    return leave
 
 
 def _close(opened: Opened) -> None:

@@ -17,7 +17,7 @@ from tests.support.written import check_or_write
 
 ROOT = Path(__file__).parents[2]
 
-KEYWORDS = '''"""Types of the keyword arguments of `crawler.crawl` beside those that it names itself, for editors.
+KEYWORDS = '''"""Types of the keyword arguments of `crawler.crawl` and `crawler.extract`, for editors.
 
 Written from the table of settings in `core.config` by tests/cli/test_written.py; do not edit. To write it again:
 
@@ -30,13 +30,21 @@ from typing import Literal, TypedDict
 
 from crawler.core.model import Rotation
 
-__all__ = ["PathLike", "Settings"]
+__all__ = ["ExtractSettings", "PathLike", "Settings"]
 
 PathLike = str | os.PathLike[str]
 
 
 class Settings(TypedDict, total=False):
     """Keyword arguments of `crawler.crawl`. Times are seconds, sizes bytes, None means "no limit"."""
+
+'''
+
+
+EXTRACT_KEYWORDS = '''
+
+class ExtractSettings(TypedDict, total=False):
+    """Keyword arguments of `crawler.extract`. Times are seconds, sizes bytes, None means "no limit"."""
 
 '''
 
@@ -96,10 +104,13 @@ def test_the_options_in_the_documentation_are_those_of_the_program():
     check_or_write(path, f"{parts[1]}\n{option_tables()}\n{parts[3]}")
 
 
-def test_editors_know_all_keyword_arguments_of_a_crawl_and_their_types():
+def test_editors_know_all_keyword_arguments_of_crawl_and_extract_and_their_types():
     own = inspect.signature(crawler.crawl).parameters
     keywords = [keyword(setting) for setting in CRAWL_SETTINGS if setting.field not in {*own, "spider"}]
-    check_or_write(ROOT / "crawler/ring/keywords.py", KEYWORDS + "\n".join(keywords) + "\n")
+    own = inspect.signature(crawler.extract).parameters
+    extract = [keyword(setting) for setting in CRAWL_SETTINGS if setting.is_of("extract") and setting.field not in own]
+    text = KEYWORDS + "\n".join(keywords) + "\n" + EXTRACT_KEYWORDS + "\n".join(extract) + "\n"
+    check_or_write(ROOT / "crawler/ring/keywords.py", text)
 
 
 def test_every_setting_has_one_option_of_its_own():

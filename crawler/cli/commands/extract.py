@@ -22,7 +22,8 @@ from crawler.parsers.memory import return_large_blocks
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from crawler.ring.extraction import Extraction, ExtractStats
+    from crawler.core.stats import ExtractStats
+    from crawler.ring.extraction import Extraction
 
 __all__ = ["extract"]
 

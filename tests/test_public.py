@@ -94,7 +94,7 @@ def test_type_checkers_see_the_names_that_are_loaded_lazily(tmp_path):
     assert re.findall(r"error: (.*)", done.stdout) == ['Module "crawler" has no attribute "Nonsense"  [attr-defined]']
     assert 'Revealed type is "int"' in done.stdout
     assert 'Revealed type is "def (self: crawler.ring.crawler.Crawler)"' in done.stdout
-    assert 'Revealed type is "crawler.ring.extract.Extract[crawler.core.model.Record]"' in done.stdout
+    assert 'Revealed type is "crawler.ring.extract.Extract[crawler.core.record.Record]"' in done.stdout
     assert re.search(r'Revealed type is "crawler.ring.extract.Extract\[(builtins\.)?dict\[', done.stdout)
 
 

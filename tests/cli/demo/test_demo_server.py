@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import http.client
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pytest
 from crawler.cli.demo.process import DemoServer
 from crawler.cli.demo.server import main as serve_main
 from crawler.cli.demo.site import Site
+from crawler.cli.entry import main
+from crawler.cli.exit_code import ExitCode
 from crawler.core.errors import UsageError
 
 
@@ -131,6 +134,22 @@ def test_ctrl_c_leaves_the_server_to_a_crawl_that_drains():
         os.kill(running.pid, signal.SIGINT)
         time.sleep(0.1)
         assert get(running.port, "site01.localhost", "/about")[0] == 200
+
+
+def test_a_person_may_have_the_site_alone_until_ctrl_c():
+    command = [sys.executable, "-m", "crawler", "demo", "--serve"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        port = int(
+            re.search(r"Serving http://site01\.localhost:(\d+)/ to .*; Ctrl-C ends it", served.stdout.readline())[1]
+        )
+        assert get(port, "site01.localhost", "/about")[0] == 200
+        served.send_signal(signal.SIGINT)
+        assert served.wait(timeout=60) == 0
+
+
+def test_a_port_that_is_taken_is_wrong_usage(server, capfd):
+    assert main(["demo", "--serve", "--port", str(server.port)]) == ExitCode.USAGE
+    assert "choose another --port" in capfd.readouterr().err
 
 
 def split(url):

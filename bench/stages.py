@@ -21,7 +21,8 @@ import uvloop
 
 from bench.docs_site import docs_site, page
 from crawler.core.config import CrawlConfig
-from crawler.core.model import DEFAULT_FIELDS, Answer, Done, Download, SeedContext, Task
+from crawler.core.model import Answer, Done, Download, SeedContext, Task
+from crawler.core.record import DEFAULT_FIELDS
 from crawler.fetcher.transport.aiohttp.transport import AiohttpTransport
 from crawler.fetcher.transport.base import FetchRequest
 from crawler.parsers.pool import ParserPool

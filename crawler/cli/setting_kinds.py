@@ -11,7 +11,8 @@ from typing import Any, get_args
 from msgspec import Struct
 
 from crawler.core.config import DuplicateMode
-from crawler.core.model import RECORD_FIELDS, Field, Rotation
+from crawler.core.model import Field, Rotation
+from crawler.core.record import RECORD_FIELDS
 
 __all__ = [
     "BYTES",

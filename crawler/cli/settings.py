@@ -47,6 +47,7 @@ from crawler.cli.setting_kinds import (
 from crawler.core.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, StrategyKind, TransportKind
 from crawler.core.errors import ConfigError, SeedError, UrlError
 from crawler.core.printable import SHOWN_CHARS, printable
+from crawler.core.record import ALL_BUT
 from crawler.frontier.seed_lines import sitemap_url
 from crawler.frontier.seeds import STDIN, is_seed, is_url, looks_like_file
 from crawler.ledger.sinks.outputs import is_remote
@@ -358,7 +359,7 @@ GROUPS: dict[str, tuple[Setting, ...]] = {
             "fields",
             "fields",
             NAMES,
-            "all but lastmod and simhash",
+            ALL_BUT,
             "Record fields to write, in that order.",
             alone=False,
         ),

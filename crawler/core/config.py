@@ -11,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from crawler.core.errors import ConfigError
-from crawler.core.model import RECORD_FIELDS, Field, Rotation
+from crawler.core.model import Field, Rotation
+from crawler.core.record import RECORD_FIELDS
 from crawler.core.version import __version__
 
 __all__ = [

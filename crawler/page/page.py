@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from turbohtml import Document, Element, HTMLParseError, MicrodataItem, Node, parse_xml
-from xxhash import xxh3_128_hexdigest
 
 from crawler.core.model import Answer, Download, SeedContext, Task
-from crawler.page.extract import MAX_LINKS, Extracted, read, visible_text, without_controls
+from crawler.core.record import DEFAULT_FIELDS, record_of
+from crawler.page.extract import without_controls
 from crawler.page.raw_page import NotJsonError, RawPage
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata
-from crawler.web.simhash import simhash
-from crawler.web.urls import LinkResolver, normalise, url_key
+from crawler.web.urls import normalise, url_key
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
@@ -39,24 +38,8 @@ _NO_MARKUP = "<html><head></head><body></body></html>"
 class Page(RawPage):
     """An answer of a server, as a spider sees it. All attributes are read-only and computed when first asked for.
 
-    `download` is the server's answer, with the task that asked for it. `resolver` remembers resolved links from page to
-    page. At most `max_links` links are taken. Of a page with more tags than `max_body_bytes` allows
-    (`page.extract.most_tags`) the rest is not read.
-
-    Its state is what was read so far. It belongs to one thread.
+    Its arguments are those of `RawPage`. Its state is what was read so far. It belongs to one thread.
     """
-
-    def __init__(
-        self,
-        download: Download,
-        resolver: LinkResolver | None = None,
-        *,
-        max_links: int = MAX_LINKS,
-        max_body_bytes: int = 10_000_000,
-    ) -> None:
-        super().__init__(download, max_body_bytes=max_body_bytes)
-        self._resolver = LinkResolver() if resolver is None else resolver
-        self._max_links = max_links
 
     @classmethod
     def from_html(
@@ -152,81 +135,13 @@ class Page(RawPage):
         # From a file, BeautifulSoup does not warn that a short text looks like the name of one.
         return BeautifulSoup(StringIO(markup), "lxml", huge_tree=True)
 
-    # What the page says: as in a record.
-
-    @cached_property
-    def extracted(self) -> Extracted | None:
-        """What a record of the page is made of, but its text; None if it is not HTML. Costs 40 µs."""
-        if not self.is_html:
-            return None
-        if next(self._parsed.iter_elements("template"), None) is not None:
-            _ = self.document  # copied now: templates are part of it, and reading takes them out
-        return read(self._parsed, self.url, self._resolver, max_links=self._max_links)
-
-    @property
-    def title(self) -> str | None:
-        """Text of the first `<title>`, one line; None if it has none or is not HTML."""
-        return None if self.extracted is None else self.extracted.title
-
-    @property
-    def description(self) -> str | None:
-        """`<meta name="description">`, else `og:description`, one line; None if it has none or is not HTML."""
-        return None if self.extracted is None else self.extracted.description
-
-    @property
-    def language(self) -> str | None:
-        """`lang` of `<html>`, else the language of a `<meta>`, as written; None if it has none or is not HTML."""
-        return None if self.extracted is None else self.extracted.language
-
-    @property
-    def canonical(self) -> str | None:
-        """First `<link rel="canonical">`, absolute, in normal form; None if it has none or is not HTML."""
-        return None if self.extracted is None else self.extracted.canonical
-
-    @cached_property
-    def links(self) -> tuple[str, ...]:
-        """URLs that the page links to, absolute, in normal form, each once, in page order; empty if it is not HTML."""
-        return () if self.extracted is None else tuple(url for url, _ in self.extracted.hrefs)
-
-    @cached_property
-    def visible_text(self) -> str:
-        """What a reader sees, one block a line: the record's `text`. Of a page that is not HTML, its `text`. 85 µs."""
-        return visible_text(copy.deepcopy(self._parsed)) if self.is_html else self.text
-
-    @cached_property
-    def simhash(self) -> int | None:
-        """64-bit SimHash of the visible text (see `web.simhash`); None if too short to tell, or no HTML. 130 µs."""
-        return simhash(self.visible_text) if self.is_html else None
-
     def record(self) -> dict[str, Any]:
         """Return the page's record, as a crawl without a spider writes it: the fields of `DEFAULT_FIELDS`.
 
         A new dict each time, so a spider may add to it: `{**page.record(), "price": 3}`. It does not look at `noindex`,
         with which a crawl without a spider leaves out what the page says.
         """
-        extracted = self.extracted
-        return {
-            "url": self.url,
-            "status": self.status,
-            "fetched_at": self.fetched_at,
-            "depth": self.depth,
-            "parent": self.parent,
-            "redirected_from": self.redirected_from,
-            "content_type": self.content_type,
-            "sniffed_type": self.sniffed_type,
-            "charset": None if extracted is None else extracted.charset,
-            "body_bytes": self._answer.body_bytes,
-            "body_hash": xxh3_128_hexdigest(self.body) if self.body else None,
-            "truncated": self.truncated,
-            "title": self.title,
-            "description": self.description,
-            "language": self.language,
-            "canonical": self.canonical,
-            "text": None if extracted is None else self.visible_text,
-            "links": self.links,
-            "links_dropped": 0 if extracted is None else extracted.dropped_hrefs,
-            "seed": self.seed,
-        }
+        return record_of(self, DEFAULT_FIELDS)
 
     # What the page says about itself.
 
@@ -351,6 +266,17 @@ class Page(RawPage):
         return Follow(tuple(dict.fromkeys(url for url in urls if url is not None)))
 
     # How it is done.
+
+    def _bytes_to_parse(self) -> bytes:
+        # As they came: a spider looks into scripts and attributes, where a break would be part of the text.
+        return self._read_bytes
+
+    def _before_reading(self) -> None:
+        if next(self._parsed.iter_elements("template"), None) is not None:
+            _ = self.document  # copied now: templates are part of it, and reading takes them out
+
+    def _tree_for_text(self) -> Document:
+        return copy.deepcopy(self._parsed)
 
     @property
     def _pristine(self) -> Document:

@@ -16,7 +16,8 @@ import msgspec
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, CrawlerError, SeedError, UsageError
-from crawler.core.model import Record, Task
+from crawler.core.model import Task
+from crawler.core.record import Record
 from crawler.core.refusal import refusal
 from crawler.core.stats import CrawlStats, Ended
 from crawler.core.threads import OneThread, settled

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
 from crawler.core.config import CrawlConfig, TransportKind
 from crawler.core.event_loop import loop_factory
-from crawler.core.model import Field, Record
+from crawler.core.model import Field
+from crawler.core.record import Record
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed, check_sources

@@ -18,7 +18,8 @@ from crawler.cli.settings import (
 )
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, SeedError
-from crawler.core.model import RECORD_FIELDS, Field, Rotation
+from crawler.core.model import Field, Rotation
+from crawler.core.record import RECORD_FIELDS
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 URL = "https://example.com/"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Done, SeedContext
+from crawler.core.model import Done, SeedContext
+from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS
 from crawler.page.extract import extract, media_type, without_controls
 from crawler.page.sniff import sniffed_type
 from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page

@@ -25,7 +25,8 @@ from nbclient import NotebookClient
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, UsageError
-from crawler.core.model import Field, Record
+from crawler.core.model import Field
+from crawler.core.record import Record
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.ring.call_settings import Settings
 from crawler.ring.crawler import Crawler

@@ -9,7 +9,8 @@ from xxhash import xxh3_128_digest
 
 from crawler.core.config import CrawlConfig, RobotsMode, ScopeKind
 from crawler.core.dates import rfc3339
-from crawler.core.model import DEFAULT_FIELDS, Done, Download, Field, Link
+from crawler.core.model import Done, Download, Field, Link
+from crawler.core.record import DEFAULT_FIELDS
 from crawler.page.extract import Extracted, cut_at_tag, extract, media_type, most_tags, with_breaks
 from crawler.page.sniff import HTML_TYPES, sniffed_type
 from crawler.parsers.reading.new_links import NewLinks

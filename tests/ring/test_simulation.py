@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import crawler.fetcher.politeness
+import crawler.fetcher.clock
 import crawler.fetcher.retry
 import crawler.frontier.frontier
 import crawler.frontier.window
@@ -412,9 +412,9 @@ def shrink(monkeypatch, rng: random.Random) -> None:
     monkeypatch.setattr(ledger, "COMMIT_ROWS", rng.choice((3, 5_000)))
     monkeypatch.setattr(ledger, "SLICE_LINKS", rng.choice((1, 7, 1_000)))
     monkeypatch.setattr(crawler.fetcher.retry, "_BACKOFF_BASE_S", 0.01)
-    monkeypatch.setattr(crawler.fetcher.politeness, "_FIRST_BACKED_OFF_DELAY_S", 0.002)
-    monkeypatch.setattr(crawler.fetcher.politeness, "MAX_DELAY_S", 0.004)
-    monkeypatch.setattr(crawler.fetcher.politeness, "DOWN_AFTER", 1 << 30)
+    monkeypatch.setattr(crawler.fetcher.clock, "_FIRST_BACKED_OFF_DELAY_S", 0.002)
+    monkeypatch.setattr(crawler.fetcher.clock, "MAX_DELAY_S", 0.004)
+    monkeypatch.setattr(crawler.fetcher.clock, "DOWN_AFTER", 1 << 30)
 
 
 def plant_death(monkeypatch, rng: random.Random, *, before: bool) -> None:

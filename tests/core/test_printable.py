@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.printable import printable
+from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "limit", "shown"),
     [
         ("plain ü", None, "plain ü"),
@@ -28,7 +29,7 @@ def test_printable_is_one_harmless_line(text, limit, shown):
     assert shown.isprintable()
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     [
         "http://user:s3cret@host/",
@@ -48,7 +49,7 @@ def test_printable_is_one_harmless_line(text, limit, shown):
         f"http://user:{'x' * 200}s3cret@host/",
     ],
 )
-@pytest.mark.parametrize("text", ["{}", "a.txt:2: not an http(s) URL: '{}'", '{{"url": "{}"}}', "two {} and {} in one"])
+@table("text", ["{}", "a.txt:2: not an http(s) URL: '{}'", '{{"url": "{}"}}', "two {} and {} in one"])
 def test_user_name_and_password_of_a_url_are_not_shown(url, text):
     for limit in (None, 60):
         shown = printable(text.format(url, url), limit)
@@ -57,7 +58,7 @@ def test_user_name_and_password_of_a_url_are_not_shown(url, text):
         assert "…@host" in shown
 
 
-@pytest.mark.parametrize(
+@table(
     "text",
     [
         "https://example.com/@name/a:b@c?d@e",

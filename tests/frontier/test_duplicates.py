@@ -22,6 +22,7 @@ from crawler.ring.crawler import Crawler
 from crawler.web.simhash import NEAR, distance
 from crawler.web.urls import host_key, url_key
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.table import table
 
 X, Y = b"x" * 16, b"y" * 16
 
@@ -148,6 +149,7 @@ def test_a_text_that_differs_in_at_most_three_bits_is_a_near_duplicate(job, when
     assert one.store.url_values([url_key("http://a/y")]) != [None]
 
 
+@pytest.mark.thorough
 @given(mark=st.integers(0, 2**64 - 1), flipped=st.sets(st.integers(0, 63), max_size=NEAR))
 @settings(max_examples=100, deadline=None)
 def test_whichever_bits_differ_the_text_is_found(tmp_path_factory, mark, flipped):
@@ -290,7 +292,7 @@ def test_a_million_texts_that_share_a_band_would_take_no_longer(tmp_path):
 # On the command line
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "expected", "seeds"),
     [
         (["--skip-duplicates"], "exact", []),

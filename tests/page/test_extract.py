@@ -15,6 +15,7 @@ from crawler.page.extract import (
     without_controls,
 )
 from crawler.web.urls import LinkResolver, normalise
+from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
 
 URL = "http://h.example/dir/page.html"
@@ -36,7 +37,7 @@ def urls(html: str | bytes, **kwargs: str) -> list[str]:
     return [url.removeprefix("http://h.example") for url, _ in read(html, **kwargs).hrefs]
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "expected"),
     [
         (None, None),
@@ -54,7 +55,7 @@ E_ACUTE = "<title>é</title>".encode()
 KOI = "<title>Да</title>".encode("koi8-r")
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "content_type", "charset", "title"),
     [
         # Byte-order mark before header.
@@ -96,7 +97,7 @@ def test_the_encoding_is_the_first_of_mark_header_meta_xml_declaration_guess(bod
         assert page.title == title
 
 
-@pytest.mark.parametrize(
+@table(
     ("parameters", "charset"),
     [
         ("charset=koi8-r", "koi8-r"),
@@ -118,7 +119,7 @@ def test_the_charset_of_a_header_is_read_whatever_its_blanks_and_quotes(paramete
     assert read(b"<p>x", f"text/html; {parameters}").charset == charset
 
 
-@pytest.mark.parametrize(
+@table(
     ("label", "in_header", "in_page"),
     [
         ("utf8", "utf-8", "utf-8"),
@@ -158,7 +159,7 @@ def test_labels_mean_what_the_encoding_standard_says(label, in_header, in_page):
     assert read(declaration, None).charset == in_page
 
 
-@pytest.mark.parametrize("label", ["utf-7", "nonsense", "", "utf-32", "none"])
+@table("label", ["utf-7", "nonsense", "", "utf-32", "none"])
 def test_a_label_that_the_standard_does_not_know_says_nothing(label):
     for html in (
         b"<meta charset='%s'>",
@@ -179,7 +180,7 @@ def test_what_may_not_be_decoded_is_one_replacement_character():
     assert (page.charset, page.title, page.text, page.hrefs) == ("replacement", None, "\ufffd", [])
 
 
-@pytest.mark.parametrize(
+@table(
     ("start", "charset"),
     [
         (b"<!-- <meta charset=koi8-r> -->", "utf-8"),
@@ -230,7 +231,7 @@ def test_the_prescan_ends_after_1024_bytes_and_the_parser_takes_a_later_meta_at_
     assert read("\ufeff".encode() + b" " * 1024 + b"<meta charset=koi8-r>" + E_ACUTE, None).title == "é"
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "charset", "title"),
     [
         ("<?xml version='1.0'?><title>é</title>".encode("utf-16-le"), "utf-16le", "é"),
@@ -249,7 +250,7 @@ def test_utf_16_is_read_whatever_is_wrong_with_it(body, charset, title):
     assert (page.charset, page.title) == (charset, title)
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "content_type"),
     [
         (b"<title>\xc3\x28 \xed\xa0\x80 \xf4\x90\x80\x80 \xc0\xaf</title><a href=x>", "text/html; charset=utf-8"),
@@ -276,7 +277,7 @@ def test_a_few_wrong_bytes_do_not_make_another_encoding_of_utf8():
     assert read(("<title>é</title>" + "déjà vu " * 20).encode("latin-1"), None).charset == "windows-1252"
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "title"),
     [
         ("<title> A\n  b\t c </title>", "A b c"),
@@ -295,7 +296,7 @@ def test_the_title_is_the_first_one_of_the_page_as_one_clean_line(html, title):
     assert read(html).title == title
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "description"),
     [
         ("<meta name=description content=' a  b '>", "a b"),
@@ -310,7 +311,7 @@ def test_the_description_is_the_page_s_own_or_that_of_its_open_graph(html, descr
     assert read(html).description == description
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "language"),
     [
         ("<html lang=' en-GB '>", "en-GB"),
@@ -326,7 +327,7 @@ def test_the_language_is_that_of_the_root_or_of_its_meta(html, language):
     assert read(html).language == language
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "canonical"),
     [
         ("<link rel=canonical href=/c#f>", "http://h.example/c"),
@@ -341,7 +342,7 @@ def test_the_canonical_url_is_absolute_and_in_normal_form(html, canonical):
     assert read(html).canonical == canonical
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "expected"),
     [
         (
@@ -384,7 +385,7 @@ def test_links_are_what_a_reader_could_follow_in_page_order_once_each(html, expe
     assert urls(html) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "refresh"),
     [
         ("<meta http-equiv=refresh content='0; url=x'>", (0, "/dir/x")),
@@ -438,7 +439,7 @@ def test_a_refresh_of_a_million_characters_takes_linear_time(start, filler):
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "nofollow"),
     [
         ("<a href=x rel=nofollow>", [True]),
@@ -462,7 +463,7 @@ def test_robots_metas_are_joined():
     assert read("<p>").meta_robots is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "text"),
     [
         ("<title>t</title><h1>A  b</h1>\n\n<p>c <b>d</b>\ne<p>f", "A b\nc d e\nf"),
@@ -501,7 +502,7 @@ def test_text_is_only_computed_when_asked_for():
     assert extract(b"<p>x", URL, None, LinkResolver(), frozenset()).text is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "expected"),
     [
         ("a\tb\nc", "a\tb\nc"),
@@ -626,8 +627,8 @@ def test_any_bytes_of_any_type_give_clean_fields_and_normal_urls(body, content_t
     assert len({url for url, _ in page.hrefs}) == len(page.hrefs)
 
 
-@pytest.mark.parametrize("most", [1, 2, 3, 10, 999])
-@pytest.mark.parametrize("filler", [0, 1, 7])
+@table("most", [1, 2, 3, 10, 999])
+@table("filler", [0, 1, 7])
 def test_a_page_is_cut_before_the_first_tag_too_many(most, filler):
     body = b"".join(b"<b>" + b"x" * (number * filler % 11) for number in range(1_000))
     cut = cut_at_tag(body, most)
@@ -635,7 +636,7 @@ def test_a_page_is_cut_before_the_first_tag_too_many(most, filler):
     assert body.startswith(cut + b"<")
 
 
-@pytest.mark.parametrize("body", [b"", b"x" * 50, b"<b>" * 10, b"<" * 10 + b"x" * 90])
+@table("body", [b"", b"x" * 50, b"<b>" * 10, b"<" * 10 + b"x" * 90])
 def test_a_page_of_few_tags_is_not_cut(body):
     assert cut_at_tag(body, 10) == body
 
@@ -647,7 +648,7 @@ def test_each_nul_counts_as_a_tag_and_in_utf_16_each_two():
     assert len(cut_at_tag(b"\xff\xfe" + b"\0" * 100, 10)) < 30
 
 
-@pytest.mark.parametrize("words", ["word ", "x", "ä ", "\n"])
+@table("words", ["word ", "x", "ä ", "\n"])
 def test_a_long_text_without_a_tag_reads_the_same_with_breaks_in_it(words):
     page = f"<title>T</title><p>{words * (1_500_000 // len(words))}<a href=/x>x</a>".encode()
     broken = with_breaks(page)
@@ -657,8 +658,14 @@ def test_a_long_text_without_a_tag_reads_the_same_with_breaks_in_it(words):
     assert before == after
 
 
-@pytest.mark.parametrize("page", [b"", b"<p>" + b"x" * 200_000, b"x" * 200_000 + b"<p>" + b"x" * 200_000])
+@table("page", [b"", b"<p>" + b"x" * 200_000, (b"x" * 1_000 + b"<p>") * 400])
 def test_an_ordinary_page_gets_no_breaks(page):
+    assert with_breaks(page) == page
+
+
+@pytest.mark.thorough
+def test_a_page_of_two_texts_just_short_enough_gets_no_breaks():
+    page = b"x" * 200_000 + b"<p>" + b"x" * 200_000
     assert with_breaks(page) == page
 
 

@@ -3,13 +3,14 @@
 import pytest
 
 from crawler.page.sniff import sniffed_type
+from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
 BITMAP = b"BM\x46\x00\x00\x00\x00\x00\x00\x00\x36"
 
 
-@pytest.mark.parametrize(
+@table(
     ("declared", "body", "sniffed"),
     [
         ("text/html", b"", None),

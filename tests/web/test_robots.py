@@ -17,6 +17,7 @@ from crawler.web.robots import (
     product_token,
     rules_for,
 )
+from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "robots_cases.json").read_text(encoding="utf-8"))
@@ -27,7 +28,7 @@ def allows(text, url, agent=AGENT):
     return RobotsRules.parse(text.encode()).allows(url, agent)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+@table("case", CASES, ids=lambda case: case["name"])
 def test_rfc_9309_and_common_extensions(case):
     rules = RobotsRules.parse(case["robots_txt"].encode())
     assert rules.allows(case["url"], case["user_agent"]) is case["allowed"]
@@ -35,7 +36,7 @@ def test_rfc_9309_and_common_extensions(case):
     assert with_mark.allows(case["url"], case["user_agent"]) is case["allowed"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "path", "allowed"),
     [
         ("User-agent: crawl\nDisallow: /", "/x", True),  # the start of our name is somebody else
@@ -82,7 +83,7 @@ def test_invalid_utf8_spoils_only_its_own_line():
     assert rules.allows("http://example.com/a", AGENT)
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "expected"),
     [
         ("2", 2.0),
@@ -118,7 +119,7 @@ def test_sitemaps_are_site_wide_once_each_and_in_order():
     assert rules.sitemaps == ("http://a/1", "http://a/2")
 
 
-@pytest.mark.parametrize(
+@table(
     ("status", "allowed", "lifetime"),
     [
         (200, False, 86_400.0),
@@ -139,7 +140,7 @@ def test_status_of_robots_txt_decides(status, allowed, lifetime):
     assert lifetime_s(status) == lifetime
 
 
-@pytest.mark.parametrize(
+@table(
     ("user_agent", "token"),
     [
         (AGENT, "crawler"),
@@ -156,7 +157,7 @@ def test_product_token(user_agent, token):
     assert product_token(user_agent) == token
 
 
-@pytest.mark.parametrize(
+@table(
     ("header", "meta", "expected"),
     [
         (None, None, ""),

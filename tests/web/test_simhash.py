@@ -8,6 +8,7 @@ import pytest
 from crawler.page.extract import extract
 from crawler.web.simhash import NEAR, distance, simhash
 from crawler.web.urls import LinkResolver
+from tests.support.table import table
 from tests.support.yardstick import processor_s
 
 ROOTS = sorted(Path("/usr/share/doc").glob("postgresql-doc-*/html"))
@@ -35,7 +36,7 @@ def test_the_fingerprint_never_changes():
     assert f"{simhash('Größe übrigens öfter ändern ' * 5):016x}" == "58cd736ca3ca620b"
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "has_one"),
     [("", False), ("only a few words", False), (words(15), False), (words(16), True), ("a " * 16, True)],
     ids=["none", "few", "15", "16", "repeated"],
@@ -46,8 +47,8 @@ def test_a_text_needs_16_words(text, has_one):
     assert value is None or 0 <= value < 2**64
 
 
-@pytest.mark.parametrize("length", [100, 300, 1_000])
-@pytest.mark.parametrize(
+@table("length", [100, 300, 1_000])
+@table(
     ("before", "after"),
     [
         ("You are visitor 1,234,567", "You are visitor 1,234,999"),
@@ -84,9 +85,7 @@ def test_other_texts_are_far():
     assert 31 < sum(found) / len(found) < 33
 
 
-@pytest.mark.parametrize(
-    ("start", "end"), [(0x4E00, 0x9FFF), (0x3041, 0x3096), (0x0E01, 0x0E2E)], ids=["chinese", "japanese", "thai"]
-)
+@table(("start", "end"), [(0x4E00, 0x9FFF), (0x3041, 0x3096), (0x0E01, 0x0E2E)], ids=["chinese", "japanese", "thai"])
 def test_a_script_without_spaces_has_words_too(start, end):
     rng = random.Random(2)
     text = "".join(chr(rng.randrange(start, end)) for _ in range(500))

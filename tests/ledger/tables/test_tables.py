@@ -34,6 +34,7 @@ from crawler.ledger.tables.schema import (
 )
 from crawler.ring.library import crawl, crawl_to_arrow
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.table import table
 
 ROOT = Path(__file__).parents[3]
 AT = datetime(2026, 11, 22, 16, 20, 0, 125_000, UTC)
@@ -93,7 +94,7 @@ def test_dicts_lose_nothing_even_if_the_first_ones_look_like_records():
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("settings", "names"),
     [
         ({}, DEFAULT_FIELDS),
@@ -154,7 +155,7 @@ def test_a_value_that_does_not_fit_a_known_column_is_null_and_named_once(value, 
 # Columns that are inferred
 
 
-@pytest.mark.parametrize(
+@table(
     ("values", "kind", "found"),
     [
         ([1, 2], pa.int64(), [1, 2]),

@@ -24,6 +24,7 @@ def site():
     return Site(PORT)
 
 
+@pytest.mark.thorough
 def test_two_models_give_the_same_bytes(site):
     other = Site(PORT)
     assert other.outcomes() == site.outcomes()

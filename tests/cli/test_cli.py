@@ -412,6 +412,7 @@ def test_option_wins_over_environment_over_file_over_default(tmp_path, run, site
     assert all(list(line) == ["url", "status"] for line in lines)
 
 
+@pytest.mark.thorough
 def test_a_larger_budget_goes_on(tmp_path, run, site):
     assert run("crawl", f"{site.url}/", "--job", "a", "--max-pages", "4", *POLITE_ENOUGH)[0] == ExitCode.DONE
     assert len(records(tmp_path / "a/pages.jsonl")) == 4
@@ -459,6 +460,7 @@ def test_a_crawl_may_be_let_into_one_network_only(tmp_path, run, site):
     assert outcomes == {"fetched": 1, "skipped: private-address": 1}
 
 
+@pytest.mark.thorough
 def test_a_job_of_another_crawl_is_refused_with_the_choices(run, site):
     assert run("crawl", f"{site.url}/0", "--job", "a", *POLITE_ENOUGH)[0] == ExitCode.DONE
     code, _, err = run("crawl", f"{site.url}/1", "--job", "a", *POLITE_ENOUGH)
@@ -565,6 +567,7 @@ def test_output_that_cannot_be_written_ends_with_one_line_and_code_5(tmp_path, r
     assert err.count("\n") == 1
 
 
+@pytest.mark.thorough
 def test_a_full_disk_ends_with_5_and_loses_nothing(tmp_path, crawler, run, site):
     arguments = ["crawl", f"{site.url}/", "--job", "a", "-o", "-", "--quiet", *POLITE_ENOUGH]
     with open("/dev/full", "wb") as full:

@@ -25,6 +25,7 @@ from crawler.parsers.pool import BATCH_BYTES, BATCH_PAGES, BATCHES_PER_PARSER, P
 from crawler.parsers.reading.parse import parse_page
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
+from tests.support.thorough import first_quickly
 
 PATIENCE_S = 60.0
 """For what must come; long, since a machine may be slow, and far below the hour that what is wrong would take."""
@@ -297,18 +298,21 @@ async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):
 
 @pytest.mark.parametrize(
     "word",
-    [
-        b"abort",
-        b"segfault",
-        b"kill",
-        b"exit 0",
-        pytest.param(b"exit %d" % WORN, id="exit as if swollen"),
-        b"bytes",
-        pytest.param(b"lists", marks=pytest.mark.thorough),  # a second way to run out of memory
-        b"close",
-        pytest.param(b"answer \xc1", id="answer what is no msgpack"),
-        pytest.param(b"answer \x90", id="answer for no page"),
-    ],
+    first_quickly(
+        [
+            b"abort",
+            b"segfault",
+            b"kill",
+            b"exit 0",
+            pytest.param(b"exit %d" % WORN, id="exit as if swollen"),
+            b"bytes",
+            pytest.param(b"lists", marks=pytest.mark.thorough),  # a second way to run out of memory
+            b"close",
+            pytest.param(b"answer \xc1", id="answer what is no msgpack"),
+            pytest.param(b"answer \x90", id="answer for no page"),
+        ],
+        5,
+    ),
 )
 async def test_a_page_that_kills_its_parser_fails_alone(hooks, word):
     pages = [page_of(number, word if number in {20, 33} else b"") for number in range(60)]

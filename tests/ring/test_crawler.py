@@ -210,6 +210,7 @@ def parse_slowly(page):
     yield page.follow()
 
 
+@pytest.mark.thorough
 async def test_a_spider_of_ones_own_may_hang_on_one_page(job):
     """The page that takes too long fails alone."""
     with LocalServer(pages({"/": ["/stuck", "/a"], "/a": ["/b"], "/b": [], "/stuck": []})) as server:

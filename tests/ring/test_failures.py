@@ -187,6 +187,7 @@ def test_a_start_that_fails_says_why_and_leaves_no_job_behind(tmp_path, run, arg
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.thorough
 def test_a_bad_line_stops_a_strict_crawl_and_the_corrected_file_works_in_the_same_job(tmp_path, run, server):
     seeds = tmp_path / "a.txt"
     seeds.write_text(f"{server.url('/0')}\nhtp://x\n")
@@ -197,6 +198,7 @@ def test_a_bad_line_stops_a_strict_crawl_and_the_corrected_file_works_in_the_sam
     assert urls(tmp_path / "j/pages.jsonl") == everything(server)
 
 
+@pytest.mark.thorough
 def test_bad_lines_are_named_counted_and_skipped_in_every_source(tmp_path, run, server):
     (tmp_path / "a.csv").write_text(f"url,team\n{server.url('/0')},x\nnothing,y\n")
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
@@ -238,6 +240,7 @@ def test_what_had_no_record_yet_does_not_refuse_the_mended_command(tmp_path, sta
         assert urls(tmp_path / "j/pages.jsonl") == everything(server)
 
 
+@pytest.mark.thorough
 def test_fresh_with_a_typo_in_the_seed_keeps_the_crawl_before(tmp_path, run, server, finished_job):
     shutil.copytree(finished_job, tmp_path / "j")
     assert run("none.txt", "--fresh", "--quiet")[0] == 2
@@ -245,6 +248,7 @@ def test_fresh_with_a_typo_in_the_seed_keeps_the_crawl_before(tmp_path, run, ser
     assert run(server.url("/0"), "--quiet") == (0, "")
 
 
+@pytest.mark.thorough
 def test_standard_input_resumes_with_the_same_seeds_and_refuses_others(tmp_path, run, server):
     seeds = server.url("/0") + "\n"
     assert run("-", "--max-pages", "3", "--quiet", given=seeds) == (0, "")
@@ -278,6 +282,7 @@ def test_a_settings_file_that_is_wrong_says_where(tmp_path, run, text, message):
 # Output and state
 
 
+@pytest.mark.thorough
 def test_the_folders_of_an_output_are_made(tmp_path, run, server):
     assert run(server.url("/0"), "-o", "new/folder/a.jsonl", "--quiet") == (0, "")
     assert urls(tmp_path / "new/folder/a.jsonl") == everything(server)
@@ -466,6 +471,7 @@ def test_open_files_limit_the_concurrency_and_a_line_says_so(tmp_path, run, serv
     assert urls(tmp_path / "j/pages.jsonl") == sorted(hosts)
 
 
+@pytest.mark.thorough
 def test_a_soft_limit_on_open_files_is_raised_without_a_word(tmp_path, run, server):
     code, err = run(server.url("/0"), before=limit("NOFILE", 64, 4096))
     assert code == 0
@@ -558,6 +564,7 @@ def test_the_second_signal_does_not_wait_for_a_server_that_hangs(tmp_path, start
 # Terminals
 
 
+@pytest.mark.thorough
 def test_standard_error_on_a_full_disk_does_not_stop_a_crawl(tmp_path, start, server):
     with Path("/dev/full").open("w") as full:
         assert start(server.url("/0"), stderr=full).wait(60) == 0

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from crawler.cli.entry import cli, main
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.settings import GROUPS, SETTINGS, from_options
 from crawler.cli.terminal import LogLines, Terminal
+from tests.support.patience import PATIENCE_S, wait_until
 from tests.support.ports import closed_port
 from tests.support.terminal import PseudoTerminal
 from tests.support.thorough import first_quickly
@@ -115,7 +115,6 @@ def run(crawler):
     return run
 
 
-PATIENCE_S = 60.0
 POLITE_ENOUGH = ("--allow-private", "--delay", "0", "--parsers", "1")
 
 
@@ -474,13 +473,6 @@ def test_no_page_fetched_ends_with_3(run):
     with closed_port() as port:
         code, _, _ = run("crawl", f"http://127.0.0.1:{port}/", "--retries", "0", *POLITE_ENOUGH)
     assert code == ExitCode.NO_PAGE
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def slow_pages(site):

@@ -25,10 +25,8 @@ from crawler.parsers.pool import BATCH_BYTES, BATCH_PAGES, BATCHES_PER_PARSER, P
 from crawler.parsers.reading.parse import parse_page
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
+from tests.support.patience import PATIENCE_S
 from tests.support.thorough import first_quickly
-
-PATIENCE_S = 60.0
-"""For what must come; long, since a machine may be slow, and far below the hour that what is wrong would take."""
 
 # What the parsers do here: the first word of a page's body is an order. It stands in a file of its own, because parser
 # processes import it.

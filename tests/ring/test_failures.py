@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from crawler.frontier.store import Store
+from tests.support.patience import PATIENCE_S, wait_until
 from tests.support.ports import closed_port
 from tests.support.processes import end_groups
 from tests.support.servers import HANG, Answer, LocalServer, html
@@ -23,7 +24,6 @@ from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 PAGES = 60
-PATIENCE_S = 60.0
 OPTIONS = ("--job", "j", "--allow-private", "--delay", "0", "--per-host", "8", "--parsers", "1", "--retries", "0")
 PAYLOAD = "".join(random.Random(1).choices("abcdefghijklmnop ", k=20_000))
 
@@ -112,13 +112,6 @@ def one_line(err: str) -> str:
     assert err.startswith("crawler: error: ")
     assert err.count("\n") == 1
     return err.removeprefix("crawler: error: ").rstrip("\n")
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 # Starts that fail

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from crawler.cli.entry import cli, main
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.settings import GROUPS, SETTINGS, from_options
 from crawler.cli.terminal import LogLines, Terminal
+from tests.support.patience import PATIENCE_S, wait_until
 from tests.support.ports import closed_port
 from tests.support.terminal import PseudoTerminal
 from tests.support.thorough import first_quickly
@@ -115,7 +115,6 @@ def run(crawler):
     return run
 
 
-PATIENCE_S = 60.0
 POLITE_ENOUGH = ("--allow-private", "--delay", "0", "--parsers", "1")
 
 
@@ -378,6 +377,7 @@ def test_option_wins_over_environment_over_file_over_default(tmp_path, run, site
     assert all(list(line) == ["url", "status"] for line in lines)
 
 
+@pytest.mark.thorough
 def test_a_larger_budget_goes_on(tmp_path, run, site):
     assert run("crawl", f"{site.url}/", "--job", "a", "--max-pages", "4", *POLITE_ENOUGH)[0] == ExitCode.DONE
     assert len(records(tmp_path / "a/pages.jsonl")) == 4
@@ -425,6 +425,7 @@ def test_a_crawl_may_be_let_into_one_network_only(tmp_path, run, site):
     assert outcomes == {"fetched": 1, "skipped: private-address": 1}
 
 
+@pytest.mark.thorough
 def test_a_job_of_another_crawl_is_refused_with_the_choices(run, site):
     assert run("crawl", f"{site.url}/0", "--job", "a", *POLITE_ENOUGH)[0] == ExitCode.DONE
     code, _, err = run("crawl", f"{site.url}/1", "--job", "a", *POLITE_ENOUGH)
@@ -438,13 +439,6 @@ def test_no_page_fetched_ends_with_3(run):
     with closed_port() as port:
         code, _, _ = run("crawl", f"http://127.0.0.1:{port}/", "--retries", "0", *POLITE_ENOUGH)
     assert code == ExitCode.NO_PAGE
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def slow_pages(site):
@@ -531,6 +525,7 @@ def test_output_that_cannot_be_written_ends_with_one_line_and_code_5(tmp_path, r
     assert err.count("\n") == 1
 
 
+@pytest.mark.thorough
 def test_a_full_disk_ends_with_5_and_loses_nothing(tmp_path, crawler, run, site):
     arguments = ["crawl", f"{site.url}/", "--job", "a", "-o", "-", "--quiet", *POLITE_ENOUGH]
     with open("/dev/full", "wb") as full:

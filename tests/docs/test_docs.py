@@ -279,7 +279,7 @@ def test_commands_name_no_host_that_is_not_played_here():
 # Other languages
 
 
-@pytest.mark.parametrize("block", first_quickly(blocks("python"), 3), ids=str)
+@pytest.mark.parametrize("block", first_quickly(blocks("python")), ids=str)
 def test_a_program_runs(block, stage):
     assert stage.program(block.text, block)
 

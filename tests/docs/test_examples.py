@@ -210,6 +210,7 @@ def test_with_the_scheduler_installed_its_decorators_are_used(stage, name):
     assert told == {"airflow_task": "a DAG\n", "dagster_asset": "an asset\n"}.get(name, "")
 
 
+@pytest.mark.thorough
 def test_a_pipe_has_records_and_nothing_else(stage, site):
     printed = stage.run("sh", "examples/pipe.sh", site).splitlines()
     assert [line.split() for line in printed[:3]] == [

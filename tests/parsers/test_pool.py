@@ -27,11 +27,10 @@ from crawler.parsers.reading.parse import parse_page
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
 from tests.support.downloads import download_of
+from tests.support.patience import PATIENCE_S
+from tests.support.thorough import first_quickly
 
 BATCH_BYTES, BATCH_PAGES = LIMITS.bytes, LIMITS.pages
-
-PATIENCE_S = 60.0
-"""For what must come; long, since a machine may be slow, and far below the hour that what is wrong would take."""
 
 # What the parsers do here: the first word of a page's body is an order. It stands in a file of its own, because parser
 # processes import it.
@@ -289,18 +288,21 @@ async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):
 
 @pytest.mark.parametrize(
     "word",
-    [
-        b"abort",
-        b"segfault",
-        b"kill",
-        b"exit 0",
-        pytest.param(b"exit %d" % WORN, id="exit as if swollen"),
-        b"bytes",
-        pytest.param(b"lists", marks=pytest.mark.thorough),  # a second way to run out of memory
-        b"close",
-        pytest.param(b"answer \xc1", id="answer what is no msgpack"),
-        pytest.param(b"answer \x90", id="answer for no page"),
-    ],
+    first_quickly(
+        [
+            b"abort",
+            b"segfault",
+            b"kill",
+            b"exit 0",
+            pytest.param(b"exit %d" % WORN, id="exit as if swollen"),
+            b"bytes",
+            pytest.param(b"lists", marks=pytest.mark.thorough),  # a second way to run out of memory
+            b"close",
+            pytest.param(b"answer \xc1", id="answer what is no msgpack"),
+            pytest.param(b"answer \x90", id="answer for no page"),
+        ],
+        5,
+    ),
 )
 async def test_a_page_that_kills_its_parser_fails_alone(hooks, word):
     pages = [page_of(number, word if number in {20, 33} else b"") for number in range(60)]

@@ -13,6 +13,7 @@ from crawler.core.errors import JobError, SeedError, StorageError
 from crawler.ring.crawler import Crawler
 from tests.support.ports import closed_port
 from tests.support.servers import HANG, RESET, Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 NO_ROBOTS = Answer(status=404)
 
@@ -209,6 +210,7 @@ def parse_slowly(page):
     yield page.follow()
 
 
+@pytest.mark.thorough
 async def test_a_spider_of_ones_own_may_hang_on_one_page(job):
     """The page that takes too long fails alone."""
     with LocalServer(pages({"/": ["/stuck", "/a"], "/a": ["/b"], "/b": [], "/stuck": []})) as server:
@@ -271,7 +273,7 @@ async def test_a_seeds_redirect_target_counts_as_in_scope(job):
     assert stats.outcomes == {"redirected": 1, "fetched": 3}
 
 
-@pytest.mark.parametrize("max_pages", [1, 17, 40])
+@pytest.mark.parametrize("max_pages", first_quickly([1, 17, 40]))
 async def test_page_budget_stops_exactly_and_a_larger_one_goes_on(job, max_pages):
     site = {"/": [f"/p{n}" for n in range(60)], **{f"/p{n}": [f"/p{n}/x"] for n in range(60)}}
     with LocalServer(pages(site)) as server:
@@ -387,7 +389,7 @@ async def test_seed_columns_travel_into_every_record_they_lead_to(job, tmp_path)
     assert shops == {"/": "one", "/a": "one", "/s": "two", "/s/x": "two"}
 
 
-@pytest.mark.parametrize("behaviour", ["hang", "reset", "503"])
+@pytest.mark.parametrize("behaviour", first_quickly(["hang", "reset", "503"]))
 async def test_a_bad_host_does_not_slow_the_others_down(job, behaviour, tmp_path):
     """Good hosts take at most three times as long beside one that hangs, resets or refuses, as without it."""
     good = {"/": [f"/p{n}" for n in range(120)], **{f"/p{n}": Answer(html(), delay_s=0.02) for n in range(120)}}

@@ -175,6 +175,7 @@ def test_a_spider_reads_the_stored_pages(crawled, tmp_path):
     assert stats.outcomes == {"fetched": 7, "redirected": 1, "failed: parser-error: LookupError": 1}
 
 
+@pytest.mark.thorough
 def test_any_order_gives_the_same_records(crawled, tmp_path):
     ordered, _ = extracted(tmp_path / "a.jsonl", crawled / "pages.warc.gz", parsers=2)
     others, _ = extracted(tmp_path / "b.jsonl", crawled / "pages.warc.gz", parsers=2, ordered=False)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from crawler.frontier.store import Store
+from tests.support.patience import PATIENCE_S, wait_until
 from tests.support.ports import closed_port
 from tests.support.processes import end_groups
 from tests.support.servers import HANG, Answer, LocalServer, html
@@ -23,7 +24,6 @@ from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 PAGES = 60
-PATIENCE_S = 60.0
 OPTIONS = ("--job", "j", "--allow-private", "--delay", "0", "--per-host", "8", "--parsers", "1", "--retries", "0")
 PAYLOAD = "".join(random.Random(1).choices("abcdefghijklmnop ", k=20_000))
 
@@ -114,13 +114,6 @@ def one_line(err: str) -> str:
     return err.removeprefix("crawler: error: ").rstrip("\n")
 
 
-def wait_until(condition):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 # Starts that fail
 
 
@@ -187,6 +180,7 @@ def test_a_start_that_fails_says_why_and_leaves_no_job_behind(tmp_path, run, arg
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.thorough
 def test_a_bad_line_stops_a_strict_crawl_and_the_corrected_file_works_in_the_same_job(tmp_path, run, server):
     seeds = tmp_path / "a.txt"
     seeds.write_text(f"{server.url('/0')}\nhtp://x\n")
@@ -197,6 +191,7 @@ def test_a_bad_line_stops_a_strict_crawl_and_the_corrected_file_works_in_the_sam
     assert urls(tmp_path / "j/pages.jsonl") == everything(server)
 
 
+@pytest.mark.thorough
 def test_bad_lines_are_named_counted_and_skipped_in_every_source(tmp_path, run, server):
     (tmp_path / "a.csv").write_text(f"url,team\n{server.url('/0')},x\nnothing,y\n")
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as file:
@@ -238,6 +233,7 @@ def test_what_had_no_record_yet_does_not_refuse_the_mended_command(tmp_path, sta
         assert urls(tmp_path / "j/pages.jsonl") == everything(server)
 
 
+@pytest.mark.thorough
 def test_fresh_with_a_typo_in_the_seed_keeps_the_crawl_before(tmp_path, run, server, finished_job):
     shutil.copytree(finished_job, tmp_path / "j")
     assert run("none.txt", "--fresh", "--quiet")[0] == 2
@@ -245,6 +241,7 @@ def test_fresh_with_a_typo_in_the_seed_keeps_the_crawl_before(tmp_path, run, ser
     assert run(server.url("/0"), "--quiet") == (0, "")
 
 
+@pytest.mark.thorough
 def test_standard_input_resumes_with_the_same_seeds_and_refuses_others(tmp_path, run, server):
     seeds = server.url("/0") + "\n"
     assert run("-", "--max-pages", "3", "--quiet", given=seeds) == (0, "")
@@ -278,6 +275,7 @@ def test_a_settings_file_that_is_wrong_says_where(tmp_path, run, text, message):
 # Output and state
 
 
+@pytest.mark.thorough
 def test_the_folders_of_an_output_are_made(tmp_path, run, server):
     assert run(server.url("/0"), "-o", "new/folder/a.jsonl", "--quiet") == (0, "")
     assert urls(tmp_path / "new/folder/a.jsonl") == everything(server)
@@ -307,7 +305,7 @@ def test_what_may_not_be_written_is_named_and_nothing_is_lost(tmp_path, run, ser
     assert urls(tmp_path / "out/a.jsonl") == everything(server)
 
 
-@pytest.mark.parametrize("room", [900_000, 10_000])
+@pytest.mark.parametrize("room", first_quickly([900_000, 10_000]))
 def test_a_file_that_may_not_grow_ends_with_5_and_more_room_makes_the_result_whole(tmp_path, run, server, room):
     """900,000 bytes end in the middle of a record, 10,000 while the store is made."""
     code, err = run(server.url("/0"), "--quiet", before=limit("FSIZE", room, room))
@@ -466,6 +464,7 @@ def test_open_files_limit_the_concurrency_and_a_line_says_so(tmp_path, run, serv
     assert urls(tmp_path / "j/pages.jsonl") == sorted(hosts)
 
 
+@pytest.mark.thorough
 def test_a_soft_limit_on_open_files_is_raised_without_a_word(tmp_path, run, server):
     code, err = run(server.url("/0"), before=limit("NOFILE", 64, 4096))
     assert code == 0
@@ -558,6 +557,7 @@ def test_the_second_signal_does_not_wait_for_a_server_that_hangs(tmp_path, start
 # Terminals
 
 
+@pytest.mark.thorough
 def test_standard_error_on_a_full_disk_does_not_stop_a_crawl(tmp_path, start, server):
     with Path("/dev/full").open("w") as full:
         assert start(server.url("/0"), stderr=full).wait(60) == 0

@@ -330,6 +330,7 @@ def several(page):
     yield page.follow()
 
 
+@pytest.mark.thorough
 def test_what_asks_twice_for_the_stream_of_a_spider_loses_nothing():
     """DuckDB asks for the schema first, and then once more for the records."""
     with LocalServer(site(30)) as server:

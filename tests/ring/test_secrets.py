@@ -12,13 +12,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import rocksdict
 
+from tests.support.patience import wait_until
 from tests.support.ports import closed_port
 from tests.support.processes import end_groups
 from tests.support.thorough import first_quickly
@@ -224,13 +224,6 @@ def told(process) -> list[str]:
     """What a program printed of the secrets, once it has ended."""
     out, err = process.communicate(timeout=60)
     return leaks("stdout", out) + leaks("stderr", err)
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("transport", first_quickly(["aiohttp", "requests"]))

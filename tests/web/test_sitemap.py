@@ -661,6 +661,7 @@ def test_junk_takes_no_memory(junk, tmp_path):
     assert megabytes < 120
 
 
+@pytest.mark.thorough
 @linux
 @pytest.mark.parametrize("begin", ["<urlset><url><loc>", "<urlset><url a='", "http://example.org/a\n"])
 def test_what_does_not_end_takes_no_memory(begin, tmp_path):

@@ -14,7 +14,6 @@ from protego import Protego
 from crawler.cli.demo.hosts import HOSTS
 from crawler.cli.demo.site import Site, demo_seeds, expected_urls
 from crawler.core.config import DEFAULT_USER_AGENT
-from tests.support.thorough import first_quickly
 
 PORT = 8000
 
@@ -24,6 +23,7 @@ def site():
     return Site(PORT)
 
 
+@pytest.mark.thorough
 def test_two_models_give_the_same_bytes(site):
     other = Site(PORT)
     assert other.outcomes() == site.outcomes()
@@ -50,7 +50,8 @@ def test_pages_carry_as_many_links_as_real_ones(site):
     assert max(counts) >= 60
 
 
-@pytest.mark.parametrize("order", first_quickly([1, 2, 3]))
+@pytest.mark.thorough
+@pytest.mark.parametrize("order", [1, 2, 3])
 def test_a_plain_crawl_of_the_model_ends_as_announced_in_any_order(site, order):
     """Closure: nothing is linked that the model does not know, nothing is announced that no link leads to."""
     assert plain_crawl(site, random.Random(order)) == site.outcomes()

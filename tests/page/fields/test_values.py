@@ -133,7 +133,7 @@ def test_a_date_can_be_given_in_parts(parts, expected):
 
 @pytest.mark.parametrize("convert", first_quickly([to_int, to_float, to_date], 3), ids=lambda convert: convert.__name__)
 @pytest.mark.parametrize(
-    "piece", ["9", "1,", "1.1", "1 ", "1,234,", "-", "5 mar ", "may  ", "2026-03-", "5.", " ", "a "]
+    "piece", first_quickly(["9", "1,", "1.1", "1 ", "1,234,", "-", "5 mar ", "may  ", "2026-03-", "5.", " ", "a "], 3)
 )
 def test_long_texts_take_time_in_proportion(convert, piece):
     assert takes_linear_time(lambda size: convert(piece * size), 4_000)

@@ -4,7 +4,7 @@ All that is to be known of a field stands there: its name and type, how it comes
 unless others are asked for, and what docs/records.md says of it. Order is that of the table.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol
 
@@ -19,7 +19,7 @@ __all__ = [
     "PageFacts",
     "Record",
     "RecordField",
-    "record_of",
+    "RecordMaker",
 ]
 
 ColumnKind = Literal["text", "int", "float", "bool", "time", "object"]
@@ -251,13 +251,17 @@ that for a page), or few sites tell them."""
 ALL_BUT = f"all but {' and '.join(name for name, field in FIELDS.items() if not field.default)}"
 """The same for people."""
 
-_VALUES: dict[str, Callable[[PageFacts], Any]] = {
-    name: field.value or attrgetter(name) for name, field in FIELDS.items()
-}
+_Value = Callable[[PageFacts], Any]
 
 
-def record_of(page: PageFacts, fields: Sequence[str], *, noindex: bool = False) -> dict[str, Any]:
-    """Return these fields of a page's record, in this order. With `noindex` what robots may not index is null."""
-    if noindex:
-        return {name: None if FIELDS[name].noindex else _VALUES[name](page) for name in fields}
-    return {name: _VALUES[name](page) for name in fields}
+class RecordMaker:
+    """Makes records of these fields, in this order."""
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        self._values: list[tuple[str, _Value]] = [(name, FIELDS[name].value or attrgetter(name)) for name in fields]
+
+    def record(self, page: PageFacts, *, noindex: bool = False) -> dict[str, Any]:
+        """Return a page's record. With `noindex` what robots may not index is null."""
+        if noindex:
+            return {name: None if FIELDS[name].noindex else value(page) for name, value in self._values}
+        return {name: value(page) for name, value in self._values}

@@ -8,7 +8,6 @@ them: `links`, `title`, `record()` and the other values say what the page said. 
 import copy
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,8 +15,9 @@ import msgspec
 from turbohtml import Document, Element, HTMLParseError, MicrodataItem, Node, parse_xml
 
 from crawler.core.model import Answer, Download, SeedContext, Task
-from crawler.core.record import DEFAULT_FIELDS, record_of
+from crawler.core.record import DEFAULT_FIELDS, RecordMaker
 from crawler.page.extract import without_controls
+from crawler.page.once import once
 from crawler.page.raw_page import NotJsonError, RawPage
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata
 from crawler.web.urls import normalise, url_key
@@ -32,6 +32,7 @@ _FEED_START = re.compile(r"<(?:rss|feed|\w+:(?:RDF|feed))[\s>]")
 _FEED_START_CHARS = 4096
 # Where the elements of a page keep the URL that they lead to.
 _REFERENCES = ("href", "src", "action", "data")
+_default = RecordMaker(DEFAULT_FIELDS)
 _NO_MARKUP = "<html><head></head><body></body></html>"
 
 
@@ -78,7 +79,7 @@ class Page(RawPage):
 
     # Trees.
 
-    @cached_property
+    @once
     def document(self) -> Document:
         """The page as turbohtml's tree, which a browser without scripts would build; of other texts, too.
 
@@ -106,7 +107,7 @@ class Page(RawPage):
         """Return the first of what `xpath` returns. Raises `ValueError` for an expression that is none."""
         return self.document.xpath_one(expression)
 
-    @cached_property
+    @once
     def tree(self) -> "HtmlElement":
         """The page as lxml's tree: its root element, `<html>`. Of an empty page that is an empty one.
 
@@ -125,7 +126,7 @@ class Page(RawPage):
         except ParserError:
             return tree(_NO_MARKUP)
 
-    @cached_property
+    @once
     def soup(self) -> "BeautifulSoup":
         """The page as BeautifulSoup's tree, built by lxml's parser. Costs 2.2 ms, more than all others together."""
         from bs4 import BeautifulSoup  # noqa: PLC0415 - 40 ms, and most crawls need it not
@@ -141,11 +142,11 @@ class Page(RawPage):
         A new dict each time, so a spider may add to it: `{**page.record(), "price": 3}`. It does not look at `noindex`,
         with which a crawl without a spider leaves out what the page says.
         """
-        return record_of(self, DEFAULT_FIELDS)
+        return _default.record(self)
 
     # What the page says about itself.
 
-    @cached_property
+    @once
     def meta(self) -> dict[str, str]:
         """Content of each `<meta>` by its `name` or `property`, in lower case; of equal names the first one counts."""
         found: dict[str, str] = {}
@@ -156,17 +157,17 @@ class Page(RawPage):
                 found.setdefault(name, without_controls(content).strip())
         return found
 
-    @cached_property
+    @once
     def open_graph(self) -> dict[str, str]:
         """The `og:` properties (https://ogp.me) without that prefix, URLs absolute; of equal names the first counts."""
         return dict(self._pristine.opengraph(self._base))
 
-    @cached_property
+    @once
     def json_ld(self) -> tuple[Any, ...]:
         """Every `<script type="application/ld+json">` that is JSON, in page order."""
         return tuple(self._pristine.json_ld())
 
-    @cached_property
+    @once
     def microdata(self) -> tuple[Microdata, ...]:
         """The items of HTML Microdata that are in no other item, in page order; none if they nest hundreds deep."""
         try:
@@ -174,7 +175,7 @@ class Page(RawPage):
         except RecursionError:
             return ()
 
-    @cached_property
+    @once
     def tables(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
         """Every `<table>` as rows of cells of text, in page order; one that lies in another comes after it.
 
@@ -183,7 +184,7 @@ class Page(RawPage):
         """
         return tuple(tuple(map(tuple, table)) for table in self._pristine.tables())
 
-    @cached_property
+    @once
     def article(self) -> Article:
         """The main part of the page, and what the page says about it. Costs 80 µs."""
         found = self._pristine.article()
@@ -200,19 +201,19 @@ class Page(RawPage):
             tags=found.tags,
         )
 
-    @cached_property
+    @once
     def main_text(self) -> str:
         """Text of the main part of the page, without menus and the like; empty if no part reads like one. 60 µs."""
         return without_controls(self._pristine.main_text())
 
-    @cached_property
+    @once
     def markdown(self) -> str:
         """The main part of the page as Markdown, links absolute; all of it if no part reads like one. 100 µs."""
         document = copy.deepcopy(self._pristine)
         document.resolve_links(self._base)
         return without_controls((document.main_content() or document).to_markdown()).strip()
 
-    @cached_property
+    @once
     def feed(self) -> Feed | None:
         """The page as a feed: RSS 2.0, Atom or RDF (RSS 1.0), whatever its type says; None if it is none."""
         if _FEED_START.search(self.text[:_FEED_START_CHARS]) is None:

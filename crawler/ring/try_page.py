@@ -19,7 +19,8 @@ from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.page.page import Page
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.spiders.spider import pack_spider
 from crawler.web.urls import normalise, origin, url_key
 
@@ -218,16 +219,11 @@ def try_page(config: CrawlConfig, download: Download) -> Tried:
     be used, and what the spider raises.
     """
     clock = _Clock()
-    state = ParserState(ParserSettings.of(config, pack_spider(config.spider)))
-    if state.reader is None:
-        clock.note("start")
-        done = parse_page(download, state)
-        clock.note("page")
-        return Tried(done, clock.steps)
+    reader = PageReader(ParserSettings.of(config, pack_spider(config.spider)))
     clock.note("import" if config.spider else "start")
-    page = state.reader.page(download)
+    page = reader.page(download)
     _ = page.extracted
     clock.note("page")
-    done = state.reader.read_page(page)
-    clock.note("spider" if config.spider else "fields")
+    done = reader.read_page(page)
+    clock.note("spider" if config.spider else "fields" if config.select else "page")
     return Tried(done, clock.steps)

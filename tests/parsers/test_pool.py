@@ -23,7 +23,7 @@ from crawler.core.model import Done, Download
 from crawler.parsers.batch import LIMITS, BatchLimits
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.process import BATCHES_PER_PARSER
-from crawler.parsers.reading.parse import parse_page
+from crawler.parsers.reading.reader import parse_page
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
 from tests.support.downloads import download_of

@@ -25,7 +25,8 @@ from crawler.core.model import Failure
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.frontier.row import QUEUED
 from crawler.frontier.store import Store
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.ring.crawler import Crawler
 from crawler.web.urls import task_key
 from tests.support.thorough import first_quickly
@@ -45,7 +46,7 @@ class InlinePool:
     capacity, busy_s, replaced = 64, (0.0,), 0
 
     def __init__(self, config, on_done, *, on_failure, spider):
-        self._state = ParserState(ParserSettings.of(config, spider))
+        self._state = PageReader(ParserSettings.of(config, spider))
         self._on_done = on_done
         self._held = []
         self._rng = random.Random(len(config.job.name))

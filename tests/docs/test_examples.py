@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import pytest
 
 import crawler
 from tests.support.on_loopback import allow_loopback
+from tests.support.ports import listeners
 from tests.support.servers import Answer, LocalServer, html
 
 ROOT = Path(__file__).parents[2]
@@ -100,9 +100,10 @@ class Stage:
             "DLT_DATA_DIR": str(folder / "home" / "dlt"),
         }
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, keep: tuple[int, ...] = ()) -> subprocess.Popen[str]:
+        """Start a command; `keep` are descriptors that it gets too."""
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, start_new_session=True, text=True,
+            command, cwd=self.folder, env=self.environment, start_new_session=True, text=True, pass_fds=keep,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -247,11 +248,6 @@ def test_a_notebook_shows_a_frame(stage, site):
     assert "Shop" in printed
 
 
-def listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def parsers(process: psutil.Process) -> list[psutil.Process]:
     """Child processes but the one that Python keeps for its shared memory."""
     return [child for child in process.children(recursive=True) if "resource_tracker" not in " ".join(child.cmdline())]
@@ -260,22 +256,12 @@ def parsers(process: psutil.Process) -> list[psutil.Process]:
 @pytest.fixture
 def endpoint(stage) -> Iterator[tuple[str, psutil.Process]]:
     """URL of the running example of FastAPI, and its process."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    process = stage.start(
-        "python",
-        "-m",
-        "uvicorn",
-        "--app-dir",
-        "examples",
-        "--port",
-        str(port),
-        "--log-level",
-        "warning",
-        "fastapi_stream:app",
-    )
+    (bound,) = listeners(("127.0.0.1",))
+    with bound:
+        port = bound.getsockname()[1]
+        options = ("--app-dir", "examples", "--fd", str(bound.fileno()), "--log-level", "warning")
+        process = stage.start("python", "-m", "uvicorn", *options, "fastapi_stream:app", keep=(bound.fileno(),))
     try:
-        assert eventually(lambda: process.poll() is not None or listening(port))
         yield f"http://127.0.0.1:{port}/pages", psutil.Process(process.pid)
     finally:
         process.terminate()

@@ -38,7 +38,7 @@ from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 LOCAL = {"allow_private": True, "delay_s": 0.0, "parsers": 1, "retries": 0}
-PATIENCE_S = 20
+PATIENCE_S = 60
 NO_ROBOTS = Answer(status=404)
 
 

@@ -256,6 +256,8 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         _MACHINE, choice(get_args(TransportKind)), default_text="that of the strategy", also=("try",),
     )] = None
     # fmt: on
+    archive: bool = False
+    """Whether an output wants the whole exchange with each server. No setting: `settled` says it for the outputs."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, by name."""
@@ -280,12 +282,14 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         if spider and self.select:
             raise ConfigError("spider: a crawl has a spider or fields found by selectors, not both")
 
-    def settled(self, *, job: Path, affordable: int, consumed: bool, spider: str | None) -> "CrawlConfig":
+    def settled(
+        self, *, job: Path, affordable: int, consumed: bool, spider: str | None, archive: bool
+    ) -> "CrawlConfig":
         """Return the settings as the crawl goes by them; called once, when it begins. Pure.
 
         `job`: the folder of its state. `affordable`: requests that may be under way at once, as the limit on open files
         allows. `consumed`: whether the program takes the records itself; then no output is written unless one is named.
-        `spider`: what the job knows its spider by.
+        `spider`: what the job knows its spider by. `archive`: whether an output wants whole exchanges with servers.
         """
         return replace(
             self,
@@ -293,6 +297,7 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
             concurrency=min(self.most_at_once, affordable),
             output=() if consumed and self.output is None else self.output,
             spider=spider,
+            archive=archive,
         )
 
     @property
@@ -321,12 +326,6 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
     def transport_kind(self) -> TransportKind:
         """What downloads: `transport`, or what belongs to the strategy."""
         return self.transport or _TRANSPORTS[self.strategy]
-
-    @property
-    def archive(self) -> bool:
-        """Whether an output is an archive (`.warc.gz`), which wants the whole exchange with each server."""
-        outputs = (self.output,) if isinstance(self.output, str) else self.output or ()
-        return any(output.lower().endswith(".warc.gz") for output in outputs)
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from crawler.core.printable import printable
 from crawler.core.stats import ExtractStats
 from crawler.core.threads import OneThread
 from crawler.ledger.sinks.base import Sink
-from crawler.ledger.sinks.outputs import files_of, sinks_for
+from crawler.ledger.sinks.outputs import files_of, sinks_for, wants_exchange
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.spiders.spider import Spider, pack_spider
 from crawler.ring.archive import Archive
@@ -58,7 +58,7 @@ class Extraction:
         spider: Spider | str | None = None,
         sinks: Sequence[Sink] = (),
     ) -> None:
-        if config.archive:
+        if wants_exchange(config.outputs):
             raise ConfigError("output: extract writes records, not .warc.gz; the pages are in the file that it reads")
         there = [] if fresh else files_of(config)
         if there:

@@ -27,6 +27,7 @@ from crawler.ledger.job import Job
 from crawler.ledger.ledger import Ledger
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import release
+from crawler.ledger.sinks.outputs import wants_exchange
 from crawler.parsers.chosen import Parsers, chosen_parsers
 from crawler.ring.breakdown import Breakdown
 from crawler.ring.ending import Ending
@@ -86,7 +87,11 @@ class Ring:
             consumed = bool(sinks)
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
             config = self._config = self._config.settled(
-                job=folder, affordable=affordable, consumed=consumed, spider=self._spider_name
+                job=folder,
+                affordable=affordable,
+                consumed=consumed,
+                spider=self._spider_name,
+                archive=wants_exchange(self._config.outputs if self._config.output else ()),
             )
             self.statistics.settled(config)
             job = Job(config)

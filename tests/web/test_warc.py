@@ -184,7 +184,7 @@ def test_a_page_outside_of_an_archive_stays_as_it_is():
 
 
 def kept(config, sent=(), received=((b"Set-Cookie", b"id=secret"), (b"Server", b"x"))):
-    config = CrawlConfig(output="x.warc.gz", **config)
+    config = CrawlConfig(archive=True, **config)
     result = FetchResult(URL, 200, raw_headers=received, version="1.0", reason=b"Fine", address="192.0.2.1")
     return Requests(config).exchange(FetchRequest(URL, sent), result)
 

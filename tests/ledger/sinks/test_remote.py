@@ -26,8 +26,8 @@ from moto.server import ThreadedMotoServer
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, JobError, StorageError
 from crawler.core.model import Finished, Rotation
-from crawler.ledger.sinks import remote
 from crawler.ledger.sinks.outputs import sinks_for
+from crawler.ledger.sinks.remote import remote
 from crawler.ledger.sinks.remote.object_storage import ObjectStorage
 from crawler.ring.library import crawl
 

@@ -54,11 +54,11 @@ def main() -> None:
     return_large_blocks()  # as the command line does
     settings = Path(sys.argv[1])
     config = CrawlConfig(job=settings.parent, **literal_eval(settings.read_text()))
-    crawler = Crawler(config, [sys.argv[2]], parse=parse)
+    crawler = Crawler(config, [sys.argv[2]], spider=parse)
     resolver = Names(Hosts({name: found for one in behaviours() for name, found in one.names.items()}))
     print(json.dumps({"started_at": time.time()}), flush=True)
     with (
-        patch("crawler.fetcher.transport.aiohttp.connections.DefaultResolver", lambda: resolver),
+        patch("crawler.fetcher.transport.aiohttp.resolver.DefaultResolver", lambda: resolver),
         asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
         stats = runner.run(crawler.run())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, StorageError, UrlError, UsageError
     from crawler.core.model import Duplicate, Failure, Field, Finished, Rotation
     from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS, Record
-    from crawler.core.stats import CrawlStats
+    from crawler.core.stats import CrawlStats, ExtractStats
     from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport
     from crawler.fetcher.transport.fake import FakeTransport
     from crawler.frontier.seeds import BadSeed
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from crawler.parsers.spiders.router import Router
     from crawler.parsers.spiders.spider import Spider, load_spider
     from crawler.ring.crawler import Crawler
+    from crawler.ring.extract import Extract, extract
     from crawler.ring.library import Crawl, crawl, crawl_to_arrow
 else:  # hidden from type checkers, which would take every name for a public one
 
@@ -40,20 +41,22 @@ else:  # hidden from type checkers, which would take every name for a public one
 
 
 _HOMES = {
-    "core.config": "CrawlConfig", "core.stats": "CrawlStats", "frontier.seeds": "BadSeed", "ring.crawler": "Crawler",
+    "core.config": "CrawlConfig", "core.stats": "CrawlStats ExtractStats", "frontier.seeds": "BadSeed",
     "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError",
     "core.model": "Duplicate Failure Field Finished Rotation", "core.record": "DEFAULT_FIELDS RECORD_FIELDS Record",
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
     "ledger.sinks.base": "Position Sink", "page.fields.lines": "read_fields", "page.page": "Follow NotJsonError Page",
     "page.values": "Article Feed FeedEntry Headers Microdata", "parsers.spiders.router": "Router",
-    "parsers.spiders.spider": "Spider load_spider", "ring.library": "Crawl crawl crawl_to_arrow",
+    "parsers.spiders.spider": "Spider load_spider", "ring.crawler": "Crawler",
+    "ring.library": "Crawl crawl crawl_to_arrow", "ring.extract": "Extract extract",
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
-    "Crawler", "CrawlerError", "Duplicate", "Failure", "FakeTransport", "Feed", "FeedEntry", "FetchRequest",
-    "FetchResult", "Field", "Finished", "Follow", "Headers", "JobError", "Microdata", "NotJsonError", "Page",
-    "Position", "Record", "Rotation", "Router", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UrlError",
-    "UsageError", "__version__", "crawl", "crawl_to_arrow", "load_spider", "read_fields",
+    "Crawler", "CrawlerError", "Duplicate", "Extract", "ExtractStats", "Failure", "FakeTransport", "Feed",
+    "FeedEntry", "FetchRequest", "FetchResult", "Field", "Finished", "Follow", "Headers", "JobError", "Microdata",
+    "NotJsonError", "Page", "Position", "Record", "Rotation", "Router", "SeedError", "Sink", "Spider",
+    "StorageError", "Transport", "UrlError", "UsageError", "__version__", "crawl", "crawl_to_arrow", "extract",
+    "load_spider", "read_fields",
 ]  # fmt: skip
 
 

@@ -26,5 +26,5 @@ def anything_else(page: Page):
 
 
 if __name__ == "__main__":
-    for record in crawl(sys.argv[1], parse=router, max_pages=50):
+    for record in crawl(sys.argv[1], spider=router, max_pages=50):
         print(record)

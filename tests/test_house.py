@@ -55,8 +55,9 @@ MAY_EXIT = {
     *("parsers/worker", "parsers/spiders/spider"),
 }
 # Signals belong to the command line. A parser and the demo's server are processes of their own: Ctrl-C reaches them
-# too, and they have to ignore it, because a crawl that drains still needs them.
-MAY_SIGNAL = {"cli/signals", "cli/demo/server", "parsers/worker"}
+# too, and they have to ignore it, because a crawl that drains still needs them: from the first moment, so that whoever
+# starts one blocks signals meanwhile.
+MAY_SIGNAL = {"cli/signals", "cli/demo/server", "parsers/process", "parsers/worker"}
 MAY_PARSE = {"page/charset", "page/extract", "page/page", "page/raw_page"}
 MOST_AT_THE_TOP = 14
 MOST_LINES_OF_A_FILE = 540

@@ -12,9 +12,8 @@ from crawler.cli.commands.crawl import crawl, demo
 from crawler.cli.commands.extract import extract
 from crawler.cli.commands.spider import new, try_
 from crawler.cli.exit_code import ExitCode
-from crawler.cli.settings import by_option_name
 from crawler.cli.terminal import Terminal
-from crawler.core.errors import ConfigError, CrawlerError, StorageError, UsageError
+from crawler.core.errors import CrawlerError, StorageError, UsageError
 from crawler.core.printable import printable
 from crawler.core.version import __version__
 
@@ -46,7 +45,7 @@ def _verdict(error: BaseException) -> tuple[ExitCode, str]:
         context = error.ctx if isinstance(error, click.UsageError) else None
         return ExitCode.USAGE, error.format_message() + (f" (see {context.command_path} --help)" if context else "")
     if isinstance(error, UsageError):
-        return ExitCode.USAGE, by_option_name(str(error)) if isinstance(error, ConfigError) else str(error)
+        return ExitCode.USAGE, str(error)
     if isinstance(error, StorageError):
         return ExitCode.STORAGE, str(error)
     if isinstance(error, CrawlerError):

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from crawler.cli.settings import GROUPS, SETTINGS, Setting
+from crawler.cli.settings import GROUPS, SETTINGS
+from crawler.core.setting import Setting
 
 __all__ = ["GroupedCommand", "with_settings"]
 
@@ -39,11 +40,16 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(rows)
 
 
-def with_settings(*names: str) -> Callable[[click.Command], click.Command]:
-    """Give a command the options of the settings called `names`, or of all."""
+def with_settings(name: str) -> Callable[[click.Command], click.Command]:
+    """Give a command the options of the settings that the table says it has, but for those that it defines itself."""
 
     def add(command: click.Command) -> click.Command:
-        command.params.extend(_option(setting) for setting in SETTINGS if not names or setting.name in names)
+        own = {option for parameter in command.params for option in parameter.opts}
+        for setting in SETTINGS:
+            if setting.is_of(name) and f"--{setting.name}" not in own:
+                command.params.append(_option(setting))
+                if setting.was_option:
+                    command.params.append(_older_option(setting))
         return command
 
     return add
@@ -61,9 +67,16 @@ def _option(setting: Setting) -> click.Option:
         names,
         type=click.Choice(kind.choices) if kind.choices else str,
         metavar=kind.metavar,
-        multiple=kind.many,
-        help=setting.help + (f"  [{setting.default}]" if setting.default else ""),
+        multiple=kind.many and not kind.bare,
+        help=setting.help
+        + (" May be repeated." if kind.many else "")
+        + (f"  [{setting.shown_default}]" if setting.shown_default else ""),
     )
+
+
+def _older_option(setting: Setting) -> click.Option:
+    """Make the option that a setting once had, which the help does not show."""
+    return click.Option([f"--{setting.was_option}"], multiple=setting.kind.many, hidden=True)
 
 
 def _with_value(setting: Setting, arguments: Sequence[str], valued: set[str]) -> list[str]:

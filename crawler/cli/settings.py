@@ -1,53 +1,30 @@
-"""Settings by name: one table from which come the options, the TOML keys and the environment variables.
+"""Settings by name, from four places.
 
-The same setting can be given in four places; a later one replaces an earlier one, lists too:
+A later one replaces an earlier one, lists too:
 
     default < settings file (--config) < environment (CRAWLER_MAX_PAGES) < option (--max-pages)
 
-In a settings file a name may be written with `-` or `_`, and paths (`seeds`, `job`, `output`, `ca-bundle`) start from
-the file's folder, so that a file means the same wherever it is used from. An environment variable that is empty counts
-as not set; one that holds a list has one item a line (`CRAWLER_FIELDS`, `CRAWLER_ALLOW_PRIVATE`: separated by commas).
+Each setting is described where its field is: in `core.config`, those of the command line alone in `Run`. In a settings
+file a name may be written with `-` or `_`, and paths (`seeds`, `job`, `output`, `ca-bundle`) start from the file's
+folder, so that a file means the same wherever it is used from. An environment variable that is empty counts as not set;
+one that holds a list has one item a line (`CRAWLER_FIELDS`, `CRAWLER_ALLOW_PRIVATE`: separated by commas).
 """
 
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Struct
 
-from crawler.cli.setting_kinds import (
-    BYTES,
-    BYTES_LIMIT,
-    COUNT,
-    DELAY,
-    DUPLICATES,
-    FIELDS,
-    FILE,
-    FOLDER,
-    HEADERS,
-    LIMIT,
-    NAMES,
-    NETWORKS,
-    OUTPUTS,
-    PATTERNS,
-    ROTATION,
-    SEED_LIST,
-    SPIDER,
-    SWITCHED,
-    TEXT,
-    TIME,
-    TIME_LIMIT,
-    Kind,
-    MistakeError,
-    choice,
-)
-from crawler.core.config import DEFAULT_USER_AGENT, CrawlConfig, RobotsMode, ScopeKind, StrategyKind, TransportKind
+from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import ConfigError, SeedError, UrlError
 from crawler.core.printable import SHOWN_CHARS, printable
-from crawler.core.record import ALL_BUT
+from crawler.core.setting import Setting, settings_of, variable_of
+from crawler.core.setting_kinds import SELECTORS, SWITCH, choice
 from crawler.frontier.seed_lines import sitemap_url
 from crawler.frontier.seeds import STDIN, is_seed, is_url, looks_like_file
 from crawler.ledger.sinks.outputs import is_remote
@@ -56,15 +33,15 @@ from crawler.web.urls import authority, normalise
 __all__ = [
     "GROUPS",
     "SETTINGS",
+    "Layer",
     "LogLevel",
     "Run",
-    "Setting",
-    "by_option_name",
     "combine",
     "from_environment",
     "from_options",
     "job_name",
     "load_settings",
+    "named_as_spelled",
 ]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -72,56 +49,75 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 _NAME_CHARS = 80
 
 
-class Setting(Struct, frozen=True):
-    """One setting.
-
-    `name` of the option and TOML key; `field` of `CrawlConfig` or `Run`; `default` as text, empty if there is none.
-    `alone`: whether its value is right or wrong whatever the other settings are.
-    """
-
-    name: str
-    field: str
-    kind: Kind
-    default: str
-    help: str
-    short: str = ""
-    alone: bool = True
-
-    @property
-    def variable(self) -> str:
-        """Name of the environment variable."""
-        return "CRAWLER_" + self.name.replace("-", "_").upper()
-
-    def read(self, raw: object, where: str, *, text: bool) -> Any:
-        """Return the field's value; raise `ConfigError` naming `where` it stands and what is expected there."""
-        try:
-            value = self.kind.value(self.kind.text(raw) if text and isinstance(raw, str) else raw)
-        except MistakeError as error:
-            raise ConfigError(f"{where}: {printable(str(error), 2 * SHOWN_CHARS)}") from error
-        except ConfigError as error:
-            raise ConfigError(f"{where}: {error}") from error
-        except (ValueError, TypeError, ArithmeticError) as error:
-            seen = "" if self.kind.secret else f", not {printable(repr(raw), SHOWN_CHARS)}"
-            raise ConfigError(f"{where}: expected {self.kind.expects}{seen}") from error
-        if self.alone and self.field in CrawlConfig.__struct_fields__:
-            try:
-                CrawlConfig(**{"job": Path(), self.field: value})
-            except ConfigError as error:
-                raise ConfigError(_placed(str(error), self, where)) from error
-        return value
-
-
 class Run(Struct, frozen=True, kw_only=True):
-    """Everything one run of the command line is told. `seeds` are sources of `frontier.seeds`; none resumes the job."""
+    """Everything one run of the command line is told. `seeds` are sources of `frontier.seeds`; none resumes the job.
+
+    `places` says for fields that were given where, as the user spelled it: `--depth`, `CRAWLER_DEPTH`. `notes` are
+    lines about older names that were used.
+    """
 
     config: CrawlConfig
     seeds: tuple[str, ...]
-    fresh: bool = False
-    quiet: bool = False
-    log_level: LogLevel = "info"
+    # fmt: off
+    fresh: Annotated[bool, Setting(
+        "Start the job over: forget its state and its records.",
+        "The job", SWITCH, also=("demo", "extract"),
+    )] = False
+    quiet: Annotated[bool, Setting(
+        "Print nothing but errors.",
+        "The terminal", SWITCH, also=("demo", "extract"),
+    )] = False
+    log_level: Annotated[LogLevel, Setting(
+        "Log messages of this level and above.",
+        "The terminal", choice(get_args(LogLevel)), also=("demo", "try", "extract"),
+    )] = "info"
+    # fmt: on
+    places: Mapping[str, str] = {}
+    notes: tuple[str, ...] = ()
 
 
-def load_settings(path: Path) -> dict[str, Any]:
+_ALL = (*CRAWL_SETTINGS, *settings_of(Run))
+
+SETTINGS: tuple[Setting, ...] = tuple(setting for setting in _ALL if not setting.only_in_files)
+"""All settings that have an option."""
+
+GROUPS: dict[str, tuple[Setting, ...]] = {
+    title: tuple(setting for setting in SETTINGS if setting.group == title)
+    for title in dict.fromkeys(setting.group for setting in _ALL)
+}
+"""The same by the titles under which the help shows them, in its order."""
+
+
+class Layer(dict[str, Any]):
+    """The fields that one source sets.
+
+    State, of whoever makes it: `places`, where each is spelled, and `notes`, a line for each that has an older name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: dict[str, str] = {}
+        self.notes: list[str] = []
+
+    def take(self, setting: Setting, name: str, raw: object, spell: Callable[[str], str], *, text: bool) -> None:
+        """Set a field by a TOML value, or with `text` by text. `spell` makes the place where it stands of a name.
+
+        Raises `ConfigError` for a value that cannot be meant, and for a setting that stands there under two names.
+        """
+        where = spell(name)
+        if setting.field in self:
+            new, old = spell(setting.name), spell(setting.was_option)
+            raise ConfigError(f"{new}: {old} is its older name, and both are given: leave {old} out")
+        if name != setting.name:
+            self.notes.append(f"{where} is now called {spell(setting.name)}")
+        value = setting.read(raw, where, text=text)
+        if setting.kind is SELECTORS:
+            value = _selected(value, where)
+        self[setting.field] = value
+        self.places[setting.field] = where
+
+
+def load_settings(path: Path) -> Layer:
     """Read a TOML file of settings; return field names with their values, checked for type.
 
     Raises `ConfigError` if it cannot be read, is not TOML (with line and column), has an unknown setting (with the
@@ -138,56 +134,89 @@ def load_settings(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{printable(str(path))} is not valid TOML: {why}") from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{printable(str(path))} is not valid TOML: {printable(str(error))}") from error
-    fields: dict[str, Any] = {}
+
+    def spell(name: str) -> str:
+        return f"{printable(str(path))}: {name}"
+
+    layer = Layer()
+    seen: set[str] = set()
     for key, value in values.items():
+        name = key.replace("_", "-")
         setting = _known(key, value, path)
-        if setting.field in fields:
-            raise ConfigError(f"{printable(str(path))}: '{setting.name}' stands there twice, with - and with _")
-        fields[setting.field] = setting.read(value, f"{printable(str(path))}: {setting.name}", text=False)
-    return _located(fields, path.parent)
+        if name in seen:
+            raise ConfigError(f"{printable(str(path))}: '{name}' stands there twice, with - and with _")
+        seen.add(name)
+        layer.take(setting, name, value, spell, text=False)
+    for setting in _ALL:
+        if layer.get(setting.field):
+            layer[setting.field] = _located(setting, layer[setting.field], path.parent)
+    return layer
 
 
-def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the fields that `CRAWLER_*` variables set. Raises `ConfigError` for a malformed value."""
-    return {
-        setting.field: setting.read(environment[setting.variable], setting.variable, text=True)
-        for setting in SETTINGS
-        if environment.get(setting.variable)
-    }
+def from_environment(environment: Mapping[str, str], command: str = "crawl") -> Layer:
+    """Return the fields that `CRAWLER_*` variables set for a command. Raises `ConfigError` for a malformed value."""
+    layer = Layer()
+    for setting in SETTINGS:
+        for name in setting.names if setting.is_of(command) else ():
+            if given := environment.get(variable_of(name)):
+                layer.take(setting, name, given, variable_of, text=True)
+    return layer
 
 
-def from_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def from_options(options: Mapping[str, Any]) -> Layer:
     """Return the fields that options set: text, lists of text and booleans by option name; None and () = not given.
 
-    Raises `ConfigError` for a malformed value.
+    A name may be written with `-` or `_`. Raises `ConfigError` for a malformed value.
     """
-    return {
-        setting.field: setting.read(options[setting.name], f"--{setting.name}", text=True)
-        for setting in SETTINGS
-        if options.get(setting.name) not in (None, ())
-    }
+    layer = Layer()
+    options = {name.replace("_", "-"): value for name, value in options.items()}
+    for setting in SETTINGS:
+        for name in setting.names:
+            if (given := options.get(name)) not in (None, ()):
+                layer.take(setting, name, given, "--{}".format, text=True)
+    return layer
 
 
 def combine(*layers: Mapping[str, Any]) -> Run:
     """Lay fields over each other, the last one on top, and check the whole.
 
-    Without `job`, it is `output/` and `job_name` of the seeds. Raises `ConfigError` for a value out of range and
-    `SeedError` if there are neither seeds nor a job.
+    Without `job`, it is `output/` and `job_name` of the seeds. Raises `ConfigError` for settings that do not go
+    together and `SeedError` if there are neither seeds nor a job.
     """
     fields: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    notes: list[str] = []
     for layer in layers:
         fields.update(layer)
+        if isinstance(layer, Layer):
+            places.update(layer.places)
+            notes += layer.notes
     seeds = tuple(fields.pop("seeds", ()))
-    own = {name: fields.pop(name) for name in ("fresh", "quiet", "log_level") if name in fields}
+    own = {setting.field: fields.pop(setting.field) for setting in settings_of(Run) if setting.field in fields}
     if "job" not in fields:
         if not seeds:
             raise SeedError("no seeds given: name a URL, a file of URLs, or - for standard input (or --job to resume)")
         fields["job"] = Path("output") / job_name(seeds)
-    try:
+    with named_as_spelled(places):
         config = CrawlConfig(**fields)
+    return Run(config=config, seeds=seeds, places=places, notes=tuple(notes), **own)
+
+
+@contextmanager
+def named_as_spelled(places: Mapping[str, str]) -> Iterator[None]:
+    """Let a `ConfigError` that begins with the name of a field begin with the place where the user set it.
+
+    A field that nobody has set is named by its option.
+    """
+    try:
+        yield
     except ConfigError as error:
-        raise ConfigError(by_option_name(str(error))) from error
-    return Run(config=config, seeds=seeds, **own)
+        message = str(error)
+        for setting in SETTINGS:
+            if message.startswith((f"{setting.field} ", f"{setting.field}:")):
+                where = places.get(setting.field, f"--{setting.name}")
+                raise ConfigError(where + message.removeprefix(setting.field)) from error
+        raise
 
 
 def job_name(seeds: Sequence[str]) -> str:
@@ -215,10 +244,10 @@ def job_name(seeds: Sequence[str]) -> str:
 
 def _known(key: str, value: object, path: Path) -> Setting:
     name = key.replace("_", "-")
-    for setting in (*SETTINGS, _SEEDS):
-        if setting.name == name:
+    for setting in _ALL:
+        if name in setting.names:
             return setting
-    names = [setting.name for setting in (*SETTINGS, _SEEDS)]
+    names = [setting.name for setting in _ALL]
     close = difflib.get_close_matches(name.lower(), names, 1)
     advice = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(names)}"
     if isinstance(value, dict):
@@ -226,203 +255,33 @@ def _known(key: str, value: object, path: Path) -> Setting:
     raise ConfigError(f"{printable(str(path))}: unknown setting '{printable(key, SHOWN_CHARS)}'; {advice}")
 
 
-def _located(fields: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Let paths from a settings file start at its folder."""
+def _selected(value: Any, where: str) -> Any:
+    from crawler.page.fields.lines import read_fields  # noqa: PLC0415 - half the start of a command, for the HTML parser
+
+    try:
+        return read_fields(value)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _located(setting: Setting, value: Any, folder: Path) -> Any:
+    """Let the paths in a value from a settings file start at its folder."""
 
     def at(path: str) -> str:
         return path if path == STDIN else str(folder / Path(path).expanduser())
 
-    located = dict(fields)
-    if "job" in fields:
-        located["job"] = Path(at(str(fields["job"])))
-    if fields.get("output"):
-        located["output"] = tuple(path if is_remote(path) else at(path) for path in fields["output"])
-    if fields.get("spider"):
-        located["spider"] = _spider_at(fields["spider"], folder)
-    if fields.get("ca_bundle") is not None:
-        located["ca_bundle"] = Path(at(str(fields["ca_bundle"])))
-    if "seeds" in fields:
-        # What is no file, such as "example.com", stays as it is: the error about it shows what was written.
-        located["seeds"] = tuple(
-            at(seed) if not is_seed(seed) and (looks_like_file(seed) or Path(at(seed)).exists()) else seed
-            for seed in fields["seeds"]
-        )
-    return located
-
-
-def _spider_at(spider: str, folder: Path) -> str:
-    """Let a spider in a file start at the folder of the settings, as all paths do; one in a module is found by name."""
-    place, colon, name = spider.rpartition(":")
-    return f"{folder / Path(place).expanduser()}{colon}{name}" if place.endswith(".py") else spider
-
-
-def by_option_name(message: str) -> str:
-    """Put the option's name for the field's name that a message about a setting may start with."""
-    for setting in SETTINGS:
-        if message.startswith((f"{setting.field} ", f"{setting.field}:")):
-            return _placed(message, setting, f"--{setting.name}")
-    return message
-
-
-def _placed(message: str, setting: Setting, where: str) -> str:
-    """Put the place of a value for the field's name that a message may start with."""
-    if message.startswith((f"{setting.field} ", f"{setting.field}:")):
-        return where + message.removeprefix(setting.field)
-    return f"{where}: {message}"
-
-
-_SEEDS = Setting("seeds", "seeds", SEED_LIST, "", "Where the crawl starts.")
-"""In a settings file only; on the command line seeds are the arguments, and replace these."""
-
-GROUPS: dict[str, tuple[Setting, ...]] = {
-    "What is crawled": (
-        Setting(
-            "scope",
-            "scope",
-            choice(get_args(ScopeKind)),
-            "host",
-            "Links to follow: none (page), those below the seed's folder, on its host, its domain, or any.",
-        ),
-        Setting("depth", "depth", LIMIT, "none", "Links followed from a seed; 0 fetches the seeds alone."),
-        Setting("max-pages", "max_pages", LIMIT, "none", "Stop after so many pages; a later run may have more."),
-        Setting("max-time", "max_time_s", TIME_LIMIT, "none", "Stop after so many seconds."),
-        Setting("include", "include", PATTERNS, "", "Follow only links whose URL matches this, or another --include."),
-        Setting("exclude", "exclude", PATTERNS, "", "Follow no link whose URL matches this. May be repeated."),
-        Setting("sitemaps", "sitemaps", SWITCHED, "no", "Also take the pages of the sitemaps that robots.txt names."),
-        Setting(
-            "max-links", "max_links", COUNT, "10_000", "Links taken from one page; its record tells of the others."
-        ),
-        Setting(
-            "max-chain",
-            "max_chain",
-            LIMIT,
-            "100",
-            "Pages in a row that look alike, as in an endless calendar; the next one is skipped: trap.",
-        ),
-    ),
-    "How servers are treated": (
-        Setting(
-            "robots",
-            "robots",
-            choice(get_args(RobotsMode)),
-            "obey",
-            "Whether robots.txt, rel=nofollow and meta robots count.",
-        ),
-        Setting("user-agent", "user_agent", TEXT, DEFAULT_USER_AGENT, "Who the crawler says that it is."),
-        Setting(
-            "header",
-            "headers",
-            HEADERS,
-            "",
-            "Send this header; one that may hold a secret goes to the seeds' own origins alone. May be repeated.",
-        ),
-        Setting(
-            "cookies", "cookies", SWITCHED, "no", "Keep each origin's cookies during a run and send them back to it."
-        ),
-        Setting("delay", "delay_s", DELAY, "auto", "Seconds between requests to one host; auto follows its latency."),
-        Setting("per-host", "per_host", COUNT, "2", "Requests under way at once to one host (name and port)."),
-        Setting("per-address", "per_address", COUNT, "32", "The same for one IP address."),
-        Setting("concurrency", "concurrency", COUNT, "256", "Requests under way at once."),
-        Setting("timeout", "timeout_s", TIME, "30", "Seconds for one URL, from connecting to its last byte."),
-        Setting("retries", "retries", COUNT, "2", "Attempts after the first."),
-        Setting("max-body", "max_body_bytes", BYTES, "10MB", "Cut longer bodies there. Also like 512kB or 10MiB."),
-        Setting(
-            "allow-private",
-            "allow_private",
-            NETWORKS,
-            "no",
-            "Fetch from loopback and private addresses too: from all, or those in these networks. May be repeated.",
-        ),
-        Setting("ca-bundle", "ca_bundle", FILE, "none", "PEM file of TLS authorities to trust beside the usual ones."),
-        Setting(
-            "insecure", "insecure", SWITCHED, "no", "Accept any TLS certificate: anyone on the way can read along."
-        ),
-    ),
-    "What comes out": (
-        Setting(
-            "output",
-            "output",
-            OUTPUTS,
-            "<job>/pages.jsonl",
-            "Where records go; the ending decides how: .jsonl .csv .parquet .db .warc.gz …, - is standard output. "
-            "May be repeated.",
-            "o",
-        ),
-        Setting(
-            "rotate",
-            "rotate",
-            ROTATION,
-            "none",
-            "Begin the next file of an output after so many bytes (1GB) or records (50000).",
-        ),
-        Setting(
-            "fields",
-            "fields",
-            NAMES,
-            ALL_BUT,
-            "Record fields to write, in that order.",
-            alone=False,
-        ),
-        Setting(
-            "field",
-            "selectors",
-            FIELDS,
-            "",
-            "Find this field in each page: title=h1, price:float=.price, img=img::attr(src), items[]=li. "
-            "May be repeated.",
-        ),
-        Setting(
-            "spider",
-            "spider",
-            SPIDER,
-            "none",
-            "Let this function read the pages: package.module:function, file.py:function.",
-        ),
-        Setting(
-            "skip-duplicates",
-            "skip_duplicates",
-            DUPLICATES,
-            "no",
-            "Write no record of a page whose body was there before; with near: or nearly its text.",
-        ),
-    ),
-    "The job": (
-        Setting("job", "job", FOLDER, "output/<name>", "Folder of the crawl's state; its name comes from the seeds."),
-        Setting("fresh", "fresh", SWITCHED, "no", "Start the job over: forget its state and its records."),
-        Setting("strict", "strict", SWITCHED, "no", "Stop at the first bad line of a seed file."),
-    ),
-    "The machine": (
-        Setting("parsers", "parsers", COUNT, "one a core, at most 4", "Parser processes, or threads."),
-        Setting("parser-timeout", "parser_timeout_s", TIME, "10", "Seconds that one page may take in a parser."),
-        Setting("parser-memory", "parser_memory_bytes", BYTES_LIMIT, "1GiB", "Memory that a parser may take."),
-        Setting(
-            "bytes-in-flight",
-            "bytes_in_flight",
-            BYTES,
-            "64MB",
-            "Bodies held between the network and the parsers; past it downloads wait.",
-        ),
-        Setting(
-            "strategy",
-            "strategy",
-            choice(get_args(StrategyKind)),
-            "hybrid",
-            "One URL after the other; threads; an event loop that parses too; or an event loop and parser processes. "
-            "Only hybrid holds a page to --parser-timeout and --parser-memory.",
-        ),
-        Setting(
-            "transport",
-            "transport",
-            choice(get_args(TransportKind)),
-            "that of the strategy",
-            "What downloads; with --strategy hybrid aiohttp or requests.",
-        ),
-    ),
-    "The terminal": (
-        Setting("quiet", "quiet", SWITCHED, "no", "Print nothing but errors."),
-        Setting("log-level", "log_level", choice(get_args(LogLevel)), "info", "What the log tells."),
-    ),
-}
-"""All settings that have an option, in the order of the help."""
-
-SETTINGS: tuple[Setting, ...] = tuple(setting for group in GROUPS.values() for setting in group)
+    match setting.kind.paths:
+        case "itself":
+            return Path(at(str(value)))
+        case "outputs":
+            return tuple(path if is_remote(path) else at(path) for path in value)
+        case "spider":  # one in a module is found by its name
+            place, colon, name = value.rpartition(":")
+            return f"{folder / Path(place).expanduser()}{colon}{name}" if place.endswith(".py") else value
+        case "seeds":
+            # What is no file, such as "example.com", stays as it is: the error about it shows what was written.
+            return tuple(
+                at(seed) if not is_seed(seed) and (looks_like_file(seed) or Path(at(seed)).exists()) else seed
+                for seed in value
+            )
+    return value

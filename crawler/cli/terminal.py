@@ -67,7 +67,12 @@ class _OneLine(logging.Formatter):
 
 
 def set_up_logging(run: Run, terminal: Terminal) -> None:
-    """Send the log to standard error: this package's from the level asked for, others' from warnings on."""
+    """Send the log to standard error: this package's from the level asked for, others' from warnings on.
+
+    A line before it tells of older names of settings that were used, unless the run is to be quiet.
+    """
+    if run.notes and not run.quiet:
+        terminal.say(f"crawler: note: {'; '.join(run.notes)}")
     logging.basicConfig(level=logging.WARNING, handlers=[LogLines(terminal)], force=True)
     logging.getLogger("crawler").setLevel("ERROR" if run.quiet else run.log_level.upper())
 

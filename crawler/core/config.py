@@ -1,21 +1,43 @@
-"""Everything a crawl can be told, as one frozen value, checked once."""
+"""Everything a crawl can be told, as one frozen value, checked once. What stands here of a setting is all there is."""
 
-import math
+import logging
 import os
-import re
-from ipaddress import ip_network
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from msgspec import Struct
+from msgspec import Struct, StructMeta
 from msgspec.structs import replace
 
 from crawler.core.errors import ConfigError
 from crawler.core.model import Field, Rotation
-from crawler.core.record import RECORD_FIELDS
+from crawler.core.record import ALL_BUT, RECORD_FIELDS
+from crawler.core.setting import Setting, settings_of
+from crawler.core.setting_kinds import (
+    BYTES,
+    COUNT,
+    FILE,
+    FOLDER,
+    HEADERS,
+    NAMES,
+    NETWORKS,
+    OUTPUTS,
+    PATTERNS,
+    ROTATION,
+    SECONDS,
+    SEED_LIST,
+    SELECTORS,
+    SPIDER,
+    SWITCH,
+    TEXT,
+    choice,
+    or_none,
+    switch_or_choice,
+)
 from crawler.core.version import __version__
 
 __all__ = [
+    "CRAWL_SETTINGS",
     "DEFAULT_PARSERS",
     "DEFAULT_USER_AGENT",
     "LEAST_PARSER_MEMORY_BYTES",
@@ -25,7 +47,10 @@ __all__ = [
     "ScopeKind",
     "StrategyKind",
     "TransportKind",
+    "with_new_names",
 ]
+
+_log = logging.getLogger(__name__)
 
 ScopeKind = Literal["page", "prefix", "host", "domain", "any"]
 RobotsMode = Literal["obey", "ignore"]
@@ -44,115 +69,201 @@ LEAST_PARSER_MEMORY_BYTES = 128 << 20
 """An idle parser takes a fifth of it."""
 
 
-class CrawlConfig(Struct, frozen=True, kw_only=True):
+_CRAWLED = "What is crawled"
+_TREATED = "How servers are treated"
+_WRITTEN = "What comes out"
+_JOB = "The job"
+_MACHINE = "The machine"
+
+
+class _OlderNames(StructMeta):
+    """Lets a struct of settings take keyword arguments by the names that they once had."""
+
+    if not TYPE_CHECKING:  # whoever checks types is to see the fields
+
+        def __call__(self, **settings: Any) -> Any:
+            """Make the struct, as the class is called."""
+            return super().__call__(**with_new_names(settings))
+
+
+class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
     """Settings of one crawl. Times are seconds, sizes bytes, None means "no limit".
 
-    What is crawled:
-        seeds: where the crawl starts: http(s) URLs, `sitemap:URL`, paths of seed files.
-        scope: which links are followed, measured from the seed they descend from: `page` (none), `prefix` (below
-            the seed's folder), `host` (same host and port), `domain` (same registrable domain), `any`.
-        depth: links followed from a seed; 0 fetches the seeds alone.
-        max_pages, max_time_s: budgets; the crawl stops when one is used up and a later run may have a larger one.
-        include, exclude: regular expressions searched in the URL; a link must match one of `include` (if given)
-            and none of `exclude`. Seeds are not filtered.
-        sitemaps: take the pages of the sitemaps that each seed's robots.txt names.
-        max_links: links taken from one page; its record tells how many were left out.
-        max_chain: pages in a row that look alike and lead only to each other, as the months of an endless calendar do,
-            before the next one is `skipped: trap`; None = no limit.
-
-    How servers are treated:
-        concurrency: requests under way at once. per_host, per_address: the same for one host (name and port) and
-            for one IP address (never less than per_host).
-        delay_s: time between the starts of two requests to a host; None = adaptive (follows the host's
-            latency, and the size of its pages: a second for 5 MB). A larger Crawl-delay or Retry-After always wins.
-        robots: obey or ignore robots.txt, rel=nofollow and meta robots.
-        allow_private: fetch from loopback, private and other special addresses too: all (True), none (False), or
-            those in these networks (`10.0.0.0/8`; an address alone is a network of one).
-        timeout_s: for one URL, from the look-up of its name to its last byte, redirects on the way included.
-            retries: attempts after the first.
-        max_body_bytes: a longer body is cut there, and its record says `truncated`.
-        user_agent, headers: sent with each request; headers are (name, value) pairs. Those that may hold a secret
-            (all but a few, see `transport.credentials`) are sent to the origins of the seeds alone.
-        cookies: keep each origin's cookies while the crawl runs, and send them back to it.
-        insecure: accept any TLS certificate. ca_bundle: PEM file of authorities to trust beside the usual ones.
-
-    What comes out:
-        job: folder of this crawl's state, with which it can be resumed; None = a temporary one, for one run.
-        output: where records go: a path or a URL of object storage, or several; the ending decides the format (see
-            `docs/outputs.md`). "-" = standard output, None = `<job>/pages.jsonl`.
-        rotate: begin the next file of each output when one has so many bytes or records.
-        fields: record fields to write, in that order; None = those of `DEFAULT_FIELDS`, or with `selectors` only
-            `url`, or with a spider all that it gives.
-        spider: what is done with each page instead of writing that record: `package.module:function` or
-            `file.py:function` (see `docs/spiders.md`). selectors: fields to find in each page by CSS or XPath.
-        skip_duplicates: write no record for a page whose body (`exact`), or nearly its text (`near`), was there before.
-
-    The machine:
-        parsers: parser processes, or threads; by default as many as cores, at most 4. parser_timeout_s: time one page
-            may take. parser_memory_bytes: memory that a parser may have for its data, all told (an idle one has about
-            25 MB); more ends it, as a crash would, and one that has grown half-way there is replaced between pages.
-        bytes_in_flight: bytes of decoded bodies held between the network and the parsers; past it the fetcher waits.
-        strategy: how the work is shared out (see `docs/concurrency.md`): `sequential` (requests, one URL after the
-            other), `threads` (requests in `concurrency` threads, parsing in `parsers` threads), `async` (aiohttp,
-            parsing in the event loop), `hybrid` (aiohttp, parsing in `parsers` processes). All but `hybrid` parse in
-            this process, where `parser_timeout_s` and `parser_memory_bytes` do not hold.
-        transport: what downloads: `aiohttp`, or `requests` in threads; None = what the strategy names. With `hybrid`
-            it may be either.
+    `help(CrawlConfig)` lists each setting with its default; docs/cli.md does, too. The names on the command line are
+    without the units: `--timeout` is `timeout_s`, `--max-body` is `max_body_bytes`.
 
     Raises `ConfigError` for a value out of range, naming it.
     """
 
-    job: Path | None = None
-    seeds: tuple[str, ...] = ()
-    output: str | tuple[str, ...] | None = None
-    rotate: Rotation | None = None
-    scope: ScopeKind = "host"
-    depth: int | None = None
-    max_pages: int | None = None
-    max_time_s: float | None = None
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    sitemaps: bool = False
-    max_links: int = 10_000
-    max_chain: int | None = 100
-    concurrency: int = 256
-    per_host: int = 2
-    per_address: int = 32
-    delay_s: float | None = None
-    parsers: int = DEFAULT_PARSERS
-    parser_timeout_s: float = 10.0
-    parser_memory_bytes: int | None = 1 << 30
-    bytes_in_flight: int = 64_000_000
-    timeout_s: float = 30.0
-    max_body_bytes: int = 10_000_000
-    retries: int = 2
-    user_agent: str = DEFAULT_USER_AGENT
-    headers: tuple[tuple[str, str], ...] = ()
-    robots: RobotsMode = "obey"
-    allow_private: bool | tuple[str, ...] = False
-    cookies: bool = False
-    insecure: bool = False
-    ca_bundle: Path | None = None
-    fields: tuple[str, ...] | None = None
-    spider: str | None = None
-    selectors: tuple[Field, ...] = ()
-    skip_duplicates: DuplicateMode = "no"
-    strategy: StrategyKind = "hybrid"
-    transport: TransportKind | None = None
-    strict: bool = False
+    # One setting: its type, what the command line says of it, its group and kind, and what else is known.
+    # fmt: off
+    seeds: Annotated[tuple[str, ...], Setting(
+        "Start from these: http(s) URLs, sitemap:URL, paths of seed files.",
+        _CRAWLED, SEED_LIST, only_in_files=True,
+    )] = ()
+    scope: Annotated[ScopeKind, Setting(
+        "Follow no links (page), or only links below the seed's folder (prefix), on its host and port (host), on "
+        "its registrable domain (domain), or all links (any).",
+        _CRAWLED, choice(get_args(ScopeKind)), also=("compare", "try"), matters=True,
+    )] = "host"
+    depth: Annotated[int | None, Setting(
+        "Follow links this many steps from a seed. 0 fetches the seeds alone.",
+        _CRAWLED, or_none(COUNT), least=0, also=("compare", "try"), matters=True,
+    )] = None
+    max_pages: Annotated[int | None, Setting(
+        "Stop after this many pages. A later run may have more.",
+        _CRAWLED, or_none(COUNT), least=0,
+    )] = None
+    max_time_s: Annotated[float | None, Setting(
+        "Stop after this many seconds. A later run may have more.",
+        _CRAWLED, or_none(SECONDS), option="max-time", least=0,
+    )] = None
+    include: Annotated[tuple[str, ...], Setting(
+        "Follow only links whose URL matches this regular expression. Of several, one match is enough.",
+        _CRAWLED, PATTERNS, also=("compare", "try"), matters=True,
+    )] = ()
+    exclude: Annotated[tuple[str, ...], Setting(
+        "Follow no link whose URL matches this regular expression.",
+        _CRAWLED, PATTERNS, also=("compare", "try"), matters=True,
+    )] = ()
+    sitemaps: Annotated[bool, Setting(
+        "Take the pages of the sitemaps that robots.txt names, too.",
+        _CRAWLED, SWITCH, matters=True,
+    )] = False
+    max_links: Annotated[int, Setting(
+        "Take at most this many links from one page. Its record says how many were left out.",
+        _CRAWLED, COUNT, least=1, also=("try", "extract"), matters=True,
+    )] = 10_000
+    max_chain: Annotated[int | None, Setting(
+        "Take at most this many pages in a row that look alike, as in an endless calendar. The next one is skipped: "
+        "trap.",
+        _CRAWLED, or_none(COUNT), least=1, matters=True,
+    )] = 100
+    robots: Annotated[RobotsMode, Setting(
+        "Obey or ignore robots.txt, rel=nofollow and meta robots.",
+        _TREATED, choice(get_args(RobotsMode)), also=("compare", "try", "extract"), matters=True,
+    )] = "obey"
+    user_agent: Annotated[str, Setting(
+        "Send this as the crawler's name.",
+        _TREATED, TEXT, also=("compare", "try"),
+    )] = DEFAULT_USER_AGENT
+    headers: Annotated[tuple[tuple[str, str], ...], Setting(
+        "Send this header. One that may hold a secret goes to the seeds' own origins alone.",
+        _TREATED, HEADERS, option="header", also=("compare", "try"),
+    )] = ()
+    cookies: Annotated[bool, Setting(
+        "Keep each origin's cookies during a run, and send them back to it.",
+        _TREATED, SWITCH,
+    )] = False
+    delay_s: Annotated[float | None, Setting(
+        "Wait this many seconds between requests to one host. auto follows the host's latency. A larger Crawl-delay "
+        "or Retry-After always wins.",
+        _TREATED, or_none(SECONDS, "auto", metavar="S|auto"), option="delay", least=0, also=("compare",),
+    )] = None
+    per_host: Annotated[int, Setting(
+        "Send at most this many requests at once to one host (name and port).",
+        _TREATED, COUNT, least=1, also=("compare",),
+    )] = 2
+    per_address: Annotated[int, Setting(
+        "Send at most this many requests at once to one IP address. The limit is never below that for one host.",
+        _TREATED, COUNT, least=1, also=("compare",),
+    )] = 32
+    concurrency: Annotated[int, Setting(
+        "Send at most this many requests at once.",
+        _TREATED, COUNT, least=1, also=("compare",),
+    )] = 256
+    timeout_s: Annotated[float, Setting(
+        "Give up on a URL after this many seconds, from the look-up of its name to its last byte, redirects "
+        "included.",
+        _TREATED, SECONDS, option="timeout", above=0, also=("compare", "try"),
+    )] = 30.0
+    retries: Annotated[int, Setting(
+        "Try a URL that failed this many more times.",
+        _TREATED, COUNT, least=0,
+    )] = 2
+    max_body_bytes: Annotated[int, Setting(
+        "Cut longer bodies here. The record then says truncated. Sizes may be written like 512kB or 10MiB.",
+        _TREATED, BYTES, option="max-body", above=0, also=("try", "extract"),
+    )] = 10_000_000
+    allow_private: Annotated[bool | tuple[str, ...], Setting(
+        "Fetch from loopback and private addresses, too: from all, or only from those in these networks.",
+        _TREATED, NETWORKS, also=("compare", "try"), matters=True,
+    )] = False
+    ca_bundle: Annotated[Path | None, Setting(
+        "Trust the TLS authorities in this PEM file, beside the usual ones.",
+        _TREATED, or_none(FILE), also=("compare", "try"),
+    )] = None
+    insecure: Annotated[bool, Setting(
+        "Accept any TLS certificate. Anyone on the way can then read along.",
+        _TREATED, SWITCH, also=("compare", "try"),
+    )] = False
+    output: Annotated[str | tuple[str, ...] | None, Setting(
+        "Write records to this place. Its ending decides how: .jsonl .csv .parquet .db .warc.gz …; - is standard "
+        "output.",
+        _WRITTEN, OUTPUTS, short="o", also=("extract",), default_text="<job>/pages.jsonl",
+    )] = None
+    rotate: Annotated[Rotation | None, Setting(
+        "Begin the next file of an output after this many bytes (1GB) or records (50000).",
+        _WRITTEN, or_none(ROTATION), also=("extract",), matters=True,
+    )] = None
+    fields: Annotated[tuple[str, ...] | None, Setting(
+        "Write these fields of each record, in this order.",
+        _WRITTEN, NAMES, default_text=ALL_BUT, also=("try", "extract"), matters=True,
+    )] = None
+    select: Annotated[tuple[Field, ...], Setting(
+        "Find this field in each page: title=h1, price:float=.price, img=img::attr(src), items[]=li.",
+        _WRITTEN, SELECTORS, also=("try", "extract"), matters=True,
+        was_option="field", was_keyword="selectors", stored="selectors",
+    )] = ()
+    spider: Annotated[str | None, Setting(
+        "Let this function read the pages: package.module:function, file.py:function.",
+        _WRITTEN, or_none(SPIDER), also=("try", "extract"), matters=True, was_keyword="parse",
+    )] = None
+    skip_duplicates: Annotated[DuplicateMode, Setting(
+        "Write no record of a page whose body was seen before. near also leaves out nearly the same text.",
+        _WRITTEN, switch_or_choice(get_args(DuplicateMode), off="no", on="exact"), matters=True,
+    )] = "no"
+    job: Annotated[Path | None, Setting(
+        "Keep the crawl's state in this folder. Its name comes from the seeds.",
+        _JOB, FOLDER, default_text="output/<name>",
+    )] = None
+    strict: Annotated[bool, Setting(
+        "Stop at the first bad line of a seed file.",
+        _JOB, SWITCH,
+    )] = False
+    parsers: Annotated[int, Setting(
+        "Parse in this many processes, or threads.",
+        _MACHINE, COUNT, least=1, default_text="one a core, at most 4", also=("extract",),
+    )] = DEFAULT_PARSERS
+    parser_timeout_s: Annotated[float, Setting(
+        "Give up on a page after this many seconds in a parser.",
+        _MACHINE, SECONDS, option="parser-timeout", above=0, also=("try", "extract"),
+    )] = 10.0
+    parser_memory_bytes: Annotated[int | None, Setting(
+        "Let one parser use at most this much memory. An idle one uses about 25 MB.",
+        _MACHINE, or_none(BYTES), option="parser-memory", least=LEAST_PARSER_MEMORY_BYTES, also=("extract",),
+    )] = 1 << 30
+    bytes_in_flight: Annotated[int, Setting(
+        "Hold at most this many bytes of bodies between the network and the parsers. Beyond that, downloads wait.",
+        _MACHINE, BYTES, least=1,
+    )] = 64_000_000
+    strategy: Annotated[StrategyKind, Setting(
+        "Share the work out this way: one URL after the other, threads, one event loop, or an event loop with "
+        "parser processes. Only hybrid holds a page to --parser-timeout and --parser-memory.",
+        _MACHINE, choice(get_args(StrategyKind)),
+    )] = "hybrid"
+    transport: Annotated[TransportKind | None, Setting(
+        "Download with this library. Only --strategy hybrid leaves a choice.",
+        _MACHINE, choice(get_args(TransportKind)), default_text="that of the strategy", also=("try",),
+    )] = None
+    # fmt: on
+    archive: bool = False
+    """Whether an output wants the whole exchange with each server. No setting: `settled` says it for the outputs."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, by name."""
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise ConfigError(f"{name} must be at least {least}, not {value!r}")
-        for name in ("timeout_s", "parser_timeout_s", "max_body_bytes"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} must be more than 0, not {getattr(self, name)!r}")
-        _check_patterns("include", self.include)
-        _check_patterns("exclude", self.exclude)
-        _check_networks("allow_private", self.allow_private)
+        for setting in CRAWL_SETTINGS:
+            setting.check(getattr(self, setting.field), setting.field)
         if self.strategy != "hybrid" and self.transport not in {None, _TRANSPORTS[self.strategy]}:
             raise ConfigError(
                 f"transport: strategy {self.strategy} downloads with {_TRANSPORTS[self.strategy]}, not with "
@@ -166,21 +277,20 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
                 raise ConfigError(
                     f"fields: {', '.join(map(repr, unknown)) or 'none given'}; choose from {', '.join(RECORD_FIELDS)}"
                 )
-        for name, value in (("user_agent", self.user_agent), *self.headers):
-            if not name or any(character in name + value for character in "\r\n\0"):
-                raise ConfigError(f"header {name!r} has a line break or NUL in it, or no name")
 
     def check_reader(self, spider: object) -> None:
         """Raise `ConfigError` if pages are to be read by a spider, given here, and by selectors as well."""
-        if spider and self.selectors:
+        if spider and self.select:
             raise ConfigError("spider: a crawl has a spider or fields found by selectors, not both")
 
-    def settled(self, *, job: Path, affordable: int, consumed: bool, spider: str | None) -> "CrawlConfig":
+    def settled(
+        self, *, job: Path, affordable: int, consumed: bool, spider: str | None, archive: bool
+    ) -> "CrawlConfig":
         """Return the settings as the crawl goes by them; called once, when it begins. Pure.
 
         `job`: the folder of its state. `affordable`: requests that may be under way at once, as the limit on open files
         allows. `consumed`: whether the program takes the records itself; then no output is written unless one is named.
-        `spider`: what the job knows its spider by.
+        `spider`: what the job knows its spider by. `archive`: whether an output wants whole exchanges with servers.
         """
         return replace(
             self,
@@ -188,7 +298,13 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
             concurrency=min(self.most_at_once, affordable),
             output=() if consumed and self.output is None else self.output,
             spider=spider,
+            archive=archive,
         )
+
+    @property
+    def selectors(self) -> tuple[Field, ...]:
+        """What `select` was once called."""
+        return self.select
 
     @property
     def most_at_once(self) -> int:
@@ -213,12 +329,6 @@ class CrawlConfig(Struct, frozen=True, kw_only=True):
         return self.transport or _TRANSPORTS[self.strategy]
 
     @property
-    def archive(self) -> bool:
-        """Whether an output is an archive (`.warc.gz`), which wants the whole exchange with each server."""
-        outputs = (self.output,) if isinstance(self.output, str) else self.output or ()
-        return any(output.lower().endswith(".warc.gz") for output in outputs)
-
-    @property
     def outputs(self) -> tuple[str, ...]:
         """Where records go, one or more: paths, URLs of object storage, "-" for standard output."""
         if self.output is None:
@@ -233,34 +343,34 @@ _TRANSPORTS: dict[StrategyKind, TransportKind] = {
     "hybrid": "aiohttp",
 }
 
-_LEAST = {
-    "concurrency": 1,
-    "per_host": 1,
-    "per_address": 1,
-    "parsers": 1,
-    "retries": 0,
-    "max_links": 1,
-    "max_chain": 1,
-    "bytes_in_flight": 1,
-    "depth": 0,
-    "max_pages": 0,
-    "max_time_s": 0,
-    "delay_s": 0,
-    "parser_memory_bytes": LEAST_PARSER_MEMORY_BYTES,
-}
+CRAWL_SETTINGS: tuple[Setting, ...] = settings_of(CrawlConfig)
+"""All settings of a crawl, by groups, in the order of the help."""
 
 
-def _check_patterns(name: str, patterns: tuple[str, ...]) -> None:
-    for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ConfigError(f"{name}: {pattern!r} is not a regular expression: {error}") from error
+def with_new_names(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keyword arguments under the names that they have now; one None under an older name was not given.
+
+    The log gets a line for those that had an older one: a warning of Python's would break programs that take warnings
+    for errors. Raises `ConfigError` for a setting that is given under both names.
+    """
+    named = dict(settings)
+    notes = []
+    for setting in CRAWL_SETTINGS:
+        value = named.pop(setting.was_keyword, None) if setting.was_keyword else None
+        if value is None:
+            continue
+        if named.get(setting.field) is not None:
+            raise ConfigError(
+                f"{setting.field}: {setting.was_keyword} is its older name, and both are given: "
+                f"leave {setting.was_keyword} out"
+            )
+        named[setting.field] = value
+        notes.append(f"{setting.was_keyword} is now called {setting.field}")
+    if notes:
+        _log.warning("%s", "; ".join(notes))
+    return named
 
 
-def _check_networks(name: str, allowed: bool | tuple[str, ...]) -> None:
-    for network in () if isinstance(allowed, bool) else allowed:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            raise ConfigError(f"{name}: {network!r} is no network like '10.0.0.0/8': {error}") from error
+CrawlConfig.__doc__ = f"{CrawlConfig.__doc__}\n" + "".join(
+    f"    {setting.field} [{setting.default!r}]: {setting.help}\n" for setting in CRAWL_SETTINGS
+)

@@ -10,6 +10,42 @@
 
 A bad *page* is never an exception: it ends as an outcome (see `core.model`). An exception means that the
 crawl itself cannot go on. Messages give the value seen, where, and what to do next, in one line.
+
+Outside of the tree on purpose, and seen by programs:
+
+    NotJsonError            a page is not JSON: a ValueError, as `json.loads` raises, for a spider to catch
+    TypeError               a spider follows what is not a URL, or makes a table of what are not records: a mistake in a
+                            program, told as Python's own functions tell it
+    AttributeError          `crawler` has no such name, as any module says
+    BrokenPipeError         whoever read standard output has seen enough: nothing went wrong. Passed on as it comes
+    StopIteration, StopAsyncIteration
+                            there are no more records
+
+Outside of the tree, and caught before they leave the package. The first group becomes the outcome of a page:
+
+    CodingError             a body cannot be decoded
+    GzipError, TooManyMembersError
+                            a gzip stream is broken, or has more members than are read
+    HeadError, _HeadError   the head of an answer breaks the rules; the second is what http.client lets through
+    _RefusedError           an address must not be asked; an OSError, which aiohttp lets through
+    SitemapError            a sitemap cannot be read
+    RecordError             a spider gave what cannot be written
+    aiohttp.ClientConnectionResetError, aiohttp.NonHttpUrlClientError, http.client.RemoteDisconnected,
+    ConnectionResetError, ConnectionError, TimeoutError
+                            what a library would raise in our place, so that one function tells all failures apart
+
+The second group becomes an error of the tree, or ends what it should:
+
+    ConsumerLeftError       the program takes no more records; that ends a crawl and is not a failure
+    DamagedError            a WARC file cannot be read any further: it is counted, or becomes a UsageError
+    MistakeError, ValueError
+                            a value of a setting makes no sense, or cannot be read: becomes a ConfigError
+    csv.Error, ImportError, OSError
+                            as the csv module, an import and a storage raise: a SeedError, a ConfigError, a StorageError
+    MemoryError             a parser is larger than its limit as it starts: ends that process
+
+Outside of the tree, and never meant to be seen: KeyError, LookupError, RuntimeError and AssertionError say that a
+function was called when it must not be, which is a bug here.
 """
 
 

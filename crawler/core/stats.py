@@ -1,10 +1,10 @@
-"""A snapshot of a crawl's counters: what displays, logs and summaries are made from."""
+"""Snapshots of counters, of a crawl and of an extraction: what displays, logs and summaries are made from."""
 
 from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["CrawlStats", "Ended"]
+__all__ = ["CrawlStats", "Ended", "ExtractStats"]
 
 Ended = Literal["running", "done", "max-pages", "max-time", "interrupted"]
 """Why a crawl stopped: nothing left, a budget used up, or asked to stop."""
@@ -57,3 +57,24 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     bad_seeds: int = 0
     max_pages: int | None = None
     max_time_s: float | None = None
+
+
+class ExtractStats(Struct, frozen=True):
+    """What came of an extraction, so far or at its end.
+
+    `pages` were parsed and `records` written; `outcomes` counts pages as a crawl's summary does. `left_out` counts
+    records of the files that are no page, by reason; `damaged` has a message for each file that was not read to its
+    end. `parser_busy_s` are the seconds that each parser was at pages. `interrupted`: it was stopped before its end.
+    """
+
+    files: int
+    pages: int
+    records: int
+    read_bytes: int
+    total_bytes: int
+    elapsed_s: float
+    outcomes: dict[str, int]
+    left_out: dict[str, int]
+    damaged: tuple[str, ...]
+    parser_busy_s: tuple[float, ...] = ()
+    interrupted: bool = False

@@ -1,4 +1,4 @@
-"""One thread that calls functions one after the other, and waiting that a cancellation cannot cut short."""
+"""Between threads and event loops: calls that cross over, futures that end, waiting that no cancellation cuts short."""
 
 import asyncio
 import threading
@@ -8,9 +8,9 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-__all__ = ["OneThread", "ended", "settled"]
+__all__ = ["OneThread", "call_in", "ended", "settle", "settle_from_thread", "settled"]
 
-_Call = tuple[asyncio.AbstractEventLoop, "asyncio.Future[Any]", Callable[[], Any]]
+_Call = tuple["asyncio.Future[Any]", Callable[[], Any]]
 
 
 class OneThread:
@@ -27,9 +27,8 @@ class OneThread:
 
     def start(self, function: Callable[..., Any], *arguments: Any) -> "asyncio.Future[Any]":
         """Queue a call. The future that is returned ends with it; to cancel the future does not stop the function."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._calls.put((loop, future, partial(function, *arguments)))
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._calls.put((future, partial(function, *arguments)))
         return future
 
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -40,6 +39,27 @@ class OneThread:
         """End the thread after the calls queued before, and wait for that."""
         self._calls.put(None)
         self._thread.join()
+
+
+def call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: Any) -> None:
+    """Have an event loop call a function soon; from any thread. A loop that is closed calls nothing: nobody waits."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *arguments)
+
+
+def settle(future: "asyncio.Future[Any]", result: Any = None, error: BaseException | None = None) -> None:
+    """End a future with a result or an error, in its loop's thread. One that has ended, or was cancelled, stays."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def settle_from_thread(future: "asyncio.Future[Any]", result: Any = None, error: BaseException | None = None) -> None:
+    """End a future as `settle`, from any thread, soon. Nothing happens when its loop is closed."""
+    call_in(future.get_loop(), settle, future, result, error)
 
 
 async def ended(future: "asyncio.Future[Any]") -> None:
@@ -64,23 +84,12 @@ async def settled(future: "asyncio.Future[Any]") -> Any:
 
 def _work(calls: "SimpleQueue[_Call | None]") -> None:
     while (call := calls.get()) is not None:
-        loop, future, function = call
+        future, function = call
         result, error = None, None
         try:
             result = function()
         except BaseException as raised:  # noqa: BLE001 - it is raised again where the future is awaited
             error = raised
-        # A loop that is closed has nobody who waits.
-        with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, future, result, error)
+        settle_from_thread(future, result, error)
         # Nothing of this call may live until the next one comes.
-        del call, loop, future, function, result, error
-
-
-def _settle(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
+        del call, future, function, result, error

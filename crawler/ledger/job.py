@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from crawler.core.config import CrawlConfig
+from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import JobError, StorageError
 from crawler.core.large_body import SUFFIX
 from crawler.core.refusal import refusal
@@ -24,26 +24,12 @@ from crawler.ledger.sinks.outputs import files_of, output_names
 
 __all__ = ["Job"]
 
-_MATTER = (
-    "scope",
-    "depth",
-    "include",
-    "exclude",
-    "sitemaps",
-    "max_links",
-    "max_chain",
-    "robots",
-    "allow_private",
-    "fields",
-    "rotate",
-    "spider",
-    "selectors",
-    "skip_duplicates",
-)
+_MATTER = tuple(setting for setting in CRAWL_SETTINGS if setting.matters)
 """Settings that decide which URLs are crawled and what their records hold: they stay as a job began.
 
 The store keeps them. None may hold a secret, as `headers` may.
 """
+_NAMES = {setting.stored_name: setting.field for setting in _MATTER}
 _ADVICE = "choose another --job, or make it writable"
 
 
@@ -128,20 +114,23 @@ class Job:
         a store with records that was made for something else, and for an output with records of somebody else.
         """
         config = self._config
-        now: dict[str, Any] = {name: getattr(config, name) for name in _MATTER}
+        now: dict[str, Any] = {setting.stored_name: getattr(config, setting.field) for setting in _MATTER}
         now |= {"output": output_names(config), "seeds": seeds}
-        # As it comes back from the store: plain, without tuples.
-        now = msgspec.msgpack.decode(msgspec.msgpack.encode(now))
+        now = _plain(now)
         then = store.meta("job")
         if then is None:
             self._check_output()
             store.put_meta("job", now)
             store.commit()
             return True
+        # A setting that there was not yet when the job began had its default.
+        then = _plain({setting.stored_name: setting.default for setting in _MATTER}) | then
         if not seeds:
             now["seeds"] = then["seeds"]
         changed = [
-            "seeds are others than before" if name == "seeds" else f"{name} was {then.get(name)!r} and is now {value!r}"
+            "seeds are others than before"
+            if name == "seeds"
+            else f"{_NAMES.get(name, name)} was {then.get(name)!r} and is now {value!r}"
             for name, value in now.items()
             if then.get(name) != value
         ]
@@ -168,6 +157,12 @@ class Job:
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+
+def _plain(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as they come back from the store: without tuples."""
+    plain: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(settings))
+    return plain
 
 
 def _has_pages(store: Store) -> bool:

@@ -1,6 +1,7 @@
 """Processes that read pages: bytes in, records and links out.
 
 Owns: the parser processes, their inboxes and pipes, the batches under way.
-Runs: `pool` in the event loop and one collector thread; `worker` and `reading/` in each parser; `inline` in this one.
+Runs: `intake` in the event loop, `supervision` in one collector thread, `dispatch` in both; `worker` and `reading/` in
+each parser; `inline` in this process.
 For others: `chosen` (which kind reads), `pool`, `batch`, `spawning`, `memory`.
 """

@@ -9,7 +9,7 @@ from msgspec import Struct
 from crawler.core.model import Done, Download
 from crawler.web.warc import archived
 
-__all__ = ["Batch", "BatchLimits", "Item", "item_of", "kept"]
+__all__ = ["LIMITS", "Batch", "BatchLimits", "Item", "item_of", "kept"]
 
 
 class Item(Struct, frozen=True):
@@ -39,6 +39,11 @@ class BatchLimits(Struct, frozen=True):
     parse_s: float
     wait_s: float
     eager: bool = True
+
+
+LIMITS = BatchLimits(bytes=256 << 10, pages=16, parse_s=0.05, wait_s=0.02)
+"""What lies in one inbox no other parser can take, so that large batches of pages that take long (a heavy spider) leave
+parsers idle at the end of a crawl: hence `parse_s`."""
 
 
 def item_of(download: Download, encoder: msgspec.msgpack.Encoder) -> Item:

@@ -10,13 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
+from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.reading.page_end import page_end
 from crawler.parsers.reading.reader import PageReader, Parse, parse_page
@@ -187,7 +187,7 @@ class InlineParsers:
         with self._changed:
             waiters, self._waiters = self._waiters, []
         for waiter in waiters:
-            _settle(waiter)
+            settle(waiter)
 
     # The threads that parse.
 
@@ -198,7 +198,7 @@ class InlineParsers:
                 self._changed.wait_for(lambda: self._failure is not None or not self._is_full())
             if self._failure is None:
                 self._deliver(self._parsed(download, number))
-            self._call(_settle, ended)
+            settle_from_thread(ended)
             del given, download, ended  # a thread that waits for the next page must not keep the body
 
     def _is_full(self) -> bool:
@@ -254,20 +254,13 @@ class InlineParsers:
                 return
             self._failure = failure
             self._changed.notify_all()
-        self._call(self._wake)
         if self._on_failure is not None:
             self._on_failure(failure)
+        self._call(self._wake)
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None:
-            # A loop that is closed has nobody who waits.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(function, *arguments)
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
+            call_in(self._loop, function, *arguments)
 
 
 def _size(done: Done) -> int:

@@ -1,20 +1,36 @@
-"""Starting processes that do not run the user's main file.
+"""Starting processes, and queues that outlive them: all that we take of `multiprocessing` that it does not promise.
 
 `multiprocessing` lets each new process import the file that the program was started with, in case what the process
 is to do stands there. A script without `if __name__ == "__main__":` would start its crawl again in each parser. Our
 processes need nothing of it: what they do stands in this package, and functions of the main file come to them as
-values (`spiders.spider`).
+values (`spiders.spider`). And a queue has no public way to let go of a process that was killed while it read.
+
+Private, as of Python 3.11 to 3.14, and no other file names them:
+
+- `popen_spawn_posix.Popen._launch` starts the process, and asks `spawn.get_preparation_data` what it is to be told.
+- `spawn.get_preparation_data` names the main file under keys that begin with `init_main_from`.
+- `SpawnProcess._Popen` is what `start` calls to make that `Popen`.
+- `Queue._ignore_epipe`: whether a queue's thread keeps silent when nobody reads any more.
+- `Queue._reader` and `Queue._writer` are the two ends of a queue's pipe.
+
+`tests/parsers/test_spawning.py` looks whether each is still there, and does what we need of it.
 """
 
 import os
 import sys
-from multiprocessing import popen_spawn_posix, spawn
+from multiprocessing import get_context, popen_spawn_posix, spawn
 from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import Queue
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-__all__ = ["Process", "same_imports"]
+__all__ = ["Inbox", "Process", "context", "same_imports"]
+
+# Spawn, not forkserver: a SIGTERM to the whole process group would end the fork server, and with it the means to
+# replace a parser while the crawl drains. Never fork: the pool has threads.
+context = get_context("spawn")
+"""What makes the queues, pipes and shared memory that a `Process` is given."""
 
 
 def same_imports() -> dict[str, str]:
@@ -41,7 +57,7 @@ def _with_own_spawn(launch: Any) -> Any:
 
 
 class _Popen(popen_spawn_posix.Popen):
-    """What starts the process. Python 3.11 to 3.14 ask `spawn.get_preparation_data` in this method alone."""
+    """What starts the process."""
 
     _launch = _with_own_spawn(popen_spawn_posix.Popen._launch)  # type: ignore[attr-defined]  # noqa: SLF001 - see above
 
@@ -55,3 +71,31 @@ class Process(SpawnProcess):
     @staticmethod
     def _Popen(process_obj: Any) -> popen_spawn_posix.Popen:  # noqa: N802 - overrides multiprocessing's method
         return _Popen(process_obj)
+
+
+class Inbox:
+    """A bounded queue of bytes to one process, which may be killed at any time. State: that of the queue.
+
+    `queue` is what the process is given; it takes `size` messages.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.queue: Queue[bytes | None] = context.Queue(size)
+        # As concurrent.futures does: without it the queue's thread prints a traceback when its reader is gone.
+        self.queue._ignore_epipe = True  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
+
+    def put(self, message: bytes | None) -> None:
+        """Put a message in without waiting. Raises `queue.Full` if there is no room."""
+        self.queue.put_nowait(message)
+
+    def discard(self) -> None:
+        """Close it when its process has ended, and wait for its thread.
+
+        The process may have died with the queue locked, so no other can read it. The thread that feeds it may hang in a
+        write that nobody reads; it goes on when no reader is left (newer Pythons: `Queue._terminate_broken`).
+        """
+        queue: Any = self.queue
+        queue._reader.close()  # noqa: SLF001 - see above
+        queue.close()
+        queue.join_thread()
+        queue._writer.close()  # noqa: SLF001 - the thread leaves it open when its write failed

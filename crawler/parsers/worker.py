@@ -1,4 +1,4 @@
-"""A parser process: `main` runs in it, round the work of `reading.reader`; `ParserProcess` is what the other one holds.
+"""What runs in a parser process, round the work of `reading.reader`, and the signs by which it tells how it is.
 
 A parser holds nothing that matters: its caches make it faster, and losing them changes no outcome.
 """
@@ -12,9 +12,8 @@ import threading
 import time
 from collections.abc import MutableSequence
 from contextlib import suppress
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, parent_process
 from multiprocessing.queues import Queue
-from typing import Any
 
 import msgspec
 
@@ -23,20 +22,8 @@ from crawler.parsers.memory import MemoryLimit, return_large_blocks
 from crawler.parsers.reading.page_end import page_end
 from crawler.parsers.reading.reader import PageReader, Parse
 from crawler.parsers.reading.settings import ParserSettings
-from crawler.parsers.spawning import Process
 
-__all__ = [
-    "BUSY_S",
-    "NICENESS",
-    "OUT_OF_MEMORY",
-    "READY",
-    "SLOTS",
-    "STARTED_AT",
-    "WORN",
-    "ParserProcess",
-    "main",
-    "new_counters",
-]
+__all__ = ["BUSY_S", "NICENESS", "OUT_OF_MEMORY", "READY", "SIGNALS", "SLOTS", "STARTED_AT", "WORN", "main"]
 
 READY = b""
 """What a parser sends once, before its first results: it has started and reads its inbox."""
@@ -57,17 +44,10 @@ NICENESS = 5
 """How much a parser steps back behind the process that downloads, which has to answer at once: with all cores busy the
 event loop was half as late, and no fewer pages were parsed."""
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Signals that a parser ignores; whoever starts it blocks them until then."""
+
 _PR_SET_PDEATHSIG = 1
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-# Spawn, not forkserver: a SIGTERM to the whole process group would end the fork server, and with it the means to
-# replace a parser while the crawl drains. Never fork: the pool has threads.
-_context = get_context("spawn")
-
-
-def new_counters(parsers: int) -> MutableSequence[float]:
-    """Return zeros in shared memory, `SLOTS` for each parser."""
-    counters: MutableSequence[float] = _context.Array("d", parsers * SLOTS, lock=False)
-    return counters
 
 
 def main(
@@ -125,89 +105,12 @@ def main(
         os._exit(1)
 
 
-class ParserProcess:
-    """A parser as the process that started it sees it: started by making one, and to be discarded after its end.
-
-    For the arguments see `main`; `inbox_size` is the number of messages that may lie in its inbox.
-    """
-
-    def __init__(
-        self, counters: MutableSequence[float], slot: int, settings: bytes, parse: Parse, inbox_size: int
-    ) -> None:
-        self._inbox: Queue[bytes | None] = _context.Queue(inbox_size)
-        # As concurrent.futures does: without it the queue's thread prints a traceback when its reader is gone.
-        self._inbox._ignore_epipe = True  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
-        self.results, answers = _context.Pipe(duplex=False)
-        self._process = Process(
-            target=main,
-            kwargs={
-                "inbox": self._inbox,
-                "results": answers,
-                "counters": counters,
-                "slot": slot,
-                "settings": settings,
-                "parse": parse,
-            },
-            name=f"parser-{slot // SLOTS}",
-            daemon=True,
-        )
-        # A new process inherits the mask, so a Ctrl-C cannot strike before it ignores the signal. Only now: the first
-        # queue of a program starts multiprocessing's resource tracker, which unblocks both.
-        blocks = hasattr(signal, "pthread_sigmask")
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS) if blocks else set()
-        try:
-            self._process.start()
-        finally:
-            if blocks:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        # The parser's end must be open nowhere else, or its death would not end the pipe.
-        answers.close()
-
-    @property
-    def sentinel(self) -> int:
-        """What `multiprocessing.connection.wait` takes to wait for the end of the process."""
-        return self._process.sentinel
-
-    @property
-    def exit_code(self) -> int | None:
-        """Exit code, negative for the number of a signal; None while it runs."""
-        return self._process.exitcode
-
-    def give(self, message: bytes | None) -> None:
-        """Put a message into the inbox without waiting. Raises `queue.Full` if there is no room."""
-        self._inbox.put_nowait(message)
-
-    def kill(self) -> None:
-        """End it now, whatever it does."""
-        self._process.kill()
-
-    def end(self, patience_s: float) -> None:
-        """Wait for its end, and kill it if that takes longer than `patience_s`."""
-        self._process.join(patience_s)
-        self._process.kill()
-        self._process.join()
-
-    def discard(self) -> None:
-        """Close all that belongs to it, once it has ended.
-
-        It may have died with its inbox locked, so the inbox goes with it. The thread that feeds the inbox may hang in a
-        write that nobody reads; it goes on when no reader is left (newer Pythons: `Queue._terminate_broken`).
-        """
-        inbox: Any = self._inbox
-        inbox._reader.close()  # noqa: SLF001 - see above
-        inbox.close()
-        inbox.join_thread()
-        inbox._writer.close()  # noqa: SLF001 - the thread leaves it open when its write failed
-        self.results.close()
-        self._process.close()
-
-
 def _ignore_signals() -> None:
-    for number in _SIGNALS:
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
         # Parsers are started with both blocked, so that none strikes before this point.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _keep_to_itself() -> None:

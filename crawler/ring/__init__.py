@@ -1,6 +1,6 @@
 """Turns the stages: how a crawl begins, runs, drains and ends, and how a program takes its records.
 
 Owns: the order of start and end; counters of the run.
-Runs: in the event loop; `library` starts a thread with a loop of its own.
-For others: `crawler`, `library`, `extraction`, `archive`, `try_page`. The other files serve those.
+Runs: in the event loop; `library` and `extract` start a thread with a loop of its own.
+For others: `crawler`, `library`, `extract`, `extraction`, `archive`, `try_page`. The other files serve those.
 """

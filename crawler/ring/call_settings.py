@@ -1,103 +1,55 @@
-"""The settings of a crawl as keyword arguments: what editors complete, and what becomes a `CrawlConfig`."""
+"""Keyword arguments of `crawler.crawl` that become a `CrawlConfig`. `keywords` has their types."""
 
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from crawler.core.config import CrawlConfig, DuplicateMode, RobotsMode, ScopeKind, StrategyKind
+from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import ConfigError
-from crawler.core.model import Rotation
 from crawler.core.printable import printable
+from crawler.ring.keywords import PathLike
 
-__all__ = ["PathLike", "Seeds", "Settings", "config_of"]
+__all__ = ["Seeds", "config_of"]
 
-PathLike = str | os.PathLike[str]
 Seeds = PathLike | Iterable[PathLike]
 """One seed or several: http(s) URLs, `sitemap:URL`, paths of seed files."""
 
 
-class Settings(TypedDict, total=False):
-    """Keyword arguments of `crawler.crawl` beside those that it names itself. `CrawlConfig` describes each."""
-
-    job: PathLike | None
-    output: PathLike | Sequence[PathLike] | None
-    rotate: Rotation | None
-    scope: ScopeKind
-    depth: int | None
-    max_pages: int | None
-    max_time_s: float | None
-    include: Sequence[str]
-    exclude: Sequence[str]
-    sitemaps: bool
-    max_links: int
-    max_chain: int | None
-    concurrency: int
-    per_host: int
-    per_address: int
-    delay_s: float | None
-    parsers: int
-    parser_timeout_s: float
-    parser_memory_bytes: int | None
-    bytes_in_flight: int
-    timeout_s: float
-    max_body_bytes: int
-    retries: int
-    user_agent: str
-    headers: Mapping[str, str] | Sequence[tuple[str, str]]
-    robots: RobotsMode
-    allow_private: bool | Sequence[str]
-    cookies: bool
-    insecure: bool
-    ca_bundle: PathLike | None
-    skip_duplicates: DuplicateMode
-    strategy: StrategyKind
-    strict: bool
-
-
-_LISTS = frozenset({"include", "exclude", "allow_private", "fields"})
-_SECRET = frozenset({"headers"})
+_SETTINGS = {setting.field: setting for setting in CRAWL_SETTINGS}
 _SHOWN_CHARS = 200
 _WRONG = re.compile(r"(?P<what>.*?)(?: - at `\$\.(?P<name>\w+).*)?", re.DOTALL)
 _EXPECTED = re.compile(r"Expected `(?P<kind>[^`]+)`(, got `.*)?")
 _WORDS = {"null": "None", "array": "a list", "object": "a dict", "str": "text"}
 
 
-def config_of(seeds: Seeds, settings: Mapping[str, Any]) -> CrawlConfig:
+def config_of(seeds: Seeds, settings: Mapping[str, Any], command: str = "crawl") -> CrawlConfig:
     """Return the configuration that these seeds and keyword arguments mean; lists and single texts become tuples.
 
-    Raises `ConfigError` for a setting that is not known, with the closest one, and for a value of a wrong type or out
-    of range.
+    `command`: whose settings they are, `crawl` or `extract`.
+
+    Raises `ConfigError` for a setting that it does not have, with the closest one, and for a value of a wrong type or
+    out of range.
     """
-    known = CrawlConfig.__struct_fields__
+    known = [name for name, setting in _SETTINGS.items() if setting.is_of(command)]
     for name in settings:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             raise ConfigError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    plain = {name: _plain(name, value) for name, value in settings.items()}
-    try:
-        plain["seeds"] = [os.fspath(seed) for seed in ([seeds] if isinstance(seeds, str | os.PathLike) else seeds)]
-    except TypeError as error:
-        raise ConfigError(f"seeds: expected text or paths: {error}") from error
+    plain: dict[str, Any] = {}
+    for name, value in {"seeds": seeds, **settings}.items():
+        try:
+            plain[name] = _SETTINGS[name].kind.plain(value)
+        except TypeError as error:
+            raise ConfigError(f"{name}: expected text or paths{_seen(name, value)}") from error
     try:
         return msgspec.convert(plain, CrawlConfig, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise _mistake(str(error), {**settings, "seeds": seeds}) from None
-
-
-def _plain(name: str, value: Any) -> Any:
-    if name in _LISTS and isinstance(value, str):
-        return [value]
-    if name == "output" and value is not None:
-        several = [value] if isinstance(value, str | os.PathLike) else value
-        return [os.fspath(output) for output in several]
-    if name == "headers" and isinstance(value, Mapping):
-        return list(value.items())
-    return value
 
 
 def _path(kind: type, value: Any) -> Any:
@@ -110,15 +62,19 @@ def _path(kind: type, value: Any) -> Any:
 def _mistake(message: str, settings: Mapping[str, Any]) -> ConfigError:
     match = _WRONG.fullmatch(message)
     what, name = (match["what"], match["name"] or "seeds") if match else (message, "seeds")
-    seen = "" if name in _SECRET else f", not {printable(repr(settings.get(name)), _SHOWN_CHARS)}"
+    seen = _seen(name, settings.get(name))
     if what.startswith("Invalid enum value"):
-        choices = _choices(CrawlConfig.__annotations__[name])
+        choices = _choices(get_type_hints(CrawlConfig)[name])
         return ConfigError(f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}{seen}")
     expected = _EXPECTED.fullmatch(what)
     if expected is None:
         return ConfigError(f"{name}: {what}")
     kinds = [_WORDS.get(kind, kind) for kind in expected["kind"].split(" | ")]
     return ConfigError(f"{name}: expected {' or '.join(kinds)}{seen}")
+
+
+def _seen(name: str, value: Any) -> str:
+    return "" if _SETTINGS[name].kind.secret else f", not {printable(repr(value), _SHOWN_CHARS)}"
 
 
 def _choices(kind: Any) -> list[str]:

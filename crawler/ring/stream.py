@@ -1,10 +1,9 @@
 """The records of a crawl for the program that runs it: what `async for` takes them from."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
-from crawler.core.threads import ended
+from crawler.core.threads import call_in, ended
 from crawler.ledger.sinks.consumer import ConsumerLeftError, ConsumerSink
 
 __all__ = ["RecordStream", "cancelled"]
@@ -76,9 +75,7 @@ class RecordStream:
             raise error
 
     def _wake(self) -> None:
-        # A loop that is closed has nobody who waits.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._changed.set)
+        call_in(self._loop, self._changed.set)
 
 
 async def cancelled(task: "asyncio.Task[Any]") -> None:

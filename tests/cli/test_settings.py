@@ -20,6 +20,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, SeedError
 from crawler.core.model import Field, Rotation
 from crawler.core.record import RECORD_FIELDS
+from tests.support.table import table
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 URL = "https://example.com/"
@@ -74,7 +75,7 @@ VALUES = [
     ("fields", '"all"', "all", RECORD_FIELDS),
     ("fields", '"default"', "default", None),
     (
-        "field",
+        "select",
         '["title=h1", "n[]:int=//li"]',
         "title=h1\nn[]:int=//li",
         (Field(name="title", css="h1"), Field(name="n", xpath="//li", many=True, type="int")),
@@ -148,15 +149,16 @@ def test_every_setting_is_tried_above_but_for_the_job_folder():
 
 def test_every_field_of_a_crawl_has_a_setting():
     fields = {setting.field for setting in SETTINGS}
-    assert set(CrawlConfig.__struct_fields__) - {"seeds"} <= fields, "seeds are arguments"
+    others = {"seeds", "archive"}  # seeds are arguments; `archive` is what the outputs are found to want
+    assert set(CrawlConfig.__struct_fields__) - others <= fields
     assert fields - set(CrawlConfig.__struct_fields__) == {"fresh", "quiet", "log_level"}
 
 
 def test_the_defaults_in_the_help_are_those_of_the_crawl():
     run = combine({"seeds": [URL]})
     for setting in SETTINGS:
-        if setting.name not in ("job", "output", "parsers", "fields", "transport"):
-            shown = setting.read(setting.default, "help", text=True) if setting.default else ()
+        if not setting.default_text:
+            shown = setting.read(setting.shown_default, "help", text=True) if setting.shown_default else ()
             assert value_of(run, setting.name) == shown, setting.name
     assert run.config.job == Path("output/example.com")
     assert run.config.outputs == ("output/example.com/pages.jsonl",)
@@ -234,7 +236,7 @@ def test_paths_of_a_file_start_at_its_folder(tmp_path, toml, monkeypatch):
         ("MAX_PAGES = 1", "unknown setting 'MAX_PAGES'; did you mean 'max-pages'?"),
         ("max_time_s = 1", "unknown setting 'max_time_s'; did you mean 'max-time'?"),
         ("seed = 'x'", "unknown setting 'seed'; did you mean 'seeds'?"),
-        ("xyzzy = 1", "unknown setting 'xyzzy'; known are scope, depth, "),
+        ("xyzzy = 1", "unknown setting 'xyzzy'; known are seeds, scope, "),
         ('"a\\u001b[31mb" = 1', r"unknown setting 'a\x1b[31mb'; known are "),
         ("config = 'x.toml'", "unknown setting 'config'"),
         ("[crawl]\ndepth = 1", "unknown setting 'crawl'; settings stand at the top of the file, not in a table"),
@@ -314,7 +316,7 @@ def test_empty_variables_count_as_not_set_and_others_are_left_alone():
     assert from_environment({"CRAWLER_DEPTH": "", "CRAWLER_XYZZY": "1", "DEPTH": "1", "crawler_depth": "1"}) == {}
 
 
-@pytest.mark.parametrize(
+@table(
     ("variable", "text", "message"),
     [
         ("CRAWLER_DEPTH", "deep", "CRAWLER_DEPTH: expected a whole number or 'none', not 'deep'"),
@@ -333,7 +335,7 @@ def test_a_malformed_variable_is_refused_by_its_name(variable, text, message):
     assert refusal(from_environment, {variable: text}) == message
 
 
-@pytest.mark.parametrize(
+@table(
     ("options", "message"),
     [
         ({"depth": "deep"}, "--depth: expected a whole number or 'none', not 'deep'"),
@@ -352,7 +354,7 @@ def test_options_that_were_not_given_set_nothing():
     assert from_options({"depth": None, "include": (), "strict": None}) == {}
 
 
-@pytest.mark.parametrize(
+@table(
     ("fields", "message"),
     [
         ({"max_pages": -1}, "--max-pages must be at least 0, not -1"),
@@ -363,11 +365,28 @@ def test_options_that_were_not_given_set_nothing():
         ({"include": ("(",)}, "--include: '(' is not a regular expression: "),
         ({"fields": ("url", "nope")}, "--fields: 'nope'; choose from url, status"),
         ({"fields": ()}, "--fields: none given; choose from "),
-        ({"headers": (("A", "b\r\nc"),)}, "header 'A' has a line break"),
+        ({"headers": (("A", "b\r\nc"),)}, "--header: header 'A' has a line break"),
     ],
 )
 def test_a_value_out_of_range_is_refused_by_the_name_of_its_option(fields, message):
     assert refusal(combine, {"seeds": [URL]}, fields).startswith(message)
+
+
+@pytest.mark.parametrize("name", ["file", "environment", "option"])
+def test_settings_that_do_not_go_together_are_refused_by_the_place_where_they_stand(toml, name):
+    path = toml('fields = ["nope"]')
+    layer, place = {
+        "file": (load_settings(path), f"{path}: fields"),
+        "environment": (from_environment({"CRAWLER_FIELDS": "nope"}), "CRAWLER_FIELDS"),
+        "option": (from_options({"fields": "nope"}), "--fields"),
+    }[name]
+    assert refusal(combine, {"seeds": [URL]}, layer).startswith(f"{place}: 'nope'; choose from url, status")
+
+
+def test_a_command_takes_from_the_environment_only_what_it_has_an_option_for():
+    environment = {"CRAWLER_DEPTH": "3", "CRAWLER_PARSERS": "2", "CRAWLER_MAX_TIME": "deep"}
+    assert from_environment(environment, "try") == {"depth": 3}
+    assert from_environment(environment, "extract") == {"parsers": 2}
 
 
 def test_a_crawl_needs_seeds_or_a_job_to_resume():
@@ -376,7 +395,7 @@ def test_a_crawl_needs_seeds_or_a_job_to_resume():
     assert combine({"job": Path("output/x")}).seeds == ()
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "size"),
     [
         ("1", 1),
@@ -413,7 +432,7 @@ def test_sizes(text, size):
         assert from_options({"max-body": text}) == {"max_body_bytes": size}
 
 
-@pytest.mark.parametrize(
+@table(
     ("seeds", "name"),
     [
         (["https://docs.python.org/3/"], "docs.python.org"),

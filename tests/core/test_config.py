@@ -11,8 +11,8 @@ from crawler.core.model import Field
 JOB = Path("output/job")
 
 
-def settled(config, *, affordable=1000, consumed=False, spider=None):
-    return config.settled(job=JOB, affordable=affordable, consumed=consumed, spider=spider)
+def settled(config, *, affordable=1000, consumed=False, spider=None, archive=False):
+    return config.settled(job=JOB, affordable=affordable, consumed=consumed, spider=spider, archive=archive)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +51,14 @@ def test_settling_changes_nothing_else_and_twice_the_same_comes_out():
     assert changed == {"job", "spider"}
 
 
+def test_whether_whole_exchanges_are_kept_is_settled_with_the_rest():
+    assert not settled(CrawlConfig()).archive
+    assert settled(CrawlConfig(output="a.warc.gz"), archive=True).archive
+
+
 def test_pages_are_read_by_a_spider_or_by_selectors():
     with pytest.raises(ConfigError, match="not both"):
-        CrawlConfig(selectors=(Field(name="a", css="p"),)).check_reader("shop:parse")
+        CrawlConfig(select=(Field(name="a", css="p"),)).check_reader("shop:parse")
 
 
 @pytest.mark.parametrize(("strategy", "processes"), [("hybrid", 3), ("async", 0), ("threads", 0), ("sequential", 0)])

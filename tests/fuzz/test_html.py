@@ -17,9 +17,9 @@ from crawler.parsers.reading.reader import PageReader, parse_page
 from crawler.parsers.reading.settings import ParserSettings
 from crawler.web.urls import LinkResolver, normalise
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
-from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz
 from tests.support.downloads import download_of
+from tests.support.yardstick import takes_linear_time
 
 FRAGMENTS = fragments("html")
 # The same in UTF-16 now and then: what a byte-order mark or a meta promises.

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.machine import ATTACKS, NAMES
+from tests.support.ports import closed_port
 
 ROOT = Path(__file__).parent.parent.parent
 OPTIONS = ("--allow-private", "--delay", "0", "--per-host", "8", "--parsers", "1", "--retries", "0")
@@ -116,7 +117,7 @@ def test_the_live_display_shows_nothing_of_the_attack(tmp_path, hostile):
     watcher = threading.Thread(target=watch)
     watcher.start()
     process.communicate(timeout=60)
-    watcher.join(10)
+    watcher.join(60)
     os.close(master)
     assert process.returncode == 0
     assert seen
@@ -126,6 +127,7 @@ def test_the_live_display_shows_nothing_of_the_attack(tmp_path, hostile):
 
 
 def test_a_seed_with_escapes_is_shown_without_them(tmp_path):
-    code, _, err = run(tmp_path, "http://127.0.0.1:1/\x1b]0;pwned\x07", "--job", "j")
+    with closed_port() as port:
+        code, _, err = run(tmp_path, f"http://127.0.0.1:{port}/\x1b]0;pwned\x07", "--job", "j")
     assert code == 3
     assert not CONTROLS.search(err)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crawler.core.config import CrawlConfig
+from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import JobError
 from crawler.core.model import Field, Rotation
 from crawler.fetcher.transport.fake import FakeTransport, answer
@@ -44,7 +44,7 @@ def settle(config: CrawlConfig, *, record: bool = False) -> bool:
         ("output", ("a.jsonl", "b.csv")),
         ("rotate", Rotation(records=5)),
         ("spider", "shop:parse"),
-        ("selectors", (Field(name="price", css=".price"),)),
+        ("select", (Field(name="price", css=".price"),)),
         ("skip_duplicates", "near"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -70,10 +70,27 @@ def test_a_job_goes_on_with_the_settings_it_was_begun_with(tmp_path, value):
         include=("a", "b"),
         output=(str(tmp_path / "a.csv"), "-"),
         rotate=Rotation(bytes=5) if value is False else None,
-        selectors=(Field(name="items", css="li", many=True, fields=(Field(name="price", css=".price"),)),),
+        select=(Field(name="items", css="li", many=True, fields=(Field(name="price", css=".price"),)),),
     )
     assert settle(config, record=True)
     assert settle(config)
+
+
+def test_a_job_begun_before_there_was_a_setting_goes_on_with_its_default(tmp_path):
+    config = CrawlConfig(job=tmp_path / "job")
+    assert settle(config, record=True)
+    job = Job(config)
+    with Store(job.state_path) as store:
+        store.put_meta("job", {name: value for name, value in store.meta("job").items() if name != "max_chain"})
+        store.commit()
+    job.close()
+    assert settle(config)
+    with pytest.raises(JobError, match=r"\(max_chain was 100 and is now 7\)"):
+        settle(CrawlConfig(job=tmp_path / "job", max_chain=7))
+
+
+def test_no_setting_that_a_job_keeps_may_be_secret():
+    assert not [setting.field for setting in CRAWL_SETTINGS if setting.matters and setting.kind.secret]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,79 @@
 """Parser processes leave the main file of a program alone, and nobody else notices."""
 
+import ast
+import inspect
 import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
+from multiprocessing import popen_spawn_posix, process, queues, spawn
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
+import crawler.parsers.spawning
+from crawler.parsers.spawning import Inbox
+
 ROOT = Path(__file__).parents[2]
+
+
+def names_in(code: CodeType) -> set[str]:
+    """Names of globals and attributes that a function uses."""
+    return set(code.co_names)
+
+
+PRIVATE: dict[str, tuple[Callable[[], bool], str]] = {
+    "popen_spawn_posix.Popen._launch": (
+        lambda: {"spawn", "get_preparation_data"} <= names_in(popen_spawn_posix.Popen._launch.__code__),
+        "does not ask spawn.get_preparation_data any more: a program's main file would run again in each parser",
+    ),
+    "spawn.get_preparation_data": (
+        lambda: "init_main_from_path" in inspect.getsource(spawn.get_preparation_data),
+        "names the main file under another key than init_main_from_*: `_data_without_main` takes nothing out",
+    ),
+    "SpawnProcess._Popen": (
+        lambda: "_Popen" in vars(SpawnProcess) and "_Popen" in names_in(process.BaseProcess.start.__code__),
+        "is not what starts a process any more: `Process` overrides nothing",
+    ),
+    "Queue._ignore_epipe": (
+        lambda: "_ignore_epipe" in names_in(queues.Queue._start_thread.__code__),
+        "is not looked at any more when the queue's thread starts: a parser that dies would print a traceback",
+    ),
+    "Queue._reader": (
+        lambda: all(hasattr(Inbox(1).queue._reader, name) for name in ("close", "fileno")),
+        "is no connection that can be closed: `Inbox.discard` would wait for a thread that hangs",
+    ),
+    "Queue._writer": (
+        lambda: all(hasattr(Inbox(1).queue._writer, name) for name in ("close", "fileno")),
+        "is no connection that can be closed: `Inbox.discard` would leave a file open",
+    ),
+}
+"""What crawler/parsers/spawning.py takes of `multiprocessing`, whether it is there, and what breaks without it."""
+
+
+@pytest.mark.parametrize("name", PRIVATE)
+def test_the_private_part_that_we_lean_on_is_there(name):
+    there, without = PRIVATE[name]
+    try:
+        is_there = there()
+    except AttributeError as error:
+        is_there, without = False, f"is gone ({error}); what we knew of it: {without}"
+    assert is_there, f"multiprocessing's {name} {without}. Look at crawler/parsers/spawning.py"
+
+
+def test_the_private_parts_are_told_and_tested_and_stand_in_one_file():
+    told = inspect.getdoc(crawler.parsers.spawning) or ""
+    for name in PRIVATE:
+        assert f"`{name}`" in told or f"`{name.rpartition('.')[2]}`" in told, f"the docstring does not name {name}"
+    parts = {name.rpartition(".")[2] for name in PRIVATE}
+    for path in (ROOT / "crawler").rglob("*.py"):
+        source = path.read_text("utf-8")
+        if "multiprocessing" in source and path.name != "spawning.py":
+            used = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
+            assert not used & parts, f"{path.name} names {sorted(used & parts)}"
 
 
 def run(script: Path, *arguments: str) -> list[str]:

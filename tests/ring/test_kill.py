@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from crawler.ledger.sinks.outputs import ENDINGS
+from crawler.ledger.sinks.outputs import endings
 from tests.support.kill_driver import POINTS, SINK_POINTS
 from tests.support.outputs import rows
 from tests.support.servers import Answer, LocalServer, html
@@ -166,6 +166,7 @@ def test_killed_at_a_named_point_the_resumed_crawl_is_whole(server, expected, tm
 
 # Outputs
 
+ENDINGS = endings()
 ROTATED = [ending for ending in ENDINGS if ending not in (".db", ".sqlite")]
 
 
@@ -180,7 +181,7 @@ def job_with(server: LocalServer, path: Path, endings: Sequence[str], *options: 
 @pytest.mark.parametrize(
     ("endings", "options", "kills"),
     [
-        (tuple(ENDINGS), (), ("in-record 5", "before-commit 2", "in-record 17", "after-commit 1", "in-seal 1")),
+        (ENDINGS, (), ("in-record 5", "before-commit 2", "in-record 17", "after-commit 1", "in-seal 1")),
         (
             ROTATED,
             ("--rotate", "100"),

@@ -28,15 +28,17 @@ from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, 
 from crawler.core.model import Field
 from crawler.core.record import Record
 from crawler.fetcher.transport.fake import FakeTransport, answer
-from crawler.ring.call_settings import Settings
 from crawler.ring.crawler import Crawler
+from crawler.ring.keywords import Settings
 from crawler.ring.library import crawl
+from tests.support.ports import closed_port
 from tests.support.processes import end_groups
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 LOCAL = {"allow_private": True, "delay_s": 0.0, "parsers": 1, "retries": 0}
-PATIENCE_S = 20
+PATIENCE_S = 60
 NO_ROBOTS = Answer(status=404)
 
 
@@ -185,15 +187,18 @@ def test_a_crawl_gives_each_page_once_and_leaves_nothing():
 
 @pytest.mark.parametrize(
     ("what", "expected"),
-    [
-        ({"fields": ["title", "status"]}, {"title": "/", "status": 200}),
-        ({"parse": parsed}, {"path": "", "title": "/"}),
-        ({"parse": "tests.ring.test_library:parsed"}, {"path": "", "title": "/"}),
-        ({"parse": lambda page: {"title": page.title}}, {"title": "/"}),
-        ({"parse": parsed, "fields": ["title"]}, {"title": "/"}),
-        ({"selectors": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
-    ],
-    ids=["fields", "function", "reference", "lambda", "function and fields", "selectors"],
+    first_quickly(
+        [
+            ({"fields": ["title", "status"]}, {"title": "/", "status": 200}),
+            ({"spider": parsed}, {"path": "", "title": "/"}),
+            ({"spider": "tests.ring.test_library:parsed"}, {"path": "", "title": "/"}),
+            ({"spider": lambda page: {"title": page.title}}, {"title": "/"}),
+            ({"spider": parsed, "fields": ["title"]}, {"title": "/"}),
+            ({"select": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
+        ],
+        2,
+    ),
+    ids=["fields", "function", "reference", "lambda", "function and fields", "select"],
 )
 def test_records_are_dicts_of_what_was_asked_for(what, expected):
     with LocalServer(site(1)) as server:
@@ -246,9 +251,9 @@ def test_a_transport_of_ones_own_and_a_name_of_one_are_taken():
         ("http://x.test/", {"fields": ["titel"]}, "fields: 'titel'"),
         ("http://x.test/", {"transport": "curl"}, "transport: expected aiohttp or requests, not 'curl'"),
         ("http://x.test/", {"output": "pages.xls"}, "pages.xls has no known ending"),
-        ("http://x.test/", {"parse": "tests.ring.test_library:parsd"}, "has no 'parsd'; did you mean 'parsed'?"),
-        ("http://x.test/", {"parse": 3}, "spider: int is int, no function"),
-        ("http://x.test/", {"parse": parsed, "selectors": [Field(name="a", css="a")]}, "spider: a crawl has a spider"),
+        ("http://x.test/", {"spider": "tests.ring.test_library:parsd"}, "has no 'parsd'; did you mean 'parsed'?"),
+        ("http://x.test/", {"spider": 3}, "spider: 3 is int, no function"),
+        ("http://x.test/", {"spider": parsed, "select": [Field(name="a", css="a")]}, "spider: a crawl has a spider"),
         (3, {}, "seeds: expected text or paths"),
         ([b"x"], {}, "seeds: expected text, not [b'x']"),
     ],
@@ -293,10 +298,10 @@ def test_lists_texts_and_paths_will_do_for_what_a_config_has():
 
 def test_every_setting_can_be_given_by_keyword():
     """`Settings`, which editors complete, has all that `CrawlConfig` has but what `crawl` names itself."""
-    named = {"seeds", "fields", "selectors", "spider", "transport"}
+    named = {"seeds", "fields", "select", "spider", "transport"}
     assert set(Settings.__annotations__) == set(CrawlConfig.__struct_fields__) - named
     for one in typing.get_overloads(crawl):
-        assert {"parse", "fields", "selectors", "transport", "fresh"} <= set(one.__kwdefaults__) | set(
+        assert {"spider", "fields", "select", "transport", "fresh"} <= set(one.__kwdefaults__) | set(
             one.__annotations__
         )
 
@@ -316,7 +321,7 @@ def test_a_job_that_runs_elsewhere_is_refused_where_a_record_is_asked_for(tmp_pa
 
 def test_a_selector_made_by_hand_is_checked_at_the_call():
     with pytest.raises(ConfigError, match=r"price: the CSS selector '\.\.a' is wrong at column 2"):
-        crawl("http://example.com/", selectors=[Field(name="price", css="..a")])
+        crawl("http://example.com/", select=[Field(name="price", css="..a")])
 
 
 def several(page):
@@ -325,10 +330,11 @@ def several(page):
     yield page.follow()
 
 
+@pytest.mark.thorough
 def test_what_asks_twice_for_the_stream_of_a_spider_loses_nothing():
     """DuckDB asks for the schema first, and then once more for the records."""
     with LocalServer(site(30)) as server:
-        pages = crawl(server.url(), parse=several, **LOCAL)  # noqa: F841 - DuckDB finds it by its name
+        pages = crawl(server.url(), spider=several, **LOCAL)  # noqa: F841 - DuckDB finds it by its name
         assert duckdb.sql("SELECT count(*), count(u), sum(n) FROM pages").fetchall() == [(90, 30, 90)]
 
 
@@ -343,9 +349,10 @@ class Unloadable:
         return {"a": 1}
 
 
+@pytest.mark.thorough
 def test_a_spider_that_parsers_cannot_load_is_an_error_where_records_are_asked_for(capfd):
     with LocalServer(site(3)) as server, pytest.raises(CrawlerError, match="parser processes end while they start"):
-        list(crawl(server.url(), parse=Unloadable(), **LOCAL))
+        list(crawl(server.url(), spider=Unloadable(), **LOCAL))
     assert "not here" in capfd.readouterr().err
 
 
@@ -435,16 +442,18 @@ def by_not_starting(url):
 
 @pytest.mark.parametrize(
     "leave",
-    [
-        by_break,
-        by_break_with_a_name,
-        by_exception,
-        by_close,
-        by_with,
-        by_exception_in_with,
-        by_garbage_collection,
-        by_not_starting,
-    ],
+    first_quickly(
+        [
+            by_break,
+            by_break_with_a_name,
+            by_exception,
+            by_close,
+            by_with,
+            by_exception_in_with,
+            by_garbage_collection,
+            by_not_starting,
+        ]
+    ),
     ids=lambda leave: leave.__name__,
 )
 @pytest.mark.parametrize("delay_s", [0.0, 0.2], ids=["fast", "slow"])
@@ -676,7 +685,11 @@ async def test_several_crawlers_share_a_loop_and_let_others_have_their_turn_afte
 
 
 async def test_a_crawler_says_how_it_is_used():
-    config = CrawlConfig(seeds=("http://127.0.0.1:9/",), **LOCAL)
+    with closed_port() as port:
+        await _used_wrongly(CrawlConfig(seeds=(f"http://127.0.0.1:{port}/",), **LOCAL))
+
+
+async def _used_wrongly(config: CrawlConfig) -> None:
     with pytest.raises(UsageError, match="async with"):
         async for _ in Crawler(config):
             pass
@@ -731,7 +744,7 @@ def assert_gone(process: subprocess.Popen, folder: Path) -> None:
 
 
 END = "pages = crawl(sys.argv[1], **local)\nprint(len([next(pages) for _ in range(20)]))\n"
-END_WITH_SPIDER = END.replace("**local", "parse=parse, **local")
+END_WITH_SPIDER = END.replace("**local", "spider=parse, **local")
 IN_THREAD = """
 import threading
 kept = []
@@ -773,18 +786,21 @@ kept = []
 
 @pytest.mark.parametrize(
     ("end", "code"),
-    [
-        pytest.param(END, 0, id="end"),
-        pytest.param(END_WITH_SPIDER, 0, id="spider of the script"),
-        pytest.param(END + "sys.exit(3)", 3, id="exit"),
-        pytest.param(END + "1 / 0", 1, id="exception"),
-        pytest.param(IN_THREAD, 0, id="thread"),
-        pytest.param(IN_DAEMON, 0, id="daemon thread"),
-        pytest.param(IN_LOOP + "asyncio.run(main())", 0, id="loop"),
-        pytest.param(
-            IN_LOOP + "loop = asyncio.new_event_loop()\nloop.run_until_complete(main())", 0, id="loop left open"
-        ),
-    ],
+    first_quickly(
+        [
+            pytest.param(END, 0, id="end"),
+            pytest.param(END_WITH_SPIDER, 0, id="spider of the script"),
+            pytest.param(END + "sys.exit(3)", 3, id="exit"),
+            pytest.param(END + "1 / 0", 1, id="exception"),
+            pytest.param(IN_THREAD, 0, id="thread"),
+            pytest.param(IN_DAEMON, 0, id="daemon thread"),
+            pytest.param(IN_LOOP + "asyncio.run(main())", 0, id="loop"),
+            pytest.param(
+                IN_LOOP + "loop = asyncio.new_event_loop()\nloop.run_until_complete(main())", 0, id="loop left open"
+            ),
+        ],
+        3,
+    ),
 )
 def test_a_program_that_ends_with_an_unfinished_crawl_does_not_hang_or_leave_anything(
     running, own_temporary_folder, end, code
@@ -831,7 +847,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize(
-    "take", [pytest.param(FOR, id="for"), pytest.param(WITH, id="with"), pytest.param(ASYNC, id="async")]
+    "take", first_quickly([pytest.param(FOR, id="for"), pytest.param(WITH, id="with"), pytest.param(ASYNC, id="async")])
 )
 @pytest.mark.parametrize("to_group", [True, False], ids=["terminal", "process"])
 def test_keyboard_interrupt_ends_a_crawl(running, own_temporary_folder, take, to_group):
@@ -890,7 +906,7 @@ prefix = "title "
 def parse(page):
     yield {"title": prefix + page.title}
     yield page.follow()
-print(sorted(record["title"] for record in crawl(URL, parse=parse, **local))[:2])
+print(sorted(record["title"] for record in crawl(URL, spider=parse, **local))[:2])
 """,
     """
 async with Crawler(CrawlConfig(seeds=(URL,), **local)) as crawler:
@@ -913,6 +929,7 @@ print(left())
 )
 
 
+@pytest.mark.thorough
 def test_a_notebook_crawls(own_temporary_folder, monkeypatch):
     """A real kernel, which has a running loop: functions of a cell as spiders, `for`, `async for`, a left loop."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -10,7 +10,7 @@ import msgspec
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
-from crawler.cli.settings import SETTINGS, combine, from_environment, from_options
+from crawler.cli.settings import combine, from_environment, from_options, named_as_spelled
 from crawler.cli.terminal import Terminal
 from crawler.core.config import StrategyKind
 from crawler.core.errors import CrawlerError, StorageError
@@ -20,27 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
-_SETTINGS = (
-    "scope",
-    "depth",
-    "include",
-    "exclude",
-    "robots",
-    "user-agent",
-    "header",
-    "delay",
-    "per-host",
-    "per-address",
-    "concurrency",
-    "timeout",
-    "allow-private",
-    "ca-bundle",
-    "insecure",
-)
 _FOLDER = Path("output/compare")
 
 
-@with_settings(*_SETTINGS)
+@with_settings("compare")
 @click.command(
     cls=GroupedCommand,
     epilog="""\b
@@ -112,12 +95,11 @@ def compare(
     from crawler.cli.compare.results import tables, write_results  # noqa: PLC0415 - as above
     from crawler.cli.compare.run import compare as run_all  # noqa: PLC0415 - psutil is an extra
 
-    names = {setting.field for setting in SETTINGS if setting.name in _SETTINGS}
     run = combine(
         {"job": Path(), "seeds": seeds, "max_pages": pages},
         {} if seeds else DEMO_SETTINGS,
-        {name: value for name, value in from_environment(os.environ).items() if name in names},
-        from_options({name.replace("_", "-"): value for name, value in options.items()}),
+        from_environment(os.environ, "compare"),
+        from_options(options),
     )
     plan = Plan(
         config=msgspec.structs.replace(run.config, seeds=run.seeds),
@@ -133,7 +115,8 @@ def compare(
     except OSError as error:
         raise StorageError(f"cannot write into {folder}: {error.strerror}; choose another --output") from error
     try:
-        results = run_all(plan, folder, terminal.say)
+        with named_as_spelled(run.places):
+            results = run_all(plan, folder, terminal.say)
     except KeyboardInterrupt:
         terminal.say("interrupted; the same command begins anew")
         return ExitCode.INTERRUPTED

@@ -14,7 +14,7 @@ import click
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
-from crawler.cli.settings import Run, by_option_name, combine, from_environment, from_options, load_settings
+from crawler.cli.settings import Run, combine, from_environment, from_options, load_settings, named_as_spelled
 from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
 from crawler.core.errors import ConfigError
@@ -35,7 +35,7 @@ _NAMED_BAD_SEEDS = 20
 _TERMINAL_PATIENCE_S = 0.5
 
 
-@with_settings()
+@with_settings("crawl")
 @click.command(
     cls=GroupedCommand,
     epilog="""\b
@@ -61,27 +61,35 @@ def crawl(terminal: Terminal, /, seeds: tuple[str, ...], config: str | None, **o
     run = combine(
         load_settings(Path(config)) if config else {},
         from_environment(os.environ),
-        from_options({name.replace("_", "-"): value for name, value in options.items()}),
+        from_options(options),
         {"seeds": seeds} if seeds else {},
     )
-    return _crawled(run, terminal)
+    with named_as_spelled(run.places):
+        return _crawled(run, terminal)
 
 
-@with_settings("fresh", "quiet", "log-level")
+@with_settings("demo")
 @click.command()
 @click.option("--job", metavar="DIR", help="Folder of the demo's crawl.  [output/demo]")
 @click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=0, help="Port of the site.  [a free one]")
+@click.option("--serve", is_flag=True, help="Only serve the site, until Ctrl-C.")
 @click.pass_obj
-def demo(terminal: Terminal, /, job: str | None, port: int, **options: Any) -> int:
+def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **options: Any) -> int:
     """Serve a built-in site on this machine and crawl it: 20 hosts, 2,000 pages, all kinds of trouble."""
+    if serve:
+        from crawler.cli.demo.server import main as serve_site  # noqa: PLC0415  aiohttp's server, for this alone
+
+        return ExitCode.USAGE if serve_site(["--port", str(port)]) else ExitCode.DONE
     from crawler.cli.demo.run import DEMO_JOB, program_name  # noqa: PLC0415  the site's model, for this command alone
     from crawler.cli.demo.run import run as run_demo  # noqa: PLC0415
 
-    told = from_options({name.replace("_", "-"): value for name, value in options.items()})
+    told = from_options(options)
     told.setdefault("fresh", False)
 
     def crawled(config: "CrawlConfig", seeds: Sequence[str], fresh: bool) -> int:
-        return _crawled(Run(**{**told, "config": config, "seeds": tuple(seeds), "fresh": fresh}), terminal)
+        run = Run(**{**told, "config": config, "seeds": tuple(seeds), "fresh": fresh})
+        with named_as_spelled(told.places):
+            return _crawled(run, terminal)
 
     return run_demo(
         DEMO_JOB if job is None else Path(job),
@@ -150,10 +158,7 @@ def _check_bundle(config: "CrawlConfig") -> None:
         return
     from crawler.fetcher.transport.tls import tls_context  # noqa: PLC0415  needs ssl, which is slow to import
 
-    try:
-        tls_context(ca_bundle=config.ca_bundle)
-    except ConfigError as error:
-        raise ConfigError(by_option_name(str(error))) from error
+    tls_context(ca_bundle=config.ca_bundle)
 
 
 def _exit_code(stats: "CrawlStats") -> ExitCode:

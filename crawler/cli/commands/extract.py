@@ -12,7 +12,7 @@ import click
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
-from crawler.cli.settings import SETTINGS, Run, combine, from_environment, from_options
+from crawler.cli.settings import Run, combine, from_environment, from_options, named_as_spelled
 from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
 from crawler.core.errors import ConfigError, CrawlerError
@@ -22,37 +22,23 @@ from crawler.parsers.memory import return_large_blocks
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from crawler.ring.extraction import Extraction, ExtractStats
+    from crawler.core.stats import ExtractStats
+    from crawler.ring.extraction import Extraction
 
 __all__ = ["extract"]
 
-_SETTINGS = (
-    "robots",
-    "max-body",
-    "max-links",
-    "rotate",
-    "fields",
-    "field",
-    "spider",
-    "parsers",
-    "parser-timeout",
-    "parser-memory",
-    "quiet",
-    "log-level",
-)
-_OWN = ("output", "fresh")
 _REFRESH_S = 0.25
 _LOG_S = 30.0
 
 
-@with_settings(*_SETTINGS)
+@with_settings("extract")
 @click.command(
     cls=GroupedCommand,
     epilog="""\b
 Examples:
   crawler extract shop.warc.gz --spider shop:product -o products.csv
   crawler extract shop-*.warc.gz --fields url,title -o titles.parquet
-  crawler extract wget.warc.gz --field title=h1 | jq -r .title
+  crawler extract wget.warc.gz --select title=h1 | jq -r .title
 
 Nothing is fetched, and nothing can be resumed: stopped half-way, it is begun anew with --fresh.
 Exit codes: 0 done, 1 error or a damaged file, 2 usage, 3 no page in the files, 4 interrupted, 5 storage failure.""",
@@ -77,17 +63,13 @@ def extract(terminal: Terminal, /, files: tuple[str, ...], ordered: bool, **opti
 
     FILE is what a crawl wrote with -o pages.warc.gz, or any other WARC file; several are read in the order given.
     """
-    names = {setting.field for setting in SETTINGS if setting.name in (*_SETTINGS, *_OWN)}
     run = combine(
         {"job": Path(), "output": ("-",)},  # a job of its own is made, and removed
-        _only(names, from_environment(os.environ)),
-        from_options({name.replace("_", "-"): value for name, value in options.items()}),
+        from_environment(os.environ, "extract"),
+        from_options(options),
     )
-    return _extracted(run, [Path(file) for file in files], ordered=ordered, terminal=terminal)
-
-
-def _only(names: set[str], fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if name in names}
+    with named_as_spelled(run.places):
+        return _extracted(run, [Path(file) for file in files], ordered=ordered, terminal=terminal)
 
 
 def _extracted(run: Run, files: list[Path], *, ordered: bool, terminal: Terminal) -> int:

@@ -12,7 +12,7 @@ import click
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
-from crawler.cli.settings import SETTINGS, Run, combine, from_environment, from_options
+from crawler.cli.settings import Run, combine, from_environment, from_options, named_as_spelled
 from crawler.cli.terminal import Terminal, set_up_logging
 from crawler.core.errors import CrawlerError
 from crawler.core.event_loop import loop_factory
@@ -25,27 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["new", "try_"]
 
-_SETTINGS = (
-    "scope",
-    "depth",
-    "include",
-    "exclude",
-    "max-links",
-    "robots",
-    "user-agent",
-    "header",
-    "timeout",
-    "max-body",
-    "allow-private",
-    "ca-bundle",
-    "insecure",
-    "fields",
-    "field",
-    "spider",
-    "parser-timeout",
-    "transport",
-    "log-level",
-)
 _PACKAGE = str(Path(__file__).parents[2])
 _SHOWN_LINKS = 20
 _SHOWN_VALUES = 10
@@ -73,14 +52,14 @@ def new_spider_(terminal: Terminal, /, name: str) -> int:
     return 0
 
 
-@with_settings(*_SETTINGS)
+@with_settings("try")
 @click.command(
     "try",
     cls=GroupedCommand,
     epilog="""\b
 Examples:
   crawler try https://example.com/ --spider spiders/shop.py:parse
-  crawler try https://example.com/ --field title=h1 --field 'links[]:url=a::attr(href)'
+  crawler try https://example.com/ --select title=h1 --select 'links[]:url=a::attr(href)'
   crawler try saved.html --url https://example.com/a --spider shop:parse
 
 Exit codes: 0 done, 1 the spider failed, 2 usage, 3 no page fetched.""",
@@ -95,13 +74,13 @@ def try_(terminal: Terminal, /, page: str, url: str | None, everything: bool, **
     PAGE is a URL, fetched as a crawl would do it (robots.txt counts), or an HTML file of this machine. Nothing is
     written, and the spider runs in this process: breakpoint() works in it.
     """
-    names = {setting.field for setting in SETTINGS if setting.name in _SETTINGS}
     run = combine(
         {"job": Path()},
-        {name: value for name, value in from_environment(os.environ).items() if name in names},
-        from_options({name.replace("_", "-"): value for name, value in options.items()}),
+        from_environment(os.environ, "try"),
+        from_options(options),
     )
-    return _tried(run, page, url, terminal, everything=everything)
+    with named_as_spelled(run.places):
+        return _tried(run, page, url, terminal, everything=everything)
 
 
 def _tried(run: Run, target: str, url: str | None, terminal: Terminal, *, everything: bool) -> int:

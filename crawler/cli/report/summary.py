@@ -16,7 +16,7 @@ from crawler.cli.report.advice import advice
 from crawler.cli.report.ending import Ending, ending
 from crawler.cli.report.quantity import count, duration, rate, size
 from crawler.cli.report.screen import STYLES, is_sitemap, phrase
-from crawler.core.config import CrawlConfig
+from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
 from crawler.core.stats import CrawlStats, Ended
@@ -29,7 +29,7 @@ SCHEMA_VERSION = 2
 MAX_ROWS = 20
 """Kinds of outcome or status that are listed before the rest is summed up."""
 
-_NO_SETTINGS = ("job", "seeds", "output", "headers")
+_LEFT_OUT = {"job", "seeds", "output"}
 Row = tuple[str, str]
 Kind = TypeVar("Kind", bound=int | str)
 
@@ -69,7 +69,9 @@ class Summary(Struct, frozen=True, kw_only=True):
 def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
     """Gather a summary at unix time `now`. Values of request headers, which may be secret, stay out."""
     settings: dict[str, Any] = {
-        name: getattr(config, name) for name in config.__struct_fields__ if name not in _NO_SETTINGS
+        setting.field: getattr(config, setting.field)
+        for setting in CRAWL_SETTINGS
+        if setting.field not in _LEFT_OUT and not setting.kind.secret
     }
     return Summary(
         schema_version=SCHEMA_VERSION,

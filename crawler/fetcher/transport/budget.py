@@ -16,7 +16,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
+
+from crawler.core.threads import settle_from_thread
 
 __all__ = ["FREE_BYTES", "ByteBudget", "Share"]
 
@@ -167,14 +169,8 @@ class Share:
 
     async def room(self) -> None:
         """Wait, in an event loop, until it is worth while to try again."""
-        loop = asyncio.get_running_loop()
-        woken = loop.create_future()
-
-        def wake() -> None:
-            with suppress(RuntimeError):  # a loop that is closed has nobody left to wake
-                loop.call_soon_threadsafe(_settle, woken)
-
-        self._budget._queue(self, wake)  # noqa: SLF001
+        woken = asyncio.get_running_loop().create_future()
+        self._budget._queue(self, partial(settle_from_thread, woken))  # noqa: SLF001
         await woken
 
     def room_in_thread(self, woken: threading.Event) -> None:
@@ -185,8 +181,3 @@ class Share:
     def release(self) -> None:
         """Give everything back. What grows later does not count. Idempotent; for any thread."""
         self._budget._leave(self)  # noqa: SLF001
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)

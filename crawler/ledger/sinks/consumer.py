@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from crawler.core.model import Finished
-from crawler.ledger.sinks.base import Position, record_lines
+from crawler.ledger.sinks.base import Position, Sink, record_lines
 
-__all__ = ["ConsumerLeftError", "ConsumerSink"]
+__all__ = ["ConsumerLeftError", "ConsumerSink", "release"]
 
 _LOOK_S = 0.25
 """How often a wait looks whether anybody can still come."""
@@ -149,3 +149,10 @@ class ConsumerSink:
         self._changed.notify_all()
         if self._on_change is not None:
             self._on_change()
+
+
+def release(sinks: Sequence[Sink]) -> None:
+    """Wait for no consumer among these sinks any more: whoever would take the records may be cancelled too."""
+    for sink in sinks:
+        if isinstance(sink, ConsumerSink):
+            sink.release()

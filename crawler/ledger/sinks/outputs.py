@@ -1,26 +1,44 @@
-"""Which sink writes an output: the ending of its name decides."""
+"""Which sink writes an output: the ending of its name decides. A new sink is a file of its own, and a row here."""
 
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path, PurePath
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
 from crawler.core.printable import printable
 from crawler.ledger.sinks.base import Sink
-from crawler.ledger.sinks.files.compressed import gzip_member, needs_zstd, zstd_frame
-from crawler.ledger.sinks.files.file import Compressor, Encoder, FileSink, parts_there, split_name
-from crawler.ledger.sinks.files.jsonl import JsonLines
+from crawler.ledger.sinks.files.jsonl import KIND as JSON_LINES
+from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.sinks.stdout import StdoutSink
 
-__all__ = ["ENDINGS", "STDOUT", "files_of", "is_remote", "output_names", "row_pattern", "sink_at", "sinks_for"]
+__all__ = [
+    "STDOUT",
+    "endings",
+    "files_of",
+    "is_remote",
+    "output_names",
+    "row_pattern",
+    "sink_at",
+    "sinks_for",
+    "wants_exchange",
+]
+
+_SINKS = (
+    "crawler.ledger.sinks.files.jsonl",
+    "crawler.ledger.sinks.files.csv_rows",
+    "crawler.ledger.sinks.files.parquet",
+    "crawler.ledger.sinks.files.warc",
+    "crawler.ledger.sinks.files.sqlite",
+)
+"""The files of all sinks; each says in its `KIND` which endings it has, and the rest (`kind.SinkKind`)."""
 
 STDOUT = "-"
 """The output that stands for standard output."""
 
 _IN_THE_JOB = "in the job"
-Make = Callable[[Path, CrawlConfig, str], Sink]
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -46,12 +64,13 @@ def sink_at(path: Path, config: CrawlConfig, name: str) -> Sink:
     """
     if config.rotate is not None and _is_special(path):
         raise ConfigError(f"output {printable(str(path))} is no file: rotate needs one that others can stand beside")
-    make = JSON_LINES if _is_special(path) else ENDINGS.get(_ending(path))
-    if make is None:
+    kind = _kind_at(path)
+    if kind is None:
+        known = ", ".join(endings())
         raise ConfigError(
-            f"output {printable(str(path))} has no known ending: name it {', '.join(ENDINGS)}, or - for standard output"
+            f"output {printable(str(path))} has no known ending: name it {known}, or - for standard output"
         )
-    return make(path, config, name)
+    return kind.make(path, config, name)
 
 
 def output_names(config: CrawlConfig) -> list[str]:
@@ -71,9 +90,22 @@ def is_remote(output: str) -> bool:
 
 def row_pattern(output: str) -> str:
     """Return the pattern of the names of a row of files: `a-*.jsonl.gz`. A folder of Parquet files is named itself."""
-    path = PurePath(output)
-    stem, ending = split_name(path.name)
-    return output if ending == ".parquet" else output.removesuffix(path.name) + f"{stem}-*{ending}"
+    return (_kind_of(PurePath(output)) or JSON_LINES).row(output)
+
+
+def endings() -> tuple[str, ...]:
+    """Return the endings of all sinks."""
+    return tuple(ending for kind in _kinds() for ending in kind.endings)
+
+
+def wants_exchange(outputs: Sequence[str]) -> bool:
+    """Whether an output keeps whole exchanges with servers: an archive (`.warc.gz`)."""
+    kinds = [
+        _kind_of(PurePath(output)) if is_remote(output) else _kind_at(Path(output))
+        for output in outputs
+        if output != STDOUT
+    ]
+    return any(kind.wants_exchange for kind in kinds if kind is not None)
 
 
 def files_of(config: CrawlConfig) -> list[Path]:
@@ -82,16 +114,9 @@ def files_of(config: CrawlConfig) -> list[Path]:
     Raises `StorageError` if a folder cannot be read, and OSError for a path that cannot be looked at.
     """
     paths = [Path(output) for output in config.outputs if output != STDOUT and not is_remote(output)]
-    return [file for path in paths for file in _files_at(path, rotated=config.rotate is not None) if file.is_file()]
-
-
-def _files_at(path: Path, *, rotated: bool) -> list[Path]:
-    ending = _ending(path)
-    if ending == ".parquet":
-        return sorted(file for name in ("part-*.parquet", "_part-*.tmp", "_spool-*.jsonl") for file in path.glob(name))
-    if ending in (".db", ".sqlite"):
-        return [path, *(path.with_name(path.name + more) for more in ("-wal", "-shm", "-journal"))]
-    return [*parts_there(path), *parts_there(path, early=True)] if rotated else [path]
+    rotated = config.rotate is not None
+    files = (file for path in paths for file in (_kind_at(path) or JSON_LINES).files(path, rotated))
+    return [file for file in files if file.is_file()]
 
 
 def _sink(output: str, config: CrawlConfig, name: str) -> Sink:
@@ -115,63 +140,22 @@ def _is_special(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _ending(path: Path) -> str:
+def _kind_at(path: Path) -> SinkKind | None:
+    """Return the kind of a local output. What is no file takes JSON lines, whatever its name."""
+    return JSON_LINES if _is_special(path) else _kind_of(path)
+
+
+def _kind_of(path: PurePath) -> SinkKind | None:
+    """Return the kind of an output by its ending, None if it is none's."""
     name = path.name.lower()
-    return next((ending for ending in ENDINGS if name.endswith(ending) and name != ending), "")
+    for kind in _kinds():
+        if any(name.endswith(ending) and name != ending for ending in kind.endings):
+            return kind
+    return None
 
 
-def _appended(encoder: Callable[[CrawlConfig, str], Encoder], compressor: Callable[[], Compressor] | None) -> Make:
-    """What makes the sink of a file that is appended to."""
-
-    def make(path: Path, config: CrawlConfig, name: str) -> Sink:
-        return FileSink(path, encoder(config, name), name=name, rotation=config.rotate, compressor=compressor)
-
-    return make
-
-
-def _json_lines(_config: CrawlConfig, _name: str) -> Encoder:
-    return JsonLines()
-
-
-def _csv(config: CrawlConfig, name: str) -> Encoder:
-    from crawler.ledger.sinks.files.csv_rows import CsvRows  # noqa: PLC0415 - most crawls write JSON lines
-
-    return CsvRows(config, name)
-
-
-def _zstd(path: Path, config: CrawlConfig, name: str) -> Sink:
-    needs_zstd()
-    return _appended(_json_lines, zstd_frame)(path, config, name)
-
-
-def _parquet(path: Path, config: CrawlConfig, name: str) -> Sink:
-    from crawler.ledger.sinks.files.parquet import ParquetSink  # noqa: PLC0415 - an extra
-
-    return ParquetSink(path, config, name=name)
-
-
-def _warc(path: Path, config: CrawlConfig, name: str) -> Sink:
-    from crawler.ledger.sinks.files.warc import WarcSink  # noqa: PLC0415 - an extra
-
-    return WarcSink(path, config, name=name)
-
-
-def _sqlite(path: Path, config: CrawlConfig, name: str) -> Sink:
-    from crawler.ledger.sinks.files.sqlite import SqliteSink  # noqa: PLC0415 - most crawls write JSON lines
-
-    return SqliteSink(path, config, name=name)
-
-
-JSON_LINES = _appended(_json_lines, None)
-ENDINGS: dict[str, Make] = {
-    ".jsonl": JSON_LINES,
-    ".jsonl.gz": _appended(_json_lines, gzip_member),
-    ".jsonl.zst": _zstd,
-    ".csv": _appended(_csv, None),
-    ".csv.gz": _appended(_csv, gzip_member),
-    ".parquet": _parquet,
-    ".warc.gz": _warc,
-    ".db": _sqlite,
-    ".sqlite": _sqlite,
-}
-"""What makes the sink of each ending; none is the end of another."""
+def _kinds() -> Iterator[SinkKind]:
+    """Give the kinds of sinks, each loaded when it is reached: most crawls write JSON lines and load no other."""
+    for module in _SINKS:
+        kind: SinkKind = import_module(module).KIND
+        yield kind

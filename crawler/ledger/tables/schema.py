@@ -79,7 +79,7 @@ def columns_of(config: CrawlConfig) -> tuple[Column, ...] | None:
     """
     if config.spider:
         return None
-    own = tuple(_column(field) for field in config.selectors)
+    own = tuple(_column(field) for field in config.select)
     names = {column.name for column in own}
     fields = config.fields or (("url",) if own else DEFAULT_FIELDS)
     return (*(RECORD_COLUMNS[name] for name in fields if name not in names), *own)

@@ -112,12 +112,12 @@ class PageReader:
 
 
 def _finder(settings: ParserSettings) -> Finder[Any]:
-    if not settings.spider and not settings.selectors:
+    if not settings.spider and not settings.select:
         return PlainFinder(settings.fields or ())
     from crawler.parsers.reading.spider_page import SelectorFinder, SpiderFinder  # noqa: PLC0415 - these import much, and most crawls need it not
 
-    if settings.selectors:
-        return SelectorFinder(settings.selectors, settings.fields or ())
+    if settings.select:
+        return SelectorFinder(settings.select, settings.fields or ())
     from crawler.parsers.spiders.spider import unpack_spider  # noqa: PLC0415 - as above
 
     return SpiderFinder(unpack_spider(settings.spider), settings.fields, settings.max_links)

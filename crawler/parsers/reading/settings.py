@@ -1,5 +1,7 @@
 """The part of a crawl's settings that its parsers need."""
 
+from typing import Any
+
 from msgspec import Struct
 
 from crawler.core.config import CrawlConfig, RobotsMode, ScopeKind
@@ -27,7 +29,7 @@ class ParserSettings(Struct, frozen=True):
     max_links: int
     max_chain: int | None
     parser_memory_bytes: int | None
-    selectors: tuple[Field, ...] = ()
+    select: tuple[Field, ...] = ()
     spider: bytes = b""
     archive: bool = False
     simhash: bool = False
@@ -35,23 +37,7 @@ class ParserSettings(Struct, frozen=True):
     @classmethod
     def of(cls, config: CrawlConfig, spider: bytes = b"") -> "ParserSettings":
         """Take the settings out of a crawl's configuration; `spider` is the crawl's, packed."""
-        fields = config.fields
-        if fields is None and not spider:
-            fields = ("url",) if config.selectors else DEFAULT_FIELDS
-        return cls(
-            fields=fields,
-            robots=config.robots,
-            user_agent=config.user_agent,
-            scope=config.scope,
-            include=config.include,
-            exclude=config.exclude,
-            depth=config.depth,
-            max_body_bytes=config.max_body_bytes,
-            max_links=config.max_links,
-            max_chain=config.max_chain,
-            parser_memory_bytes=config.parser_memory_bytes,
-            selectors=config.selectors,
-            spider=spider,
-            archive=config.archive,
-            simhash=config.skip_duplicates == "near",
-        )
+        taken: dict[str, Any] = {name: getattr(config, name) for name in cls.__struct_fields__ if hasattr(config, name)}
+        if config.fields is None and not spider:
+            taken["fields"] = ("url",) if config.select else DEFAULT_FIELDS
+        return cls(**taken | {"spider": spider, "simhash": config.skip_duplicates == "near"})

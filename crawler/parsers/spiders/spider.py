@@ -60,7 +60,7 @@ def load_spider(spider: "Spider | str") -> Spider:
     function, an `async` one, one that takes anything but a page.
     """
     if not isinstance(spider, str):
-        return _checked(spider, _title(spider))
+        return _checked(spider, _title(spider) if callable(spider) else repr(spider))
     packed = _located(spider)
     with _lock, _importing(packed.folders):
         found = _found(packed, spider)

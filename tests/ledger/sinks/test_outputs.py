@@ -4,6 +4,7 @@ import gzip
 import json
 import logging
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -17,10 +18,13 @@ import pytest
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, StorageError
 from crawler.core.model import Field, Finished, Rotation
+from crawler.ledger.sinks import outputs
 from crawler.ledger.sinks.base import Sink, record_lines
-from crawler.ledger.sinks.outputs import ENDINGS, files_of, output_names, sinks_for
+from crawler.ledger.sinks.outputs import endings, files_of, output_names, sinks_for, wants_exchange
 from tests.support.outputs import parts, rows
 
+PACKAGE = Path(__file__).parents[3] / "crawler"
+ENDINGS = endings()
 TEXT = [ending for ending in ENDINGS if ending.startswith((".jsonl", ".csv"))]
 SPIDER = {"spider": "shop:parse"}
 
@@ -274,8 +278,8 @@ def test_columns_of_csv_are_the_fields_asked_for_or_found_by_selectors(tmp_path)
     price = Field(name="price", css=".price", type="float")
     for settings, header in (
         ({"fields": ("status", "url")}, b"status,url\n"),
-        ({"selectors": (price,)}, b"url,price\n"),
-        ({"selectors": (price,), "fields": ("status",)}, b"status,price\n"),
+        ({"select": (price,)}, b"url,price\n"),
+        ({"select": (price,), "fields": ("status",)}, b"status,price\n"),
         ({"fields": ("url", "b"), **SPIDER}, b"url,b\n"),
     ):
         path = tmp_path / "a.csv"
@@ -320,7 +324,7 @@ def test_sqlite_keeps_values_as_they_are_and_adds_columns_as_they_come(tmp_path)
 def test_fields_that_differ_only_in_case_are_one_sqlite_column(tmp_path):
     path = tmp_path / "a.db"
     fields = (Field(name="Price", css="p"), Field(name="price", css="b"))
-    written(path, [page(1, Price="1", price="2")], selectors=fields)
+    written(path, [page(1, Price="1", price="2")], select=fields)
     assert [row["Price"] for row in rows(path)] == ["2"]
 
 
@@ -468,3 +472,49 @@ def test_files_of_an_output_are_its_own_only(tmp_path):
     assert names("a.jsonl") == {"a.jsonl"}
     assert names("a.jsonl", rotate=Rotation(records=1)) == {"a-00001.jsonl", "_a-00002.jsonl.tmp"}
     assert names("b.db", "d.parquet") == {"b.db", "b.db-wal", "part-00001.parquet"}
+
+
+def test_each_ending_is_of_one_sink():
+    assert len(set(ENDINGS)) == len(ENDINGS)
+    assert not [(one, other) for one in ENDINGS for other in ENDINGS if one != other and one.endswith(other)]
+
+
+def test_every_file_of_a_sink_that_says_its_kind_has_a_row():
+    there = {
+        ".".join(("crawler", *path.relative_to(PACKAGE).with_suffix("").parts))
+        for path in PACKAGE.rglob("ledger/sinks/**/*.py")
+        if re.search(r"^KIND = ", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert there == set(outputs._SINKS)
+
+
+@pytest.mark.parametrize(
+    ("named", "wanted"),
+    [
+        (("a.warc.gz",), True),
+        (("a.jsonl", "B.WARC.GZ"), True),
+        (("s3://bucket/a.warc.gz",), True),
+        (("-", "a.jsonl.gz", "a.parquet"), False),
+        (("a.warc",), False),
+        ((), False),
+    ],
+)
+def test_an_archive_alone_wants_the_exchanges(named, wanted):
+    assert wants_exchange(named) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("a.jsonl", {"csv_rows", "parquet", "warc", "sqlite", "sqlite3", "pyarrow", "warcio"}),
+        ("a.csv", {"parquet", "warc", "sqlite", "sqlite3", "pyarrow", "warcio"}),
+        ("a.db", {"pyarrow", "warcio"}),
+    ],
+)
+def test_a_sink_loads_no_other_and_no_extra_of_another(name, others):
+    code = (
+        "import sys; from crawler.core.config import CrawlConfig; from crawler.ledger.sinks.outputs import sinks_for\n"
+        f"sinks_for(CrawlConfig(output={name!r})); print(*{{name.rpartition('.')[2] for name in sys.modules}})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert not others & set(done.stdout.split())

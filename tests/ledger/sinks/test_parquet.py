@@ -304,7 +304,7 @@ def test_a_record_without_any_key_has_a_row(tmp_path):
 
 def test_fields_found_by_selectors_have_their_types(tmp_path):
     selectors = (Field(name="price", type="float"), Field(name="o", fields=(Field(name="n", type="int"),)))
-    Run(tmp_path / "a", selectors=selectors).commit([finished({"url": "u", "price": 3, "o": {"n": 1}})]).end()
+    Run(tmp_path / "a", select=selectors).commit([finished({"url": "u", "price": 3, "o": {"n": 1}})]).end()
     found = duckdb.sql(f"select typeof(price), typeof(o), o.n from '{tmp_path}/a/*.parquet'").fetchall()
     assert found == [("DOUBLE", "STRUCT(n BIGINT)", 1)]
 

@@ -34,6 +34,7 @@ from crawler.ledger.tables.schema import (
 )
 from crawler.ring.library import crawl, crawl_to_arrow
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.table import table
 
 ROOT = Path(__file__).parents[3]
 AT = datetime(2026, 11, 22, 16, 20, 0, 125_000, UTC)
@@ -86,14 +87,14 @@ def test_dicts_lose_nothing_even_if_the_first_ones_look_like_records():
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("settings", "names"),
     [
         ({}, DEFAULT_FIELDS),
         ({"fields": ("title", "url")}, ("title", "url")),
-        ({"selectors": (Field(name="price"),)}, ("url", "price")),
-        ({"selectors": (Field(name="price"),), "fields": ("status",)}, ("status", "price")),
-        ({"selectors": (Field(name="title", css="h1"),), "fields": ("title", "url")}, ("url", "title")),
+        ({"select": (Field(name="price"),)}, ("url", "price")),
+        ({"select": (Field(name="price"),), "fields": ("status",)}, ("status", "price")),
+        ({"select": (Field(name="title", css="h1"),), "fields": ("title", "url")}, ("url", "title")),
     ],
     ids=["default", "chosen", "selectors", "both", "same name"],
 )
@@ -117,7 +118,7 @@ def test_fields_found_by_selectors_have_the_types_that_were_asked_for():
             name="offers", many=True, fields=(Field(name="n", type="int"), Field(name="urls", type="url", many=True))
         ),
     )
-    schema = arrow_schema(columns_of(config(selectors=fields)))
+    schema = arrow_schema(columns_of(config(select=fields)))
     offers = pa.list_(pa.struct({"n": pa.int64(), "urls": pa.list_(pa.string())}))
     assert dict(zip(schema.names, schema.types, strict=True)) == {
         "url": pa.string(), "name": pa.string(), "price": pa.float64(), "stock": pa.int64(), "odd": pa.string(),
@@ -128,7 +129,7 @@ def test_fields_found_by_selectors_have_the_types_that_were_asked_for():
          "offers": [{"n": 1, "urls": ["x", None]}, {"n": None, "urls": []}]},
         {"url": "v", "odd": "none"},
     ]  # fmt: skip
-    first, second = arrow.to_table(rows, columns_of(config(selectors=fields))).to_pylist()
+    first, second = arrow.to_table(rows, columns_of(config(select=fields))).to_pylist()
     assert first == rows[0] | {"price": 3.0, "odd": "5"}
     assert second == dict.fromkeys(first) | rows[1]
 
@@ -147,7 +148,7 @@ def test_a_value_that_does_not_fit_a_known_column_is_null_and_named_once(value, 
 # Columns that are inferred
 
 
-@pytest.mark.parametrize(
+@table(
     ("values", "kind", "found"),
     [
         ([1, 2], pa.int64(), [1, 2]),
@@ -369,7 +370,7 @@ def test_a_crawl_becomes_a_table(site):
 
 
 def test_a_spider_s_records_become_a_table(site):
-    table = crawl_to_arrow(site, parse=lambda page: {"title": page.title, "n": len(page.links)}, **LOCAL)
+    table = crawl_to_arrow(site, spider=lambda page: {"title": page.title, "n": len(page.links)}, **LOCAL)
     assert table.to_pylist() == [{"title": "Page /", "n": 3}]
     assert table.schema == pa.schema({"title": pa.string(), "n": pa.int64()})
 

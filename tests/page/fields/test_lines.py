@@ -14,9 +14,10 @@ from crawler.core.errors import ConfigError
 from crawler.core.model import Field
 from crawler.page.fields.lines import check_fields, read_field, read_fields
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "parts"),
     [
         ("price=.price::text", {"name": "price", "css": ".price"}),
@@ -59,7 +60,7 @@ def test_a_line_says_all_of_a_field(line, parts):
     assert read_field(line) == Field(**parts)
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "message"),
     [
         ("price", "'price': expected NAME=SELECTOR, as in price=.price::text"),
@@ -112,7 +113,7 @@ def test_a_name_stands_there_once():
     assert [field.name for field in read_fields({"a": {"css": "p", "fields": {"a": "b"}}})[0].fields] == ["a"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("table", "fields"),
     [
         ({"a": "p", "b[]:int!": "//li"}, ["a=p", "b[]:int!=//li"]),
@@ -152,7 +153,7 @@ def test_a_table_has_fields_in_fields():
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("table", "message"),
     [
         ({"a": 3}, "a: expected a selector or a table with css or xpath, not 3"),
@@ -193,7 +194,7 @@ def test_a_table_that_is_wrong_is_refused_with_the_path_and_what_is_expected(tab
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize(
+@table(
     ("field", "message"),
     [
         (Field(name="a", css="p", pick="attr"), "a: pick is text, html or attr(NAME), not 'attr'"),
@@ -216,32 +217,32 @@ def test_fields_made_by_hand_are_held_to_the_same(field, message):
 def test_fields_of_a_settings_file_the_environment_and_options_are_the_same(tmp_path):
     path = tmp_path / "crawl.toml"
     lines = ["title=h1", "price:float=.price"]
-    for text in ('[field]\ntitle = "h1"\n"price:float" = ".price"', f"field = {lines}", '[field.title]\ncss = "h1"'):
+    for text in ('[select]\ntitle = "h1"\n"price:float" = ".price"', f"select = {lines}", '[select.title]\ncss = "h1"'):
         path.write_text(text)
-        selectors = load_settings(path)["selectors"]
+        selectors = load_settings(path)["select"]
         assert selectors == read_fields(lines[: len(selectors)])
-    assert from_environment({"CRAWLER_FIELD": "\n".join(lines)}) == {"selectors": read_fields(lines)}
-    assert from_options({"field": lines}) == {"selectors": read_fields(lines)}
+    assert from_environment({"CRAWLER_SELECT": "\n".join(lines)}) == {"select": read_fields(lines)}
+    assert from_options({"select": lines}) == {"select": read_fields(lines)}
 
 
 def test_a_wrong_field_is_refused_with_the_place_where_it_was_given(tmp_path):
     path = tmp_path / "crawl.toml"
-    path.write_text('[field.a]\ncss = "p"\n[field.a.fields]\nb = "//p[@x"')
+    path.write_text('[select.a]\ncss = "p"\n[select.a.fields]\nb = "//p[@x"')
     where = "a.b: the XPath expression '//p[@x' is wrong at column 7, its end"
     with pytest.raises(ConfigError) as caught:
         load_settings(path)
-    assert str(caught.value).startswith(f"{path}: field: {where}")
+    assert str(caught.value).startswith(f"{path}: select: {where}")
     for read, given, name in (
-        (from_environment, {"CRAWLER_FIELD": "a=p["}, "CRAWLER_FIELD"),
-        (from_options, {"field": ["a=p["]}, "--field"),
+        (from_environment, {"CRAWLER_SELECT": "a=p["}, "CRAWLER_SELECT"),
+        (from_options, {"select": ["a=p["]}, "--select"),
     ):
         with pytest.raises(ConfigError) as caught:
             read(given)
         assert str(caught.value) == (
             f"{name}: a: the CSS selector 'p[' is wrong at column 3, its end: expected an identifier"
         )
-    path.write_text("field = 3")
-    with pytest.raises(ConfigError, match=r"field: expected a table, or texts like 'price=\.price::text', not 3$"):
+    path.write_text("select = 3")
+    with pytest.raises(ConfigError, match=r"select: expected a table, or texts like 'price=\.price::text', not 3$"):
         load_settings(path)
 
 
@@ -264,9 +265,8 @@ def respond(host: str, path: str) -> Answer:
 def test_a_crawl_writes_the_fields_of_each_page_that_has_the_required_ones(tmp_path):
     with LocalServer(respond) as server:
         url = f"http://127.0.0.1:{server.port}/"
-        done = crawl(
-            tmp_path, url, "--field", "title=title", "--field", "lang!=::attr(lang)", "--field", "n[]:url=a::attr(href)"
-        )
+        fields = ("title=title", "lang!=::attr(lang)", "n[]:url=a::attr(href)")
+        done = crawl(tmp_path, url, *(f"--select={field}" for field in fields))
         assert done.returncode == 0, done.stderr
         records = {record["url"]: record for record in map(msgspec.json.decode, done.stdout.splitlines())}
         assert records == {
@@ -274,15 +274,15 @@ def test_a_crawl_writes_the_fields_of_each_page_that_has_the_required_ones(tmp_p
             f"{url}a": {"url": f"{url}a", "title": "/a", "lang": "en", "n": []},
             f"{url}b": {"url": f"{url}b", "title": "/b", "lang": "en", "n": []},
         }
-        done = crawl(tmp_path, url, "--job", "second", "--field", "link!=a", "--fields", "depth,status")
+        done = crawl(tmp_path, url, "--job", "second", "--select", "link!=a", "--fields", "depth,status")
         assert done.returncode == 0, done.stderr
     assert done.stdout == '{"depth":0,"status":200,"link":"a"}\n'
 
 
 def test_a_selector_that_does_not_parse_is_refused_before_anything_is_fetched(tmp_path):
     with LocalServer(respond) as server:
-        done = crawl(tmp_path, f"http://127.0.0.1:{server.port}/", "--field", "a=div..a")
+        done = crawl(tmp_path, f"http://127.0.0.1:{server.port}/", "--select", "a=div..a")
         assert not server.requests
     assert done.returncode == 2
-    assert "--field: a: the CSS selector 'div..a' is wrong at column 5, before '.a'" in " ".join(done.stderr.split())
+    assert "--select: a: the CSS selector 'div..a' is wrong at column 5, before '.a'" in " ".join(done.stderr.split())
     assert list(tmp_path.iterdir()) == []

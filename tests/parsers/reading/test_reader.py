@@ -394,7 +394,7 @@ def test_a_parser_imports_nothing_that_it_may_never_need():
         "tldextract",
     )
     code = f"import sys, crawler.parsers.worker; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 

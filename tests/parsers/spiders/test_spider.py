@@ -29,6 +29,7 @@ from crawler.parsers.spiders.router import Router
 from crawler.parsers.spiders.spider import load_spider, pack_spider, unpack_spider
 from crawler.ring.crawler import Crawler
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[3]
 URL = "http://h.example/dir/page.html"
@@ -200,7 +201,7 @@ def config_of(job: Path, **settings) -> CrawlConfig:
 
 
 def crawled(job: Path, *seeds: str, spider, **settings):
-    return asyncio.run(Crawler(config_of(job, **settings), seeds, parse=spider).run())
+    return asyncio.run(Crawler(config_of(job, **settings), seeds, spider=spider).run())
 
 
 def lines_of(job: Path) -> list[dict]:
@@ -272,7 +273,7 @@ def test_fields_found_by_selectors_follow_all_links_and_skip_what_has_not_what_i
     pages = {"/": html("/a", "/b", "/none"), "/a": "<title>A</title><p class=price>5</p><a href=/c>c</a>", "/b": "<p>"}
     pages["/c"] = "<p class=price>7"
     with LocalServer(lambda host, path: Answer(pages.get(path, ""), 200 if path in pages else 404)) as server:
-        stats = crawled(tmp_path, server.url("/"), spider=None, selectors=fields)
+        stats = crawled(tmp_path, server.url("/"), spider=None, select=fields)
         url = server.url
     assert stats.outcomes == {"fetched": 3, "fetched: no price": 2}
     assert lines_of(tmp_path) == [
@@ -282,7 +283,7 @@ def test_fields_found_by_selectors_follow_all_links_and_skip_what_has_not_what_i
 
 
 def test_fields_of_the_record_stand_before_those_that_selectors_find():
-    settings = {"selectors": (Field(name="h", css="h1"),), "fields": ("status", "title", "simhash")}
+    settings = {"select": (Field(name="h", css="h1"),), "fields": ("status", "title", "simhash")}
     markup = f"<title>T</title><h1>H</h1>{' '.join(f'w{n}' for n in range(50))}"
     (record,) = records_of(done_of(None, markup, settings))
     assert list(record) == ["status", "title", "simhash", "h"]
@@ -292,7 +293,7 @@ def test_fields_of_the_record_stand_before_those_that_selectors_find():
 
 
 def test_selectors_find_nothing_in_what_has_no_body_so_that_has_no_record():
-    settings = {"selectors": (Field(name="h", css="h1"),)}
+    settings = {"select": (Field(name="h", css="h1"),)}
     assert done_of(None, b"", settings, headers={"content-type": "image/png"}).records == b""
     assert done_of(None, "<h1>x", settings, status=404).records == b""
 
@@ -582,7 +583,10 @@ SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "script"), [*((kind, "script.py") for kind in SCRIPTS), ("function", "__main__.py")])
+@pytest.mark.parametrize(
+    ("kind", "script"),
+    first_quickly([*((kind, "script.py") for kind in SCRIPTS), ("function", "__main__.py")], 2),
+)
 def test_a_script_without_a_guard_crawls_with_a_spider_of_its_own(tmp_path, kind, script):
     """No `if __name__ == "__main__":`, no module of its own: the script runs once, and its spider in the parsers."""
     (tmp_path / "beside.py").write_text("def times(n): return 3 * n\n")
@@ -593,7 +597,7 @@ def test_a_script_without_a_guard_crawls_with_a_spider_of_its_own(tmp_path, kind
         from crawler.ring.crawler import Crawler
         print("runs", flush=True)
         config = CrawlConfig(job=Path("job"), allow_private=True, parsers=1)
-        stats = asyncio.run(Crawler(config, [sys.argv[1]], parse=parse).run())
+        stats = asyncio.run(Crawler(config, [sys.argv[1]], spider=parse).run())
         print(stats.outcomes)
     """
     (tmp_path / script).write_text(textwrap.dedent(SCRIPTS[kind]) + textwrap.dedent(crawl))
@@ -631,7 +635,7 @@ def test_a_parser_imports_only_what_its_pages_need(tmp_path, run, absent):
         from crawler.parsers.reading.reader import PageReader, parse_page
         from crawler.parsers.reading.settings import ParserSettings
         def state(run):
-            config = CrawlConfig(selectors=(Field(name="t", css="title"),) if run == "fields" else ())
+            config = CrawlConfig(select=(Field(name="t", css="title"),) if run == "fields" else ())
             import msgspec
             packed = msgspec.msgpack.encode(["plain_spider", "parse", ["{tmp_path}"]]) if run == "spider" else b""
             return PageReader(ParserSettings.of(config, packed))

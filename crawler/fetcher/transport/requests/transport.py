@@ -6,7 +6,6 @@ sent percent-encoded. http.client cannot tell broken chunks (`protocol`) from mi
 """
 
 import asyncio
-import contextlib
 import http.client
 import logging
 import queue
@@ -16,23 +15,23 @@ import time
 from typing import Any
 
 import requests
-import requests.adapters
 import urllib3
-import urllib3.connection
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Failure
+from crawler.core.threads import call_in, settle
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.failures import one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, content_encoding, read_head, request_headers
-from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies
+from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies, Session
 from crawler.fetcher.transport.tls import LazyTls
-from crawler.web.content_coding import PIECE_BYTES, CodingError
+from crawler.web.content_coding import CodingError
+from crawler.web.gzip_members import PIECE_BYTES
 
 __all__ = ["RequestsTransport"]
 
@@ -106,7 +105,7 @@ class RequestsTransport:
 
     def _work(self) -> None:
         """What a thread does: job after job until a None."""
-        session = _Session()
+        session = Session()
         session.trust_env = False
         session.headers = CaseInsensitiveDict(self._headers)
         session.cookies = NoCookies()
@@ -146,15 +145,11 @@ class _Job:
     def begin(self) -> None:
         """Start the clock. A socket's own timeout begins anew with each byte, so it cannot be the deadline."""
         self.attempt.deadline = time.monotonic() + self.request.timeout_s
-        self._call(self._wind_up)
+        call_in(self._loop, self._wind_up)
 
     def deliver(self, result: FetchResult | Failure) -> None:
         """Hand the result to the event loop."""
-        self._call(self.settle, result)
-
-    def _call(self, function: Any, *args: Any) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop may be closed: then nobody waits any more
-            self._loop.call_soon_threadsafe(function, *args)
+        call_in(self._loop, self.settle, result)
 
     def _wind_up(self) -> None:
         if not self.result.done():
@@ -170,22 +165,13 @@ class _Job:
 
     def settle(self, result: FetchResult | Failure) -> None:
         """The first result counts."""
-        if not self.result.done():
-            self.result.set_result(result)
+        settle(self.result, result)
 
     def stop(self) -> None:
         """Make sure that the thread does not go on with it."""
         if self._timer is not None:
             self._timer.cancel()
         self.attempt.abort()
-
-
-class _Session(requests.Session):
-    """A session that leaves redirects alone: even with `allow_redirects=False` requests would read their bodies."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the name is requests'
-        """Nothing is a redirect."""
-        return None
 
 
 def _fetch(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult | Failure:

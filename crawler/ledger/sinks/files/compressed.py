@@ -2,6 +2,8 @@
 
 import sys
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 from crawler.core.errors import ConfigError
 from crawler.ledger.sinks.files.file import Compressor
@@ -14,10 +16,24 @@ try:
 except ImportError:  # comes with aiohttp on the platforms that have it
     zstd = None  # type: ignore[assignment]
 
-__all__ = ["gzip_member", "needs_zstd", "zstd_frame"]
+__all__ = ["compressor_for", "gzip_member", "zstd_frame"]
 
 _GZIP_LEVEL = 6
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
+
+
+def compressor_for(path: Path) -> Callable[[], Compressor] | None:
+    """Return what begins a compressed stream in a file of this name; None for a name that ends neither .gz nor .zst.
+
+    Raises `ConfigError` if this Python cannot compress so.
+    """
+    match path.suffix.lower():
+        case ".gz":
+            return gzip_member
+        case ".zst":
+            _needs_zstd()
+            return zstd_frame
+    return None
 
 
 def gzip_member() -> Compressor:
@@ -27,11 +43,11 @@ def gzip_member() -> Compressor:
 
 def zstd_frame() -> Compressor:
     """Begin a Zstandard frame, with a checksum."""
-    needs_zstd()
+    _needs_zstd()
     return zstd.ZstdCompressor(options={zstd.CompressionParameter.checksum_flag: 1})
 
 
-def needs_zstd() -> None:
+def _needs_zstd() -> None:
     """Raise `ConfigError` if this Python cannot compress so."""
     if zstd is None:
         raise ConfigError("output .jsonl.zst needs Zstandard: pip install backports.zstd, or name it .jsonl.gz")

@@ -2,17 +2,21 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Finished
-from crawler.ledger.sinks.base import Position, record_lines
+from crawler.ledger.sinks.base import Position, Sink, record_lines
+from crawler.ledger.sinks.files.compressed import compressor_for
+from crawler.ledger.sinks.files.file import FileSink, files_at, row_pattern
+from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.sinks.left_out import LeftOut
 from crawler.ledger.tables.schema import MOST_COLUMNS, columns_of
 
-__all__ = ["CsvRows"]
+__all__ = ["KIND", "CsvRows"]
 
 _QUOTED = re.compile(r'[",\r\n]')
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -80,3 +84,10 @@ def _cell(value: Any) -> str:
         return ""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+
+
+def _made(path: Path, config: CrawlConfig, name: str) -> Sink:
+    return FileSink(path, CsvRows(config, name), name=name, rotation=config.rotate, compressor=compressor_for(path))
+
+
+KIND = SinkKind((".csv", ".csv.gz"), _made, files_at, row_pattern)

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from crawler.core.errors import StorageError
@@ -16,9 +16,11 @@ __all__ = [
     "Compressor",
     "Encoder",
     "FileSink",
+    "files_at",
     "make_folder_of",
     "numbered",
     "parts_there",
+    "row_pattern",
     "split_name",
     "sync_folder",
     "write_all",
@@ -272,6 +274,18 @@ def parts_there(path: Path, *, early: bool = False) -> list[Path]:
         return []
     except OSError as error:
         raise refusal(f"read the folder {path.parent}", error, _ADVICE) from error
+
+
+def files_at(path: Path, rotated: bool) -> list[Path]:
+    """Return the file of an output, or the files of its row, that are there."""
+    return [*parts_there(path), *parts_there(path, early=True)] if rotated else [path]
+
+
+def row_pattern(output: str) -> str:
+    """Return the pattern of the names of a row of files: `a-*.jsonl.gz`."""
+    path = PurePath(output)
+    stem, ending = split_name(path.name)
+    return output.removesuffix(path.name) + f"{stem}-*{ending}"
 
 
 def split_name(name: str) -> tuple[str, str]:

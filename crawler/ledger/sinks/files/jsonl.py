@@ -1,11 +1,16 @@
 """JSON lines: one record a line, as the parsers wrote it."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from crawler.core.config import CrawlConfig
 from crawler.core.model import Finished
-from crawler.ledger.sinks.base import Position, record_lines
+from crawler.ledger.sinks.base import Position, Sink, record_lines
+from crawler.ledger.sinks.files.compressed import compressor_for
+from crawler.ledger.sinks.files.file import FileSink, files_at, row_pattern
+from crawler.ledger.sinks.kind import SinkKind
 
-__all__ = ["JsonLines"]
+__all__ = ["KIND", "JsonLines"]
 
 
 class JsonLines:
@@ -25,3 +30,10 @@ class JsonLines:
 
     def restore(self, position: Position) -> None:
         """Nothing is needed."""
+
+
+def _made(path: Path, config: CrawlConfig, name: str) -> Sink:
+    return FileSink(path, JsonLines(), name=name, rotation=config.rotate, compressor=compressor_for(path))
+
+
+KIND = SinkKind((".jsonl", ".jsonl.gz", ".jsonl.zst"), _made, files_at, row_pattern)

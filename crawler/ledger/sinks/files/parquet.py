@@ -31,10 +31,11 @@ from crawler.core.printable import printable
 from crawler.core.refusal import refusal
 from crawler.ledger.sinks.base import Position, record_lines
 from crawler.ledger.sinks.files.file import sync_folder, write_all
+from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.tables.batch import Batches, in_batches
 from crawler.ledger.tables.schema import Column, Inference, columns_of
 
-__all__ = ["PART", "ParquetSink"]
+__all__ = ["KIND", "PART", "ParquetSink"]
 
 PART = Rotation(bytes=64_000_000, records=100_000)
 """When a part is full, unless the settings say: bytes of the records as JSON lines, and how many there are."""
@@ -268,3 +269,15 @@ class ParquetSink:
 def _records(spool: Path) -> Iterator[dict[str, Any]]:
     with spool.open("rb") as lines:
         yield from map(msgspec.json.Decoder(dict[str, Any]).decode, lines)
+
+
+def _made(path: Path, config: CrawlConfig, name: str) -> ParquetSink:
+    return ParquetSink(path, config, name=name)
+
+
+def _files(path: Path, _rotated: bool) -> list[Path]:
+    return sorted(file for name in ("part-*.parquet", "_part-*.tmp", "_spool-*.jsonl") for file in path.glob(name))
+
+
+KIND = SinkKind((".parquet",), _made, _files, row=str)
+"""A folder of parts names itself, so it is the pattern of its row."""

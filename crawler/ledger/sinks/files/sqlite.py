@@ -16,11 +16,12 @@ from crawler.core.model import Finished
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
 from crawler.ledger.sinks.base import Position, record_lines
-from crawler.ledger.sinks.files.file import make_folder_of
+from crawler.ledger.sinks.files.file import make_folder_of, row_pattern
+from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.sinks.left_out import LeftOut
 from crawler.ledger.tables.schema import MOST_COLUMNS, Column, columns_of, fits_64_bits
 
-__all__ = ["TABLE", "SqliteSink"]
+__all__ = ["KIND", "TABLE", "SqliteSink"]
 
 TABLE = "records"
 """Name of the table."""
@@ -222,3 +223,14 @@ def _stored(value: Any) -> Any:
     if isinstance(value, list | dict) or (isinstance(value, int) and not fits_64_bits(value)):
         return msgspec.json.encode(value).decode()
     return value
+
+
+def _made(path: Path, config: CrawlConfig, name: str) -> SqliteSink:
+    return SqliteSink(path, config, name=name)
+
+
+def _files(path: Path, _rotated: bool) -> list[Path]:
+    return [path, *(path.with_name(path.name + more) for more in ("-wal", "-shm", "-journal"))]
+
+
+KIND = SinkKind((".db", ".sqlite"), _made, _files, row_pattern)

@@ -9,10 +9,11 @@ import msgspec
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Finished
 from crawler.ledger.sinks.base import Position
-from crawler.ledger.sinks.files.file import FileSink
+from crawler.ledger.sinks.files.file import FileSink, files_at, row_pattern
+from crawler.ledger.sinks.kind import SinkKind
 from crawler.web.warc import Capture, built, check_installed, metadata, revisit, warcinfo
 
-__all__ = ["WarcRecords", "WarcSink"]
+__all__ = ["KIND", "WarcRecords", "WarcSink"]
 
 
 class WarcSink(FileSink):
@@ -56,3 +57,10 @@ class WarcRecords:
         original = finished.duplicate
         answer = capture.response if original is None or original.near else revisit(capture, original)
         return metadata(finished, capture) + capture.request + answer
+
+
+def _made(path: Path, config: CrawlConfig, name: str) -> WarcSink:
+    return WarcSink(path, config, name=name)
+
+
+KIND = SinkKind((".warc.gz",), _made, files_at, row_pattern, wants_exchange=True)

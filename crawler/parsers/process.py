@@ -1,0 +1,143 @@
+"""A parser process as the process that started it sees it, with what it was given."""
+
+import signal
+import time
+from collections import deque
+from collections.abc import MutableSequence
+
+from crawler.parsers.batch import Batch
+from crawler.parsers.reading.reader import Parse
+from crawler.parsers.spawning import Inbox, Process, context
+from crawler.parsers.worker import BUSY_S, OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN, main
+
+__all__ = ["BATCHES_PER_PARSER", "ParserProcess", "new_counters"]
+
+BATCHES_PER_PARSER = 2
+"""Batches that a parser has at most: one under way, and one so that it need not wait for the next."""
+
+
+def new_counters(parsers: int) -> MutableSequence[float]:
+    """Return zeros in shared memory, `SLOTS` for each parser."""
+    counters: MutableSequence[float] = context.Array("d", parsers * SLOTS, lock=False)
+    return counters
+
+
+class ParserProcess:
+    """A parser, started by making one and to be discarded after its end; and what was given to it.
+
+    For the arguments see `worker.main`. `results` is the pipe on which it answers.
+
+    State: `batches`, in the order given, and `gone`, that they were taken back and it must not get others: both change
+    under the pool's lock. The rest is of the thread that started it: `ready`, that it has sent its first sign;
+    `garbled`, that what it sent was no answer; when the page began for which it was killed.
+    """
+
+    def __init__(self, counters: MutableSequence[float], slot: int, settings: bytes, parse: Parse) -> None:
+        self.slot = slot
+        self.batches: deque[Batch] = deque()
+        self.gone = False
+        self.ready = False
+        self.garbled = False
+        self._counters = counters
+        self._hung_at: float | None = None
+        self._busy_s = counters[slot + BUSY_S]
+        # More than it is given, so that to put a message in never waits: the last one tells it to end.
+        self._inbox = Inbox(BATCHES_PER_PARSER + 1)
+        self.results, answers = context.Pipe(duplex=False)
+        self._process = Process(
+            target=main,
+            kwargs={
+                "inbox": self._inbox.queue,
+                "results": answers,
+                "counters": counters,
+                "slot": slot,
+                "settings": settings,
+                "parse": parse,
+            },
+            name=f"parser-{slot // SLOTS}",
+            daemon=True,
+        )
+        # A new process inherits the mask, so a Ctrl-C cannot strike before it ignores the signal. Only now: the first
+        # queue of a program starts multiprocessing's resource tracker, which unblocks both.
+        blocks = hasattr(signal, "pthread_sigmask")
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS) if blocks else set()
+        try:
+            self._process.start()
+        finally:
+            if blocks:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        # The parser's end must be open nowhere else, or its death would not end the pipe.
+        answers.close()
+
+    @property
+    def sentinel(self) -> int:
+        """What `multiprocessing.connection.wait` takes to wait for the end of the process."""
+        return self._process.sentinel
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code, negative for the number of a signal; None while it runs."""
+        return self._process.exitcode
+
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether it ended because it could not have the memory that it wanted."""
+        return self.exit_code == OUT_OF_MEMORY
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether it ended of itself because it had swollen.
+
+        It does so between two batches only: a page that ended it with that exit code is to blame like any other.
+        """
+        return self.exit_code == WORN and not self._counters[self.slot + STARTED_AT]
+
+    @property
+    def was_hung(self) -> bool:
+        """Whether it was killed for a page that took too long."""
+        return self._hung_at is not None
+
+    @property
+    def is_innocent(self) -> bool:
+        """Whether the page for which it was killed ended after all, just before: then nobody is to blame."""
+        return self._hung_at not in {None, self._counters[self.slot + STARTED_AT]}
+
+    def has_room(self) -> bool:
+        """Whether it can take another batch."""
+        return not self.gone and len(self.batches) < BATCHES_PER_PARSER
+
+    def give(self, batch: Batch, message: bytes) -> None:
+        """Give it a batch, which as a message is msgpack; it must have room. Never waits."""
+        self.batches.append(batch)
+        self._inbox.put(message)
+
+    def new_busy_s(self) -> float:
+        """Return the seconds that its slot was at pages since this was last asked."""
+        before, self._busy_s = self._busy_s, self._counters[self.slot + BUSY_S]
+        return max(0.0, self._busy_s - before)
+
+    def kill_if_hung(self, timeout_s: float) -> None:
+        """Kill it if it is at one page for longer than `timeout_s`."""
+        started_at = self._counters[self.slot + STARTED_AT]
+        if self._hung_at is None and started_at and time.monotonic() - started_at > timeout_s:
+            self._hung_at = started_at
+            self._process.kill()
+
+    def dismiss(self) -> None:
+        """Let it end, at once unless it has nothing to do."""
+        if self.ready and not self.batches:
+            self._inbox.put(None)
+        else:
+            self._process.kill()
+
+    def end(self, patience_s: float) -> None:
+        """Wait for its end, and kill it if that takes longer than `patience_s`."""
+        self._process.join(patience_s)
+        self._process.kill()
+        self._process.join()
+
+    def discard(self) -> None:
+        """Close all that belongs to it, once it has ended."""
+        self._inbox.discard()
+        self.results.close()
+        self._process.close()

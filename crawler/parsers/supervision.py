@@ -1,0 +1,211 @@
+"""Who sees to the parser processes: starts them, reads their answers, ends those that hang, replaces those that die."""
+
+import threading
+import time
+from collections.abc import Callable, MutableSequence
+from multiprocessing import connection
+from typing import Any
+
+import msgspec
+
+from crawler.core.errors import CrawlerError
+from crawler.core.model import Done
+from crawler.parsers.batch import Item, kept
+from crawler.parsers.failure_log import FailureLog
+from crawler.parsers.intake import Intake
+from crawler.parsers.process import ParserProcess, new_counters
+from crawler.parsers.reading.reader import Parse
+from crawler.parsers.reading.settings import ParserSettings
+from crawler.parsers.worker import BUSY_S, READY, SLOTS, STARTED_AT
+
+__all__ = ["Supervision"]
+
+_STARTS = 5
+_END_S = 1.0
+_TICK_S = 0.25
+
+
+class Supervision:
+    """One thread, the collector, that sees to as many parsers as `size` says.
+
+    What a parser was given is kept until its answer has come whole. When a parser dies, the batch that it was at is
+    parsed again page by page, and a page that ends its parser when it is there alone has failed; everything else is
+    only moved. A page that takes longer than `timeout_s` is ended with its parser. `archive`: whether a page that
+    failed so keeps its exchange with the server. `on_done` and `on_failure` are those of the pool.
+
+    State, of the collector: the counters in shared memory (others read them), `replaced`, how many starts have failed
+    in a row. `start` and `close` are for any thread.
+    """
+
+    def __init__(
+        self,
+        intake: Intake,
+        settings: ParserSettings,
+        parse: Parse,
+        *,
+        size: int,
+        timeout_s: float,
+        archive: bool,
+        on_done: Callable[[list[Done]], None],
+        on_failure: Callable[[CrawlerError], None] | None,
+    ) -> None:
+        self.replaced = 0
+        self._intake = intake
+        self._settings = msgspec.msgpack.encode(settings)
+        self._parse = parse
+        self._size = size
+        self._timeout_s = timeout_s
+        self._archive = archive
+        self._on_done = on_done
+        self._on_failure = on_failure
+        self._counters: MutableSequence[float] = [0.0] * (size * SLOTS)
+        self._decoder = msgspec.msgpack.Decoder(list[Done])
+        self._failures = FailureLog()
+        self._failed_starts = 0
+        self._wakeup, self._waker = connection.Pipe(duplex=False)
+        self._collector = threading.Thread(target=self._collect, name="parser-collector", daemon=True)
+        self._started = threading.Event()
+        # Written by the first `close`, under the lock.
+        self._closing = False
+
+    @property
+    def busy_s(self) -> tuple[float, ...]:
+        """For each parser, seconds spent on pages since the start; a replacement goes on counting."""
+        return tuple(self._counters[slot + BUSY_S] for slot in range(0, self._size * SLOTS, SLOTS))
+
+    def start(self) -> None:
+        """Start the processes, and wait for that. What prevents it is the intake's `failure` afterwards."""
+        self._collector.start()
+        self._started.wait()
+
+    def close(self) -> None:
+        """End the processes and the collector; pages that are not done are dropped. May be called again."""
+        self._intake.refuse(CrawlerError("the parser pool is closed"))
+        with self._intake.lock:
+            first, self._closing = not self._closing, True
+        if first:
+            self._waker.send_bytes(b"close")
+        if self._collector.ident is not None and threading.current_thread() is not self._collector:
+            self._collector.join()
+        if first:
+            self._waker.close()
+            self._wakeup.close()
+            self._counters = list(self._counters)
+            self._intake.wake()
+
+    # The collector's thread.
+
+    def _collect(self) -> None:
+        try:
+            self._counters = new_counters(self._size)
+            for slot in range(0, self._size * SLOTS, SLOTS):
+                parser = self._start_parser(slot)
+                with self._intake.lock:
+                    self._intake.dispatch.join(parser)
+            self._started.set()
+            while not self._closing:
+                self._turn()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the pool is broken and those who wait must hear of it
+            self._break(error)
+        finally:
+            self._started.set()
+            self._end_parsers()
+
+    def _start_parser(self, slot: int) -> ParserProcess:
+        # In this thread, and for as long as the processes live: Linux ends them with the thread that started them.
+        return ParserProcess(self._counters, slot, self._settings, self._parse)
+
+    def _turn(self) -> None:
+        """Wait for something to happen and deal with it."""
+        parsers = self._intake.dispatch.parsers()
+        sources: list[Any] = [self._wakeup]
+        for parser in parsers:
+            sources += (parser.results, parser.sentinel)
+        ready = connection.wait(sources, min(_TICK_S, self._timeout_s / 4))
+        for parser in parsers:
+            # A process that a spider has forked holds the sentinel open after the parser's end.
+            if parser.exit_code is not None or (parser.results in ready and not self._receive(parser)):
+                self._replace(parser)
+            else:
+                parser.kill_if_hung(self._timeout_s)
+
+    def _receive(self, parser: ParserProcess) -> bool:
+        """Take one message from a parser; False if no more can come from it, or what comes is no answer."""
+        try:
+            message = parser.results.recv_bytes()
+        except (EOFError, OSError):
+            return False
+        if message == READY:
+            parser.ready = True
+            return True
+        try:
+            results = self._decoder.decode(message)
+        except msgspec.DecodeError:
+            results = []
+        if not parser.batches or [done.key for done in results] != [item.key for item in parser.batches[0].items]:
+            parser.garbled = True
+            return False
+        self._failures.tell(results)
+        self._on_done(results)
+        self._failed_starts = 0
+        self._intake.delivered(parser, results)
+        return True
+
+    def _replace(self, parser: ParserProcess) -> None:
+        """Start a parser in the place of one that is gone, and see to the pages that it had."""
+        parser.end(0.0)
+        while not parser.garbled and parser.results.poll() and self._receive(parser):
+            pass
+        worn = parser.is_worn
+        with self._intake.lock:
+            blames = parser.ready and not worn and not parser.is_innocent
+            to_blame = self._intake.dispatch.take_back(parser, blames=blames)
+        failed = None if to_blame is None else self._failed(to_blame, parser)
+        if failed is not None:
+            self._on_done([failed])
+        if not parser.ready:
+            self._failed_starts += 1
+        if self._failed_starts >= _STARTS:
+            raise CrawlerError(_why_no_start(parser))
+        self._counters[parser.slot + STARTED_AT] = 0.0
+        replacement = self._start_parser(parser.slot)
+        self.replaced += 0 if worn else 1
+        self._intake.replaced(parser, replacement, failed)
+        parser.discard()
+
+    def _failed(self, item: Item, parser: ParserProcess) -> Done:
+        """Return how a page ends that is to blame for the death of its parser."""
+        reason = "parser-timeout" if parser.was_hung else "parser-died"
+        failed = Done(item.key, "failed", reason, item.status, body_bytes=item.body_bytes)
+        return kept(failed, item) if self._archive else failed
+
+    def _break(self, error: Exception) -> None:
+        failure = error if isinstance(error, CrawlerError) else CrawlerError(f"the parser pool failed: {error!r}")
+        if failure is not error:
+            failure.__cause__ = error
+        if self._intake.refuse(failure):
+            if self._on_failure is not None:
+                self._on_failure(failure)
+            self._intake.wake()
+
+    def _end_parsers(self) -> None:
+        with self._intake.lock:
+            parsers = self._intake.dispatch.dismissed()
+        for parser in parsers:
+            parser.dismiss()
+        patience_at = time.monotonic() + _END_S
+        for parser in parsers:
+            parser.end(max(0.0, patience_at - time.monotonic()))
+            parser.discard()
+
+
+def _why_no_start(parser: ParserProcess) -> str:
+    if parser.is_out_of_memory:
+        return (
+            f"parser processes run out of memory while they start, {_STARTS} in a row: allow them more "
+            "(--parser-memory, parser_memory_bytes)"
+        )
+    return (
+        f"parser processes end while they start, {_STARTS} in a row, the last with exit code {parser.exit_code}: the "
+        "message above says why; if it is about a spider, `crawler try URL --spider ...` shows it in one process"
+    )

@@ -1,0 +1,271 @@
+"""The ring, from seeds to sinks: `Ring.crawl` is the whole program, read from top to bottom.
+
+frontier ─► fetcher ─► parsers ─► ledger ─► sinks
+▲                                │
+└── what ended, what was found ──┘
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any, BinaryIO
+
+from crawler.core.config import CrawlConfig
+from crawler.core.errors import CrawlerError, SeedError
+from crawler.core.model import Task
+from crawler.core.refusal import refusal
+from crawler.core.stats import Ended
+from crawler.core.threads import OneThread, call_in, settled
+from crawler.fetcher.fetcher import Fetcher
+from crawler.fetcher.transport.base import Transport
+from crawler.fetcher.transport.budget import ByteBudget
+from crawler.fetcher.transport.chosen import transport_class
+from crawler.fetcher.transport.descriptors import affordable_concurrency
+from crawler.frontier.seeds import BadSeed, check_sources
+from crawler.ledger.job import Job
+from crawler.ledger.ledger import Ledger
+from crawler.ledger.sinks.base import Sink
+from crawler.ledger.sinks.consumer import release
+from crawler.ledger.sinks.outputs import wants_exchange
+from crawler.parsers.chosen import Parsers, chosen_parsers
+from crawler.ring.breakdown import Breakdown
+from crawler.ring.ending import Ending
+from crawler.ring.job_folder import job_folder
+from crawler.ring.opening import Opened, Opening
+from crawler.ring.statistics import Stages, Statistics
+
+__all__ = ["Ring"]
+
+_log = logging.getLogger(__name__)
+
+
+class Ring:
+    """One crawl: begins, turns, drains and ends. For the arguments see `Crawler`; `spider` is packed.
+
+    `ending` is asked when the crawl is to end, and `statistics` tells how far it is; `opened` is set when the seeds
+    are known. State, of the event loop's thread: those three, and the settings, which are settled once.
+    """
+
+    def __init__(
+        self,
+        config: CrawlConfig,
+        sources: Sequence[str],
+        *,
+        transport: Transport | None,
+        fresh: bool,
+        stdin: BinaryIO | None,
+        on_bad_seed: Callable[[BadSeed], None] | None,
+        spider: bytes,
+        spider_name: str | None,
+    ) -> None:
+        self.ending = Ending()
+        self.opened = asyncio.Event()
+        self._budget = ByteBudget(config.bytes_in_flight)
+        self.statistics = Statistics(config, self._budget, self.ending)
+        self._config = config
+        self._sources = sources
+        self._transport = transport
+        self._fresh = fresh
+        self._stdin = stdin
+        self._on_bad_seed = on_bad_seed
+        self._spider = spider
+        self._spider_name = spider_name
+
+    async def crawl(self, sinks: Sequence[Sink]) -> None:
+        """Crawl from the seeds until `ending` is asked; all is committed then. Raises what `Crawler.run` does."""
+        self.statistics.begin()
+        # Begin. Nothing is made before seeds and settings are known to be good: a typo must not leave a job behind.
+        if self._sources:
+            check_sources(self._sources, self._stdin)
+        affordable = _affordable(self._config)
+        async with AsyncExitStack() as cleanup:  # ends what was begun, in the reverse order, however this is left
+            # The one thread that opens, uses and closes the store: first for the seeds, then for the ledger.
+            thread = OneThread("ledger")
+            cleanup.callback(thread.close)
+            cleanup.callback(self.statistics.finish)
+            consumed = bool(sinks)
+            folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
+            config = self._config = self._config.settled(
+                job=folder,
+                affordable=affordable,
+                consumed=consumed,
+                spider=self._spider_name,
+                archive=wants_exchange(self._config.outputs if self._config.output else ()),
+            )
+            self.statistics.settled(config)
+            job = Job(config)
+            cleanup.callback(job.close)
+            opened = await self._open(job, thread, sinks)
+            cleanup.push_async_callback(thread.call, _close, opened)
+            self.statistics.opened(opened.frontier)
+            self.opened.set()
+            if self.ending.is_asked():
+                return
+
+            # Start the stages. Each is given the way to the one behind it: the last comes first, and feeds the first.
+            def feed(tasks: list[Task], states: list[bytes]) -> None:
+                fetcher.feed(tasks, states)
+
+            broken = Breakdown()
+            cleanup.callback(broken.close)
+            ledger = self._make_ledger(opened, feed)
+            parsers = await self._start_parsers(ledger, broken, thread, cleanup)
+            fetcher = await self._make_fetcher(parsers, ledger, broken, thread, cleanup)
+            self.ending.then(fetcher.stop)  # it is to start nothing new, not even what is due in the same turn
+            self.statistics.started(Stages(fetcher, parsers, ledger))
+            # Feed: from now on the ledger gives the fetcher what is due, again and again as something has ended.
+            written = thread.start(_storing, ledger.run)
+            cleanup.push_async_callback(_commit_and_end, ledger, written)
+            cleanup.push(_released(sinks))
+            cleanup.push_async_callback(fetcher.abort)
+            self._start_clocks(cleanup)
+
+            # Turn, until nothing is left, a budget is used up, somebody asks for the end, or something breaks.
+            await _wait_for(self.ending.wait(), broken, written)
+            # Drain in the direction of the flow: what is under way ends, and goes on to the stage behind.
+            fetcher.stop()
+            await _wait_for(fetcher.drain(), broken, written)
+            await _wait_for(parsers.drain(), broken, written)
+            # What the stack does: the ledger commits and ends, then the transport, the parsers, the store, the sinks.
+
+    # The steps
+
+    async def _open(self, job: Job, thread: OneThread, sinks: Sequence[Sink]) -> Opened:
+        """Open the job in the ledger's thread. If that fails, no job is left that was not there before."""
+        was_there = job.exists
+        try:
+            opening = Opening(
+                job,
+                self._config,
+                self._sources,
+                fresh=self._fresh,
+                stdin=self._stdin,
+                on_bad_seed=self._told_bad_seed,
+                stopping=self.ending.is_asked,
+                sinks=sinks,
+            )
+            return await self._opened_by(opening, thread)
+        except CrawlerError:
+            if not was_there:
+                await thread.call(job.discard)
+            raise
+
+    async def _opened_by(self, opening: Opening, thread: OneThread) -> Opened:
+        future = thread.start(_storing, opening.open)
+        try:
+            await asyncio.wait({future})
+        except asyncio.CancelledError:
+            self.ending.ask("interrupted")  # it looks at this now and then while it reads seeds
+            await thread.call(_close, await settled(future))
+            raise
+        opened: Opened = future.result()
+        return opened
+
+    def _told_bad_seed(self, bad: BadSeed) -> None:
+        self.statistics.bad_seeds += 1
+        if self._config.strict:
+            raise SeedError(str(bad))
+        if self._on_bad_seed is not None:
+            self._on_bad_seed(bad)
+
+    def _make_ledger(self, opened: Opened, feed: Callable[[list[Task], list[bytes]], None]) -> Ledger:
+        loop = asyncio.get_running_loop()
+
+        def deliver(tasks: list[Task], states: list[bytes]) -> None:
+            call_in(loop, feed, tasks, states)
+
+        def nothing_left(why: Ended) -> None:
+            call_in(loop, self.ending.ask, why)
+
+        return Ledger(opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left)
+
+    async def _start_parsers(
+        self, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack
+    ) -> Parsers:
+        parsers = chosen_parsers(
+            self._config, ledger.put_records, on_failure=broken.tell_from_thread, spider=self._spider
+        )
+        # In the thread: processes take their time to start and to end, and the loop may have others to serve.
+        cleanup.push_async_callback(thread.call, parsers.close)
+        await thread.call(parsers.start)
+        return parsers
+
+    async def _make_fetcher(
+        self, parsers: Parsers, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack
+    ) -> Fetcher:
+        transport = self._transport
+        if transport is None:
+            transport = (await thread.call(transport_class, self._config))(self._config, self._budget)
+            cleanup.push_async_callback(transport.close)
+        return Fetcher(
+            self._config,
+            transport,
+            self._budget,
+            submit=parsers.submit,
+            report=ledger.put,
+            remember=ledger.remember,
+            fail=broken.tell,
+        )
+
+    def _start_clocks(self, cleanup: AsyncExitStack) -> None:
+        """Have the time limit end the crawl, and measure how late the event loop is."""
+        if self._config.max_time_s is not None:
+            loop = asyncio.get_running_loop()
+            cleanup.callback(loop.call_later(self._config.max_time_s, self.ending.ask, "max-time").cancel)
+        lag = asyncio.create_task(self.statistics.lag.run())
+        cleanup.callback(lag.cancel)
+
+
+async def _wait_for(work: Coroutine[Any, Any, None], broken: Breakdown, written: "asyncio.Future[None]") -> None:
+    """Wait for `work`; raise what breaks the ring meanwhile. The ledger ends by itself only when it broke."""
+    task = asyncio.create_task(work)
+    try:
+        await broken.until(task, written)
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _commit_and_end(ledger: Ledger, written: "asyncio.Future[None]") -> None:
+    ledger.stop()
+    await settled(written)
+
+
+def _released(sinks: Sequence[Sink]) -> Callable[[type[BaseException] | None, object, object], bool]:
+    """Return what lets a crawl that breaks, or is cancelled, wait for no consumer: called as the stack's exit."""
+
+    def leave(kind: type[BaseException] | None, _error: object, _traceback: object) -> bool:
+        if kind is not None:
+            release(sinks)
+        return False
+
+    return leave
+
+
+def _close(opened: Opened) -> None:
+    with ExitStack() as cleanup:
+        cleanup.callback(opened.store.close)
+        for sink in opened.sinks:
+            cleanup.callback(sink.close)
+
+
+def _affordable(config: CrawlConfig) -> int:
+    """Raise the limit on open files and return how many requests it allows at once; warn if those are too few."""
+    wanted = config.most_at_once
+    affordable = affordable_concurrency(wanted, config.parser_processes)
+    if affordable < wanted:
+        _log.warning(
+            "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`", affordable, wanted
+        )
+    return affordable
+
+
+def _storing(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that uses the store, which says what the disk refuses as a bare Exception."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        if type(error) is not Exception:
+            raise
+        raise refusal("use the store", error, "if it is damaged, --fresh starts the job over") from error

@@ -1,0 +1,122 @@
+"""What a crawl can tell of itself at any moment."""
+
+import time
+from typing import NamedTuple
+
+import msgspec
+
+from crawler.core.config import CrawlConfig
+from crawler.core.stats import CrawlStats
+from crawler.fetcher.fetcher import Fetcher
+from crawler.fetcher.transport.budget import ByteBudget
+from crawler.frontier.frontier import Frontier
+from crawler.ledger.ledger import Ledger
+from crawler.parsers.chosen import Parsers
+from crawler.ring.ending import Ending
+from crawler.ring.lag import LagMeter
+
+__all__ = ["Stages", "Statistics"]
+
+
+class Stages(NamedTuple):
+    """The stages of a ring that turns."""
+
+    fetcher: Fetcher
+    parsers: Parsers
+    ledger: Ledger
+
+
+class Statistics:
+    """Reads the counters that the stages keep, as far as they are there yet.
+
+    State: when the crawl began and ended, seeds that were bad, what the job had before this run, the frontier and the
+    stages; each is set once, when the crawl comes so far. `now` may be called from any thread.
+    """
+
+    def __init__(self, config: CrawlConfig, budget: ByteBudget, ending: Ending) -> None:
+        self._config = config
+        self._budget = budget
+        self._ending = ending
+        self.lag = LagMeter()
+        self.bad_seeds = 0
+        self._started_at = time.monotonic()
+        self._finished_at: float | None = None
+        self._frontier: Frontier | None = None
+        self._stages: Stages | None = None
+        self._pages_before = 0
+        self._bytes_before = 0
+
+    def begin(self) -> None:
+        """Count time from now on."""
+        self._started_at = time.monotonic()
+
+    def settled(self, config: CrawlConfig) -> None:
+        """Go by the settings as the crawl does."""
+        self._config = config
+
+    def opened(self, frontier: Frontier) -> None:
+        """Count pages from here on as those of this run."""
+        counters = frontier.counters
+        self._pages_before, self._bytes_before = counters.pages, counters.bytes
+        self._frontier = frontier
+
+    def started(self, stages: Stages) -> None:
+        """Ask the stages from now on."""
+        self._stages = stages
+
+    def finish(self) -> None:
+        """Count time no further."""
+        self._finished_at = time.monotonic()
+
+    def now(self) -> CrawlStats:
+        """Counters as of now."""
+        stats = CrawlStats(
+            ended="running" if self._finished_at is None else self._ending.why or "interrupted",
+            elapsed_s=(self._finished_at or time.monotonic()) - self._started_at,
+            bad_seeds=self.bad_seeds,
+            concurrency=self._config.concurrency,
+            max_pages=self._config.max_pages,
+            max_time_s=self._config.max_time_s,
+            loop_lag_p99_s=self.lag.p99_s,
+            body_bytes_held=self._budget.used,
+            body_bytes_most=self._budget.limit,
+            body_waits=self._budget.waits,
+        )
+        if self._frontier is not None:
+            stats = self._with_frontier(stats, self._frontier)
+        return stats if self._stages is None else _with_stages(stats, self._stages)
+
+    def _with_frontier(self, stats: CrawlStats, frontier: Frontier) -> CrawlStats:
+        counters = frontier.counters
+        return msgspec.structs.replace(
+            stats,
+            pages=counters.pages,
+            run_pages=counters.pages - self._pages_before,
+            bytes=counters.bytes,
+            run_bytes=counters.bytes - self._bytes_before,
+            outcomes=dict(counters.outcomes),
+            statuses=dict(counters.statuses),
+            known=counters.known,
+            queued=counters.queued,
+            retrying=counters.retrying,
+            duplicates=counters.duplicates,
+            near_duplicates=counters.near_duplicates,
+            active_hosts=frontier.active_hosts,
+        )
+
+
+def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
+    fetcher, parsers, ledger = stages
+    return msgspec.structs.replace(
+        stats,
+        committing=ledger.backlog,
+        commits=ledger.commits,
+        commit_s=ledger.commit_s,
+        fetching=fetcher.in_flight,
+        concurrency=fetcher.concurrency,
+        waiting_hosts=fetcher.waiting_hosts,
+        parsing=parsers.pending,
+        parse_capacity=parsers.capacity,
+        parser_busy_s=parsers.busy_s,
+        parsers_replaced=parsers.replaced,
+    )

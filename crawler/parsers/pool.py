@@ -10,7 +10,8 @@ again; `supervision` is the collector; `worker` runs in each process.
 """
 
 import atexit
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
@@ -91,16 +92,13 @@ class ParserPool:
         if self._intake.failure is not None:
             raise self._intake.failure
 
-    async def submit(self, download: Download) -> None:
+    def submit(self, download: Download) -> Coroutine[Any, Any, None]:
         """Give a download to the parsers; waits while they have as much as they may have, and for a large page's end.
 
         Cancelled while it waits for room, it has not taken the page. Raises `CrawlerError` if the pool is broken or
         closed.
         """
-        # A large page is let go of by all but the intake.
-        submitting = self._intake.submit(download)
-        del download
-        await submitting
+        return self._intake.submit(download)  # one coroutine a page, and nobody else who holds its body
 
     async def drain(self) -> None:
         """Wait until every page submitted so far is done and delivered. Raises `CrawlerError` if the pool is broken."""

@@ -324,6 +324,7 @@ def test_a_bad_line_with_strict_ends_with_one_line_and_code_2(tmp_path, run, sit
     assert site.asked == []
 
 
+@pytest.mark.thorough
 def test_twenty_bad_lines_are_named_and_the_rest_is_counted(tmp_path, run, site):
     (tmp_path / "a.txt").write_text("x\n" * 50 + f"{site.url}/0\n")
     code, _, err = run("crawl", "a.txt", "--scope", "page", *POLITE_ENOUGH)
@@ -539,6 +540,7 @@ def test_a_full_disk_ends_with_5_and_loses_nothing(tmp_path, crawler, run, site)
     assert paths(json.loads(line) for line in out.splitlines()) == EVERYTHING
 
 
+@pytest.mark.thorough
 def test_closed_standard_descriptors_do_no_harm(tmp_path, site):
     command = f"exec '{sys.executable}' -m crawler crawl {site.url}/ --job a {' '.join(POLITE_ENOUGH)}"
     env = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -515,6 +515,7 @@ async def test_the_requests_transport_crawls_the_same(job):
     assert stats.outcomes == {"fetched": 4, "redirected": 1}
 
 
+@pytest.mark.thorough
 async def test_a_host_of_large_pages_is_asked_less_often_and_leaves_the_parsers_to_others(job):
     large = Answer(html(text="word " * 1_000_000))
     with LocalServer(

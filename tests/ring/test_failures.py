@@ -204,16 +204,15 @@ def test_bad_lines_are_named_counted_and_skipped_in_every_source(tmp_path, run, 
     assert urls(tmp_path / "j/pages.jsonl") == [server.url(f"/{n}") for n in range(3)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("wrong", "code"),
-    first_quickly(
-        [
-            (["{good}", "-o", "/dev/full"], 5),
-            (["{good}", "--no-allow-private"], 3),
-            (["http://127.0.0.1:{closed}/"], 3),
-            (["{good}", "--exclude", "."], 0),
-        ]
-    ),
+    [
+        (["{good}", "-o", "/dev/full"], 5),
+        (["{good}", "--no-allow-private"], 3),
+        (["http://127.0.0.1:{closed}/"], 3),
+        (["{good}", "--exclude", "."], 0),
+    ],
     ids=["output", "private", "seed", "something fetched"],
 )
 def test_what_had_no_record_yet_does_not_refuse_the_mended_command(tmp_path, start, run, server, wrong, code):
@@ -281,15 +280,14 @@ def test_the_folders_of_an_output_are_made(tmp_path, run, server):
     assert urls(tmp_path / "new/folder/a.jsonl") == everything(server)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("locked", "mode", "message"),
-    first_quickly(
-        [
-            ("out/a.jsonl", 0o444, "cannot write out/a.jsonl: Permission denied; name a file that can be written with"),
-            ("j/lock", 0o444, "cannot write the job folder j: Permission denied; choose another --job, or make it"),
-            ("j/state", 0, "cannot read the state in j/state: Permission denied; choose another --job, or make it"),
-        ]
-    ),
+    [
+        ("out/a.jsonl", 0o444, "cannot write out/a.jsonl: Permission denied; name a file that can be written with"),
+        ("j/lock", 0o444, "cannot write the job folder j: Permission denied; choose another --job, or make it"),
+        ("j/state", 0, "cannot read the state in j/state: Permission denied; choose another --job, or make it"),
+    ],
 )
 def test_what_may_not_be_written_is_named_and_nothing_is_lost(tmp_path, run, server, locked, mode, message):
     command = [server.url("/0"), "-o", "out/a.jsonl", "--quiet"]
@@ -432,6 +430,7 @@ def test_a_job_of_another_version_says_so(tmp_path, run, server, finished_job):
     assert err.endswith("go on with that version, or start over with --fresh\n")
 
 
+@pytest.mark.thorough
 def test_a_finished_job_says_so(tmp_path, run, server, finished_job):
     shutil.copytree(finished_job, tmp_path / "j")
     code, err = run(server.url("/0"))
@@ -440,6 +439,7 @@ def test_a_finished_job_says_so(tmp_path, run, server, finished_job):
     assert "--fresh crawls it all again" in err
 
 
+@pytest.mark.thorough
 def test_a_second_process_is_refused_and_the_first_goes_on(tmp_path, start, run, server):
     first = start(server.url("/slow"), "--quiet", "--per-host", "1")
     wait_until((tmp_path / "j/pages.jsonl").exists)
@@ -454,6 +454,7 @@ def test_a_second_process_is_refused_and_the_first_goes_on(tmp_path, start, run,
 # Limits on open files
 
 
+@pytest.mark.thorough
 def test_open_files_limit_the_concurrency_and_a_line_says_so(tmp_path, run, server):
     hosts = [f"http://h{n}.localhost:{server.port}/{n}" for n in range(100)]
     (tmp_path / "a.txt").write_text("\n".join(hosts))
@@ -564,9 +565,10 @@ def test_standard_error_on_a_full_disk_does_not_stop_a_crawl(tmp_path, start, se
     assert urls(tmp_path / "j/pages.jsonl") == everything(server)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "variables",
-    first_quickly([{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"COLUMNS": "20", "LINES": "5"}]),
+    [{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"COLUMNS": "20", "LINES": "5"}],
     ids=["ASCII", "narrow"],
 )
 def test_any_terminal_shows_the_crawl_to_its_end(tmp_path, start, server, variables):

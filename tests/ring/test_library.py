@@ -866,6 +866,7 @@ def test_keyboard_interrupt_ends_a_crawl(running, own_temporary_folder, take, to
         assert_gone(process, own_temporary_folder)
 
 
+@pytest.mark.thorough
 def test_a_consumer_that_is_killed_loses_nothing_and_gets_at_most_one_batch_again(running, tmp_path):
     script = SCRIPT + (
         "import os, signal\n"

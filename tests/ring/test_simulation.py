@@ -434,7 +434,7 @@ def plant_death(monkeypatch, rng: random.Random, *, before: bool) -> None:
     monkeypatch.setattr(Store, "commit", dying)
 
 
-@pytest.mark.parametrize("seed", first_quickly(SEEDS, 8))
+@pytest.mark.parametrize("seed", first_quickly(SEEDS, 5))
 async def test_any_crawl_ends_as_the_model_says(seed, tmp_path, monkeypatch):
     """Each URL has the model's outcome, each page one record, after whatever stops, deaths and budgets."""
     web = Web(seed)

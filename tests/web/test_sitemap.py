@@ -523,7 +523,7 @@ HOSTILE = {
 """A beginning, a filler, how many times, an end."""
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", first_quickly(HOSTILE, 15))
 def test_hostile_xml_ends_soon_with_what_it_really_lists(name, most_s):
     begin, filler, times, end = HOSTILE[name]
     body = begin.encode() + filler.encode() * times + end.encode()

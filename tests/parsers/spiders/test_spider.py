@@ -365,6 +365,7 @@ def forks(page):
     yield {"url": page.url}
 
 
+@pytest.mark.thorough
 def test_a_parser_that_dies_behind_a_process_of_its_spider_is_replaced(site, tmp_path):
     """The other process holds open what tells of the parser's end."""
     stats = crawled(tmp_path, *(site.url(path) for path in ("/one", "/two", "/three")), spider=forks)

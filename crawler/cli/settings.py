@@ -279,7 +279,7 @@ def _located(setting: Setting, value: Any, folder: Path) -> Any:
             place, colon, name = value.rpartition(":")
             return f"{folder / Path(place).expanduser()}{colon}{name}" if place.endswith(".py") else value
         case "seeds":
-            # What is no file, such as "example.com", stays as it is: the error about it shows what was written.
+            # What is not a file, such as "example.com", stays as it is: the error about it shows what was written.
             return tuple(
                 at(seed) if not is_seed(seed) and (looks_like_file(seed) or Path(at(seed)).exists()) else seed
                 for seed in value

@@ -9,7 +9,7 @@ __all__ = ["refusal"]
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # RocksDB reports in words only, as strerror has them.
 _NO_ROOM_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
-_MAKE_ROOM = "make room and run the same command again: it goes on from the last commit"
+_MAKE_ROOM = "make room and run the same command again: it resumes from the last commit"
 
 
 def refusal(what: str, error: Exception, advice: str) -> StorageError:

@@ -291,7 +291,7 @@ def _check_networks(value: bool | Sequence[str]) -> None:
         try:
             ip_network(network)
         except ValueError as error:
-            raise MistakeError(f"{network!r} is no network like '10.0.0.0/8': {error}") from error
+            raise MistakeError(f"{network!r} is not a network like '10.0.0.0/8': {error}") from error
 
 
 def _check_headers(value: Sequence[tuple[str, str]]) -> None:

@@ -202,7 +202,7 @@ def _expires_at(attributes: dict[str, str], now: float) -> float:
 
 
 def cookie_time(text: str) -> float | None:
-    """Return the unix time that an Expires value means (RFC 6265 §5.1.1), None if it is no date. Never raises."""
+    """Return the unix time that an Expires value means (RFC 6265 §5.1.1), None if it is not a date. Never raises."""
     clock: re.Match[str] | None = None
     day = month = year = None
     for token in _DELIMITERS.split(text[:_MAX_ATTRIBUTE_CHARS]):

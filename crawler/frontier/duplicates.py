@@ -47,7 +47,7 @@ class Duplicates:
     def take(self, results: Sequence[Done]) -> list[Repeat | None]:
         """Make the bodies and texts of pages known that have ended, in order; return what each of them repeats.
 
-        They are committed with the open batch: a page that is read twice because of a crash is no duplicate of itself.
+        They are committed with the open batch: a page read twice because of a crash is not a duplicate of itself.
         Results without records, or without a body, repeat nothing.
         """
         read = [done for done in results if done.records is not None and done.body_hash]

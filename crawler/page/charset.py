@@ -54,7 +54,7 @@ def parsed(body: bytes, content_type: str | None) -> Document:
 
 
 def encoding_of(body: bytes, content_type: str | None) -> str:
-    """Return the encoding of a text that is no HTML: a WHATWG label in lower case. Never raises, parses nothing.
+    """Return the encoding of a text that is not HTML: a WHATWG label in lower case. Never raises, parses nothing.
 
     It is the first of: byte-order mark, `charset` of the header if it is a known label, an XML declaration, UTF-8 if
     all but a few bytes are that, a guess.

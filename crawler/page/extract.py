@@ -176,7 +176,7 @@ def with_breaks(body: bytes) -> bytes:
 
     No reader sees it, and it ends neither a comment nor a quoted attribute, nor a script. turbohtml takes 20 bytes of
     memory for each of a long text without one, and a tenth of that for several shorter ones. Not for UTF-16, where it
-    would be no tag.
+    would not be a tag.
     """
     if len(body) <= _RUN_BYTES or body.startswith(_UTF_16_MARKS):
         return body

@@ -63,7 +63,7 @@ class Page(RawPage):
 
         Everything but `html` is optional, and means what the attribute of the same name says. `headers` are a mapping
         or pairs, with a Content-Type of HTML unless one is among them; `seed` is the dict of the seed's extra columns,
-        `fetched_at` unix time, `body_bytes` the length of the body. Raises `UrlError` for what is no http(s) URL.
+        `fetched_at` unix time, `body_bytes` the length of the body. Raises `UrlError` for what is not an http(s) URL.
         """
         body = html.encode("utf-8", "replace") if isinstance(html, str) else html
         pairs = headers.items() if isinstance(headers, Mapping) else headers
@@ -242,7 +242,7 @@ class Page(RawPage):
     # Where it leads.
 
     def urljoin(self, href: str) -> str | None:
-        """Return the absolute URL, in normal form, that `href` means on this page; None if it is no http(s) URL.
+        """Return the absolute URL, in normal form, that `href` means on this page; None if it is not an http(s) URL.
 
         Relative to the page's `<base href>`, else to its URL; session parameters are left out, as from all links.
         """
@@ -253,7 +253,7 @@ class Page(RawPage):
 
         Each of `targets` is a URL, relative or not; an element of any of the trees, of which `href`, `src`, `action` or
         `data` counts, the first that it has; None, which is nothing; or an iterable of these. `css` selects elements,
-        `xpath` elements or attributes. What is no http(s) URL is left out, and so is a link into the page itself.
+        `xpath` elements or attributes. What is not an http(s) URL is left out, and so is a link into the page itself.
         Raises `ValueError` for a selector that is none, `TypeError` for anything else.
         """
         if not targets and css is None and xpath is None:
@@ -313,7 +313,7 @@ def _references(target: Any) -> Iterable[str]:
         for one in target:
             yield from _references(one)
     else:
-        raise TypeError(f"follow: {type(target).__name__} is no URL, element or iterable of them")
+        raise TypeError(f"follow: {type(target).__name__} is not a URL, element or iterable of them")
 
 
 def _microdata(item: MicrodataItem) -> Microdata:

@@ -12,7 +12,7 @@ _SNIFF_BYTES = 1024
 _VAGUE_TYPES = frozenset(
     {None, "*/*", "application/octet-stream", "application/xml", "text/plain", "text/xml", "unknown/unknown"}
 )
-# WHATWG MIME Sniffing §7.1, without the tags that text which is no page may well start with.
+# WHATWG MIME Sniffing §7.1, without the tags that text which is not a page may well start with.
 _HTML_START = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?>(?:<!--.*?-->\s*)*)<(?:!doctype\s+html|html|head|body|title|meta|script|iframe|h1|div|table)[\s/>]",
     re.IGNORECASE | re.DOTALL,

@@ -65,7 +65,7 @@ class Archive:
     `read_bytes` of `total_bytes` of the files, `left_out`, how many records gave no page, by reason, and `damaged`,
     a message for each file that could not be read to its end.
 
-    Raises `UsageError` if a file cannot be read or is no WARC file.
+    Raises `UsageError` if a file cannot be read or is not a WARC file.
     """
 
     def __init__(self, paths: Sequence[Path], max_body_bytes: int) -> None:
@@ -196,7 +196,7 @@ def _checked(path: Path) -> int:
     except OSError as error:
         raise UsageError(f"cannot read {shown}: {error.strerror}") from error
     except DamagedError as error:
-        raise UsageError(f"{shown} is no WARC file: {_words(error)}") from error
+        raise UsageError(f"{shown} is not a WARC file: {_words(error)}") from error
 
 
 def _words(error: Exception) -> str:

@@ -23,7 +23,7 @@ class Crawler:
 
     `seeds`: http(s) URLs, paths of seed files, or "-" for `stdin`, beside those of `config.seeds`; none at all resumes
     a job that exists. `fresh` starts the job over. `transport` replaces the one that `config.transport` names.
-    `on_bad_seed` is told of each line that is no seed, in the ledger's thread; with `config.strict` the first one
+    `on_bad_seed` is told of each line that is not a seed, in the ledger's thread; with `config.strict` the first one
     raises `SeedError`. `spider` is the spider (see `docs/spiders.md`): a function or a reference to one, instead of
     `config.spider`. `sinks` are told of all that ends, beside the outputs; with any of them, `config.output` None means
     no output at all. Raises `ConfigError` for a spider that cannot be used.

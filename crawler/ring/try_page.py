@@ -81,7 +81,7 @@ class _Clock:
 def page_of_file(path: Path, url: str) -> Download:
     """Return an HTML file of this machine as if it had been fetched from `url`.
 
-    Raises `ConfigError` if it cannot be read, `UrlError` if `url` is no http(s) URL.
+    Raises `ConfigError` if it cannot be read, `UrlError` if `url` is not an http(s) URL.
     """
     try:
         body = path.read_bytes()
@@ -93,7 +93,7 @@ def page_of_file(path: Path, url: str) -> Download:
 async def fetch_page(config: CrawlConfig, url: str) -> Fetched:
     """Fetch one page with the fetcher of a crawl: robots.txt, politeness, address guard, limits and redirects hold.
 
-    Redirects lead anywhere. Nothing is tried again. Raises `UrlError` if `url` is no http(s) URL.
+    Redirects lead anywhere. Nothing is tried again. Raises `UrlError` if `url` is not an http(s) URL.
     """
     url = normalise(url)
     clock = _Clock()

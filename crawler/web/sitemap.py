@@ -118,7 +118,7 @@ def read_sitemap(body: bytes, url: str, content_type: str | None, *, truncated: 
     §3). `truncated` says that `body` is not all there was, so that its last line may be half a URL. What is no http(s)
     URL is left out. What stands before a limit or a fault is kept.
 
-    Raises `SitemapError`, and nothing else, for what is no sitemap. Costs 5 to 8 µs an entry; memory beside body and
+    Raises `SitemapError`, and nothing else, for what is not a sitemap. Costs 5 to 8 µs an entry; memory beside body and
     entries is a few megabytes.
     """
     pieces = SitemapBody(body, truncated=truncated)

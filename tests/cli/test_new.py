@@ -59,7 +59,7 @@ def test_nothing_is_overwritten(here):
 
 @pytest.mark.parametrize("name", ["", "2nd", "a-b", "a.b", "../x", "class", "sh\u00f6p", "a b"])
 def test_a_name_that_python_could_not_import_is_refused(here, name):
-    with pytest.raises(ConfigError, match="is no name for a spider"):
+    with pytest.raises(ConfigError, match="is not a name for a spider"):
         new_spider(name, here)
     assert list(here.iterdir()) == []
 

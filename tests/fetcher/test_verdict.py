@@ -38,7 +38,7 @@ SITEMAP = msgspec.structs.replace(TASK, kind="sitemap")
     ],
 )
 def test_where_a_redirect_leads(location, target):
-    """Resolved as a browser would, with its session id; what is no http(s) URL, or the page itself, leads nowhere."""
+    """Resolved as a browser would, with its session id; what is not http(s), or the page itself, leads nowhere."""
     done = verdict.redirected(TASK, FetchResult(URL, 302, (("location", location),)), 1.5, Scope("any"))
     if target is None:
         assert (done.outcome, done.reason, done.status, done.links) == ("failed", "redirects", 302, ())

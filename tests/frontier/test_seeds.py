@@ -129,7 +129,7 @@ def test_a_sitemap_may_stand_where_a_url_may(write, name):
 
 @table("suffix", ["map.xml", "map.xml.gz", "urls.txt"])
 def test_a_sitemap_may_be_given_itself(suffix):
-    """Whatever its name looks like: it is no file of seeds."""
+    """Whatever its name looks like: it is not a file of seeds."""
     source = f"sitemap:https://example.com/{suffix}"
     seeds, bad = seeds_of(source, "Sitemap:http://example.com", "https://example.com/")
     assert seeds == [

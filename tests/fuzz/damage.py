@@ -80,6 +80,6 @@ def _damaged(data: bytes, damage: int, at: int, length: int) -> bytes:
 
 
 def damaged_text(parts: Sequence[bytes], most: int = 20) -> st.SearchStrategy[str]:
-    """The same as text: what is no UTF-8 becomes U+FFFD, lone surrogates or Latin-1."""
+    """The same as text: what is not UTF-8 becomes U+FFFD, lone surrogates or Latin-1."""
     decoded = st.sampled_from([("utf-8", "replace"), ("utf-8", "surrogateescape"), ("latin-1", "strict")])
     return st.builds(lambda data, how: data.decode(*how), damaged(parts, most), decoded)

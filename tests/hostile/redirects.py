@@ -101,7 +101,7 @@ TARGETS = (
 
 @behaviour(
     row=15,
-    does="redirects to file:, data:, javascript:, ftp:, gopher: and what is no URL",
+    does="redirects to file:, data:, javascript:, ftp:, gopher: and what is not a URL",
     must="refuse",
     expects={"/": "fetched", "/*": "failed: redirects | failed: protocol"},
     check=lambda seen: seen.assert_no_canary(),

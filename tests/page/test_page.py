@@ -482,7 +482,7 @@ def test_follow_leaves_out_what_leads_nowhere():
 def test_follow_refuses_what_is_no_link():
     page = shop()
     for nonsense in (3, b"tea/1", 1.5, object()):
-        with pytest.raises(TypeError, match=f"follow: {type(nonsense).__name__} is no URL"):
+        with pytest.raises(TypeError, match=f"follow: {type(nonsense).__name__} is not a URL"):
             page.follow([nonsense])
     with pytest.raises(TypeError, match="float"):
         page.follow(xpath="count(//a)")

@@ -30,7 +30,7 @@ BITMAP = b"BM\x46\x00\x00\x00\x00\x00\x00\x00\x36"
         ("text/html", b"ID3 is a kind of tag", None),
         ("text/html", b"ID3\x03\x00", "audio/mpeg"),
         ("text/html", b"\0\0\0 only NULs", None),
-        # What says something and is no HTML is believed.
+        # What says something and is not HTML is believed.
         ("image/png", b"<html>", None),
         ("application/json", b"<html>", None),
         ("text/css", PNG, None),

@@ -348,7 +348,7 @@ def test_what_wget_stores_can_be_read(tmp_path):
     ("content", "why"),
     [
         (b"hello\n", "first line"),
-        (b"\x1f\x8b\x08\x00garbage", "is no WARC file"),
+        (b"\x1f\x8b\x08\x00garbage", "is not a WARC file"),
         (gzip.compress(b"hello\n"), "first line"),
         (b"WARC/1.0\r\nContent-Length: 5\r\n\r\nhelloWARC/1.0\r\n", "longer than its Content-Length"),
     ],
@@ -360,7 +360,7 @@ def test_what_is_no_warc_file_is_refused_before_anything_is_written(tmp_path, co
     if why.startswith("longer"):
         assert why in pages(path)[1].damaged[0]
         return
-    with pytest.raises(UsageError, match="is no WARC file") as error:
+    with pytest.raises(UsageError, match="is not a WARC file") as error:
         extracted(tmp_path / "out.jsonl", path)
     assert why in str(error.value)
     assert "\n" not in str(error.value)

@@ -27,7 +27,7 @@ PAGES = 60
 OPTIONS = ("--job", "j", "--allow-private", "--delay", "0", "--per-host", "8", "--parsers", "1", "--retries", "0")
 PAYLOAD = "".join(random.Random(1).choices("abcdefghijklmnop ", k=20_000))
 
-MAKE_ROOM = "make room and run the same command again: it goes on from the last commit"
+MAKE_ROOM = "make room and run the same command again: it resumes from the last commit"
 
 UNPRIVILEGED = "import ctypes; [ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) for capability in (1, 2)]"
 """Drops CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, with which root may write and read what it likes."""
@@ -153,9 +153,14 @@ def damaged_in_the_middle() -> bytes:
                 ["http://x.test/", "-o", "f/a.csv"],
                 None,
                 5,
-                "cannot write f/a.csv: f is no folder; name a file that can",
+                "cannot write f/a.csv: f is not a folder; name a file that can",
             ),
-            (["http://x.test/", "-o", "f/a.db"], None, 5, "cannot write f/a.db: f is no folder; name a file that can"),
+            (
+                ["http://x.test/", "-o", "f/a.db"],
+                None,
+                5,
+                "cannot write f/a.db: f is not a folder; name a file that can",
+            ),
             (["http://x.test/", "-o", "pages.xls"], None, 2, "--output pages.xls has no known ending: name it .jso"),
             (
                 ["http://x.test/", "-o", "a.db", "--rotate", "5"],

@@ -285,7 +285,7 @@ def test_of_an_incomplete_robots_txt_the_last_line_is_not_believed():
     assert sitemap.cut == "an incomplete body"
 
 
-# What is no sitemap
+# What is not a sitemap
 
 
 @table(

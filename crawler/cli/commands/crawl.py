@@ -45,7 +45,7 @@ Examples:
   crawler crawl sitemap:https://docs.python.org/sitemap.xml --depth 0
   zcat urls.txt.gz | crawler crawl - --scope page -o - | jq -r .title
 
-Running the same command again goes on where it stopped. Every option is also a key of the --config file
+The same command again picks up where it left off. Every option is also a key of the --config file
 (max-pages = 100) and an environment variable (CRAWLER_MAX_PAGES); a switch such as --strict is taken back by
 --no-strict. Exit codes: 0 done, 1 error, 2 usage,
 3 no page fetched, 4 interrupted, 5 storage failure.""",

@@ -19,7 +19,7 @@ def new_spider(name: str, folder: Path) -> tuple[Path, ...]:
     if one of the files is there already (then none is written); `StorageError` if the disk refuses.
     """
     if not name.isidentifier() or not name.isascii() or keyword.iskeyword(name):
-        raise ConfigError(f"{name!r} is no name for a spider: it takes letters, digits and _, such as shop")
+        raise ConfigError(f"{name!r} is not a name for a spider: it takes letters, digits and _, such as shop")
     if name in sys.stdlib_module_names or name in {"crawler", "spiders", "tests"}:
         raise ConfigError(f"{name!r} is the name of another module, which the spider would hide; choose another one")
     texts = {

@@ -39,7 +39,7 @@ class Progress:
 
     Args:
         stats: called in the event loop, `1 / interval_s` times a second; must be cheap and not block.
-        mode: `live` draws on `console`, or logs if that is no terminal that can be drawn on; `log` writes one line
+        mode: `live` draws on `console`, or logs if that is not a terminal that can be drawn on; `log` writes one line
             at level INFO to the logger `crawler`; `quiet` does nothing.
         title: stands above the live display.
         console: where to draw; default: one on standard error. Log handlers that write to the same terminal must

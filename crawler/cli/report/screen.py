@@ -272,7 +272,7 @@ def _hosts(view: View) -> Line:
 
 
 def _outcomes(view: View, inner: int) -> Iterable[Line]:
-    """URLs by outcome, each at a fixed place. A sitemap is fetched too, but it is no page and has no record."""
+    """URLs by outcome, each at a fixed place. A sitemap is fetched too, but it is not a page and has no record."""
     totals = dict.fromkeys(("fetched", "redirected", "failed", "skipped"), 0)
     for kind, number in view.stats.outcomes.items():
         outcome = kind.partition(":")[0]

@@ -248,5 +248,5 @@ def _shown(output: str) -> str:
 
 
 def _text(path: Path | str) -> str:
-    """Return a path as valid text: file names may hold bytes that are no UTF-8."""
+    """Return a path as valid text: file names may hold bytes that are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")

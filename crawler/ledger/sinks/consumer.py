@@ -14,7 +14,7 @@ _LOOK_S = 0.25
 
 
 class ConsumerLeftError(Exception):
-    """The consumer takes no more records. What it did not take stays due in the store; it is no failure."""
+    """The consumer takes no more records. What it did not take stays due in the store; it is not a failure."""
 
 
 class ConsumerSink:

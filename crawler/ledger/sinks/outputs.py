@@ -63,7 +63,7 @@ def sink_at(path: Path, config: CrawlConfig, name: str) -> Sink:
     Raises `ConfigError` as `sinks_for` does.
     """
     if config.rotate is not None and _is_special(path):
-        raise ConfigError(f"output {printable(str(path))} is no file: rotate needs one that others can stand beside")
+        raise ConfigError(f"output {printable(str(path))} is not a file: rotate needs one that others can stand beside")
     kind = _kind_at(path)
     if kind is None:
         known = ", ".join(endings())
@@ -141,7 +141,7 @@ def _is_special(path: Path) -> bool:
 
 
 def _kind_at(path: Path) -> SinkKind | None:
-    """Return the kind of a local output. What is no file takes JSON lines, whatever its name."""
+    """Return the kind of a local output. What is not a file takes JSON lines, whatever its name."""
     return JSON_LINES if _is_special(path) else _kind_of(path)
 
 

@@ -144,7 +144,7 @@ def _picked(pick: str, node: Any) -> str | None:
     if isinstance(node, bool):
         return "true" if node else "false"
     if isinstance(node, float):
-        # As XPath 1.0 §4.2 turns numbers into strings; what is no number is nothing.
+        # As XPath 1.0 §4.2 turns numbers into strings; what is not a number is nothing.
         digits = f"{Decimal(repr(node)):f}"
         return digits.removesuffix(".0") if math.isfinite(node) else None
     if pick == "html":

@@ -38,7 +38,7 @@ class NewLinks:
         """Return those links of a task's page that are news to the frontier. Takes them for sent.
 
         `hrefs` are (URL in normal form, its `nofollow`); `nofollow` says that of all. `skip` of a link is the first
-        that applies of: the verdict of scope; `trap`; `nofollow`. The page itself is no link.
+        that applies of: the verdict of scope; `trap`; `nofollow`. The page itself is not a link.
         """
         depth = task.depth + 1
         anchors = task.seed.anchors
@@ -58,7 +58,7 @@ class NewLinks:
             last = "nofollow" if self._obey and (nofollow or rel_nofollow) else ""
             fresh.append((url, skip, last))
             leads_on = leads_on or (before == -1 and not skip and not last and is_fixed(url))
-        # A page from which a page without a number is found is no link of an endless chain.
+        # A page from which a page without a number is found is not a link of an endless chain.
         links = self._judged(task, fresh, 0 if leads_on else task.chain)
         # Only now, when nothing can fail any more: what is marked as sent must be sent.
         for link in links:

@@ -56,7 +56,7 @@ def load_spider(spider: "Spider | str") -> Spider:
     """Return the function that `package.module:function` or `path/file.py:function` names, or that was given.
 
     Modules are looked for in the working directory too, and what a file imports in the file's folder. Raises
-    `ConfigError` for what cannot be found or imported, naming the closest that can, and for what is no spider: no
+    `ConfigError` for what cannot be found or imported, naming the closest that can, and for what is not a spider: no
     function, an `async` one, one that takes anything but a page.
     """
     if not isinstance(spider, str):
@@ -169,7 +169,7 @@ def _module_of_file(path: Path) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is no Python file")
+        raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -28,7 +28,7 @@ def _few_batches(monkeypatch):
 
 
 def respond(host: str, path: str) -> Answer:
-    """A small site; `/b` is no page of HTML, `/c` is not there."""
+    """A small site; `/b` is not a page of HTML, `/c` is not there."""
     if path == "/b":
         return Answer("plain", headers={"content-type": "text/plain"})
     if path == "/c":

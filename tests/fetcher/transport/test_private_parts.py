@@ -286,7 +286,7 @@ def test_http_client_reads_a_head_by_lines_and_says_how_the_body_ends():
     nonsense = StrictResponse(Socket(b"nonsense\r\n\r\n"))
     with pytest.raises(http.client.BadStatusLine):
         nonsense.begin()
-    assert nonsense.fp is None, changed("HTTPResponse.fp is not None after what is no status line", HTTP_CLIENT)
+    assert nonsense.fp is None, changed("HTTPResponse.fp is not None after what is not a status line", HTTP_CLIENT)
 
 
 def test_http_client_calls_what_is_overridden():

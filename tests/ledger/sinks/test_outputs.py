@@ -406,7 +406,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
         ({"output": ("-", "-")}, "output - is named twice"),
         ({"output": "-", "rotate": Rotation(records=5)}, "output - cannot be rotated"),
         ({"output": "a.db", "rotate": Rotation(records=5)}, "output a.db cannot be rotated"),
-        ({"output": "/dev/null", "rotate": Rotation(records=5)}, "output /dev/null is no file: rotate needs one"),
+        ({"output": "/dev/null", "rotate": Rotation(records=5)}, "output /dev/null is not a file: rotate needs one"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(map(str, value.values())),
 )

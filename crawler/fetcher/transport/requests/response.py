@@ -7,11 +7,11 @@ This is the one file that leans on what http.client does not promise; tests/fetc
 names what has changed in another version of Python. Of its `HTTPResponse` the parts are:
 
 - `fp`: the file that all is read from, made of the socket, with the head by its `readline` alone; None after a first
-  line that is no status line. `begin()` reads the head, once: `headers`, which is `msg`, is None before it.
+  line that is not a status line. `begin()` reads the head, once: `headers`, which is `msg`, is None before it.
 - `_read_status()` reads a status line; `http.client.parse_headers(file)` the rest of a head.
 - `chunked`, `chunk_left` and `length` say how the body ends; `_read_and_discard_trailer()` reads what follows the last
   chunk; `_close_conn()` is called once the answer has come to its end.
-- urllib3's `assert_header_parsing(headers)` raises HeaderParsingError for what is no header.
+- urllib3's `assert_header_parsing(headers)` raises HeaderParsingError for what is not a header.
 """
 
 import http.client

@@ -66,7 +66,7 @@ class FileSink:
     With `compressor` all that is written between two commits is one stream (a gzip member, a zstd frame), so that the
     file ends with a whole one at each commit. Its bytes count for `rotation` as they leave the compressor.
 
-    A path that is no regular file (`/dev/null`, a named pipe) cannot be cut: at least once there.
+    A path that is not a regular file (`/dev/null`, a named pipe) cannot be cut: at least once there.
 
     The position holds `part`, the number of the open file from 1 on, `offset`, its bytes, and `records`, those in it.
     Files before the open one are complete, and not looked at again: whoever reads them may take them away. So that
@@ -310,7 +310,7 @@ def write_all(fd: int | None, data: bytes, name: str) -> int:
     """Write all of `data` to `fd`, however many calls it takes; return its length.
 
     Raises `StorageError` naming `name` if the device refuses, and lets BrokenPipeError through: a reader
-    that has seen enough is no failure of storage.
+    that has seen enough is not a failure of storage.
     """
     if fd is None:
         raise StorageError(f"{name} is closed")
@@ -330,6 +330,6 @@ def make_folder_of(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise StorageError(f"cannot write {path}: {path.parent} is no folder; {_ADVICE}") from error
+        raise StorageError(f"cannot write {path}: {path.parent} is not a folder; {_ADVICE}") from error
     except OSError as error:
         raise refusal(f"write {path}", error, _ADVICE) from error

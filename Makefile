@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo test test-all test-kill test-memory compare fuzz soak bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
+.PHONY: help install demo docs test test-all test-kill test-memory compare fuzz soak bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
 	@echo "make soak         50 healthy hosts alone and beside hostile ones: rate and memory (4 runs of a minute)"
+	@echo "make docs         write again what documents and types take from the code: options, fields, hostile behaviours"
 	@echo "make bench        our crawler beside wget2, spider-rs, Crawlee and Scrapy: a table and a chart (10 to 15 minutes)"
 	@echo "make bench-quick  fails if a page costs 15 % more CPU time than the recorded baseline (about a minute)"
 	@echo "make bench-ring   what a page costs with everything on, plain and over TLS, and how long a start takes"
@@ -51,6 +52,11 @@ test: $(TESTED)
 
 test-all: $(TESTED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# What stands in the documents and is known to the code: each of these tests writes it when it is asked to.
+docs: export CRAWLER_WRITE_DOCS = 1
+docs: $(TESTED)
+	$(BIN)/python -m pytest -q tests/cli/test_written.py tests/docs/test_records.py tests/docs/test_robustness.py
 
 test-kill: $(TESTED)
 	$(BIN)/python -m pytest -m slow --timeout 1800 tests/ring/test_kill.py

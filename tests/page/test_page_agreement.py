@@ -138,6 +138,7 @@ def test_the_trees_agree_on_title_and_links(pages, capsys):
     assert links > 5_000
 
 
+@pytest.mark.thorough
 def test_the_values_of_a_page_are_those_of_its_trees(pages, capsys):
     """`title` and `links`, which a record has, follow from each tree by a few lines of the standard library."""
     elements: Counter[str] = Counter()

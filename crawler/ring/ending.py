@@ -1,6 +1,7 @@
 """Why a crawl ends."""
 
 import asyncio
+from collections.abc import Callable
 
 from crawler.core.stats import Ended
 
@@ -8,17 +9,27 @@ __all__ = ["Ending"]
 
 
 class Ending:
-    """Whether and why a crawl is to end; the first reason counts. State, of the event loop's thread: that reason."""
+    """Whether and why a crawl is to end; the first reason counts.
+
+    State, of the event loop's thread: that reason, and what is called at once when there is one.
+    """
 
     def __init__(self) -> None:
         self.why: Ended | None = None
         self._asked = asyncio.Event()
+        self._then: Callable[[], None] | None = None
 
     def ask(self, why: Ended) -> None:
         """Ask the crawl to end."""
         if self.why is None:
             self.why = why
             self._asked.set()
+            if self._then is not None:
+                self._then()
+
+    def then(self, act: Callable[[], None]) -> None:
+        """Have `act` called in the moment in which the end is asked for: whoever waits comes some turns later."""
+        self._then = act
 
     def is_asked(self) -> bool:
         """Whether the crawl is to end. From any thread."""

@@ -112,6 +112,7 @@ class Ring:
             ledger = self._make_ledger(opened, feed)
             parsers = await self._start_parsers(ledger, broken, thread, cleanup)
             fetcher = await self._make_fetcher(parsers, ledger, broken, thread, cleanup)
+            self.ending.then(fetcher.stop)  # it is to start nothing new, not even what is due in the same turn
             self.statistics.started(Stages(fetcher, parsers, ledger))
             # Feed: from now on the ledger gives the fetcher what is due, again and again as something has ended.
             written = thread.start(_storing, ledger.run)

@@ -136,7 +136,7 @@ class InlineParsers:
     async def _put(self, download: Download) -> None:
         await self._until(self._admit)
         if not self._threads:
-            self._deliver(self._parsed(download, 0))
+            self._read(download, 0)
             return
         ended = asyncio.get_running_loop().create_future()
         self._pages.put((download, ended))
@@ -197,7 +197,7 @@ class InlineParsers:
             with self._changed:
                 self._changed.wait_for(lambda: self._failure is not None or not self._is_full())
             if self._failure is None:
-                self._deliver(self._parsed(download, number))
+                self._read(download, number)
             settle_from_thread(ended)
             del given, download, ended  # a thread that waits for the next page must not keep the body
 
@@ -205,13 +205,11 @@ class InlineParsers:
         """Called with the lock held: whether too many results wait to be delivered."""
         return self._undelivered >= _MOST_RESULTS or self._undelivered_bytes >= _MOST_RESULT_BYTES
 
-    def _parsed(self, download: Download, number: int) -> Done:
+    def _read(self, download: Download, number: int) -> None:
+        """Parse a page with the caches of this thread, and lay down its result for the collector."""
         started_at = time.monotonic()
         done = page_end(download, self._readers[number], self._parse, through=KeyboardInterrupt)
         self._busy_s[number] += time.monotonic() - started_at
-        return done
-
-    def _deliver(self, done: Done) -> None:
         with self._changed:
             self._ready.append(done)
             self._undelivered += 1

@@ -76,7 +76,7 @@ async def fetching(url: str, pages: int) -> list[float]:
     return rounds
 
 
-async def handing_on(config: CrawlConfig, pages: list[Download]) -> tuple[list[float], list[float]]:
+async def handing_on(config: CrawlConfig, some: list[Download]) -> tuple[list[float], list[float]]:
     """Seconds of CPU time for one page on its way through the pool: of this process, and of the parsers."""
 
     def done(_: list[Done]) -> None:
@@ -89,29 +89,29 @@ async def handing_on(config: CrawlConfig, pages: list[Download]) -> tuple[list[f
     for _ in range(ROUNDS):
         before = sum(sum(parser.cpu_times()[:2]) for parser in parsers)
         started_at = time.process_time()
-        await at_once(pool.submit, pages)
+        await at_once(pool.submit, some)
         await pool.drain()
-        here.append((time.process_time() - started_at) / len(pages))
-        there.append((sum(sum(parser.cpu_times()[:2]) for parser in parsers) - before) / len(pages))
+        here.append((time.process_time() - started_at) / len(some))
+        there.append((sum(sum(parser.cpu_times()[:2]) for parser in parsers) - before) / len(some))
     pool.close()
     return here, there
 
 
-def parsing(config: CrawlConfig, pages: list[Download]) -> Iterator[float]:
+def parsing(config: CrawlConfig, some: list[Download]) -> Iterator[float]:
     """Seconds for one page in a parser whose caches know the site, round by round."""
     reader = PageReader(ParserSettings.of(config))
     for _ in range(ROUNDS):
         started_at = time.process_time()
-        for one in pages:
+        for one in some:
             parse_page(one, reader)
-        yield (time.process_time() - started_at) / len(pages)
+        yield (time.process_time() - started_at) / len(some)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=1_500)
     pages = downloads(parser.parse_args().pages)
-    mean = sum(len(one.body) for one in pages) / len(pages)
+    mean = sum(len(one.answer.body) for one in pages) / len(pages)
     print(
         f"{len(pages):,} pages of {mean:,.0f} bytes on average; µs of CPU time a page, the smallest of {ROUNDS} rounds"
     )

@@ -24,7 +24,6 @@ __all__ = [
     "Field",
     "FieldType",
     "Finished",
-    "Kind",
     "Link",
     "Outcome",
     "Result",
@@ -32,6 +31,7 @@ __all__ = [
     "Seed",
     "SeedContext",
     "Task",
+    "TaskKind",
 ]
 
 Outcome = Literal["fetched", "redirected", "failed", "skipped"]
@@ -49,7 +49,7 @@ A sitemap that was read ends as `fetched` without a record; its `reason` is `sit
 of it was taken.
 """
 
-Kind = Literal["page", "sitemap"]
+TaskKind = Literal["page", "sitemap"]
 """What a URL is asked for as. A URL can be both; each is known, and ends, by itself."""
 
 
@@ -101,7 +101,7 @@ class Seed(Struct, frozen=True, gc=False):
 
     url: str
     extra: dict[str, Any]
-    kind: Kind = "page"
+    kind: TaskKind = "page"
 
 
 class SeedContext(Struct, frozen=True, array_like=True, gc=False):
@@ -131,7 +131,7 @@ class Task(Struct, frozen=True, array_like=True, gc=False):
     redirected_from: tuple[str, ...]
     attempts: int
     seed: SeedContext
-    kind: Kind = "page"
+    kind: TaskKind = "page"
     chain: int = 0
     spent_s: float = 0.0
     lastmod: str = ""
@@ -206,7 +206,7 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
     key: bytes
     host: bytes
     skip: str = ""
-    kind: Kind = "page"
+    kind: TaskKind = "page"
     chain: int = 0
     spent_s: float = 0.0
     lastmod: str = ""
@@ -284,7 +284,7 @@ class Finished(Struct, frozen=True, kw_only=True, gc=False):
     at: float
     reason: str = ""
     status: int = 0
-    kind: Kind = "page"
+    kind: TaskKind = "page"
     depth: int = 0
     parent: str | None = None
     redirected_from: tuple[str, ...] = ()

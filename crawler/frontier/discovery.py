@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from crawler.core.counters import Counters
-from crawler.core.model import Done, Kind, Link, SeedContext
+from crawler.core.model import Done, Link, SeedContext, TaskKind
 from crawler.frontier.handed import Handed
 from crawler.frontier.row import ENDED, QUEUED, REOPENABLE, UrlRow, queue_place
 from crawler.frontier.seed_contexts import SeedContexts
@@ -72,7 +72,7 @@ class Discovery:
         self._counters = counters
         self._level_by_level = level_by_level
 
-    def add(self, number: int, url: str, kind: Kind) -> bool:
+    def add(self, number: int, url: str, kind: TaskKind) -> bool:
         """Make a start of seed `number` known and due. False if it was known."""
         key = task_key(url, kind)
         if self._urls.values([key])[0] is not None:

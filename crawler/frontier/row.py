@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from crawler.core.model import Kind
+from crawler.core.model import TaskKind
 
 __all__ = ["ENDED", "QUEUED", "REOPENABLE", "UrlRow", "queue_key", "queue_place"]
 
@@ -40,7 +40,7 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
     parent_url: str | None = None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> TaskKind:
         """What the URL is asked for as."""
         return "sitemap" if self.is_sitemap else "page"
 

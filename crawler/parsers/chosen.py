@@ -37,8 +37,8 @@ class Parsers(Protocol):
     def start(self) -> None:
         """Get ready. Raises `CrawlerError` if that fails."""
 
-    async def submit(self, page: Download) -> None:
-        """Give a page to be parsed; waits while there is no room. Raises `CrawlerError` if nothing can be parsed."""
+    async def submit(self, download: Download) -> None:
+        """Have a download parsed; waits while there is no room. Raises `CrawlerError` if nothing can be parsed."""
 
     async def drain(self) -> None:
         """Wait until every page submitted so far is done and delivered. Raises as `submit`."""

@@ -27,7 +27,7 @@ from crawler.web.urls import normalise, origin, url_key
 if TYPE_CHECKING:
     from crawler.fetcher.transport.base import Transport
 
-__all__ = ["Fetched", "Step", "Tried", "fetch_page", "page_of_file", "try_page"]
+__all__ = ["Fetched", "Step", "Tried", "download_of_file", "fetch_page", "try_page"]
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class _Clock:
         return tuple(Step(name, seconds) for name, seconds in self._seconds.items())
 
 
-def page_of_file(path: Path, url: str) -> Download:
+def download_of_file(path: Path, url: str) -> Download:
     """Return an HTML file of this machine as if it had been fetched from `url`.
 
     Raises `ConfigError` if it cannot be read, `UrlError` if `url` is not an http(s) URL.

@@ -41,7 +41,7 @@ from ada_url import join_url, normalize_url
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
 from crawler.core.errors import UrlError
-from crawler.core.model import Kind
+from crawler.core.model import TaskKind
 from crawler.core.printable import SHOWN_CHARS, printable
 
 __all__ = [
@@ -128,7 +128,7 @@ def url_key(url: str) -> bytes:
     return xxh3_128_digest(url.encode("utf-8", "surrogatepass"))
 
 
-def task_key(url: str, kind: Kind) -> bytes:
+def task_key(url: str, kind: TaskKind) -> bytes:
     """Return the 16 bytes by which a URL in normal form is known when it is asked for as `kind`. Never raises."""
     return url_key(url if kind == "page" else f"{kind}:{url}")
 

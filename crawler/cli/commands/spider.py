@@ -86,7 +86,7 @@ def try_(terminal: Terminal, /, page: str, url: str | None, everything: bool, **
 def _tried(run: Run, target: str, url: str | None, terminal: Terminal, *, everything: bool) -> int:
     # They take long to import.
     from crawler.parsers.spiders.spider import load_spider  # noqa: PLC0415 - see above
-    from crawler.ring.try_page import Step, fetch_page, page_of_file, try_page  # noqa: PLC0415 - see above
+    from crawler.ring.try_page import Step, download_of_file, fetch_page, try_page  # noqa: PLC0415 - see above
 
     set_up_logging(run, terminal)
     config = run.config
@@ -104,7 +104,7 @@ def _tried(run: Run, target: str, url: str | None, terminal: Terminal, *, everyt
             _show(fetched.why)
             return ExitCode.NO_PAGE
     else:
-        download = page_of_file(Path(target), url or "http://example.com/")
+        download = download_of_file(Path(target), url or "http://example.com/")
     answer = download.answer
     _show(f"{answer.status} {download.task.url} ({answer.body_bytes:,} bytes)")
     try:

@@ -2,13 +2,13 @@
 
 from msgspec import Struct
 
-__all__ = ["Answer", "HeaderPairs"]
+__all__ = ["DemoAnswer", "HeaderPairs"]
 
 HeaderPairs = tuple[tuple[str, str], ...]
 """(name, value) pairs in the order in which they are sent."""
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class DemoAnswer(Struct, frozen=True, kw_only=True):
     """One response and how it is sent.
 
     `wait_s` passes before the headers; the body is then sent in pieces over `drip_s`. `cut` promises the whole body
@@ -22,4 +22,4 @@ class Answer(Struct, frozen=True, kw_only=True):
     wait_s: float = 0.0
     drip_s: float = 0.0
     cut: bool = False
-    first: "tuple[Answer, ...]" = ()
+    first: "tuple[DemoAnswer, ...]" = ()

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from msgspec import Struct
 
-from crawler.cli.demo.answer import Answer
+from crawler.cli.demo.answer import DemoAnswer
 from crawler.cli.demo.hosts import HOSTS, DemoHost
 from crawler.cli.demo.page import Anchor, HtmlPage
 from crawler.cli.demo.prose import PEOPLE, Prose
@@ -199,7 +199,7 @@ class Layout:
             '<?xml version="1.0"?>\n'
             f'<rss version="2.0"><channel><title>{self.host.title}</title>\n{items}</channel></rss>\n'
         )
-        content = Answer(headers=(("Content-Type", "application/rss+xml"),), body=feed.encode())
+        content = DemoAnswer(headers=(("Content-Type", "application/rss+xml"),), body=feed.encode())
         yield Resource(target="/feed.xml", content=content, kind="feed")
         paths = [self.host.home, "/about", *(f"/{section}/" for section in self.host.sections)]
         paths += [article.path for article in self.articles]
@@ -208,7 +208,7 @@ class Layout:
             '<?xml version="1.0" encoding="UTF-8"?>\n'
             f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
         )
-        content = Answer(headers=(("Content-Type", "application/xml"),), body=sitemap.encode())
+        content = DemoAnswer(headers=(("Content-Type", "application/xml"),), body=sitemap.encode())
         linked = self.host.number % 4 == 1
         yield Resource(target="/sitemap.xml", content=content, kind="sitemap", outcome="fetched" if linked else "")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from crawler.cli.demo.answer import Answer
+from crawler.cli.demo.answer import DemoAnswer
 from crawler.cli.demo.hosts import HOSTS
 from crawler.cli.demo.layout import Layout
 from crawler.cli.demo.page import Anchor, HtmlPage
@@ -42,7 +42,7 @@ class _Collector:
         self.resources: list[Resource] = []
         self.entrances: list[Anchor] = []
 
-    def add(self, target: str, content: HtmlPage | Answer, kind: str, outcome: str = "fetched") -> None:
+    def add(self, target: str, content: HtmlPage | DemoAnswer, kind: str, outcome: str = "fetched") -> None:
         self.resources.append(Resource(target=target, content=content, kind=kind, outcome=outcome))
 
     def enter(self, href: str, text: str, rel: str = "") -> None:
@@ -56,7 +56,7 @@ class _Collector:
             self.enter(target, title)
 
     def redirect(self, target: str, location: str, status: int = 301, outcome: str = "redirected") -> None:
-        answer = Answer(status=status, headers=(("Location", location),), body=b"Moved.\n")
+        answer = DemoAnswer(status=status, headers=(("Location", location),), body=b"Moved.\n")
         self.add(target, answer, "redirect", outcome)
 
 
@@ -99,8 +99,8 @@ def _redirects(site: _Collector) -> None:
 
 def _recovering(site: _Collector) -> None:
     text = (("Content-Type", "text/plain; charset=utf-8"),)
-    busy = Answer(status=429, headers=(*text, ("Retry-After", "1")), body=b"Too many requests.\n")
-    down = Answer(status=503, headers=text, body=b"Back in a moment.\n")
+    busy = DemoAnswer(status=429, headers=(*text, ("Retry-After", "1")), body=b"Too many requests.\n")
+    down = DemoAnswer(status=503, headers=text, body=b"Back in a moment.\n")
     site.page("/radar/live", "Live radar", "429-then-200", enter=True, first=(busy,))
     site.page("/radar/archive", "Radar archive", "503-then-200", enter=True, first=(down,))
 
@@ -163,7 +163,7 @@ def _files(site: _Collector) -> None:
         ("picture-called-html", "text/html", _png()),
         ("empty.html", "text/html; charset=utf-8", b""),
     ):
-        site.add(f"/files/{name}", Answer(headers=(("Content-Type", media_type),), body=body), "file")
+        site.add(f"/files/{name}", DemoAnswer(headers=(("Content-Type", media_type),), body=body), "file")
         site.enter(f"/files/{name}", f"Download {name}")
     site.page(
         "/files/index.bin",
@@ -196,7 +196,7 @@ def calendar_page(layout: Layout, year: int, month: int) -> HtmlPage:
 def _choosy(site: _Collector) -> None:
     site.page("/vault/keys", "Where the keys hang", "private", "skipped: robots", enter=True)
     site.page("/vault/tour/start", "The tour starts here", "allowed", enter=True)
-    archive = Answer(headers=(("Content-Type", "application/zip"),), body=b"PK\x05\x06" + bytes(18))
+    archive = DemoAnswer(headers=(("Content-Type", "application/zip"),), body=b"PK\x05\x06" + bytes(18))
     site.add("/downloads/plans.zip", archive, "private", "skipped: robots")
     site.enter("/downloads/plans.zip", "Plans")
     site.add("/downloads/plans.zip?mirror=2", archive, "allowed")

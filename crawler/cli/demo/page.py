@@ -5,7 +5,7 @@ from html import escape
 
 from msgspec import Struct
 
-from crawler.cli.demo.answer import Answer, HeaderPairs
+from crawler.cli.demo.answer import DemoAnswer, HeaderPairs
 from crawler.cli.demo.prose import Prose
 
 __all__ = ["Anchor", "HtmlPage", "render"]
@@ -59,10 +59,10 @@ class HtmlPage(Struct, frozen=True, kw_only=True):
     wait_s: float = 0.0
     drip_s: float = 0.0
     cut: bool = False
-    first: tuple[Answer, ...] = ()
+    first: tuple[DemoAnswer, ...] = ()
 
 
-def render(page: HtmlPage, prose: Prose) -> Answer:
+def render(page: HtmlPage, prose: Prose) -> DemoAnswer:
     """Turn a page into the answer that a server gives; the same page always gives the same bytes."""
     document = page.raw if page.raw is not None else _document(page, prose)
     body = document.encode(page.encoding, "xmlcharrefreplace")
@@ -73,7 +73,7 @@ def render(page: HtmlPage, prose: Prose) -> Answer:
     if page.compressed:
         body = gzip.compress(body, mtime=0)
         headers += (("Content-Encoding", "gzip"),)
-    return Answer(
+    return DemoAnswer(
         status=page.status,
         headers=headers,
         body=body,

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from crawler.cli.demo.answer import Answer
+from crawler.cli.demo.answer import DemoAnswer
 from crawler.cli.demo.page import HtmlPage
 
 __all__ = ["Resource"]
@@ -16,6 +16,6 @@ class Resource(Struct, frozen=True, kw_only=True):
     """
 
     target: str
-    content: HtmlPage | Answer
+    content: HtmlPage | DemoAnswer
     kind: str
     outcome: str = "fetched"

@@ -1,6 +1,6 @@
 """The robots.txt of each host of the demo site (RFC 9309), as a server answers it."""
 
-from crawler.cli.demo.answer import Answer
+from crawler.cli.demo.answer import DemoAnswer
 from crawler.cli.demo.hosts import DemoHost
 
 __all__ = ["MOVED_ROBOTS", "robots_answers"]
@@ -27,7 +27,7 @@ Disallow: /*?sort=
 """
 
 
-def robots_answers(host: DemoHost, port: int) -> dict[str, Answer]:
+def robots_answers(host: DemoHost, port: int) -> dict[str, DemoAnswer]:
     """Map the targets that belong to the robots.txt of `host` to their answers; none means that it has no such file.
 
     A site's robots.txt is not a page: its URL has no record and no outcome.
@@ -45,12 +45,12 @@ def robots_answers(host: DemoHost, port: int) -> dict[str, Answer]:
         case 14:
             text = _USUAL + "Crawl-delay: 0.25\n" + sitemap
         case 16:
-            moved = Answer(status=301, headers=(("Location", MOVED_ROBOTS),))
+            moved = DemoAnswer(status=301, headers=(("Location", MOVED_ROBOTS),))
             return {"/robots.txt": moved, MOVED_ROBOTS: _plain(text)}
         case 17:
             return {}
     return {"/robots.txt": _plain(text)}
 
 
-def _plain(text: str) -> Answer:
-    return Answer(headers=(("Content-Type", "text/plain; charset=utf-8"),), body=text.encode())
+def _plain(text: str) -> DemoAnswer:
+    return DemoAnswer(headers=(("Content-Type", "text/plain; charset=utf-8"),), body=text.encode())

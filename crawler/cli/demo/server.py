@@ -16,7 +16,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from crawler.cli.demo.answer import Answer
+from crawler.cli.demo.answer import DemoAnswer
 from crawler.cli.demo.site import Site, demo_seeds
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ PORT_TAKEN = 3
 """Exit code when the port that was asked for is not free."""
 
 _PIECES = 25
-_MISDIRECTED = Answer(
+_MISDIRECTED = DemoAnswer(
     status=421,
     headers=(("Content-Type", "text/plain; charset=utf-8"),),
     body=b"Here live site01.localhost to site20.localhost: put one of them in front of the port.\n",
 )
-_NOT_ALLOWED = Answer(status=405, headers=(("Allow", "GET, HEAD"),))
+_NOT_ALLOWED = DemoAnswer(status=405, headers=(("Allow", "GET, HEAD"),))
 
 
 def listen(port: int) -> socket.socket:
@@ -79,7 +79,7 @@ async def serve(listener: socket.socket, until: asyncio.Event, latency_s: float 
         listener.close()
 
 
-async def _in_pieces(request: "web.BaseRequest", answer: Answer) -> "web.StreamResponse":
+async def _in_pieces(request: "web.BaseRequest", answer: DemoAnswer) -> "web.StreamResponse":
     from aiohttp import web  # noqa: PLC0415 - as in serve()
 
     response = web.StreamResponse(status=answer.status, headers=answer.headers)

@@ -5,7 +5,7 @@ Nothing here touches the network, the clock or the disk. Two models with the sam
 
 import re
 
-from crawler.cli.demo.answer import Answer
+from crawler.cli.demo.answer import DemoAnswer
 from crawler.cli.demo.hosts import HOSTS, DemoHost
 from crawler.cli.demo.layout import Layout
 from crawler.cli.demo.oddities import calendar_page, oddities
@@ -29,11 +29,11 @@ class Site:
         self.port = port
         self._layouts = {host.name: Layout(host, port) for host in HOSTS}
         self._resources: dict[tuple[str, str], Resource] = {}
-        self._answers: dict[tuple[str, str], Answer] = {}
+        self._answers: dict[tuple[str, str], DemoAnswer] = {}
         for host in HOSTS:
             self._build(host)
 
-    def answer(self, host: str, target: str) -> Answer | None:
+    def answer(self, host: str, target: str) -> DemoAnswer | None:
         """Give what `host` (a name without port) answers to `target` (path and query), or None for an unknown host.
 
         An unknown target gets a 404 page.
@@ -87,7 +87,7 @@ class Site:
             if key in self._resources:
                 raise ValueError(f"two resources at {key}")
             self._resources[key] = resource
-            if isinstance(resource.content, Answer):
+            if isinstance(resource.content, DemoAnswer):
                 self._answers[key] = resource.content
         for target, answer in robots_answers(host, self.port).items():
             self._answers[host.name, target] = answer

@@ -31,7 +31,7 @@ MAX_ROWS = 20
 
 _LEFT_OUT = {"job", "seeds", "output"}
 Row = tuple[str, str]
-Kind = TypeVar("Kind", bound=int | str)
+Name = TypeVar("Name", bound=int | str)
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -220,17 +220,17 @@ def _print(console: Console, *pieces: tuple[str, str]) -> None:
     console.print(text, soft_wrap=True, highlight=False)
 
 
-def _top(numbers: Mapping[Kind, int]) -> list[tuple[Kind | str, int]]:
+def _top(numbers: Mapping[Name, int]) -> list[tuple[Name | str, int]]:
     """Return the most frequent kinds, and in one last row what is left of them."""
     ordered = _by_number(numbers)
-    shown: list[tuple[Kind | str, int]] = list[tuple[Kind | str, int]](ordered[:MAX_ROWS])
+    shown: list[tuple[Name | str, int]] = list[tuple[Name | str, int]](ordered[:MAX_ROWS])
     rest = ordered[MAX_ROWS:]
     if rest:
         shown.append((f"{count(len(rest))} others", sum(number for _, number in rest)))
     return shown
 
 
-def _by_number(numbers: Mapping[Kind, int]) -> list[tuple[Kind, int]]:
+def _by_number(numbers: Mapping[Name, int]) -> list[tuple[Name, int]]:
     return sorted(numbers.items(), key=lambda item: (-item[1], str(item[0])))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from crawler.core.config import ScopeKind
-from crawler.core.model import Done, Download, Kind, Link, Task
+from crawler.core.model import Done, Download, Link, Task, TaskKind
 from crawler.web.redirect import redirect_scope
 from crawler.web.scope import Scope
 from crawler.web.sitemap import Entry, SitemapError, read_sitemap
@@ -60,7 +60,7 @@ class SitemapReader:
         return self._sitemaps.verdict(url, task.seed.anchors, 0)
 
 
-def _link(entry: Entry, kind: Kind, skip: str) -> Link:
+def _link(entry: Entry, kind: TaskKind, skip: str) -> Link:
     url = entry.url
     return Link(url, task_key(url, kind), host_key(url), skip=skip, kind=kind, lastmod=entry.lastmod or "")
 

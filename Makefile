@@ -6,13 +6,14 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo test test-kill test-memory compare fuzz soak bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
+.PHONY: help install demo test test-all test-kill test-memory compare fuzz soak bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
 	@echo "make compare      crawl the demo site with every strategy, in about three minutes: output/compare"
-	@echo "make test         run the tests (the long ones are test-kill and test-memory)"
-	@echo "make check        lint, types and tests: what CI runs"
+	@echo "make test         run the quick tests, in about three minutes on two cores"
+	@echo "make test-all     those and the thorough ones (the long ones are test-kill and test-memory)"
+	@echo "make check        lint, types and all tests: what CI runs"
 	@echo "make test-kill    kill -9 the crawler at 40 instants and at every named point"
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
@@ -46,6 +47,9 @@ compare: $(TESTED)
 	$(BIN)/crawler compare
 
 test: $(TESTED)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not thorough'
+
+test-all: $(TESTED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-kill: $(TESTED)
@@ -96,7 +100,7 @@ lint: $(TESTED)
 types: $(TESTED)
 	$(BIN)/mypy
 
-check: lint types test
+check: lint types test-all
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

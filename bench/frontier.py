@@ -190,7 +190,7 @@ class Simulation(Ledger):
         if self._delivers:
             self._refills_s.append(self._clock.read()[0] - started)
 
-    def _take(self) -> tuple[list[Done], bool]:
+    def _take(self) -> tuple[list[Result], bool]:
         self._clock.pause()
         known = self._frontier.counters.known
         if known >= (len(self.rows) + 1) * self._step:
@@ -198,7 +198,7 @@ class Simulation(Ledger):
             self._note(known)
             self._clock.pause()
         results = [] if known >= self._urls else self._web.answers()
-        self._tested += sum(len(done.links) for done in results)
+        self._tested += sum(len(result.links) for result in results if isinstance(result, Done))
         self._clock.go_on()
         if not results and known < self._urls:
             return super()._take()  # as it waits for the next commit or retry

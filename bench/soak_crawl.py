@@ -58,7 +58,7 @@ def main() -> None:
     resolver = Names(Hosts({name: found for one in behaviours() for name, found in one.names.items()}))
     print(json.dumps({"started_at": time.time()}), flush=True)
     with (
-        patch("crawler.fetcher.transport.aiohttp.connections.DefaultResolver", lambda: resolver),
+        patch("crawler.fetcher.transport.aiohttp.resolver.DefaultResolver", lambda: resolver),
         asyncio.Runner(loop_factory=new_event_loop) as runner,
     ):
         stats = runner.run(crawler.run())

@@ -21,11 +21,13 @@ import uvloop
 
 from bench.docs_site import docs_site, page
 from crawler.core.config import CrawlConfig
-from crawler.core.model import DEFAULT_FIELDS, Answer, Done, Download, SeedContext, Task
+from crawler.core.model import Answer, Done, Download, SeedContext, Task
+from crawler.core.record import DEFAULT_FIELDS
 from crawler.fetcher.transport.aiohttp.transport import AiohttpTransport
 from crawler.fetcher.transport.base import FetchRequest
 from crawler.parsers.pool import ParserPool
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.web.urls import url_key
 
 ROUNDS = 7
@@ -97,11 +99,11 @@ async def handing_on(config: CrawlConfig, pages: list[Download]) -> tuple[list[f
 
 def parsing(config: CrawlConfig, pages: list[Download]) -> Iterator[float]:
     """Seconds for one page in a parser whose caches know the site, round by round."""
-    state = ParserState(ParserSettings.of(config))
+    reader = PageReader(ParserSettings.of(config))
     for _ in range(ROUNDS):
         started_at = time.process_time()
         for one in pages:
-            parse_page(one, state)
+            parse_page(one, reader)
         yield (time.process_time() - started_at) / len(pages)
 
 

@@ -23,15 +23,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import msgspec
 from uvloop import new_event_loop
 
+import crawler.frontier.store
 import crawler.ledger.sinks.files.file
-import crawler.ring.opening
 from bench.docs_site import docs_site
 from crawler.core.config import CrawlConfig
-from crawler.core.model import SeedContext
-from crawler.frontier.store import _FAMILIES, Store, UrlRow, _later_key
+from crawler.frontier.database import FAMILIES, Database, Table
 from crawler.parsers.memory import collect_rarely, return_large_blocks
 from crawler.ring.crawler import Crawler
 
@@ -39,8 +37,8 @@ MOST_COST = 0.10
 _SCANNED = frozenset({"queue", "later"})
 
 
-class Table:
-    """One family of rows, as `Store` uses those of RocksDB. Those that are scanned are kept in order, too."""
+class Rows:
+    """One family of rows, as `Table` uses those of RocksDB. Those that are scanned are kept in order, too."""
 
     def __init__(self, *, scanned: bool) -> None:
         self._scanned = scanned
@@ -74,59 +72,49 @@ class Batch:
     """What is written with the next commit."""
 
     def __init__(self) -> None:
-        self.puts: list[tuple[Table, bytes, bytes]] = []
-        self.deletes: list[tuple[Table, bytes]] = []
+        self.puts: list[tuple[Rows, bytes, bytes]] = []
+        self.deletes: list[tuple[Rows, bytes]] = []
 
-    def put(self, key: bytes, value: bytes, table: Table) -> None:
+    def put(self, key: bytes, value: bytes, table: Rows) -> None:
         self.puts.append((table, key, value))
 
-    def delete(self, key: bytes, table: Table) -> None:
+    def delete(self, key: bytes, table: Rows) -> None:
         self.deletes.append((table, key))
 
     def is_empty(self) -> bool:
         return not self.puts and not self.deletes
 
 
-class MemoryStore(Store):
-    """A store that forgets everything when its process ends."""
+class MemoryTable(Table):
+    """One table of the store, on rows in memory."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:  # noqa: ARG002 - as `Store`
-        self._path = path
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode_row = msgspec.msgpack.Decoder(UrlRow).decode
-        self._decode_seed = msgspec.msgpack.Decoder(SeedContext).decode
-        self._pending_urls = {}
-        self._pending_removed = set()
-        self._pending_bodies = {}
-        self._families: Any = {name: Table(scanned=name in _SCANNED) for name in _FAMILIES}
-        self._handles = self._families
-        self._urls, self._queue = self._families["urls"], self._families["queue"]
-        self._batch: Any = Batch()
+    def items(
+        self, start: bytes | None = None, upper: bytes | None = None, *, backwards: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        assert not backwards, "only texts are read backwards, which this crawl does not keep"
+        return self._family.items(start or b"", upper or b"\xff" * 32)
 
-    def scan_queue(self, lower: bytes, upper: bytes) -> Iterator[tuple[bytes, bytes]]:
-        entries: Any = self._queue.items(lower, upper)
-        return ((place, value) for place, value in entries if place not in self._pending_removed)
+    def keys(self, start: bytes | None = None) -> Iterator[bytes]:
+        return self._family.keys(start or b"")
 
-    def take_due(self, now: float, limit: int) -> list[tuple[bytes, UrlRow]]:
-        later = self._families["later"]
-        entries = list(later.items(b"", _later_key(now, b"\xff" * 16)))[:limit]
-        for key, _ in entries:
-            self._batch.delete(key, later)
-        return [(key[8:], self._decode_row(value)) for key, value in entries]
+
+class MemoryDatabase(Database):
+    """A database that forgets everything when its process ends."""
+
+    def __init__(self, path: Path, versions: dict[str, int], *, read_only: bool = False) -> None:  # noqa: ARG002
+        self.batch: Any = Batch()
+        rows = {name: Rows(scanned=name in _SCANNED) for name in FAMILIES}
+        self._tables = {name: MemoryTable(self, rows[name], rows[name]) for name in FAMILIES}
 
     def commit(self) -> None:
-        batch = self._batch
-        for table, key, value in batch.puts:
+        for table, key, value in self.batch.puts:
             table.put(key, value)
-        for table, key in batch.deletes:
+        for table, key in self.batch.deletes:
             table.delete(key)
         self.forget()
 
     def forget(self) -> None:
-        self._batch = Batch()
-        self._pending_urls.clear()
-        self._pending_removed.clear()
-        self._pending_bodies.clear()
+        self.batch = Batch()
 
     def close(self) -> None:
         pass
@@ -152,7 +140,7 @@ def run(kind: str, url: str, job: Path, pages: int) -> None:
             found = runner.run(crawl(url, job, pages))
         else:
             with (
-                patch.object(crawler.ring.opening, "Store", MemoryStore),
+                patch.object(crawler.frontier.store, "Database", MemoryDatabase),
                 patch.object(crawler.ledger.sinks.files.file, "_sync", lambda _: None),
             ):
                 found = runner.run(crawl(url, job, pages))

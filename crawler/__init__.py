@@ -15,7 +15,8 @@ from crawler.core.version import __version__
 if TYPE_CHECKING:
     from crawler.core.config import CrawlConfig
     from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, StorageError, UrlError, UsageError
-    from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Duplicate, Failure, Field, Finished, Record, Rotation
+    from crawler.core.model import Duplicate, Failure, Field, Finished, Rotation
+    from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS, Record
     from crawler.core.stats import CrawlStats, ExtractStats
     from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport
     from crawler.fetcher.transport.fake import FakeTransport
@@ -40,15 +41,14 @@ else:  # hidden from type checkers, which would take every name for a public one
 
 
 _HOMES = {
-    "core.config": "CrawlConfig", "core.stats": "CrawlStats ExtractStats",
+    "core.config": "CrawlConfig", "core.stats": "CrawlStats ExtractStats", "frontier.seeds": "BadSeed",
     "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError",
-    "core.model": "DEFAULT_FIELDS RECORD_FIELDS Duplicate Failure Field Finished Record Rotation",
-    "page.page": "Follow NotJsonError Page", "page.values": "Article Feed FeedEntry Headers Microdata",
-    "page.fields.lines": "read_fields", "frontier.seeds": "BadSeed",
+    "core.model": "Duplicate Failure Field Finished Rotation", "core.record": "DEFAULT_FIELDS RECORD_FIELDS Record",
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
-    "parsers.spiders.router": "Router", "parsers.spiders.spider": "Spider load_spider",
-    "ledger.sinks.base": "Position Sink",
-    "ring.crawler": "Crawler", "ring.library": "Crawl crawl crawl_to_arrow", "ring.extract": "Extract extract",
+    "ledger.sinks.base": "Position Sink", "page.fields.lines": "read_fields", "page.page": "Follow NotJsonError Page",
+    "page.values": "Article Feed FeedEntry Headers Microdata", "parsers.spiders.router": "Router",
+    "parsers.spiders.spider": "Spider load_spider", "ring.crawler": "Crawler",
+    "ring.library": "Crawl crawl crawl_to_arrow", "ring.extract": "Extract extract",
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",

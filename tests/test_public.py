@@ -75,6 +75,7 @@ def test_settings_and_errors_load_neither_network_nor_store():
     assert not loaded & {"aiohttp", "requests", "rich", "rocksdict", "turbohtml", "lxml"}
 
 
+@pytest.mark.thorough
 def test_type_checkers_see_the_names_that_are_loaded_lazily(tmp_path):
     """mypy --strict knows the types of public names, and that there are no others."""
     program = tmp_path / "program.py"
@@ -93,7 +94,7 @@ def test_type_checkers_see_the_names_that_are_loaded_lazily(tmp_path):
     assert re.findall(r"error: (.*)", done.stdout) == ['Module "crawler" has no attribute "Nonsense"  [attr-defined]']
     assert 'Revealed type is "int"' in done.stdout
     assert 'Revealed type is "def (self: crawler.ring.crawler.Crawler)"' in done.stdout
-    assert 'Revealed type is "crawler.ring.extract.Extract[crawler.core.model.Record]"' in done.stdout
+    assert 'Revealed type is "crawler.ring.extract.Extract[crawler.core.record.Record]"' in done.stdout
     assert re.search(r'Revealed type is "crawler.ring.extract.Extract\[(builtins\.)?dict\[', done.stdout)
 
 

@@ -10,7 +10,8 @@ from msgspec import Struct, StructMeta
 from msgspec.structs import replace
 
 from crawler.core.errors import ConfigError
-from crawler.core.model import RECORD_FIELDS, Field, Rotation
+from crawler.core.model import Field, Rotation
+from crawler.core.record import ALL_BUT, RECORD_FIELDS
 from crawler.core.setting import Setting, settings_of
 from crawler.core.setting_kinds import (
     BYTES,
@@ -207,7 +208,7 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
     )] = None
     fields: Annotated[tuple[str, ...] | None, Setting(
         "Write these fields of each record, in this order.",
-        _WRITTEN, NAMES, default_text="all but lastmod and simhash", also=("try", "extract"), matters=True,
+        _WRITTEN, NAMES, default_text=ALL_BUT, also=("try", "extract"), matters=True,
     )] = None
     select: Annotated[tuple[Field, ...], Setting(
         "Find this field in each page: title=h1, price:float=.price, img=img::attr(src), items[]=li.",

@@ -21,3 +21,17 @@ class Counters(Struct):
     near_duplicates: int = 0
     outcomes: dict[str, int] = {}
     statuses: dict[int, int] = {}
+
+    def next_seq(self) -> int:
+        """Return the place of one more URL in the order of discovery."""
+        self.seq += 1
+        return self.seq
+
+    def count(self, outcome: str, reason: str, change: int) -> None:
+        """Add `change` URLs with this outcome; an outcome that no URL has any more goes."""
+        name = f"{outcome}: {reason}" if reason else outcome
+        left = self.outcomes.get(name, 0) + change
+        if left:
+            self.outcomes[name] = left
+        else:
+            self.outcomes.pop(name, None)

@@ -13,34 +13,39 @@ crawl itself cannot go on. Messages give the value seen, where, and what to do n
 
 Outside of the tree on purpose, and seen by programs:
 
-    NotJsonError            what a page calls JSON is none: a ValueError, as `json.loads` raises, for a spider to catch
-    TypeError               a spider follows what is no URL, or a table is made of what are no records: a mistake in a
-                            program, as Python's own functions say it
-    AttributeError          `crawler` has no such name, as for any module
+    NotJsonError            a page is not JSON: a ValueError, as `json.loads` raises, for a spider to catch
+    TypeError               a spider follows what is not a URL, or makes a table of what are not records: a mistake in a
+                            program, told as Python's own functions tell it
+    AttributeError          `crawler` has no such name, as any module says
     BrokenPipeError         whoever read standard output has seen enough: nothing went wrong. Passed on as it comes
     StopIteration, StopAsyncIteration
                             there are no more records
 
-Outside of the tree, and caught before they leave the package:
+Outside of the tree, and caught before they leave the package. The first group becomes the outcome of a page:
 
-    ConsumerLeftError       the program takes no more records, which ends a crawl, but is no failure
-    CodingError             a body that cannot be decoded: its page's outcome, as the next six
-    HeadError, _HeadError   an answer whose head breaks the rules; the second is what http.client lets through
-    _RefusedError           an address that must not be asked; an OSError, which aiohttp lets through
-    SitemapError            a sitemap that cannot be read
+    CodingError             a body cannot be decoded
+    GzipError, TooManyMembersError
+                            a gzip stream is broken, or has more members than are read
+    HeadError, _HeadError   the head of an answer breaks the rules; the second is what http.client lets through
+    _RefusedError           an address must not be asked; an OSError, which aiohttp lets through
+    SitemapError            a sitemap cannot be read
     RecordError             a spider gave what cannot be written
     aiohttp.ClientConnectionResetError, aiohttp.NonHttpUrlClientError, http.client.RemoteDisconnected,
     ConnectionResetError, ConnectionError, TimeoutError
                             what a library would raise in our place, so that one function tells all failures apart
-    _DamagedError           a WARC file cannot be read on: it is counted, or becomes a UsageError
+
+The second group becomes an error of the tree, or ends what it should:
+
+    ConsumerLeftError       the program takes no more records; that ends a crawl and is not a failure
+    DamagedError            a WARC file cannot be read any further: it is counted, or becomes a UsageError
     MistakeError, ValueError
-                            a value of a setting cannot be meant, or read: becomes a ConfigError
+                            a value of a setting makes no sense, or cannot be read: becomes a ConfigError
     csv.Error, ImportError, OSError
                             as the csv module, an import and a storage raise: a SeedError, a ConfigError, a StorageError
     MemoryError             a parser is larger than its limit as it starts: ends that process
 
-Outside of the tree, and never meant to be seen: KeyError, LookupError, RuntimeError, AssertionError say that a function
-was called when it must not be, which is a bug here.
+Outside of the tree, and never meant to be seen: KeyError, LookupError, RuntimeError and AssertionError say that a
+function was called when it must not be, which is a bug here.
 """
 
 

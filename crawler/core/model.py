@@ -14,8 +14,6 @@ from typing import Any, Literal
 from msgspec import Struct, structs
 
 __all__ = [
-    "DEFAULT_FIELDS",
-    "RECORD_FIELDS",
     "Again",
     "Answer",
     "Done",
@@ -29,7 +27,6 @@ __all__ = [
     "Kind",
     "Link",
     "Outcome",
-    "Record",
     "Result",
     "Rotation",
     "Seed",
@@ -224,7 +221,7 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     not empty, by which duplicates are noticed. `simhash` is that of the visible text, if near-duplicates are looked
     for. If an output wants it, `archive` is the exchange with the server, as `web.warc` encodes it, and
     `fetched_at` (unix time) when that was: it counts as the time of the URL's end, by which archives know a page again.
-    `detail` says for people, in the log alone, what a reason of `failed` leaves out.
+    `detail` says for people what the reason leaves out; only logs and `crawler try` show it.
     """
 
     key: bytes
@@ -331,42 +328,3 @@ class Failure(Struct, frozen=True, gc=False):
     kind: str
     detail: str
     retryable: bool
-
-
-class Record(Struct, frozen=True, gc=False):
-    """One line of output. `docs/records.md` describes each field.
-
-    `lastmod` and `simhash` are there only if asked for. The fields from `title` on are None (`links`: empty,
-    `links_dropped`: 0) unless the answer was HTML.
-    """
-
-    url: str
-    status: int
-    fetched_at: str
-    depth: int
-    parent: str | None
-    redirected_from: tuple[str, ...]
-    content_type: str | None
-    sniffed_type: str | None
-    charset: str | None
-    body_bytes: int
-    body_hash: str | None
-    truncated: bool
-    title: str | None
-    description: str | None
-    language: str | None
-    canonical: str | None
-    text: str | None
-    links: tuple[str, ...]
-    links_dropped: int
-    seed: dict[str, Any] | None
-    lastmod: str | None = None
-    simhash: str | None = None
-
-
-RECORD_FIELDS: tuple[str, ...] = Record.__struct_fields__
-"""Names of all record fields, in the order in which they are written."""
-
-DEFAULT_FIELDS: tuple[str, ...] = tuple(field for field in RECORD_FIELDS if field not in {"lastmod", "simhash"})
-"""Names of the fields that are written unless others are asked for: all but `simhash`, which costs a third of a page's
-time, and `lastmod`, which most sites do not tell."""

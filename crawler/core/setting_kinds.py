@@ -12,7 +12,8 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from crawler.core.model import RECORD_FIELDS, Rotation
+from crawler.core.model import Rotation
+from crawler.core.record import RECORD_FIELDS
 
 __all__ = [
     "BYTES",

@@ -2,5 +2,5 @@
 
 Owns: hosts' clocks, their robots.txt, cookies, the requests under way.
 Runs: in the event loop.
-For others: `fetcher`; `request`, `robots_fetch` and `verdict` for `crawler try`; the network seam, `transport/`.
+For others: `fetcher`; `host`, for what it has remembered; the network seam, `transport/`.
 """

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 from crawler.core.dates import MONTHS, unix_time
 from crawler.web.suffixes import suffix_list
-from crawler.web.urls import authority, origin
+from crawler.web.urls import authority
+from crawler.web.urls import origin as origin_of
 
 __all__ = [
     "MAX_COOKIES",
@@ -95,12 +96,12 @@ class CookieJars:
         `now` is unix time. Cookies with longer paths come first, then older ones (RFC 6265 §5.4); those that do not
         fit into the header are left out.
         """
-        site = origin(url)
-        jar = self._jars.get(site)
+        origin = origin_of(url)
+        jar = self._jars.get(origin)
         if jar is None:
             return None
-        self._jars.move_to_end(site)
-        self._drop(site, [key for key, cookie in jar.items() if cookie.expires_at <= now])
+        self._jars.move_to_end(origin)
+        self._drop(origin, [key for key, cookie in jar.items() if cookie.expires_at <= now])
         path = _path(url)
         fitting = [cookie for cookie in jar.values() if _path_matches(path, cookie.path)]
         room = MAX_HEADER_BYTES
@@ -118,31 +119,31 @@ class CookieJars:
 
         `set_cookie_values` are the values of its Set-Cookie headers, in order. What is malformed is passed over.
         """
-        site = origin(url)
+        origin = origin_of(url)
         for value in set_cookie_values:
             cookie = _parsed(value, url, now)
             if cookie is None:
                 continue
-            jar = self._jars.setdefault(site, {})
-            self._jars.move_to_end(site)
+            jar = self._jars.setdefault(origin, {})
+            self._jars.move_to_end(origin)
             key = (cookie.name, cookie.domain, cookie.path)
             if cookie.expires_at <= now:
-                self._drop(site, [key] if key in jar else [])
+                self._drop(origin, [key] if key in jar else [])
                 continue
             if key not in jar and len(jar) >= MAX_COOKIES:
-                self._drop(site, [next(iter(jar))])
+                self._drop(origin, [next(iter(jar))])
             self._bytes += cookie.size - (jar[key].size if key in jar else 0)
             jar[key] = cookie
         while len(self._jars) > MAX_ORIGINS or self._bytes > MAX_HELD_BYTES:
             _, jar = self._jars.popitem(last=False)
             self._bytes -= sum(cookie.size for cookie in jar.values())
 
-    def _drop(self, site: str, keys: list[tuple[str, str, str]]) -> None:
-        jar = self._jars[site]
+    def _drop(self, origin: str, keys: list[tuple[str, str, str]]) -> None:
+        jar = self._jars[origin]
         for key in keys:
             self._bytes -= jar.pop(key).size
         if not jar:
-            del self._jars[site]
+            del self._jars[origin]
 
 
 def _parsed(text: str, url: str, now: float) -> _Cookie | None:
@@ -244,7 +245,7 @@ def _host(url: str) -> str:
 
 def _path(url: str) -> str:
     """Path of a URL in normal form, without its query."""
-    return url.partition("?")[0][len(origin(url)) :]
+    return url.partition("?")[0][len(origin_of(url)) :]
 
 
 def _default_path(url: str) -> str:

@@ -1,7 +1,7 @@
 """Downloads what is due, host by host: robots.txt first, never faster than a host's clock allows.
 
-One synchronous function, `_pump`, decides what starts now; it runs whenever something changed. Everything here happens
-in the event loop's thread.
+One synchronous function, `_pump_once`, decides what starts now; it runs whenever something changed. Everything here
+happens in the event loop's thread.
 """
 
 import asyncio
@@ -9,42 +9,29 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from heapq import heappop, heappush
 
 import msgspec
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Download, Failure, Result, Task
+from crawler.core.model import Again, Done, Download, Exchange, Failure, Result, Task
 from crawler.core.printable import printable
 from crawler.fetcher import retry, verdict
-from crawler.fetcher.host_state import HostState
-from crawler.fetcher.hosts import Host, Site
-from crawler.fetcher.politeness import Answer, Politeness
+from crawler.fetcher.host import Host, HostState, OriginRobots
+from crawler.fetcher.hosts import Hosts
+from crawler.fetcher.pump import Pump
 from crawler.fetcher.request import Requests
-from crawler.fetcher.robots_fetch import fetch_robots, robots_answer
+from crawler.fetcher.robots import Robots
 from crawler.fetcher.transport.base import FetchResult, Transport, is_redirect
 from crawler.fetcher.transport.budget import ByteBudget
+from crawler.fetcher.under_way import UnderWay
 from crawler.web.redirect import redirect_scope
-from crawler.web.robots import RobotsAnswer, RobotsRules, rules_for
-from crawler.web.urls import authority, origin
+from crawler.web.urls import origin as origin_of
 
 __all__ = ["Fetcher"]
 
 _log = logging.getLogger(__name__)
 
-_LONG_WAIT_S = 5.0
-"""A host that has to wait longer is remembered in the store, so that a later run waits too."""
-_VERY_LONG_WAIT_S = 30.0
-"""A host that has to wait longer gives its tasks back, and its place in the window to another."""
-_KEPT_HOSTS = 512
-"""Idle hosts whose robots.txt and clock stay in memory; the store remembers the others."""
 _REFUSALS_A_TURN = 64
-_STARTS_A_TURN = 16
-"""Requests that start in one turn of the loop. What starts together comes back together when the machine is the limit,
-and all that comes back is seen to in one turn: so this bounds how long a turn takes, whatever the concurrency.
-"""
-_QUICKLY_READ_BYTES = 32 << 10
-"""A larger robots.txt is read in a thread: it may take a tenth of a second."""
 
 
 class Fetcher:
@@ -52,6 +39,9 @@ class Fetcher:
 
     `submit(download)` hands a download on and may wait (back-pressure); `report(results)` takes outcomes that need no
     parser; `remember(host, state)` keeps a host's state; `fail(error)` is told of what no server can cause.
+
+    State, written here alone and in the event loop's thread: results not yet reported, how many bodies wait for a
+    parser, and whether the crawl ends. What is known of hosts belongs to `Hosts` and `Robots`, requests to `UnderWay`.
     """
 
     def __init__(
@@ -65,30 +55,25 @@ class Fetcher:
         remember: Callable[[str, bytes], None],
         fail: Callable[[BaseException], None],
     ) -> None:
-        self._config = config
+        self._timeout_s = config.timeout_s
+        self._retries = config.retries
+        self._asks_robots = config.robots == "obey"
         self._transport = transport
         self._budget = budget
         self._submit = submit
         self._report = report
-        self._remember = remember
         self._fail = fail
         self._requests = Requests(config)
         self._scope = redirect_scope(config.scope, config.include, config.exclude, config.depth)
-        self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
         self._rng = random.Random()
         self._loop = asyncio.get_running_loop()
+        self._hosts = Hosts(config, remember)
+        self._robots = Robots(config, transport, self._hosts, self._rng)
+        self._pump = Pump(self._pump_once)
+        self._under_way = UnderWay(config.concurrency, ended=self._pump.soon, fail=fail)
         self.concurrency = config.concurrency
-        # State: hosts with work or worth remembering, those that may be ready by time, and what is under way.
-        self._hosts: dict[str, Host] = {}
-        self._heap: list[tuple[float, int, Host]] = []
-        self._pushes = 0
-        self._running: set[asyncio.Future[None]] = set()
-        self.in_flight = 0
-        self._starts_left = 0
-        self._unparsed = 0
         self._results: list[Result] = []
-        self._pump_due = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._unparsed = 0
         self._stopping = False
 
     # What others call
@@ -97,60 +82,44 @@ class Fetcher:
         """Take tasks that are due, and the remembered state of hosts among them."""
         if self._stopping:
             return
-        for state in states:
-            self._recall(msgspec.msgpack.decode(state, type=HostState))
-        for task in tasks:
-            name = authority(task.url)
-            host = self._hosts.get(name)
-            if host is None:
-                host = self._hosts[name] = Host(name)
-            host.tasks.append(task)
-            self._schedule(host, 0.0)
-        self._pump_soon()
+        for packed in states:
+            state = msgspec.msgpack.decode(packed, type=HostState)
+            host = self._hosts.recall(state)
+            if host is not None:
+                self._robots.recall(host, state.robots)
+        self._hosts.add(tasks)
+        self._pump.soon()
 
     def stop(self) -> None:
         """Start nothing new. Tasks not started stay due in the store."""
         self._stopping = True
-        for host in self._hosts.values():
-            host.tasks.clear()
+        self._hosts.drop_tasks()
 
     async def drain(self) -> None:
         """Wait until every request under way has ended and its result was handed on."""
-        while self._running:
-            await asyncio.wait(self._running)
+        await self._under_way.wait()
         self._flush()
 
     async def abort(self) -> None:
         """Cancel what is under way; its URLs stay due in the store."""
         self.stop()
-        if self._timer is not None:
-            self._timer.cancel()
-        for request in self._running:
-            request.cancel()
-        if self._running:
-            await asyncio.wait(self._running)
+        self._pump.at(None)
+        await self._under_way.cancel()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way, and pages that wait for a parser."""
+        return self._under_way.count
 
     @property
     def waiting_hosts(self) -> int:
         """Hosts that have tasks but may not be asked yet."""
-        return sum(1 for host in self._hosts.values() if host.tasks and not self._politeness.in_flight(host.name))
+        return self._hosts.waiting
 
-    # Deciding what starts
+    # Taking a URL that is due
 
-    def _schedule(self, host: Host, at: float) -> None:
-        if not host.scheduled and not host.asking and host.tasks:
-            host.scheduled = True
-            self._pushes += 1
-            heappush(self._heap, (at, self._pushes, host))
-
-    def _pump_soon(self) -> None:
-        if not self._pump_due:
-            self._pump_due = True
-            self._loop.call_soon(self._pump)
-
-    def _pump(self) -> None:
+    def _pump_once(self) -> None:
         """Start whatever may start now; see to being called again when something else may."""
-        self._pump_due = False
         try:
             if not self._stopping:
                 self._start_what_may()
@@ -158,127 +127,88 @@ class Fetcher:
         except Exception as error:  # noqa: BLE001 - the loop would only log it, and the crawl would wait for ever
             self._fail(error)
 
+    def _start_what_may(self) -> None:
+        now = self._loop.time()
+        self._under_way.begin_turn()
+        while self._has_room() and (called := self._hosts.called(now)):
+            for host in called:
+                if self._has_room():
+                    self._serve(host, now)
+                else:
+                    self._hosts.schedule(host, now)
+        while self._has_room() and (due := self._hosts.due(now)) is not None:
+            self._serve(due, now)
+        self._pump.at(self._hosts.next_at if self._has_room() else None)
+        if self._under_way.turn_is_over:
+            self._pump.soon()
+
     def _has_room(self) -> bool:
         """Whether one more request may start in this turn.
 
         Not while bodies fill the budget because parsers are behind. Bodies under way that fill it are no reason: their
         servers may take their time, and small pages of other hosts find room all the same.
         """
-        room = self._starts_left > 0 and self.in_flight < self.concurrency
-        return room and not (self._unparsed and self._budget.is_full)
-
-    def _start_what_may(self) -> None:
-        now = self._loop.time()
-        self._starts_left = _STARTS_A_TURN
-        while self._has_room() and (called := self._politeness.called(now)):
-            for name in called:
-                host = self._hosts.get(name)
-                if host is None or host.asking:
-                    continue
-                if self._has_room():
-                    self._serve(host, now)
-                else:
-                    self._schedule(host, now)
-        while self._heap and self._has_room() and self._heap[0][0] <= now:
-            host = heappop(self._heap)[2]
-            host.scheduled = False
-            self._serve(host, now)
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._starts_left == 0:
-            self._pump_soon()
-        elif self._heap and self._has_room():
-            self._timer = self._loop.call_at(self._heap[0][0], self._pump_soon)
+        return self._under_way.has_room and not (self._unparsed and self._budget.is_full)
 
     def _serve(self, host: Host, now: float) -> None:
         """Start at most one request of the host, after ending the tasks that may not be fetched."""
         refusals = 0
         while host.tasks:
             task = host.tasks[0]
-            name = origin(task.url)
-            site = host.sites.get(name)
-            if site is not None and site.expires < now:
-                site = None
-            end = self._refusal(host, site, task, now)
+            origin = origin_of(task.url)
+            robots = self._robots.known(host, origin, now)
+            end = self._refusal(host, robots, task, now)
             if end is not None:
                 host.tasks.popleft()
                 self._results.append(end)
                 refusals += 1
                 if refusals == _REFUSALS_A_TURN:
-                    self._schedule(host, now + 1e-6)  # not in this turn of the loop, which others wait for
+                    self._hosts.schedule(host, now + 1e-6)  # not in this turn of the loop, which others wait for
                     return
                 continue
-            at = self._politeness.ready_at(host.name, now)
+            at = self._hosts.ready_at(host, now)
             if at is None:
                 return  # asked again when one of its requests ends, or its address has room
             if at > now:
-                self._wait(host, at, now)
+                self._results += self._hosts.wait(host, at, now)
             elif not host.located:
-                host.asking = True
-                self._start(self._locate(host, task.url))
-            elif site is None and self._config.robots == "obey":
-                host.asking = True
-                self._politeness.started(host.name, now)
-                self._start(self._ask_robots(host, name))
+                self._hosts.hold(host)
+                self._under_way.start(self._find_out(host, self._locate, task.url))
+            elif robots is None and self._asks_robots:
+                self._hosts.hold(host)
+                self._hosts.started(host, now)
+                self._under_way.start(self._find_out(host, self._robots.ask, origin))
             else:
                 host.tasks.popleft()
-                self._politeness.started(host.name, now)
-                self._start(self._fetch(host, task))
-                self._schedule(host, now)
+                self._hosts.started(host, now)
+                self._under_way.start(self._fetch(host, task))
             return
-        self._retire()
+        self._hosts.retire(now)
 
-    def _wait(self, host: Host, at: float, now: float) -> None:
-        """Come back to the host at `at`; if that is far away, give its tasks back until then."""
-        if at > now + _VERY_LONG_WAIT_S:
-            until = time.time() + at - now
-            self._results += [Again(task.key, until, None) for task in host.tasks]
-            host.tasks.clear()
-        self._schedule(host, at)
+    # Asking whether it may go
 
-    def _refusal(self, host: Host, site: Site | None, task: Task, now: float) -> Result | None:
+    def _refusal(self, host: Host, robots: OriginRobots | None, task: Task, now: float) -> Result | None:
         """The outcome of a task that is not to be fetched (now), None if it may be (or nobody knows yet)."""
-        if self._politeness.is_down(host.name):
+        if self._hosts.is_down(host):
             return self._failed(task, Failure("host-down", "it left its last requests unanswered", retryable=False))
-        if task.spent_s >= self._config.timeout_s:
+        if task.spent_s >= self._timeout_s:
             return self._failed(task, Failure("timeout", "its redirects took all of its time", retryable=False))
-        if site is None:
+        if robots is None:
             return None
-        if site.barred is not None:
-            return self._failed(task, site.barred)
-        if site.unreachable:
-            again = host.unreachable <= self._config.retries and task.attempts < self._config.retries
-            # A bit later, so that robots.txt has expired by any clock.
-            until = time.time() + site.expires - now + 0.1
-            reason = "robots-unreachable"
-            return Again(task.key, until, reason) if again else verdict.skipped(task, reason)
-        return None if site.rules.allows(task.url, self._config.user_agent) else verdict.skipped(task, "robots")
+        refusal = self._robots.refusal(host, robots, task, now)
+        return self._failed(task, refusal) if isinstance(refusal, Failure) else refusal
 
-    def _start(self, work: Awaitable[None]) -> None:
-        self.in_flight += 1
-        self._starts_left -= 1
-        request = asyncio.ensure_future(work)
-        self._running.add(request)
-        request.add_done_callback(self._ended)
+    async def _find_out(self, host: Host, ask: Callable[[Host, str], Awaitable[float]], subject: str) -> None:
+        """Learn what must be known of a host first; its tasks wait for that, other hosts do not."""
+        at = await ask(host, subject)
+        self._results += self._hosts.release(host, at)
 
-    def _ended(self, request: "asyncio.Future[None]") -> None:
-        self.in_flight -= 1
-        self._running.discard(request)
-        error = None if request.cancelled() else request.exception()
-        if error is not None:
-            self._fail(error)
-        self._pump_soon()
+    async def _locate(self, host: Host, url: str) -> float:
+        """Find out the host's address, so that the limit per address holds from its first request on."""
+        self._hosts.locate(host, await self._transport.address(url))
+        return self._loop.time()
 
-    def _flush(self) -> None:
-        if self._results:
-            results, self._results = self._results, []
-            self._report(results)
-
-    # One request
+    # Downloading, judging, handing on
 
     async def _fetch(self, host: Host, task: Task) -> None:
         """The way of one URL: what comes of it is a page for the parsers, or an outcome."""
@@ -291,20 +221,25 @@ class Fetcher:
         await handing_on
 
     async def _asked_for(self, host: Host, task: Task) -> Download | Result:
-        """Ask, tell the host's clock, then judge: another attempt, a failure, a redirect or a page."""
+        """Ask for a URL, tell its host's clock, and judge what came."""
         started = self._loop.time()
         request = self._requests.of(task, time.time())
-        result = await self._ask(host, self._transport.fetch(request))
+        result = await self._hosts.ask(host, self._transport.fetch(request))
         spent_s = task.spent_s + self._loop.time() - started
+        now = time.time()
         if isinstance(result, FetchResult):
-            self._requests.answered(result, time.time())
-        retry_at, reason = self._retry(result, task.attempts + 1)
-        if retry_at is not None and not self._politeness.is_down(host.name):
-            return Again(task.key, retry_at, reason)
+            self._requests.answered(result, now)
+        again = retry.decide(result, attempts_made=task.attempts + 1, retries=self._retries, now=now, rng=self._rng)
+        if again.retry_at is not None and not self._hosts.is_down(host):
+            return Again(task.key, again.retry_at, again.reason)
         if isinstance(result, Failure):
             return self._failed(task, result)
-        now = time.time()
-        exchange = self._requests.exchange(request, result)
+        return self._judged(task, result, spent_s, now, self._requests.exchange(request, result))
+
+    def _judged(
+        self, task: Task, result: FetchResult, spent_s: float, now: float, exchange: Exchange | None
+    ) -> Download | Done:
+        """Return what follows from an answer that counts: a redirect, nothing, or a page."""
         if is_redirect(result.status, result.headers):
             end: Done | None = verdict.redirected(task, result, spent_s, self._scope)
         else:
@@ -331,122 +266,7 @@ class Fetcher:
             _log.debug("failed %s: %s: %s", failure.kind, task.url, printable(failure.detail))
         return verdict.failed(task, failure)
 
-    def _retry(self, result: FetchResult | Failure, attempts_made: int) -> tuple[float | None, str]:
-        """When (unix time) to try again, None for not at all, and what went wrong."""
-        now = time.time()
-        wait_s = None if isinstance(result, Failure) else _retry_after_s(result, now)
-        decision = retry.decide(
-            result if isinstance(result, Failure) else result.status,
-            attempts_made=attempts_made,
-            retries=self._config.retries,
-            wait_s=wait_s,
-            now=now,
-            rng=self._rng,
-        )
-        return decision.retry_at, decision.reason
-
-    async def _ask(self, host: Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
-        """Send one request that the host's clock has started, and tell the clock how it ended."""
-        answer: Answer = "broken"
-        latency_s, wait_s, body_bytes = 0.0, None, 0
-        try:
-            result = await request
-            if isinstance(result, Failure):
-                answer = "unanswered" if result.kind == "timeout" else "broken"
-            else:
-                answer = "slow_down" if result.status in {429, 503} else "answered"
-                latency_s, body_bytes = result.latency_s, result.body_bytes
-                wait_s = _retry_after_s(result, time.time())
-                if result.address is not None:
-                    self._politeness.set_address(host.name, result.address)
-        finally:
-            now = self._loop.time()
-            self._politeness.finished(host.name, now, latency_s, answer, wait_s, body_bytes=body_bytes)
-            self._schedule(host, now)
-        if wait_s is not None and wait_s > _LONG_WAIT_S:
-            self._save(host)
-        return result
-
-    # What must be known of a host first
-
-    async def _locate(self, host: Host, url: str) -> None:
-        """Find out the host's address, so that the limit per address holds from its first request on."""
-        address = await self._transport.address(url)
-        if address is not None:
-            self._politeness.set_address(host.name, address)
-        host.located = True
-        self._answered(host, self._loop.time())
-
-    async def _ask_robots(self, host: Host, site: str) -> None:
-        """Get one origin's robots.txt; the host's tasks wait for it, other hosts do not."""
-        host.attempts += 1
-        result = await self._ask(host, fetch_robots(self._transport, site, self._config.timeout_s))
-        retry_at, _ = self._retry(result, host.attempts)
-        if retry_at is not None:
-            self._answered(host, self._loop.time() + retry_at - time.time())
-            return
-        host.attempts = 0
-        answer = robots_answer(result, time.time())
-        # No connection, no name, no permission: the pages cannot be had either, and for that very reason.
-        barred = result if isinstance(result, Failure) else None
-        slow = len(answer.body) > _QUICKLY_READ_BYTES
-        rules = await asyncio.to_thread(self._rules, answer) if slow else self._rules(answer)
-        if barred is None:
-            answer = host.revisited(answer, rules, self._config.retries, time.time())
-        self._learn(host, site, answer, rules, barred)
-        self._save(host)
-        self._answered(host, self._loop.time())
-
-    def _answered(self, host: Host, at: float) -> None:
-        host.asking = False
-        self._wait(host, at, self._loop.time())
-
-    def _rules(self, answer: RobotsAnswer) -> RobotsRules:
-        """Read what an answer says to this crawler; asking once makes later questions quick."""
-        rules = rules_for(answer)
-        rules.crawl_delay_s(self._config.user_agent)
-        return rules
-
-    def _learn(
-        self, host: Host, name: str, answer: RobotsAnswer, rules: RobotsRules, barred: Failure | None = None
-    ) -> None:
-        expires = self._loop.time() + answer.expires_at - time.time()
-        host.sites[name] = Site(answer, rules, expires, barred)
-        delay_s = rules.crawl_delay_s(self._config.user_agent)
-        if delay_s is not None:
-            self._politeness.set_crawl_delay(host.name, delay_s)
-
-    # Memory of hosts
-
-    def _save(self, host: Host) -> None:
-        clock = self._politeness.snapshot(host.name, self._loop.time())
-        robots = {name: site.answer for name, site in host.sites.items()}
-        self._remember(host.name, msgspec.msgpack.encode(HostState(host.name, time.time(), robots, clock)))
-
-    def _recall(self, state: HostState) -> None:
-        """Take over what an earlier visit learned, as far as it has not expired."""
-        if state.host in self._hosts:
-            return
-        host = self._hosts[state.host] = Host(state.host)
-        now = time.time()
-        if state.clock is not None:
-            clock = state.clock.aged(now - state.saved_at)
-            self._politeness.restore(host.name, clock, self._loop.time())
-        for site, answer in state.robots.items():
-            # An unreachable robots.txt is asked for again: that answer was the last visit's misfortune.
-            rules = self._rules(answer) if answer.expires_at > now else RobotsRules.DISALLOW_ALL
-            if rules is not RobotsRules.DISALLOW_ALL:
-                self._learn(host, site, answer, rules)
-
-    def _retire(self) -> None:
-        """When many hosts are known, look at the few longest unseen ones and forget those that are idle."""
-        for _ in range(min(16, len(self._hosts) - _KEPT_HOSTS)):
-            name, host = next(iter(self._hosts.items()))
-            del self._hosts[name]
-            if host.tasks or host.asking or not self._politeness.forget(name, self._loop.time()):
-                self._hosts[name] = host
-
-
-def _retry_after_s(result: FetchResult, now: float) -> float | None:
-    """Retry-After counts on 429 and 503 only (RFC 9110 §10.2.3 knows it on redirects too, for other purposes)."""
-    return retry.retry_after_s(result.header("retry-after"), now) if result.status in {429, 503} else None
+    def _flush(self) -> None:
+        if self._results:
+            results, self._results = self._results, []
+            self._report(results)

@@ -1,63 +1,190 @@
-"""What the fetcher knows of a host, and of the origins on it, while it visits them."""
+"""The hosts that a crawl knows now: what each has to do, when it may be asked, and what is remembered of it."""
 
-from collections import deque
+import time
+from asyncio import get_running_loop
+from collections.abc import Awaitable, Callable, Iterable
+from heapq import heappop, heappush
 
 import msgspec
-from msgspec import Struct
 
-from crawler.core.model import Failure, Task
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Again, Failure, Task
 from crawler.fetcher import retry
-from crawler.web.robots import RobotsAnswer, RobotsRules
+from crawler.fetcher.clock import Ending
+from crawler.fetcher.host import Host, HostState
+from crawler.fetcher.politeness import Politeness
+from crawler.fetcher.transport.base import FetchResult
+from crawler.web.urls import authority
 
-__all__ = ["Host", "Site"]
+__all__ = ["Hosts"]
+
+_LONG_WAIT_S = 5.0
+"""A host that has to wait longer is remembered in the store, so that a later run waits too."""
+_VERY_LONG_WAIT_S = 30.0
+"""A host that has to wait longer gives its tasks back, and its place in the window to another."""
+_KEPT_HOSTS = 512
+"""Idle hosts whose robots.txt and clock stay in memory; the store remembers the others."""
+_RETIRED_AT_ONCE = 16
 
 
-class Site(Struct, frozen=True):
-    """What robots.txt says at one origin.
+class Hosts:
+    """Hosts with tasks or worth remembering, their clocks, and the line of those that may be asked by time.
 
-    `expires` is on the loop's clock. `barred`: why there is none to be had, if no connection, name or permission is.
+    A host stands in that line once at most; one that has to wait for its own requests, or for its address, does not: it
+    comes back when a request ends, or is called. `remember(host, state)` keeps a state beyond this run. Times called
+    `now` and `at` are on the loop's clock.
+
+    State, written here alone and in the event loop's thread: the hosts by name, longest unseen first once there are
+    many; the line; all clocks; and of each `Host` what its docstring says.
     """
 
-    answer: RobotsAnswer
-    rules: RobotsRules
-    expires: float
-    barred: Failure | None
+    def __init__(self, config: CrawlConfig, remember: Callable[[str, bytes], None]) -> None:
+        self._remember = remember
+        self._loop = get_running_loop()
+        self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
+        self._hosts: dict[str, Host] = {}
+        self._line: list[tuple[float, int, Host]] = []
+        self._lined_up = 0
+
+    # What there is to do
+
+    def add(self, tasks: Iterable[Task]) -> None:
+        """Give tasks that are due to their hosts."""
+        for task in tasks:
+            name = authority(task.url)
+            host = self._hosts.get(name)
+            if host is None:
+                host = self._hosts[name] = Host(name)
+            host.tasks.append(task)
+            self.schedule(host, 0.0)
+
+    def drop_tasks(self) -> None:
+        """Forget all that has not been taken: it stays due in the store."""
+        for host in self._hosts.values():
+            host.tasks.clear()
 
     @property
-    def unreachable(self) -> bool:
-        """Whether the server could not say what its robots.txt holds: nothing may be asked for."""
-        return self.rules is RobotsRules.DISALLOW_ALL
+    def waiting(self) -> int:
+        """Hosts that have tasks but may not be asked yet."""
+        return sum(1 for host in self._hosts.values() if host.tasks and not self._politeness.in_flight(host.name))
 
+    # Whose turn it is
 
-class Host:
-    """A host with its tasks. `scheduled`: it stands in the fetcher's heap; `asking`: its tasks wait for an answer
-    about the host itself, its address or its robots.txt, which was asked for `attempts` times in this round; it could
-    not be had in the last `unreachable` rounds.
+    def schedule(self, host: Host, at: float) -> None:
+        """Have the host come back at `at`, if it has something to do and does not come back already."""
+        if not host.scheduled and not host.asking and host.tasks:
+            host.scheduled = True
+            self._lined_up += 1
+            heappush(self._line, (at, self._lined_up, host))
 
-    State of the fetcher, which alone changes it.
-    """
+    def called(self, now: float) -> list[Host]:
+        """Return hosts that waited for their address and may be served at once; none when nobody's turn has come."""
+        while names := self._politeness.called(now):
+            hosts = [host for name in names if (host := self._hosts.get(name)) is not None and not host.asking]
+            if hosts:
+                return hosts
+        return []
 
-    __slots__ = ("asking", "attempts", "located", "name", "scheduled", "sites", "tasks", "unreachable")
+    def due(self, now: float) -> Host | None:
+        """Take the next host whose time has come out of the line."""
+        if not self._line or self._line[0][0] > now:
+            return None
+        host = heappop(self._line)[2]
+        host.scheduled = False
+        return host
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.tasks: deque[Task] = deque()
-        self.sites: dict[str, Site] = {}
-        self.scheduled = False
-        self.asking = False
-        self.located = False
-        self.attempts = 0
-        self.unreachable = 0
+    @property
+    def next_at(self) -> float | None:
+        """When the next host of the line may be asked; None if nobody stands in it."""
+        return self._line[0][0] if self._line else None
 
-    def revisited(self, answer: RobotsAnswer, rules: RobotsRules, retries: int, now: float) -> RobotsAnswer:
-        """Count a round; return `answer`, due again soon if robots.txt was unreachable in at most `retries` rounds.
+    def wait(self, host: Host, at: float, now: float) -> list[Again]:
+        """Have the host come back at `at`; if that is far away, return its tasks: they are due again then."""
+        given_back: list[Again] = []
+        if at > now + _VERY_LONG_WAIT_S:
+            until = time.time() + at - now
+            given_back = [Again(task.key, until, None) for task in host.tasks]
+            host.tasks.clear()
+        self.schedule(host, at)
+        return given_back
 
-        The host's URLs wait for that: a server that restarts must not cost them all. `now` is unix time.
-        """
-        if rules is not RobotsRules.DISALLOW_ALL:
-            self.unreachable = 0
-            return answer
-        self.unreachable += 1
-        if self.unreachable > retries:
-            return answer
-        return msgspec.structs.replace(answer, expires_at=now + retry.revisit_s(self.unreachable))
+    # Requests to a host
+
+    def ready_at(self, host: Host, now: float) -> float | None:
+        """When a request may start, `now` at the earliest; None: once one of its requests ends, or it is called."""
+        return self._politeness.ready_at(host.name, now)
+
+    def is_down(self, host: Host) -> bool:
+        """Whether its last requests all went unanswered; one answer ends it."""
+        return self._politeness.is_down(host.name)
+
+    def started(self, host: Host, now: float) -> None:
+        """Learn that a request starts now, and have the host come back for the next one."""
+        self._politeness.started(host.name, now)
+        self.schedule(host, now)
+
+    def hold(self, host: Host) -> None:
+        """Let the host's tasks wait for an answer about the host itself."""
+        host.asking = True
+
+    def release(self, host: Host, at: float) -> list[Again]:
+        """Let the host's tasks go on at `at`; return those that are due again later instead, as `wait` does."""
+        host.asking = False
+        return self.wait(host, at, self._loop.time())
+
+    async def ask(self, host: Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
+        """Await a request that has started, tell the host's clock how it ended, and have the host come back."""
+        ending: Ending = "broken"
+        latency_s, wait_s, body_bytes = 0.0, None, 0
+        try:
+            result = await request
+            if isinstance(result, Failure):
+                ending = "unanswered" if result.kind == "timeout" else "broken"
+            else:
+                ending = "slow_down" if result.status in {429, 503} else "answered"
+                latency_s, body_bytes = result.latency_s, result.body_bytes
+                wait_s = retry.asked_wait_s(result, time.time())
+                self.locate(host, result.address)
+        finally:
+            now = self._loop.time()
+            self._politeness.finished(host.name, now, latency_s, ending, wait_s, body_bytes=body_bytes)
+            self.schedule(host, now)
+        if wait_s is not None and wait_s > _LONG_WAIT_S:
+            self.save(host)
+        return result
+
+    def locate(self, host: Host, address: str | None) -> None:
+        """Learn at which IP address a host is, so that the limit per address holds for it; None if nobody can tell."""
+        host.located = True
+        if address is not None:
+            self._politeness.set_address(host.name, address)
+
+    def set_crawl_delay(self, host: Host, delay_s: float) -> None:
+        """Apply what a robots.txt asks for, in seconds."""
+        self._politeness.set_crawl_delay(host.name, delay_s)
+
+    # What is remembered
+
+    def save(self, host: Host) -> None:
+        """Remember the host's robots.txt and clock."""
+        clock = self._politeness.snapshot(host.name, self._loop.time())
+        robots = {origin: robots.answer for origin, robots in host.robots.items()}
+        self._remember(host.name, msgspec.msgpack.encode(HostState(host.name, time.time(), robots, clock)))
+
+    def recall(self, state: HostState) -> Host | None:
+        """Return a host with the clock of an earlier visit; None if it is known already, and better."""
+        if state.host in self._hosts:
+            return None
+        host = self._hosts[state.host] = Host(state.host)
+        if state.clock is not None:
+            clock = state.clock.aged(time.time() - state.saved_at)
+            self._politeness.restore(host.name, clock, self._loop.time())
+        return host
+
+    def retire(self, now: float) -> None:
+        """When many hosts are known, look at the few longest unseen ones and forget those that are idle."""
+        for _ in range(min(_RETIRED_AT_ONCE, len(self._hosts) - _KEPT_HOSTS)):
+            name, host = next(iter(self._hosts.items()))
+            del self._hosts[name]
+            if host.tasks or host.asking or not self._politeness.forget(name, now):
+                self._hosts[name] = host

@@ -1,50 +1,10 @@
 """When a host may be asked again. Pure clock code: `now` is an argument (monotonic seconds), nothing sleeps."""
 
 from collections import OrderedDict
-from typing import Final, Literal
 
-from msgspec import Struct
+from crawler.fetcher.clock import Clock, Ending, HostClock, first_delay_s
 
-__all__ = ["DOWN_AFTER", "MAX_DELAY_S", "Answer", "HostClock", "Politeness"]
-
-Answer = Literal["answered", "slow_down", "unanswered", "broken"]
-"""How a request ended, as far as its host's clock is concerned.
-
-- `answered`: any status but those below.
-- `slow_down`: 429 or 503: the host is there but wants fewer requests.
-- `unanswered`: no answer in time: the host may be overwhelmed.
-- `broken`: no answer and no waiting for one: reset, refused connection, failed TLS or name look-up, nonsense. It says
-  nothing about how fast the host may be asked, so the delay stays as it is.
-"""
-
-DOWN_AFTER: Final = 20
-"""Requests to a host in a row, without any answer between them, after which it counts as down."""
-
-MAX_DELAY_S: Final = 60.0
-"""Longest delay that back-off leads to. Crawl-delay and Retry-After may ask for more."""
-
-_MIN_AUTO_DELAY_S: Final = 0.1
-_MAX_AUTO_DELAY_S: Final = 10.0
-# What a host may bring with an adaptive delay, so that one of large pages leaves the parsers to others too.
-_BYTES_PER_S: Final = 5_000_000
-_LATENCY_WEIGHT: Final = 0.25  # of the newest sample in the smoothed latency
-_FIRST_BACKED_OFF_DELAY_S: Final = 1.0  # twice a delay of 0.1 s would not help a host that is overwhelmed
-_BACKOFF_KEPT: Final = 0.75  # of the back-off, per good answer
-_MIN_BACKOFF_S: Final = 0.01  # less is none
-
-
-class HostClock(Struct, frozen=True):
-    """What is worth remembering of a host between runs.
-
-    `delay_s` is the time between two requests, back-off included; `wait_s` the time left until the next may start.
-    """
-
-    delay_s: float
-    wait_s: float
-
-    def aged(self, elapsed_s: float) -> "HostClock":
-        """Return the same clock `elapsed_s` seconds later (the time between snapshot and restore)."""
-        return HostClock(self.delay_s, max(0.0, self.wait_s - max(0.0, elapsed_s)))
+__all__ = ["Politeness"]
 
 
 class _Address:
@@ -59,34 +19,16 @@ class _Address:
         self.called: set[str] = set()  # each has a slot kept for it until it starts or the next call
 
 
-class _Host:
-    __slots__ = (
-        "address",
-        "address_name",
-        "backoff_s",
-        "crawl_delay_s",
-        "delay_s",
-        "held_until",
-        "in_flight",
-        "last_start",
-        "latency_s",
-        "unanswered",
-    )
+class _Counted(Clock):
+    """A host's clock, the requests that it has in flight, and the address that these count against."""
 
-    def __init__(self, delay_s: float) -> None:
+    __slots__ = ("address", "address_name", "in_flight")
+
+    def __init__(self, fixed_delay_s: float | None) -> None:
+        super().__init__(fixed_delay_s)
         self.in_flight = 0
-        self.last_start = float("-inf")
-        self.held_until = float("-inf")  # Retry-After and back-off
-        self.delay_s = delay_s  # of now: kept up to date whenever a part of it changes
-        self.backoff_s = 0.0
-        self.crawl_delay_s = 0.0
-        self.latency_s: float | None = None
-        self.unanswered = 0
         self.address: _Address | None = None
         self.address_name = ""
-
-    def ready(self) -> float:
-        return max(self.last_start + self.delay_s, self.held_until)
 
 
 class Politeness:
@@ -95,12 +37,7 @@ class Politeness:
     A request to a host may start when less than `per_host` of its requests are in flight, less than `per_address`
     of all hosts on its address are, its last request started at least `delay_s(host)` ago, and neither Retry-After
     nor back-off holds it. `delay_s` None is adaptive: the host's smoothed latency, or a second for 5 MB if that is
-    longer, from 0.1 to 10 s.
-
-    Back-off: when a host says "slow down" or does not answer in time, its delay doubles (to at least 1 s and at most
-    `MAX_DELAY_S`) and it is held for that long; each good answer takes a quarter off what was added. What comes in
-    while the host is held belongs to requests that started before, so it changes the delay no further: a burst that
-    fails together counts once.
+    longer, from 0.1 to 10 s. How it grows when a host is overwhelmed, `Clock` says.
 
     Addresses: a host counts against none until `set_address` tells which; then what it has in flight counts there. A
     host that has to wait only for its address (`ready_at` is None) gets in that address's line. `called(now)` says
@@ -117,8 +54,7 @@ class Politeness:
         self._per_host = per_host
         self._per_address = per_address
         self._fixed_delay_s = delay_s
-        self._first_delay_s = _MIN_AUTO_DELAY_S if delay_s is None else delay_s
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, _Counted] = {}
         self._addresses: dict[str, _Address] = {}
         self._to_call: dict[str, _Address] = {}  # addresses with somebody in line and a slot free
         self._kept: list[_Address] = []  # addresses that keep slots for hosts called last
@@ -185,7 +121,7 @@ class Politeness:
         """Count a request to `host` that starts now; `ready_at` allowed it."""
         state = self._state(host)
         state.in_flight += 1
-        state.last_start = now
+        state.started(now)
         address = state.address
         if address is not None:
             address.in_flight += 1
@@ -196,7 +132,7 @@ class Politeness:
         host: str,
         now: float,
         latency_s: float,
-        answer: Answer,
+        ending: Ending,
         wait_s: float | None = None,
         *,
         body_bytes: int = 0,
@@ -204,7 +140,7 @@ class Politeness:
         """Count a request to `host` that `started` and has ended now.
 
         `latency_s`: from its start to the first byte of the answer, `body_bytes`: what it brought; used only if
-        `answered`. `wait_s`: what Retry-After asks for (bounded by the caller), None without one.
+        `ending` is `answered`. `wait_s`: what Retry-After asks for (bounded by the caller), None without one.
         """
         state = self._hosts[host]
         state.in_flight -= 1
@@ -212,23 +148,7 @@ class Politeness:
         if address is not None:
             address.in_flight -= 1
             self._call_later(state.address_name, address)
-        state.unanswered = state.unanswered + 1 if answer in {"unanswered", "broken"} else 0
-        held = now < state.held_until
-        if answer == "answered":
-            took_s = max(latency_s, body_bytes / _BYTES_PER_S)
-            old = state.latency_s
-            state.latency_s = took_s if old is None else old + _LATENCY_WEIGHT * (took_s - old)
-            if not held and state.backoff_s:
-                kept = state.backoff_s * _BACKOFF_KEPT
-                state.backoff_s = kept if kept >= _MIN_BACKOFF_S else 0.0
-            self._update_delay(state)
-        elif answer != "broken" and not held:
-            doubled = min(max(2 * state.delay_s, _FIRST_BACKED_OFF_DELAY_S), MAX_DELAY_S)
-            state.backoff_s = max(state.backoff_s, doubled - self._base_delay_s(state))
-            self._update_delay(state)
-            state.held_until = now + state.delay_s
-        if wait_s is not None:
-            state.held_until = max(state.held_until, now + wait_s)
+        state.finished(now, latency_s, ending, wait_s, body_bytes)
 
     def set_address(self, host: str, address: str) -> None:
         """Tell on which IP address `host` is; may change, and what the host has in flight moves along."""
@@ -246,14 +166,12 @@ class Politeness:
 
     def set_crawl_delay(self, host: str, delay_s: float) -> None:
         """Apply a Crawl-delay of robots.txt (seconds); the largest of all told and of the other delays wins."""
-        state = self._state(host)
-        state.crawl_delay_s = max(state.crawl_delay_s, delay_s)
-        self._update_delay(state)
+        self._state(host).set_crawl_delay(delay_s)
 
     def delay_s(self, host: str) -> float:
         """Seconds between the starts of two requests to `host`, as of now."""
         state = self._hosts.get(host)
-        return self._first_delay_s if state is None else state.delay_s
+        return first_delay_s(self._fixed_delay_s) if state is None else state.delay_s
 
     def in_flight(self, host: str) -> int:
         """Count the requests to `host` that started and have not finished."""
@@ -263,7 +181,7 @@ class Politeness:
     def is_down(self, host: str) -> bool:
         """Say whether the last `DOWN_AFTER` requests to `host` or more all went unanswered; one answer ends it."""
         state = self._hosts.get(host)
-        return state is not None and state.unanswered >= DOWN_AFTER
+        return state is not None and state.is_down
 
     def forget(self, host: str, now: float) -> bool:
         """Drop all that is known of an idle host whose clock has run out, so that it would be free to start anyway.
@@ -286,40 +204,24 @@ class Politeness:
         None if that is nothing: no back-off, and no wait but for the ordinary delay.
         """
         state = self._hosts.get(host)
-        if state is None or (not state.backoff_s and state.held_until <= now):
-            return None
-        return HostClock(state.delay_s, max(0.0, state.ready() - now))
+        return None if state is None else state.snapshot(now)
 
     def restore(self, host: str, clock: HostClock, now: float) -> None:
         """Apply a `snapshot`; `clock.wait_s` counts from `now`. What is known already and is stricter stays."""
-        state = self._state(host)
-        state.held_until = max(state.held_until, now + clock.wait_s)
-        delay_s = min(clock.delay_s, MAX_DELAY_S)
-        state.backoff_s = max(state.backoff_s, delay_s - self._base_delay_s(state))
-        self._update_delay(state)
+        self._state(host).restore(clock, now)
 
-    def _state(self, host: str) -> _Host:
+    def _state(self, host: str) -> _Counted:
         state = self._hosts.get(host)
         if state is None:
-            state = self._hosts[host] = _Host(self._first_delay_s)
+            state = self._hosts[host] = _Counted(self._fixed_delay_s)
         return state
-
-    def _base_delay_s(self, state: _Host) -> float:
-        base = self._fixed_delay_s
-        if base is None:
-            base = min(max(state.latency_s or 0.0, _MIN_AUTO_DELAY_S), _MAX_AUTO_DELAY_S)
-        return max(base, state.crawl_delay_s)
-
-    def _update_delay(self, state: _Host) -> None:
-        base = self._base_delay_s(state)
-        state.delay_s = max(base, min(base + state.backoff_s, MAX_DELAY_S))
 
     def _leave_line(self, host: str, name: str, address: _Address) -> None:
         address.waiting.pop(host, None)
         address.called.discard(host)
         self._call_later(name, address)
 
-    def _leave_address(self, host: str, state: _Host) -> None:
+    def _leave_address(self, host: str, state: _Counted) -> None:
         address, name = state.address, state.address_name
         if address is None:
             return

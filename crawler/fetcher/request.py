@@ -6,7 +6,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Exchange, Failure, Task
 from crawler.fetcher.cookies import CookieJars
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
-from crawler.fetcher.transport.credentials import Headers, anywhere, confidential
+from crawler.fetcher.transport.credentials import HeaderPairs, anywhere, confidential
 from crawler.fetcher.transport.headers import request_headers
 from crawler.web.sitemap_text import MAX_SITEMAP_BYTES
 from crawler.web.urls import authority, origin
@@ -29,14 +29,14 @@ class Requests:
         self._max_body_bytes = config.max_body_bytes
         self._confidential = confidential(config.headers)
         accepts = any(name.strip().lower() == "accept" for name, _ in config.headers)
-        self._for_sitemaps: Headers = () if accepts else (_ACCEPT_SITEMAP,)
+        self._for_sitemaps: HeaderPairs = () if accepts else (_ACCEPT_SITEMAP,)
         self.jars = CookieJars() if config.cookies else None
         self._always = request_headers(config) if config.archive else None
 
     def of(self, task: Task, now: float) -> FetchRequest:
         """Return the request for a URL; its time is what redirects have left of the URL's. `now` is unix time."""
         left_s = self._timeout_s - task.spent_s
-        headers: Headers = ()
+        headers: HeaderPairs = ()
         if self._confidential and origin(task.url) == origin(task.seed.anchors[0]):
             headers = self._confidential
         if self.jars is not None:
@@ -71,7 +71,7 @@ def _raw(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name.encode("utf-8", "replace"), value.encode("utf-8", "replace")) for name, value in pairs)
 
 
-def _with_cookies(headers: Headers, cookies: str | None) -> Headers:
+def _with_cookies(headers: HeaderPairs, cookies: str | None) -> HeaderPairs:
     """`headers` with cookies from a jar after those that the configuration has, in one header (RFC 6265 §5.4)."""
     if cookies is None:
         return headers

@@ -8,8 +8,17 @@ from msgspec import Struct
 
 from crawler.core.dates import MONTHS, unix_time
 from crawler.core.model import Failure
+from crawler.fetcher.transport.base import FetchResult
 
-__all__ = ["RETRYABLE_STATUSES", "RetryDecision", "backoff_s", "decide", "retry_after_s", "revisit_s"]
+__all__ = [
+    "RETRYABLE_STATUSES",
+    "RetryDecision",
+    "asked_wait_s",
+    "backoff_s",
+    "decide",
+    "retry_after_s",
+    "revisit_s",
+]
 
 RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Answers after which the same request may well succeed later."""
@@ -48,6 +57,14 @@ def retry_after_s(value: str | None, now: float, cap_s: float = 3600.0) -> float
     return None if at is None else min(max(0.0, at - now), cap_s)
 
 
+def asked_wait_s(result: FetchResult, now: float) -> float | None:
+    """Seconds to wait that an answer asks for: `retry_after_s` of a 429 or 503.
+
+    Redirects may have a Retry-After too (RFC 9110 §10.2.3), for other purposes.
+    """
+    return retry_after_s(result.header("retry-after"), now) if result.status in {429, 503} else None
+
+
 def _date_at(text: str, now: float) -> float | None:
     match = next((match for date in _DATES if (match := date.fullmatch(text))), None)
     if match is None or match["month"].lower() not in MONTHS:
@@ -71,7 +88,7 @@ def backoff_s(attempt: int, rng: random.Random) -> float:
 
 
 def revisit_s(rounds: int) -> float:
-    """Seconds after which a site is visited again whose robots.txt could not be had in `rounds` rounds (from 1).
+    """Seconds after which an origin is visited again whose robots.txt could not be had in `rounds` rounds (from 1).
 
     A round is a request with its retries: longer than any of their back-offs, 8, 16, 32 … seconds.
     """
@@ -90,25 +107,21 @@ class RetryDecision(Struct, frozen=True):
 
 
 def decide(
-    result: int | Failure,
-    *,
-    attempts_made: int,
-    retries: int,
-    wait_s: float | None,
-    now: float,
-    rng: random.Random,
+    result: FetchResult | Failure, *, attempts_made: int, retries: int, now: float, rng: random.Random
 ) -> RetryDecision:
-    """Decide whether a fetch that came to `result` (a status or a failure) is made again, and when.
+    """Decide whether a fetch that came to `result` is made again, and when.
 
     Only a status of `RETRYABLE_STATUSES` or a failure that says `retryable` is, and only while `attempts_made` (at
-    least 1: the one just made counts) is at most `retries`. The next attempt starts after the back-off or after
-    `wait_s` (`retry_after_s` of the answer, None without one), whichever is longer. `now` is unix time in seconds.
+    least 1: the one just made counts) is at most `retries`. The next attempt starts after the back-off, or after what
+    the answer asks for (`asked_wait_s`) if that is longer. `now` is unix time in seconds.
     """
+    wait_s = None
     if isinstance(result, Failure):
         reason, again = result.kind, result.retryable
     else:
-        again = result in RETRYABLE_STATUSES
-        reason = f"status {result}" if again else ""
+        again = result.status in RETRYABLE_STATUSES
+        reason = f"status {result.status}" if again else ""
+        wait_s = asked_wait_s(result, now)
     if not again or attempts_made > retries:
         return RetryDecision(None, reason)
     return RetryDecision(now + max(backoff_s(attempts_made, rng), wait_s or 0.0), reason)

@@ -4,7 +4,7 @@ import re
 
 from msgspec import msgpack, structs
 
-from crawler.core.model import Answer, Done, Download, Exchange, Failure, Task
+from crawler.core.model import Answer, Done, Download, Exchange, Failure, Outcome, Task
 from crawler.fetcher.transport.base import FetchResult, is_redirect
 from crawler.web.redirect import followed
 from crawler.web.scope import Scope
@@ -60,9 +60,8 @@ def archived(done: Done, result: FetchResult, at: float, exchange: Exchange | No
 
 def failed(task: Task, failure: Failure) -> Done:
     """The outcome of a fetch without an answer. An address that may not be asked is a skip, not a failure."""
-    if failure.kind == "private-address":
-        return skipped(task, failure.kind)
-    return Done(task.key, "failed", failure.kind)
+    outcome: Outcome = "skipped" if failure.kind == "private-address" else "failed"
+    return Done(task.key, outcome, failure.kind, detail=failure.detail)
 
 
 def skipped(task: Task, reason: str) -> Done:

@@ -51,7 +51,7 @@ class Duplicates:
         Results without records, or without a body, repeat nothing.
         """
         read = [done for done in results if done.records is not None and done.body_hash]
-        firsts = iter(self._store.add_bodies([(done.body_hash, done.key) for done in read]))
+        firsts = iter(self._store.contents.add_bodies([(done.body_hash, done.key) for done in read]))
         repeats: list[Repeat | None] = []
         for done in results:
             first = next(firsts) if done.records is not None and done.body_hash else None
@@ -65,10 +65,10 @@ class Duplicates:
 
     def page(self, repeat: Repeat) -> Duplicate:
         """Return what is known of the page that another one repeats; it has ended."""
-        (value,) = self._store.url_values([repeat.key])
+        (value,) = self._store.urls.values([repeat.key])
         if value is None:
             raise KeyError(repeat.key)
-        row = self._store.row(value)
+        row = self._store.urls.row(value)
         return Duplicate(row.url, row.at, repeat.near)
 
     def committed(self) -> None:
@@ -90,7 +90,7 @@ class Duplicates:
 
     def _beside(self, place: bytes, band: bytes, *, backwards: bool) -> Iterator[tuple[int, bytes]]:
         """Give the turned fingerprints next to a place, with the keys of their pages."""
-        for found, key in islice(self._store.texts_from(place, backwards=backwards), CANDIDATES):
+        for found, key in islice(self._store.contents.texts_from(place, backwards=backwards), CANDIDATES):
             if not found.startswith(band):
                 return
             yield int.from_bytes(found[1:], "big"), key
@@ -98,7 +98,7 @@ class Duplicates:
     def _keep(self, simhash: int, key: bytes) -> None:
         for band, turned in _places(simhash):
             self._uncommitted.setdefault(band, {})[turned] = key
-            self._store.put_text(band[:1] + turned.to_bytes(8, "big"), key)
+            self._store.contents.put_text(band[:1] + turned.to_bytes(8, "big"), key)
 
 
 def _places(simhash: int) -> Iterator[tuple[bytes, int]]:

@@ -15,17 +15,18 @@ Order: within a host by place in the queue, that is by level (depth, as a rule),
 host's next level starts only when the one before has ended.
 """
 
-import math
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from itertools import islice
 
-from msgspec import Struct
-
 from crawler.core.model import Task
-from crawler.frontier.store import Store, UrlRow
+from crawler.frontier.handed import Handed
+from crawler.frontier.host_cursor import HostCursor
+from crawler.frontier.queue import UrlQueue
+from crawler.frontier.row import UrlRow
+from crawler.frontier.sleepers import Sleepers
 
-__all__ = ["Handed", "Window"]
+__all__ = ["Window"]
 
 WINDOW_TASKS = 32_768
 """Tasks handed out at once, over all hosts (about 1 KB each)."""
@@ -42,96 +43,99 @@ WINDOW_AHEAD = 131_072
 _SEEKS_PER_REFILL = 256
 
 
-class Handed(Struct, gc=False):
-    """A task with its host key and its `place` (queue key). `parent` (key) and `seq` are for its row when it ends."""
-
-    task: Task
-    host: bytes
-    parent: bytes
-    seq: int
-    place: bytes
-
-
-class _Host:
+class _WindowHost:
     """A host in the window. `floor`: every queue entry below it is handed out or ended. `ahead`: the next entries from
     there on, as far as they were read. `backlog`: there are entries that are not handed out. `levels`: tasks in the
-    window by their level.
+    window by their level. The window changes it.
     """
 
     __slots__ = ("ahead", "backlog", "floor", "handed", "key", "levels", "served")
 
-    def __init__(self, key: bytes, floor: bytes, *, backlog: bool) -> None:
+    def __init__(self, key: bytes, *, backlog: bool) -> None:
         self.key = key
-        self.floor = floor
+        self.floor = key + bytes(8)
         self.backlog = backlog
         self.handed = 0
         self.served = 0
         self.ahead: deque[tuple[bytes, bytes]] = deque()
         self.levels: Counter[int] = Counter()
 
+    def put_back(self, place: bytes) -> None:
+        """Learn of an entry that is not handed out, and may stand before all that are."""
+        self.backlog = True
+        self.floor = min(self.floor, place)
+
+    def read_ahead(self, queue: UrlQueue, handed: Container[bytes], most: int) -> bool:
+        """Read up to `most` of the next entries, but for URLs that are handed out; False if there are none."""
+        entries = queue.scan(self.floor, self.key + b"\xff" * 8)
+        self.ahead.extend(islice((entry for entry in entries if entry[1][:16] not in handed), most))
+        return bool(self.ahead)
+
 
 class Window:
-    """The queue of one job and the window over it. Owned by the frontier; nobody else touches the store's queue.
+    """The window over the queue of one job. Owned by the frontier; nobody else touches the queue.
 
     `read(place, key, row)` builds the task of a URL in the queue.
     """
 
-    def __init__(self, store: Store, read: Callable[[bytes, bytes, UrlRow], Handed], *, level_by_level: bool) -> None:
-        self._store = store
+    def __init__(
+        self, queue: UrlQueue, read: Callable[[bytes, bytes, UrlRow], Handed], *, level_by_level: bool
+    ) -> None:
+        self._queue = queue
         self._read = read
         self._level_by_level = level_by_level
         # State: the tasks and hosts in the window, and how many tasks it may hold; hosts to be given more; hosts with
-        # entries that scans cannot see before the commit, with the first of them; hosts that must not be asked before
-        # a time; what the next refill returns; the cursor over hosts that wait for a place in the window.
+        # entries that scans cannot see before the commit, with the first of them; what the next refill returns.
         self._limit = WINDOW_TASKS
         self._handed: dict[bytes, Handed] = {}
-        self._hosts: dict[bytes, _Host] = {}
+        self._hosts: dict[bytes, _WindowHost] = {}
         self._hungry: set[bytes] = set()
         self._uncommitted_hosts: dict[bytes, bytes] = {}
-        self._asleep: dict[bytes, float] = {}
-        self._wake_at = math.inf
         self._due: list[Task] = []
-        self._woken: list[bytes] = []
-        self._cursor = bytes(8)
-        self._wrapped = False
-        self._waiting = True
+        self._entered: list[bytes] = []
+        self._asleep = Sleepers()
+        self._cursor = HostCursor(queue)
 
     # What is due
 
     def add(self, key: bytes, place: bytes, row: UrlRow) -> None:
         """Make the URL `key` due at `place`: handed out some time after the next commit."""
-        self._store.enqueue(place, key, row)
+        self._queue.add(place, key, row)
         host_key = place[:8]
         first = self._uncommitted_hosts.get(host_key)
         if first is None or place < first:
             self._uncommitted_hosts[host_key] = place
         host = self._hosts.get(host_key)
         if host is not None:
-            host.backlog = True
-            host.floor = min(host.floor, place)
+            host.put_back(place)
 
     def offer(self, key: bytes, place: bytes, row: UrlRow) -> None:
         """Make a URL due that stands behind all others of its host: handed out at once if it is next anyway."""
         host_key = place[:8]
         host = self._hosts.get(host_key)
-        if host is None and len(self._hosts) < WINDOW_HOSTS and not self._waiting and host_key not in self._asleep:
+        if (
+            host is None
+            and len(self._hosts) < WINDOW_HOSTS
+            and not self._cursor.waiting
+            and host_key not in self._asleep
+        ):
             host = self._activate(host_key, backlog=host_key in self._uncommitted_hosts)
         if (
             host is None
             or host.backlog
             or self._level_by_level
-            or host.handed >= self._host_limit()
+            or host.handed >= _fair_share(self._limit, len(self._hosts))
             or self._room() <= 0
         ):
             self.add(key, place, row)
             return
-        self._store.enqueue(place, key, row)
+        self._queue.add(place, key, row)
         self._hand_out(host, self._read(place, key, row))
         host.floor = max(host.floor, place)
 
     def move(self, key: bytes, place: bytes, better: bytes, row: UrlRow) -> None:
         """Give a URL that is not handed out a better place in the queue."""
-        self._store.dequeue(place)
+        self._queue.remove(place)
         self.add(key, better, row)
         host = self._hosts.get(place[:8])
         if host is not None:
@@ -147,7 +151,7 @@ class Window:
         """Take a task out of the window, and out of the queue with the next commit. None if it is not handed out."""
         handed = self._handed.pop(key, None)
         if handed is not None:
-            self._store.dequeue(handed.place)
+            self._queue.remove(handed.place)
             self._release(handed)
         return handed
 
@@ -157,11 +161,9 @@ class Window:
         if handed is None:
             return
         host = self._hosts[handed.host]
-        host.backlog = True
-        host.floor = min(host.floor, handed.place)
+        host.put_back(handed.place)
         host.ahead.clear()
-        self._asleep[host.key] = until
-        self._wake_at = min(self._wake_at, until)
+        self._asleep.put(host.key, until)
         self._release(handed)
 
     def allow(self, tasks: int) -> None:
@@ -173,7 +175,7 @@ class Window:
         for key, first in self._uncommitted_hosts.items():
             host = self._hosts.get(key)
             if host is None:
-                self._look_round()
+                self._cursor.look_round()
                 continue
             host.floor = min(host.floor, first)
             if host.ahead and first < host.ahead[-1][0]:
@@ -186,17 +188,17 @@ class Window:
 
     def refill(self, now: float) -> tuple[list[Task], list[bytes]]:
         """Hand out what is due: the tasks, and the keys of hosts that entered the window with them."""
-        if self._wake_at <= now:
-            self._wake(now)
-        if self._waiting:
-            self._admit_hosts()
+        if woken := self._asleep.wake(now):
+            self._hungry.update(key for key in woken if key in self._hosts)
+            self._cursor.look_round()
+        self._admit_hosts()
         while self._hungry and self._room() > 0:
             self._load(self._hosts[self._hungry.pop()])
         if not self._due:
             return [], []  # hosts that entered are named together with their first tasks
-        due, woken = self._due, self._woken
-        self._due, self._woken = [], []
-        return due, woken
+        due, entered = self._due, self._entered
+        self._due, self._entered = [], []
+        return due, entered
 
     @property
     def starved(self) -> bool:
@@ -222,65 +224,41 @@ class Window:
         """How many more tasks may be handed out."""
         return self._limit - len(self._handed)
 
-    def _host_limit(self) -> int:
-        """How many tasks one host may have handed out; all together fill half the room, so that hosts can enter."""
-        return max(2, min(HOST_TASKS, self._limit // 2 // max(1, len(self._hosts))))
-
-    def _turn_over(self, host: _Host) -> bool:
-        return self._waiting and host.served >= TURN and len(self._hosts) >= WINDOW_HOSTS
-
     # Hosts come and go
 
     def _admit_hosts(self) -> None:
-        """Move the cursor over the queue and take hosts that wait into the window."""
+        """Take hosts that wait into the window, as far as it has room."""
         for _ in range(_SEEKS_PER_REFILL):
-            if len(self._hosts) >= WINDOW_HOSTS or self._room() <= 0:
+            if not self._cursor.waiting or len(self._hosts) >= WINDOW_HOSTS or self._room() <= 0:
                 return
-            key = self._store.next_host(self._cursor)
-            if key is None:
-                self._cursor = bytes(8)
-                if self._wrapped:  # once round without finding a host that waits
-                    self._wrapped = self._waiting = False
-                    return
-                self._wrapped = True
-                continue
-            self._cursor = _after(key)
-            if key not in self._hosts and key not in self._asleep:
-                self._wrapped = False
+            key = self._cursor.next()
+            if key is not None and key not in self._hosts and key not in self._asleep:
+                self._cursor.found()
                 self._load(self._activate(key, backlog=True))
 
-    def _activate(self, key: bytes, *, backlog: bool) -> _Host:
-        host = self._hosts[key] = _Host(key, key + bytes(8), backlog=backlog)
-        self._woken.append(key)
+    def _activate(self, key: bytes, *, backlog: bool) -> _WindowHost:
+        host = self._hosts[key] = _WindowHost(key, backlog=backlog)
+        self._entered.append(key)
         return host
 
-    def _wake(self, now: float) -> None:
-        self._hungry.update(key for key, at in self._asleep.items() if at <= now and key in self._hosts)
-        self._asleep = {key: at for key, at in self._asleep.items() if at > now}
-        self._wake_at = min(self._asleep.values(), default=math.inf)
-        self._look_round()
-
-    def _dismiss(self, host: _Host) -> None:
+    def _dismiss(self, host: _WindowHost) -> None:
         del self._hosts[host.key]
         self._hungry.discard(host.key)
         if host.backlog:
-            self._look_round()
-
-    def _look_round(self) -> None:
-        """A host outside the window has work: let the cursor go all the way round to find it."""
-        self._waiting, self._wrapped = True, False
+            self._cursor.look_round()
 
     # Tasks come and go
 
-    def _load(self, host: _Host) -> None:
+    def _load(self, host: _WindowHost) -> None:
         """Hand out the host's next URLs from the committed queue, as far as the window has room."""
-        limit = min(self._host_limit() - host.handed, self._room())
+        limit = min(_fair_share(self._limit, len(self._hosts)) - host.handed, self._room())
         if limit <= 0 or (self._level_by_level and host.key in self._uncommitted_hosts):
             return  # asked again when something ends, or after the commit that shows the whole level
         level = min((here for here, count in host.levels.items() if count > 0), default=None)
         ahead, more = host.ahead, True
+        most_ahead = max(2, min(HOST_AHEAD, WINDOW_AHEAD // len(self._hosts)))
         while limit > 0:
-            if not ahead and not self._read_ahead(host):
+            if not ahead and not host.read_ahead(self._queue, self._handed, most_ahead):
                 more = False
                 break
             place, value = ahead[0]
@@ -290,20 +268,13 @@ class Window:
                     break
             ahead.popleft()
             host.floor = place
-            self._hand_out(host, self._read(place, value[:16], self._store.waiting_row(value)))
+            self._hand_out(host, self._read(place, value[:16], self._queue.row(value)))
             limit -= 1
         host.backlog = more or host.key in self._uncommitted_hosts
         if host.handed == 0 and not host.backlog:
             self._dismiss(host)
 
-    def _read_ahead(self, host: _Host) -> bool:
-        """Read the host's next entries from the committed queue; False if there are none."""
-        entries = self._store.scan_queue(host.floor, host.key + b"\xff" * 8)
-        most = max(2, min(HOST_AHEAD, WINDOW_AHEAD // len(self._hosts)))
-        host.ahead.extend(islice((entry for entry in entries if entry[1][:16] not in self._handed), most))
-        return bool(host.ahead)
-
-    def _hand_out(self, host: _Host, handed: Handed) -> None:
+    def _hand_out(self, host: _WindowHost, handed: Handed) -> None:
         self._handed[handed.task.key] = handed
         host.handed += 1
         host.served += 1
@@ -317,17 +288,18 @@ class Window:
         host.handed -= 1
         if self._level_by_level:
             host.levels[_level(handed.place)] -= 1
-        if host.backlog and host.key not in self._asleep and not self._turn_over(host):
-            if host.handed <= self._host_limit() // 2:
+        full = self._cursor.waiting and len(self._hosts) >= WINDOW_HOSTS
+        if host.backlog and not (full and host.served >= TURN) and host.key not in self._asleep:
+            if host.handed <= _fair_share(self._limit, len(self._hosts)) // 2:
                 self._hungry.add(host.key)
         elif host.handed == 0 and host.key not in self._uncommitted_hosts:
             self._dismiss(host)
 
 
+def _fair_share(limit: int, hosts: int) -> int:
+    """How many tasks one host may have handed out; all together fill half the window, so that hosts can enter."""
+    return max(2, min(HOST_TASKS, limit // 2 // max(1, hosts)))
+
+
 def _level(place: bytes) -> int:
     return int.from_bytes(place[8:10], "big")
-
-
-def _after(host: bytes) -> bytes:
-    """The smallest 8 bytes greater than `host`; the last host key stays itself."""
-    return min(int.from_bytes(host, "big") + 1, (1 << 64) - 1).to_bytes(8, "big")

@@ -8,20 +8,19 @@ them: `links`, `title`, `record()` and the other values say what the page said. 
 import copy
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 from turbohtml import Document, Element, HTMLParseError, MicrodataItem, Node, parse_xml
-from xxhash import xxh3_128_hexdigest
 
 from crawler.core.model import Answer, Download, SeedContext, Task
-from crawler.page.extract import MAX_LINKS, Extracted, read, visible_text, without_controls
+from crawler.core.record import DEFAULT_FIELDS, RecordMaker
+from crawler.page.extract import without_controls
+from crawler.page.once import once
 from crawler.page.raw_page import NotJsonError, RawPage
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata
-from crawler.web.simhash import simhash
-from crawler.web.urls import LinkResolver, normalise, url_key
+from crawler.web.urls import normalise, url_key
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
@@ -33,30 +32,15 @@ _FEED_START = re.compile(r"<(?:rss|feed|\w+:(?:RDF|feed))[\s>]")
 _FEED_START_CHARS = 4096
 # Where the elements of a page keep the URL that they lead to.
 _REFERENCES = ("href", "src", "action", "data")
+_default = RecordMaker(DEFAULT_FIELDS)
 _NO_MARKUP = "<html><head></head><body></body></html>"
 
 
 class Page(RawPage):
     """An answer of a server, as a spider sees it. All attributes are read-only and computed when first asked for.
 
-    `download` is the server's answer, with the task that asked for it. `resolver` remembers resolved links from page to
-    page. At most `max_links` links are taken. Of a page with more tags than `max_body_bytes` allows
-    (`page.extract.most_tags`) the rest is not read.
-
-    Its state is what was read so far. It belongs to one thread.
+    Its arguments are those of `RawPage`. Its state is what was read so far. It belongs to one thread.
     """
-
-    def __init__(
-        self,
-        download: Download,
-        resolver: LinkResolver | None = None,
-        *,
-        max_links: int = MAX_LINKS,
-        max_body_bytes: int = 10_000_000,
-    ) -> None:
-        super().__init__(download, max_body_bytes=max_body_bytes)
-        self._resolver = LinkResolver() if resolver is None else resolver
-        self._max_links = max_links
 
     @classmethod
     def from_html(
@@ -95,7 +79,7 @@ class Page(RawPage):
 
     # Trees.
 
-    @cached_property
+    @once
     def document(self) -> Document:
         """The page as turbohtml's tree, which a browser without scripts would build; of other texts, too.
 
@@ -123,7 +107,7 @@ class Page(RawPage):
         """Return the first of what `xpath` returns. Raises `ValueError` for an expression that is none."""
         return self.document.xpath_one(expression)
 
-    @cached_property
+    @once
     def tree(self) -> "HtmlElement":
         """The page as lxml's tree: its root element, `<html>`. Of an empty page that is an empty one.
 
@@ -142,7 +126,7 @@ class Page(RawPage):
         except ParserError:
             return tree(_NO_MARKUP)
 
-    @cached_property
+    @once
     def soup(self) -> "BeautifulSoup":
         """The page as BeautifulSoup's tree, built by lxml's parser. Costs 2.2 ms, more than all others together."""
         from bs4 import BeautifulSoup  # noqa: PLC0415 - 40 ms, and most crawls need it not
@@ -152,85 +136,17 @@ class Page(RawPage):
         # From a file, BeautifulSoup does not warn that a short text looks like the name of one.
         return BeautifulSoup(StringIO(markup), "lxml", huge_tree=True)
 
-    # What the page says: as in a record.
-
-    @cached_property
-    def extracted(self) -> Extracted | None:
-        """What a record of the page is made of, but its text; None if it is not HTML. Costs 40 µs."""
-        if not self.is_html:
-            return None
-        if next(self._parsed.iter_elements("template"), None) is not None:
-            _ = self.document  # copied now: templates are part of it, and reading takes them out
-        return read(self._parsed, self.url, self._resolver, max_links=self._max_links)
-
-    @property
-    def title(self) -> str | None:
-        """Text of the first `<title>`, one line; None if it has none or is not HTML."""
-        return None if self.extracted is None else self.extracted.title
-
-    @property
-    def description(self) -> str | None:
-        """`<meta name="description">`, else `og:description`, one line; None if it has none or is not HTML."""
-        return None if self.extracted is None else self.extracted.description
-
-    @property
-    def language(self) -> str | None:
-        """`lang` of `<html>`, else the language of a `<meta>`, as written; None if it has none or is not HTML."""
-        return None if self.extracted is None else self.extracted.language
-
-    @property
-    def canonical(self) -> str | None:
-        """First `<link rel="canonical">`, absolute, in normal form; None if it has none or is not HTML."""
-        return None if self.extracted is None else self.extracted.canonical
-
-    @cached_property
-    def links(self) -> tuple[str, ...]:
-        """URLs that the page links to, absolute, in normal form, each once, in page order; empty if it is not HTML."""
-        return () if self.extracted is None else tuple(url for url, _ in self.extracted.hrefs)
-
-    @cached_property
-    def visible_text(self) -> str:
-        """What a reader sees, one block a line: the record's `text`. Of a page that is not HTML, its `text`. 85 µs."""
-        return visible_text(copy.deepcopy(self._parsed)) if self.is_html else self.text
-
-    @cached_property
-    def simhash(self) -> int | None:
-        """64-bit SimHash of the visible text (see `web.simhash`); None if too short to tell, or no HTML. 130 µs."""
-        return simhash(self.visible_text) if self.is_html else None
-
     def record(self) -> dict[str, Any]:
         """Return the page's record, as a crawl without a spider writes it: the fields of `DEFAULT_FIELDS`.
 
         A new dict each time, so a spider may add to it: `{**page.record(), "price": 3}`. It does not look at `noindex`,
         with which a crawl without a spider leaves out what the page says.
         """
-        extracted = self.extracted
-        return {
-            "url": self.url,
-            "status": self.status,
-            "fetched_at": self.fetched_at,
-            "depth": self.depth,
-            "parent": self.parent,
-            "redirected_from": self.redirected_from,
-            "content_type": self.content_type,
-            "sniffed_type": self.sniffed_type,
-            "charset": None if extracted is None else extracted.charset,
-            "body_bytes": self._answer.body_bytes,
-            "body_hash": xxh3_128_hexdigest(self.body) if self.body else None,
-            "truncated": self.truncated,
-            "title": self.title,
-            "description": self.description,
-            "language": self.language,
-            "canonical": self.canonical,
-            "text": None if extracted is None else self.visible_text,
-            "links": self.links,
-            "links_dropped": 0 if extracted is None else extracted.dropped_hrefs,
-            "seed": self.seed,
-        }
+        return _default.record(self)
 
     # What the page says about itself.
 
-    @cached_property
+    @once
     def meta(self) -> dict[str, str]:
         """Content of each `<meta>` by its `name` or `property`, in lower case; of equal names the first one counts."""
         found: dict[str, str] = {}
@@ -241,17 +157,17 @@ class Page(RawPage):
                 found.setdefault(name, without_controls(content).strip())
         return found
 
-    @cached_property
+    @once
     def open_graph(self) -> dict[str, str]:
         """The `og:` properties (https://ogp.me) without that prefix, URLs absolute; of equal names the first counts."""
         return dict(self._pristine.opengraph(self._base))
 
-    @cached_property
+    @once
     def json_ld(self) -> tuple[Any, ...]:
         """Every `<script type="application/ld+json">` that is JSON, in page order."""
         return tuple(self._pristine.json_ld())
 
-    @cached_property
+    @once
     def microdata(self) -> tuple[Microdata, ...]:
         """The items of HTML Microdata that are in no other item, in page order; none if they nest hundreds deep."""
         try:
@@ -259,7 +175,7 @@ class Page(RawPage):
         except RecursionError:
             return ()
 
-    @cached_property
+    @once
     def tables(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
         """Every `<table>` as rows of cells of text, in page order; one that lies in another comes after it.
 
@@ -268,7 +184,7 @@ class Page(RawPage):
         """
         return tuple(tuple(map(tuple, table)) for table in self._pristine.tables())
 
-    @cached_property
+    @once
     def article(self) -> Article:
         """The main part of the page, and what the page says about it. Costs 80 µs."""
         found = self._pristine.article()
@@ -285,19 +201,19 @@ class Page(RawPage):
             tags=found.tags,
         )
 
-    @cached_property
+    @once
     def main_text(self) -> str:
         """Text of the main part of the page, without menus and the like; empty if no part reads like one. 60 µs."""
         return without_controls(self._pristine.main_text())
 
-    @cached_property
+    @once
     def markdown(self) -> str:
         """The main part of the page as Markdown, links absolute; all of it if no part reads like one. 100 µs."""
         document = copy.deepcopy(self._pristine)
         document.resolve_links(self._base)
         return without_controls((document.main_content() or document).to_markdown()).strip()
 
-    @cached_property
+    @once
     def feed(self) -> Feed | None:
         """The page as a feed: RSS 2.0, Atom or RDF (RSS 1.0), whatever its type says; None if it is none."""
         if _FEED_START.search(self.text[:_FEED_START_CHARS]) is None:
@@ -351,6 +267,17 @@ class Page(RawPage):
         return Follow(tuple(dict.fromkeys(url for url in urls if url is not None)))
 
     # How it is done.
+
+    def _bytes_to_parse(self) -> bytes:
+        # As they came: a spider looks into scripts and attributes, where a break would be part of the text.
+        return self._read_bytes
+
+    def _before_reading(self) -> None:
+        if next(self._parsed.iter_elements("template"), None) is not None:
+            _ = self.document  # copied now: templates are part of it, and reading takes them out
+
+    def _tree_for_text(self) -> Document:
+        return copy.deepcopy(self._parsed)
 
     @property
     def _pristine(self) -> Document:

@@ -1,18 +1,32 @@
-"""A page as it came: what a spider sees of it before anything is looked for in its trees. Pure."""
+"""A page as it came, and what its record is made of. Pure.
+
+Nothing is computed before it is asked for, and each thing at most once.
+"""
 
 import json
-from functools import cached_property
 from typing import Any
 
 import msgspec
 from turbohtml import Document, parse
+from xxhash import xxh3_128_digest
 
 from crawler.core.dates import rfc3339
 from crawler.core.model import Download
 from crawler.page.charset import decoded, encoding_of, parsed
-from crawler.page.extract import cut_at_tag, media_type, most_tags
+from crawler.page.extract import (
+    MAX_LINKS,
+    Extracted,
+    cut_at_tag,
+    media_type,
+    most_tags,
+    read,
+    visible_text,
+    with_breaks,
+)
+from crawler.page.once import once
 from crawler.page.sniff import HTML_TYPES, sniffed_type
 from crawler.page.values import Headers
+from crawler.web.urls import LinkResolver
 
 __all__ = ["NotJsonError", "RawPage"]
 
@@ -22,19 +36,38 @@ class NotJsonError(ValueError):
 
 
 class RawPage:
-    """A page as it came: what is known of it before a tree is looked at. All attributes are read-only.
+    """A page as it came, and what its record is made of. All attributes are read-only.
 
-    `download` is the server's answer, with the task that asked for it. Of an HTML page with more tags than
-    `max_body_bytes` allows (`page.extract.most_tags`) the rest is not read.
+    `download` is the server's answer, with the task that asked for it. `resolver` remembers resolved links from page to
+    page. At most `max_links` links are taken. Of an HTML page with more tags than `max_body_bytes` allows
+    (`page.extract.most_tags`) the rest is not read.
 
-    Its state is what was read so far. It belongs to one thread.
+    `content_type` is the media type that the server named, lower case, without parameters, None if it named none;
+    `sniffed_type` the one that the first bytes show, where the server's cannot be believed, None if it can. `is_html`
+    says whether the page counts as HTML, by its type and its first bytes; without a body it does not.
+
+    Its state is what was read so far, and the page's own tree, which is used up by `visible_text`. It belongs to one
+    thread.
     """
 
-    def __init__(self, download: Download, *, max_body_bytes: int = 10_000_000) -> None:
+    def __init__(
+        self,
+        download: Download,
+        resolver: LinkResolver | None = None,
+        *,
+        max_links: int = MAX_LINKS,
+        max_body_bytes: int = 10_000_000,
+    ) -> None:
         self._download = download
+        self._resolver = LinkResolver() if resolver is None else resolver
+        self._max_links = max_links
         self._task = download.task
         self._answer = download.answer
         self._max_body_bytes = max_body_bytes
+        # What each page is asked for, whatever it is.
+        self.content_type = media_type(self._answer.header("content-type"))
+        self.sniffed_type = sniffed_type(self.content_type, self._answer.body)
+        self.is_html = bool(self._answer.body) and (self.sniffed_type or self.content_type) in HTML_TYPES
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.status} {self.url}>"
@@ -54,7 +87,7 @@ class RawPage:
         """HTTP status. Spiders get 2xx only."""
         return self._answer.status
 
-    @cached_property
+    @once
     def headers(self) -> Headers:
         """Headers by name, in any case of letters: the first value of each. `headers.all(name)` gives every one."""
         return Headers(self._answer.headers)
@@ -79,7 +112,7 @@ class RawPage:
         """The URLs that redirected here, first one first."""
         return self._task.redirected_from
 
-    @cached_property
+    @once
     def seed(self) -> dict[str, Any] | None:
         """The other columns or keys of the seed's line that led here; None if it had none."""
         extra: dict[str, Any] | None = msgspec.json.decode(self._task.seed.extra)
@@ -90,44 +123,39 @@ class RawPage:
         """Time of its last change, as the sitemap says that listed it first; None if none did, or it does not say."""
         return self._task.lastmod or None
 
-    @cached_property
+    @property
+    def body_bytes(self) -> int:
+        """Size of the body received, after decompression; more than that of `body` if it is of a kind not read."""
+        return self._answer.body_bytes
+
+    @once
+    def body_hash(self) -> bytes:
+        """16 bytes, the xxh3_128 of the body; empty without one."""
+        return xxh3_128_digest(self._answer.body) if self._answer.body else b""
+
+    @once
     def fetched_at(self) -> str:
         """When it was fetched: RFC 3339, UTC, milliseconds. `datetime.fromisoformat` reads it."""
         return rfc3339(self._download.fetched_at)
 
-    @cached_property
-    def content_type(self) -> str | None:
-        """Media type that the server named, lower case, without parameters; None if it named none."""
-        return media_type(self._answer.header("content-type"))
-
-    @cached_property
-    def sniffed_type(self) -> str | None:
-        """Media type that the first bytes show, where the server's cannot be believed; None if it can."""
-        return sniffed_type(self.content_type, self.body)
-
-    @cached_property
-    def is_html(self) -> bool:
-        """Whether the page counts as HTML, by its type and its first bytes. Without a body it does not."""
-        return bool(self.body) and (self.sniffed_type or self.content_type) in HTML_TYPES
-
     @property
     def truncated(self) -> bool:
         """Whether something is missing: a body longer than is read or that ended early, or more tags than are read."""
-        return self._answer.truncated or (self.is_html and len(self._read_bytes) < len(self.body))
+        return self._answer.truncated or (self.is_html and len(self._read_bytes) < len(self._answer.body))
 
-    @cached_property
+    @once
     def charset(self) -> str | None:
         """Encoding that `text` was read with: a WHATWG label, lower case; None without a body. Parses an HTML page."""
-        if not self.body:
+        if not self._answer.body:
             return None
         if self.is_html:
             return (self._parsed.encoding or "utf-8").lower()
-        return encoding_of(self.body, self._answer.header("content-type"))
+        return encoding_of(self._answer.body, self._answer.header("content-type"))
 
-    @cached_property
+    @once
     def text(self) -> str:
         """The body as text, without byte-order mark: the source of the page. Bytes that fit no character are U+FFFD."""
-        return "" if self.charset is None else decoded(self.body, self.charset)
+        return "" if self.charset is None else decoded(self._answer.body, self.charset)
 
     def json(self) -> Any:
         """Return what a JSON body holds, parsed once. Raises `NotJsonError`, which says where the body goes wrong.
@@ -136,25 +164,93 @@ class RawPage:
         """
         return self._json
 
-    @cached_property
+    # What the page says: as in a record.
+
+    @once
+    def extracted(self) -> Extracted | None:
+        """What a record of the page is made of, but its text; None if it is not HTML. Costs 40 µs."""
+        if not self.is_html:
+            return None
+        self._before_reading()
+        return read(self._parsed, self._task.url, self._resolver, max_links=self._max_links)
+
+    @property
+    def title(self) -> str | None:
+        """Text of the first `<title>`, one line; None if it has none or is not HTML."""
+        return None if self.extracted is None else self.extracted.title
+
+    @property
+    def description(self) -> str | None:
+        """`<meta name="description">`, else `og:description`, one line; None if it has none or is not HTML."""
+        return None if self.extracted is None else self.extracted.description
+
+    @property
+    def language(self) -> str | None:
+        """`lang` of `<html>`, else the language of a `<meta>`, as written; None if it has none or is not HTML."""
+        return None if self.extracted is None else self.extracted.language
+
+    @property
+    def canonical(self) -> str | None:
+        """First `<link rel="canonical">`, absolute, in normal form; None if it has none or is not HTML."""
+        return None if self.extracted is None else self.extracted.canonical
+
+    @once
+    def links(self) -> tuple[str, ...]:
+        """URLs that the page links to, absolute, in normal form, each once, in page order; empty if it is not HTML."""
+        return () if self.extracted is None else tuple([url for url, _ in self.extracted.hrefs])
+
+    @property
+    def links_dropped(self) -> int:
+        """Links of the page that were not looked at, because it has more than are taken; 0 if it is not HTML."""
+        return 0 if self.extracted is None else self.extracted.dropped_hrefs
+
+    @once
+    def visible_text(self) -> str:
+        """What a reader sees, one block a line: the record's `text`. Of a page that is not HTML, its `text`. 85 µs."""
+        return visible_text(self._tree_for_text()) if self.is_html else self.text
+
+    @once
+    def simhash(self) -> int | None:
+        """64-bit SimHash of the visible text (see `web.simhash`); None if too short to tell, or no HTML. 130 µs."""
+        from crawler.web.simhash import simhash  # noqa: PLC0415 - most crawls need it not
+
+        return simhash(self.visible_text) if self.is_html else None
+
+    # How it is done.
+
+    def _bytes_to_parse(self) -> bytes:
+        """The bytes that the page's own tree is made of: with breaks, which no reader sees and which save memory."""
+        return with_breaks(self._read_bytes)
+
+    def _before_reading(self) -> None:
+        """Keep what reading takes out of the page's own tree; here nobody else looks at it."""
+
+    def _tree_for_text(self) -> Document:
+        """A tree that may be changed: the page's own, once everything else was read from it. It is let go of."""
+        _ = self.extracted, self.charset
+        tree = self._parsed
+        del self._parsed
+        return tree
+
+    @once
     def _read_bytes(self) -> bytes:
         """The part of the body that is not too much to parse."""
-        return cut_at_tag(self.body, most_tags(self._max_body_bytes))
+        return cut_at_tag(self._answer.body, most_tags(self._max_body_bytes))
 
-    @cached_property
+    @once
     def _markup(self) -> str:
-        if len(self._read_bytes) == len(self.body) or self.charset is None:
+        if len(self._read_bytes) == len(self._answer.body) or self.charset is None:
             return self.text
         return decoded(self._read_bytes, self.charset)
 
-    @cached_property
+    @once
     def _parsed(self) -> Document:
         """The page's own tree, which no spider sees."""
         if self.is_html:
-            return parsed(self._read_bytes, self._answer.header("content-type"))
+            return parsed(self._bytes_to_parse(), self._answer.header("content-type"))
         return parse(self._markup, positions=False)
 
-    @cached_property
+    @once
     def _json(self) -> Any:
         try:
             return json.loads(self.text)

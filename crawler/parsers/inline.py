@@ -19,7 +19,8 @@ from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.reading.page_end import page_end
-from crawler.parsers.reading.parse import Parse, ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader, Parse, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 
 __all__ = ["InlineParsers"]
 
@@ -66,7 +67,7 @@ class InlineParsers:
         self._size = config.parsers if config.strategy == "threads" else 1
         self._capacity = config.concurrency
         # One for each thread that parses, which alone writes it.
-        self._states: list[ParserState] = []
+        self._readers: list[PageReader] = []
         self._busy_s = [0.0] * self._size
         self._pages: SimpleQueue[_Page | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -107,7 +108,7 @@ class InlineParsers:
             "strategy %s parses in the crawl's own process: no limit of time or memory holds for a page", self._strategy
         )
         try:
-            self._states = [ParserState(self._settings) for _ in range(self._size)]
+            self._readers = [PageReader(self._settings) for _ in range(self._size)]
         except Exception as error:
             raise CrawlerError(
                 f"the spider cannot be made ready: {error!r}; `crawler try URL --spider ...` shows more"
@@ -207,7 +208,7 @@ class InlineParsers:
     def _read(self, download: Download, number: int) -> None:
         """Parse a page with the caches of this thread, and lay down its result for the collector."""
         started_at = time.monotonic()
-        done = page_end(download, self._states[number], self._parse, through=KeyboardInterrupt)
+        done = page_end(download, self._readers[number], self._parse, through=KeyboardInterrupt)
         self._busy_s[number] += time.monotonic() - started_at
         with self._changed:
             self._ready.append(done)

@@ -19,7 +19,8 @@ from crawler.core.model import Done, Download
 from crawler.parsers.batch import LIMITS, BatchLimits
 from crawler.parsers.intake import Intake
 from crawler.parsers.process import BATCHES_PER_PARSER
-from crawler.parsers.reading.parse import Parse, ParserSettings, parse_page
+from crawler.parsers.reading.reader import Parse, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.supervision import Supervision
 
 __all__ = ["ParserPool"]

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import MutableSequence
 
 from crawler.parsers.batch import Batch
-from crawler.parsers.reading.parse import Parse
+from crawler.parsers.reading.reader import Parse
 from crawler.parsers.spawning import Inbox, Process, context
 from crawler.parsers.worker import BUSY_S, OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN, main
 

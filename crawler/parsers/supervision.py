@@ -14,7 +14,8 @@ from crawler.parsers.batch import Item, kept
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.intake import Intake
 from crawler.parsers.process import ParserProcess, new_counters
-from crawler.parsers.reading.parse import Parse, ParserSettings
+from crawler.parsers.reading.reader import Parse
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.worker import BUSY_S, READY, SLOTS, STARTED_AT
 
 __all__ = ["Supervision"]

@@ -1,4 +1,4 @@
-"""What runs in a parser process, round the work of `reading.parse`, and the signs by which it tells how it is.
+"""What runs in a parser process, round the work of `reading.reader`, and the signs by which it tells how it is.
 
 A parser holds nothing that matters: its caches make it faster, and losing them changes no outcome.
 """
@@ -20,7 +20,8 @@ import msgspec
 from crawler.core.model import Download
 from crawler.parsers.memory import MemoryLimit, return_large_blocks
 from crawler.parsers.reading.page_end import page_end
-from crawler.parsers.reading.parse import Parse, ParserSettings, ParserState
+from crawler.parsers.reading.reader import PageReader, Parse
+from crawler.parsers.reading.settings import ParserSettings
 
 __all__ = ["BUSY_S", "NICENESS", "OUT_OF_MEMORY", "READY", "SIGNALS", "SLOTS", "STARTED_AT", "WORN", "main"]
 
@@ -76,7 +77,7 @@ def main(
     plain = msgspec.msgpack.decode(settings, type=ParserSettings)
     try:
         memory = MemoryLimit(plain.parser_memory_bytes)
-        state = ParserState(plain)
+        reader = PageReader(plain)
         decoder = msgspec.msgpack.Decoder(list[Download])
         encoder = msgspec.msgpack.Encoder()
         results.send_bytes(READY)
@@ -89,7 +90,7 @@ def main(
             while downloads:
                 started_at = time.monotonic()
                 counters[slot + STARTED_AT] = started_at
-                done.append(page_end(downloads.pop(), state, parse))
+                done.append(page_end(downloads.pop(), reader, parse))
                 counters[slot + STARTED_AT] = 0.0
                 counters[slot + BUSY_S] += time.monotonic() - started_at
             results.send_bytes(encoder.encode(done))

@@ -8,23 +8,17 @@ Bodies are freed from chunks and Content-Encoding, within the limits that hold f
 the number of pages: where each body stands is kept in a temporary database, which is on disk as soon as it is large.
 """
 
-import logging
 import re
 import sqlite3
-import sys
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 from msgspec import Struct
-from warcio.archiveiterator import ArchiveIterator
-from warcio.bufferedreaders import DecompressingBufferedReader
-from warcio.recordloader import ArcWarcRecordLoader
 
 from crawler.core.errors import UrlError, UsageError
 from crawler.core.model import Answer, Download, SeedContext, Task
@@ -35,6 +29,7 @@ from crawler.fetcher.transport.headers import clean_headers, content_encoding
 from crawler.web.content_coding import CodingError
 from crawler.web.urls import normalise
 from crawler.web.warc import FRAMING, RENAMED
+from crawler.web.warc_records import DamagedError, Records, unread_bytes
 
 __all__ = ["Archive"]
 
@@ -45,13 +40,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _FRAMING = frozenset(name.decode() for name in FRAMING)
 _RENAMED = RENAMED.decode().lower()
 _NO_SEED = b"null"
-# It warns of odd URLs, as they came: not on the terminal of a program that has set up no logging.
-logging.getLogger("warcio").addHandler(logging.NullHandler())
 _YEAR_10000 = 253_402_300_799.0  # a second before it: a float may be rounded up
-
-
-class _DamagedError(Exception):
-    """A file cannot be read on from here."""
 
 
 class _Told(Struct, frozen=True):
@@ -110,14 +99,14 @@ class Archive:
         for number, path in enumerate(self._paths):
             self._told = _NOTHING
             with path.open("rb") as file:
-                records = _Records(file)
+                records = Records(file)
                 try:
                     for record in records:
                         self.read_bytes = before + file.tell()
                         download = self._page(record, number, records.offset)
                         if download is not None:
                             yield download
-                except (_DamagedError, OSError) as error:
+                except (DamagedError, OSError) as error:
                     self.damaged.append(f"{printable(str(path))}: damaged at byte {records.offset:,}: {_words(error)}")
                 finally:
                     records.close()
@@ -126,7 +115,7 @@ class Archive:
 
     def _page(self, record: Any, file: int, offset: int) -> Download | None:
         if record.length is None:
-            raise _DamagedError("a record without Content-Length")
+            raise DamagedError("a record without Content-Length")
         if record.rec_type == "metadata":
             self._told = _told(record)
         if record.rec_type not in {"response", "revisit"}:
@@ -153,12 +142,12 @@ class Archive:
             return self._without("revisit of a page that was not read")
         with self._paths[found[0]].open("rb") as file:
             file.seek(found[1])
-            records = _Records(file)
+            records = Records(file)
             try:
                 original = next(iter(records), None)
                 if original is not None:
                     return self._made(url, told, record, original)
-            except _DamagedError:
+            except DamagedError:
                 pass  # it was told where the original stands
             finally:
                 records.close()
@@ -197,96 +186,16 @@ class Archive:
         return None
 
 
-class _Records(ArchiveIterator):  # type: ignore[misc]  # warcio has no types
-    """Records of one file. Says what is wrong with it, where warcio would go on with less, or write to the terminal."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
-        self.source = self.reader = _Reader(file)
-        self.loader = _Loader()
-
-    def __iter__(self) -> Iterator[Any]:
-        records = super().__iter__()
-        try:
-            while (record := next(records, None)) is not None:
-                yield record
-        except (_DamagedError, OSError):
-            raise
-        except Exception as error:
-            # Bytes that warcio does not expect end in errors of any type.
-            raise _DamagedError(str(error) or type(error).__name__) from error
-        if self.source.is_open:
-            raise _DamagedError("the file ends within a record")
-
-    def _consume_blanklines(self) -> tuple[bytes | None, int]:
-        missing: int = getattr(self.record.raw_stream, "limit", 0)
-        if missing and self.reader.decompressor is None:
-            raise _DamagedError("the file ends within a record")
-        size = 0
-        while line := self.reader.readline():
-            # A line too many in a member of its own does no harm.
-            if line.strip() and (size or self.reader.decompressor is None):
-                if not size:
-                    raise _DamagedError("a record that is longer than its Content-Length")
-                return line, size
-            size += len(line)
-        return None, size
-
-
-class _Loader(ArcWarcRecordLoader):  # type: ignore[misc]  # warcio has no types
-    """Reads the head of a record, also where warcio takes for granted that there is a URL or more than a head."""
-
-    def __init__(self) -> None:
-        super().__init__(verify_http=False, arc2warc=False)
-
-    def load_http_headers(self, rec_type: str | None, uri: str | None, stream: Any, length: int | None) -> Any:
-        try:
-            return None if uri is None else super().load_http_headers(rec_type, uri, stream, length)
-        except EOFError as error:
-            # For warcio it would be the end of the file.
-            raise _DamagedError("the file ends within a record") from error
-
-
-class _Reader(DecompressingBufferedReader):  # type: ignore[misc]  # warcio has no types
-    """The decompressed file. `is_open`: it is compressed, and the last stream in it has not come to its end."""
-
-    is_open = False
-
-    def __init__(self, file: BinaryIO) -> None:
-        super().__init__(file)
-        self._start = file.tell()
-
-    decompressor: Any
-    num_block_read: int
-
-    def readline(self, length: int | None = None) -> bytes:
-        # A Content-Length may say more than a stream in memory takes.
-        line: bytes = super().readline(None if length is None else min(length, sys.maxsize))
-        return line
-
-    def _decompress(self, data: bytes) -> bytes:
-        if self.decompressor and data:
-            try:
-                unpacked: bytes = self.decompressor.decompress(data)
-                self.is_open = not self.decompressor.eof
-                return unpacked
-            except zlib.error as error:
-                if self.stream.tell() > self._start + len(data):
-                    raise _DamagedError(str(error)) from error
-                self.decompressor = None  # it is not compressed
-        return data
-
-
 def _checked(path: Path) -> int:
     """Size of a WARC file. Raises `UsageError` if it is none."""
     shown = printable(str(path))
     try:
         with path.open("rb") as file:
-            next(iter(_Records(file)), None)
+            next(iter(Records(file)), None)
             return path.stat().st_size
     except OSError as error:
         raise UsageError(f"cannot read {shown}: {error.strerror}") from error
-    except _DamagedError as error:
+    except DamagedError as error:
         raise UsageError(f"{shown} is no WARC file: {_words(error)}") from error
 
 
@@ -294,10 +203,7 @@ def _words(error: Exception) -> str:
     """What an error says, on one line."""
     if isinstance(error, OSError):
         return str(error.strerror)
-    text = " ".join(str(error).split())
-    if "non-chunked gzip" in text:
-        return "it is compressed as a whole, not record by record: `warcio recompress` mends that"
-    return printable(text, 120)
+    return printable(" ".join(str(error).split()), 120)
 
 
 def _told(record: Any) -> _Told:
@@ -370,8 +276,8 @@ def _body(record: Any, limit: int) -> tuple[bytes, bool]:
         if body.full:
             break
     else:
-        if getattr(stream, "limit", 0) and not chunked:
-            raise _DamagedError("the file ends within a record")
+        if unread_bytes(record) and not chunked:
+            raise DamagedError("the file ends within a record")
     return body.finish(), body.truncated
 
 

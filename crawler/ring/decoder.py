@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Record
+from crawler.core.record import Record
 
 __all__ = ["decoder"]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from crawler.core.errors import ConfigError
-from crawler.core.model import Field, Record
+from crawler.core.model import Field
+from crawler.core.record import Record
 from crawler.core.stats import ExtractStats
 from crawler.ledger.sinks.consumer import ConsumerSink
 from crawler.parsers.spiders.spider import Spider

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from crawler.core.config import CrawlConfig, TransportKind, with_new_names
-from crawler.core.model import Field, Record
+from crawler.core.model import Field
+from crawler.core.record import Record
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed, check_sources

@@ -1,6 +1,9 @@
 """One page, fetched and read as a crawl would do it, in this process: for people who write a spider."""
 
+import asyncio
+import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,24 +12,24 @@ from msgspec import Struct
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
-from crawler.core.model import Done, Download, Failure, SeedContext, Task
-from crawler.fetcher.request import Requests
-from crawler.fetcher.robots_fetch import fetch_robots, robots_answer
-from crawler.fetcher.transport.base import is_redirect
+from crawler.core.model import Again, Done, Download, Failure, Result, SeedContext, Task
+from crawler.fetcher.fetcher import Fetcher
+from crawler.fetcher.host import HostState
+from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
-from crawler.fetcher.verdict import downloaded, redirected
 from crawler.page.page import Page
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.spiders.spider import pack_spider
-from crawler.web.redirect import redirect_scope
-from crawler.web.robots import rules_for
 from crawler.web.urls import normalise, origin, url_key
 
 if TYPE_CHECKING:
     from crawler.fetcher.transport.base import Transport
 
 __all__ = ["Fetched", "Step", "Tried", "fetch_page", "page_of_file", "try_page"]
+
+_log = logging.getLogger(__name__)
 
 
 class Step(Struct, frozen=True):
@@ -62,8 +65,12 @@ class _Clock:
     def note(self, name: str) -> None:
         """Say that what was done since the last call, or the start, is this step."""
         now = time.perf_counter()
-        self._seconds[name] = self._seconds.get(name, 0.0) + now - self._since
+        self.add(name, now - self._since)
         self._since = now
+
+    def add(self, name: str, seconds: float) -> None:
+        """Say how long a part of this step took."""
+        self._seconds[name] = self._seconds.get(name, 0.0) + seconds
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -84,60 +91,125 @@ def page_of_file(path: Path, url: str) -> Download:
 
 
 async def fetch_page(config: CrawlConfig, url: str) -> Fetched:
-    """Fetch one page as a crawl with these settings would: robots.txt, address guard, limits and redirects hold.
+    """Fetch one page with the fetcher of a crawl: robots.txt, politeness, address guard, limits and redirects hold.
 
-    Nothing is tried again. Raises `UrlError` if `url` is no http(s) URL.
+    Redirects lead anywhere. Nothing is tried again. Raises `UrlError` if `url` is no http(s) URL.
     """
     url = normalise(url)
     clock = _Clock()
-    transport = transport_class(config)(config, ByteBudget(config.bytes_in_flight))
+    budget = ByteBudget(config.bytes_in_flight)
+    transport = transport_class(config)(config, budget)
     clock.note("start")
     try:
-        return await _fetched(config, url, transport, clock)
+        return await _fetched(config, url, _Watched(transport, clock, config), budget)
     finally:
         await transport.close()
 
 
-def _private(failure: Failure) -> str:
-    return f"skipped: private-address: {failure.detail} (--allow-private fetches from such addresses)"
+async def _fetched(config: CrawlConfig, url: str, watched: "_Watched", budget: ByteBudget) -> Fetched:
+    ends: asyncio.Queue[Download | Result | BaseException] = asyncio.Queue()
+
+    def report(results: Sequence[Result]) -> None:
+        for result in results:
+            ends.put_nowait(result)
+
+    fetcher = Fetcher(
+        msgspec.structs.replace(config, scope="any", include=(), exclude=(), depth=None, retries=0),
+        watched,
+        budget,
+        submit=ends.put,
+        report=report,
+        remember=watched.remember,
+        fail=ends.put_nowait,
+    )
+    task = Task(url_key(url), url, 0, None, (), 0, SeedContext(0, (url,), b"null"))
+    try:
+        while True:
+            watched.task = task
+            fetcher.feed([task], [])
+            match await ends.get():
+                case Download() as download:
+                    return Fetched(download, "", task.redirected_from, watched.steps)
+                case Again(at=at):
+                    wait_s = at - time.time()
+                    _log.warning("%s wants no request for another %.0f s: waiting", origin(task.url), wait_s)
+                    await asyncio.sleep(wait_s)
+                case Done(links=(link,)):
+                    hops = (*task.redirected_from, task.url)
+                    task = msgspec.structs.replace(
+                        task, key=link.key, url=link.url, redirected_from=hops, spent_s=link.spent_s
+                    )
+                case Done() as done:
+                    return Fetched(None, watched.why(done), task.redirected_from, watched.steps)
+                case BaseException() as error:
+                    raise error
+    finally:
+        await fetcher.abort()
 
 
-async def _fetched(config: CrawlConfig, url: str, transport: "Transport", clock: _Clock) -> Fetched:
-    requests = Requests(config)
-    scope = redirect_scope("any", (), (), None)
-    seed = SeedContext(0, (url,), b"null")
-    task = Task(url_key(url), url, 0, None, (), 0, seed)
-    while True:
+class _Watched:
+    """A transport that notes what it was asked for and how long that took.
 
-        def ended(why: str, download: Download | None = None, task: Task = task) -> Fetched:
-            return Fetched(download, why, task.redirected_from, clock.steps)
+    State: the task that the fetcher has now, set by who feeds it; the status that each origin's robots.txt had, 0 for
+    none; the last answer; and the time of a look-up, which counts to the request after it.
+    """
 
-        if config.robots == "obey":
-            found = await fetch_robots(transport, origin(task.url), config.timeout_s)
-            if isinstance(found, Failure) and found.kind == "private-address":
-                return ended(_private(found))
-            answer = robots_answer(found, time.time())
-            rules = rules_for(answer)
-            clock.note("robots.txt")
-            if not rules.allows(task.url, config.user_agent):
-                said = "cannot be had" if rules is rules.DISALLOW_ALL else "does not allow it"
-                status = f" (status {answer.status})" if answer.status else ""
-                return ended(f"skipped: robots: the robots.txt of {origin(task.url)} {said}{status}")
-        result = await transport.fetch(requests.of(task, time.time()))
-        clock.note("download")
-        if isinstance(result, Failure):
-            if result.kind == "private-address":
-                return ended(_private(result))
-            return ended(f"failed: {result.kind}: {result.detail}")
-        requests.answered(result, time.time())
-        if not is_redirect(result.status, result.headers):
-            return ended("", downloaded(task, result, time.time(), 0.0))
-        done = redirected(task, result, 0.0, scope)
-        if not done.links:
-            return ended(f"failed: redirects: status {result.status} to {result.header('location')}")
-        target = done.links[0].url
-        hops = (*task.redirected_from, task.url)
-        task = msgspec.structs.replace(task, key=url_key(target), url=target, redirected_from=hops)
+    def __init__(self, transport: "Transport", clock: _Clock, config: CrawlConfig) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._asks_robots = config.robots == "obey"
+        self._robots: dict[str, int] = {}
+        self._last: FetchResult | Failure | None = None
+        self._look_up_s = 0.0
+        self.task: Task | None = None
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """How long things took."""
+        return self._clock.steps
+
+    async def fetch(self, request: FetchRequest) -> FetchResult | Failure:
+        """Ask for a page, or for the robots.txt that the fetcher wants to know before."""
+        step = "robots.txt" if self._asks_robots and self._origin not in self._robots else "download"
+        began = time.perf_counter()
+        self._last = await self._transport.fetch(request)
+        self._clock.add(step, time.perf_counter() - began + self._look_up_s)
+        self._look_up_s = 0.0
+        return self._last
+
+    async def address(self, url: str) -> str | None:
+        """Look the host up."""
+        began = time.perf_counter()
+        address = await self._transport.address(url)
+        self._look_up_s += time.perf_counter() - began
+        return address
+
+    async def close(self) -> None:
+        """Close the transport."""
+        await self._transport.close()
+
+    def remember(self, _host: str, state: bytes) -> None:
+        """Take what the fetcher has learned of a host: the robots.txt of its origins."""
+        answers = msgspec.msgpack.decode(state, type=HostState).robots
+        self._robots.update({origin: answer.status for origin, answer in answers.items()})
+
+    @property
+    def _origin(self) -> str:
+        return "" if self.task is None else origin(self.task.url)
+
+    def why(self, done: Done) -> str:
+        """Return in one line why there is no page."""
+        status = self._robots.get(self._origin)
+        last = self._last
+        if done.reason == "private-address":
+            return f"skipped: private-address: {done.detail} (--allow-private fetches from such addresses)"
+        if done.reason in {"robots", "robots-unreachable"} or status == 0:
+            said = "does not allow it" if done.reason == "robots" else "cannot be had"
+            told = f" (status {status})" if status else ""
+            return f"skipped: robots: the robots.txt of {self._origin} {said}{told}"
+        if done.reason == "redirects" and isinstance(last, FetchResult):
+            return f"failed: redirects: status {done.status} to {last.header('location')}"
+        return f"{done.outcome}: {done.reason}: {done.detail}"
 
 
 def try_page(config: CrawlConfig, download: Download) -> Tried:
@@ -147,16 +219,11 @@ def try_page(config: CrawlConfig, download: Download) -> Tried:
     be used, and what the spider raises.
     """
     clock = _Clock()
-    state = ParserState(ParserSettings.of(config, pack_spider(config.spider)))
-    if state.reader is None:
-        clock.note("start")
-        done = parse_page(download, state)
-        clock.note("page")
-        return Tried(done, clock.steps)
+    reader = PageReader(ParserSettings.of(config, pack_spider(config.spider)))
     clock.note("import" if config.spider else "start")
-    page = state.reader.page(download)
+    page = reader.page(download)
     _ = page.extracted
     clock.note("page")
-    done = state.reader.read_page(page)
-    clock.note("spider" if config.spider else "fields")
+    done = reader.read_page(page)
+    clock.note("spider" if config.spider else "fields" if config.select else "page")
     return Tried(done, clock.steps)

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from crawler.web.gzip_members import PIECE_BYTES, GzipError, GzipMembers, inflated
+
 try:
     import brotli  # type: ignore[import-untyped]
 except ImportError:  # an optional speed-up of aiohttp; without it br is not offered to servers
@@ -17,10 +19,7 @@ try:
 except ImportError:
     zstd = None  # type: ignore[assignment]
 
-__all__ = ["OFFERED_CODINGS", "PIECE_BYTES", "CodingError", "Decoder", "decoders"]
-
-PIECE_BYTES = 65_536
-"""A decoder hands out at most about this much at a time, however well the body was compressed."""
+__all__ = ["OFFERED_CODINGS", "CodingError", "Decoder", "decoders"]
 
 _MOST_LAYERS = 2
 _MOST_MEMBERS = 1024
@@ -41,37 +40,17 @@ class Decoder(Protocol):
         ...
 
 
-class _Gzip:
-    """RFC 1952: any number of members; what follows the last one and is no member is ignored, as browsers do."""
+class _Gzip(GzipMembers):
+    """RFC 1952; a stream that is broken, or has too many members, cannot be undone."""
 
     def __init__(self) -> None:
-        self.complete = False
-        self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        self._members = 1
-        self._held = b""  # a first byte that may begin another member
-        self._ignore = False
+        super().__init__(_MOST_MEMBERS)
 
     def decode(self, data: bytes) -> Iterator[bytes]:
-        while not self._ignore:
-            if self.complete:
-                data = self._held + data
-                self._held = b""
-                if data in (b"", b"\x1f"):
-                    self._held = data
-                    return
-                if not data.startswith(b"\x1f\x8b"):
-                    self._ignore = True
-                    return
-                self._members += 1
-                if self._members > _MOST_MEMBERS:
-                    raise CodingError(f"more than {_MOST_MEMBERS:,} gzip members")
-                self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                self.complete = False
-            yield from _inflate(self._stream, data)
-            if not self._stream.eof:
-                return
-            self.complete = True
-            data = self._stream.unused_data
+        try:
+            yield from super().decode(data)
+        except GzipError as error:
+            raise CodingError(str(error)) from error
 
 
 class _Deflate:
@@ -87,22 +66,11 @@ class _Deflate:
         if self._stream is None:
             # Compression method 8 in the low half of the first byte is what tells zlib (RFC 1950 §2.2).
             self._stream = zlib.decompressobj(zlib.MAX_WBITS if data[0] & 0x0F == 8 else -zlib.MAX_WBITS)
-        yield from _inflate(self._stream, data)
+        try:
+            yield from inflated(self._stream, data)
+        except zlib.error as error:
+            raise CodingError(str(error)) from error
         self.complete = self._stream.eof
-
-
-def _inflate(stream: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
-    try:
-        while True:
-            piece = stream.decompress(data, PIECE_BYTES)
-            if piece:
-                yield piece
-            data = stream.unconsumed_tail
-            # A full piece may leave output behind in zlib although all input is used up.
-            if stream.eof or (not data and len(piece) < PIECE_BYTES):
-                return
-    except zlib.error as error:
-        raise CodingError(str(error)) from error
 
 
 class _Brotli:

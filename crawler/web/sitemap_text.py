@@ -6,9 +6,10 @@ All of it streams, in pieces of at most 64 KiB but for what has no tag or line t
 
 import codecs
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
+
+from crawler.web.gzip_members import PIECE_BYTES, GzipError, GzipMembers, TooManyMembersError
 
 __all__ = ["BLANK", "MAX_ENTRY_CHARS", "MAX_SITEMAP_BYTES", "SitemapBody", "decoded", "whole_tags"]
 
@@ -21,7 +22,6 @@ MAX_ENTRY_CHARS: Final = 1 << 20
 BLANK: Final = "\ufeff\0\t\n\v\f\r "
 """What may stand before the beginning, or around a line: byte-order marks, zeros, white space."""
 
-_PIECE_BYTES = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
 # Each costs as much as some kilobytes. Parallel packers start a new one every 64 KB or more.
 _MAX_GZIP_MEMBERS = 1_000
@@ -74,42 +74,23 @@ class SitemapBody:
             self.cut = f"{MAX_SITEMAP_BYTES:,} bytes" if self.size == MAX_SITEMAP_BYTES else "an incomplete body"
 
     def _plain(self) -> Iterator[bytes]:
-        for start in range(0, len(self._body), _PIECE_BYTES):
-            yield bytes(self._body[start : start + _PIECE_BYTES])
+        for start in range(0, len(self._body), PIECE_BYTES):
+            yield bytes(self._body[start : start + PIECE_BYTES])
 
     def _unpacked(self) -> Iterator[bytes]:
-        """Unpack gzip (RFC 1952 §2.2: one member after another), never more than a piece at once.
-
-        What follows the last member and is none itself is left out, as gzip does.
-        """
-        members = 0
-        member = None
-        for packed in self._plain():
-            rest = packed
-            # What zlib holds back for want of room comes with the next bytes: eight at least follow it.
-            while rest:
-                if member is None:
-                    if not _GZIP_MAGIC.startswith(rest[:2]):
-                        return
-                    if members == _MAX_GZIP_MEMBERS:
-                        self.cut = f"{_MAX_GZIP_MEMBERS:,} gzip members"
-                        return
-                    members += 1
-                    member = zlib.decompressobj(zlib.MAX_WBITS | 16)
-                try:
-                    piece = member.decompress(rest, _PIECE_BYTES)
-                except zlib.error:
-                    self.cut = "broken gzip"
-                    return
-                if piece:
-                    yield piece
-                if member.eof:
-                    rest = member.unused_data
-                    member = None
-                else:
-                    rest = member.unconsumed_tail
-        if member is not None:
+        """Unpack gzip, as `GzipMembers` has it; what came before a break, or a member too many, counts."""
+        members = GzipMembers(_MAX_GZIP_MEMBERS)
+        try:
+            for packed in self._plain():
+                yield from members.decode(packed)
+        except TooManyMembersError:
+            self.cut = f"{_MAX_GZIP_MEMBERS:,} gzip members"
+        except GzipError:
             self.cut = "broken gzip"
+        else:
+            # A first byte of another member is one that has lost its end, too.
+            if members.held or not members.complete:
+                self.cut = "broken gzip"
 
 
 def decoded(pieces: Iterable[bytes], content_type: str | None) -> Iterator[str]:

@@ -11,7 +11,6 @@ is as it came. `ring.archive` puts the names back.
 
 import zlib
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -210,20 +209,8 @@ def _value(exchange: Exchange, name: bytes) -> bytes:
 def _member(kind: str, url: str, fields: dict[str, str], head: bytes, body: bytes) -> tuple[bytes, str]:
     """Return a record as one gzip member, and the digest of its payload ("" for a kind that has none)."""
     # Here, so that only crawls with an archive need warcio.
-    from warcio.statusandheaders import StatusAndHeaders  # noqa: PLC0415 - see above
-    from warcio.warcwriter import WARCWriter  # noqa: PLC0415 - see above
+    from crawler.web.warc_records import written  # noqa: PLC0415 - see above
 
-    http = None
-    if head:
-        http = StatusAndHeaders(head.partition(b"\r\n")[0].decode("latin-1"), [])
-        # warcio would write bytes that are not ASCII as something else.
-        http.headers_buff, http.compute_headers_buffer = head, lambda *_: None
-    out = BytesIO()
-    writer = WARCWriter(out, gzip=False, warc_version="1.1")
-    record = writer.create_warc_record(
-        url, kind, payload=BytesIO(body), length=len(body), http_headers=http, warc_headers_dict=fields
-    )
-    writer.write_record(record)
-    digest = record.rec_headers.get_header("WARC-Payload-Digest") or ""
+    record, digest = written(kind, url, fields, head, body)
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
-    return packer.compress(out.getvalue()) + packer.flush(), digest
+    return packer.compress(record) + packer.flush(), digest

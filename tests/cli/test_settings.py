@@ -18,7 +18,9 @@ from crawler.cli.settings import (
 )
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, SeedError
-from crawler.core.model import RECORD_FIELDS, Field, Rotation
+from crawler.core.model import Field, Rotation
+from crawler.core.record import RECORD_FIELDS
+from tests.support.table import table
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 URL = "https://example.com/"
@@ -314,7 +316,7 @@ def test_empty_variables_count_as_not_set_and_others_are_left_alone():
     assert from_environment({"CRAWLER_DEPTH": "", "CRAWLER_XYZZY": "1", "DEPTH": "1", "crawler_depth": "1"}) == {}
 
 
-@pytest.mark.parametrize(
+@table(
     ("variable", "text", "message"),
     [
         ("CRAWLER_DEPTH", "deep", "CRAWLER_DEPTH: expected a whole number or 'none', not 'deep'"),
@@ -333,7 +335,7 @@ def test_a_malformed_variable_is_refused_by_its_name(variable, text, message):
     assert refusal(from_environment, {variable: text}) == message
 
 
-@pytest.mark.parametrize(
+@table(
     ("options", "message"),
     [
         ({"depth": "deep"}, "--depth: expected a whole number or 'none', not 'deep'"),
@@ -352,7 +354,7 @@ def test_options_that_were_not_given_set_nothing():
     assert from_options({"depth": None, "include": (), "strict": None}) == {}
 
 
-@pytest.mark.parametrize(
+@table(
     ("fields", "message"),
     [
         ({"max_pages": -1}, "--max-pages must be at least 0, not -1"),
@@ -393,7 +395,7 @@ def test_a_crawl_needs_seeds_or_a_job_to_resume():
     assert combine({"job": Path("output/x")}).seeds == ()
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "size"),
     [
         ("1", 1),
@@ -430,7 +432,7 @@ def test_sizes(text, size):
         assert from_options({"max-body": text}) == {"max_body_bytes": size}
 
 
-@pytest.mark.parametrize(
+@table(
     ("seeds", "name"),
     [
         (["https://docs.python.org/3/"], "docs.python.org"),

@@ -16,14 +16,6 @@ from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from tests.support.written import check_or_write
 
 ROOT = Path(__file__).parents[2]
-QUESTIONS = {
-    "What is crawled": "What is crawled?",
-    "How servers are treated": "How are servers treated?",
-    "What comes out": "What comes out?",
-    "The job": "Which job?",
-    "The machine": "What does the machine do?",
-    "The terminal": "What does the terminal show?",
-}
 
 KEYWORDS = '''"""Types of the keyword arguments of `crawler.crawl` and `crawler.extract`, for editors.
 
@@ -110,16 +102,6 @@ def test_the_options_in_the_documentation_are_those_of_the_program():
     )
     assert parts
     check_or_write(path, f"{parts[1]}\n{option_tables()}\n{parts[3]}")
-
-
-def test_the_options_that_the_readme_lists_are_those_of_the_program():
-    path = ROOT / "README.md"
-    text = path.read_text("utf-8")
-    for title, group in GROUPS.items():
-        row = f"| {QUESTIONS[title]} | {' '.join(f'`--{setting.name}`' for setting in group)} |"
-        text, found = re.subn(rf"^\| {re.escape(QUESTIONS[title])} \|.*$", row, text, flags=re.MULTILINE)
-        assert found == 1, f"README.md has no row for {title}"
-    check_or_write(path, text)
 
 
 def test_editors_know_all_keyword_arguments_of_crawl_and_extract_and_their_types():

@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ import pytest
 
 import crawler
 from tests.support.on_loopback import allow_loopback
+from tests.support.ports import listeners
 from tests.support.servers import Answer, LocalServer, html
 
 ROOT = Path(__file__).parents[2]
@@ -63,8 +63,8 @@ def site() -> Iterator[str]:
 
 
 def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether something holds within half a minute."""
-    return any(holds() or time.sleep(0.1) for _ in range(300))
+    """Whether something holds within a minute."""
+    return any(holds() or time.sleep(0.1) for _ in range(600))
 
 
 def alive(group: int) -> bool:
@@ -100,9 +100,10 @@ class Stage:
             "DLT_DATA_DIR": str(folder / "home" / "dlt"),
         }
 
-    def start(self, *command: str) -> subprocess.Popen[str]:
+    def start(self, *command: str, keep: tuple[int, ...] = ()) -> subprocess.Popen[str]:
+        """Start a command; `keep` are descriptors that it gets too."""
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, start_new_session=True, text=True,
+            command, cwd=self.folder, env=self.environment, start_new_session=True, text=True, pass_fds=keep,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -134,6 +135,7 @@ def test_a_script_prints_titles(stage, site):
     assert f"200 {site} Shop" in printed
 
 
+@pytest.mark.thorough
 def test_a_crawl_in_a_loop_can_be_resumed_and_its_records_read(stage, site):
     printed = stage.example("crawl_site", site, "output/example")
     assert printed.count("\n200 ") + printed.startswith("200 ") == len(SITE)
@@ -147,12 +149,14 @@ def test_a_crawl_in_a_loop_can_be_resumed_and_its_records_read(stage, site):
     assert f"2 x {site}a" in read
 
 
+@pytest.mark.thorough
 def test_a_web_that_does_not_exist_is_crawled(stage):
     printed = stage.example("fake_web")
     assert printed.startswith("['Number 1'")
     assert "{200: 100, 404: 101}" in printed or "{404: 101, 200: 100}" in printed
 
 
+@pytest.mark.thorough
 def test_pandas_has_the_pages(stage, site):
     printed = stage.example("pandas_frame", site)
     assert re.search(r"^200\s+0\s+1\s", printed, re.MULTILINE)
@@ -160,12 +164,14 @@ def test_pandas_has_the_pages(stage, site):
     assert re.search(rf"^{re.escape(site)}[ab]\s+2$", printed, re.MULTILINE)
 
 
+@pytest.mark.thorough
 def test_duckdb_and_polars_have_the_pages(stage, site):
     printed = stage.example("polars_duckdb", site)
     assert "shape: (5, 3)" in printed
     assert re.search(rf"{re.escape(site)}a\W+2\W+200", printed)
 
 
+@pytest.mark.thorough
 def test_airflow_can_run_a_crawl_and_retry_it(stage, site):
     for _ in range(2):
         assert stage.example("airflow_task", site, "output/airflow") == f"{PAGES} pages fetched\n"
@@ -175,11 +181,13 @@ def test_airflow_can_run_a_crawl_and_retry_it(stage, site):
     assert duckdb.sql(f"SELECT count(*) FROM '{parts}'").fetchall() == [(PAGES,)]
 
 
+@pytest.mark.thorough
 def test_prefect_can_run_a_crawl(stage, site):
     hosts = ast.literal_eval(stage.example("prefect_flow", site))
     assert hosts == {site.split("/")[2]: 8}
 
 
+@pytest.mark.thorough
 def test_dagster_can_make_the_pages(stage, site):
     printed = stage.example("dagster_asset", site)
     assert printed.count("\n") == PAGES + 1
@@ -203,6 +211,7 @@ def test_with_the_scheduler_installed_its_decorators_are_used(stage, name):
     assert told == {"airflow_task": "a DAG\n", "dagster_asset": "an asset\n"}.get(name, "")
 
 
+@pytest.mark.thorough
 def test_a_pipe_has_records_and_nothing_else(stage, site):
     printed = stage.run("sh", "examples/pipe.sh", site).splitlines()
     assert [line.split() for line in printed[:3]] == [
@@ -213,6 +222,7 @@ def test_a_pipe_has_records_and_nothing_else(stage, site):
     assert [sorted(json.loads(line)) for line in printed[4:]] == [["title", "url"]] * 3
 
 
+@pytest.mark.thorough
 def test_dlt_loads_the_pages_and_merges_them_again(stage, site):
     for _ in range(2):
         printed = stage.example("dlt_pipeline", site)
@@ -220,6 +230,7 @@ def test_dlt_loads_the_pages_and_merges_them_again(stage, site):
         assert "by status: [(200, 5), (404, 1)]" in printed
 
 
+@pytest.mark.thorough
 def test_a_router_takes_the_products_alone(stage, site):
     expected = [("Cup", 12.0), ("Tea", 4.5)]
     records = map(ast.literal_eval, stage.example("shop_spider", site).splitlines())
@@ -229,16 +240,12 @@ def test_a_router_takes_the_products_alone(stage, site):
     assert sorted((json.loads(line)["name"], json.loads(line)["price"]) for line in printed) == expected
 
 
+@pytest.mark.thorough
 def test_a_notebook_shows_a_frame(stage, site):
     printed = stage.run("python", "-c", NOTEBOOK, "examples/notebook.ipynb", site)
     assert printed.split()[:4] == ["url", "title", "headings", "links"]
     assert f"{site} " in printed
     assert "Shop" in printed
-
-
-def listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def parsers(process: psutil.Process) -> list[psutil.Process]:
@@ -249,22 +256,12 @@ def parsers(process: psutil.Process) -> list[psutil.Process]:
 @pytest.fixture
 def endpoint(stage) -> Iterator[tuple[str, psutil.Process]]:
     """URL of the running example of FastAPI, and its process."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    process = stage.start(
-        "python",
-        "-m",
-        "uvicorn",
-        "--app-dir",
-        "examples",
-        "--port",
-        str(port),
-        "--log-level",
-        "warning",
-        "fastapi_stream:app",
-    )
+    (bound,) = listeners(("127.0.0.1",))
+    with bound:
+        port = bound.getsockname()[1]
+        options = ("--app-dir", "examples", "--fd", str(bound.fileno()), "--log-level", "warning")
+        process = stage.start("python", "-m", "uvicorn", *options, "fastapi_stream:app", keep=(bound.fileno(),))
     try:
-        assert eventually(lambda: process.poll() is not None or listening(port))
         yield f"http://127.0.0.1:{port}/pages", psutil.Process(process.pid)
     finally:
         process.terminate()
@@ -272,6 +269,7 @@ def endpoint(stage) -> Iterator[tuple[str, psutil.Process]]:
     assert errors == ""
 
 
+@pytest.mark.thorough
 def test_fastapi_streams_the_pages_and_a_client_that_leaves_ends_the_crawl(endpoint, site):
     url, process = endpoint
     whole = httpx.get(url, params={"seed": site}, timeout=60)

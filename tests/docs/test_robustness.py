@@ -11,16 +11,15 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "robustness.md"
 BEFORE = """\
 # Robustness
 
-Servers are broken, slow, lying or malicious. This is what the crawler makes of it. Whatever a server does, the process
-stays alive and ends when it should, memory stays within bounds, pages of other hosts are fetched as if nothing were,
-every URL ends in exactly one outcome, and nothing is left behind: no task, thread, process or open file.
+Servers are broken, slow, lying or malicious. This page lists what the crawler makes of it. Whatever a server does, the
+process stays alive and ends when it should, memory stays within bounds, pages of other hosts come as if nothing were
+wrong, every URL ends in exactly one outcome, and no task, thread, process or open file stays behind.
 
-Each line is a test: a real server on loopback that does just this (`tests/hostile/`), crawled beside three healthy
-hosts by the real crawler. Those about the network run on both transports. The outcome is how the hostile URLs end;
-`fetched` alone means that pages are taken like any other. How to read outcomes: [records.md](records.md) and
-[design.md](design.md).
+Each line is a test. A real server on loopback does just this (`tests/hostile/`), and the real crawler crawls it beside
+three healthy hosts. Lines about the network run on both transports. The outcome is how the hostile URLs end; `fetched`
+alone means that their pages count like any other. [records.md](records.md) and [design.md](design.md) explain outcomes.
 
-One row is run by `.venv/bin/python -m pytest tests/hostile -k row04`. A new behaviour is one handler of about ten lines
+Run one row with `.venv/bin/python -m pytest tests/hostile -k row04`. A new behaviour is one handler of about ten lines
 in the file of its theme.
 
 <!-- The table is generated:

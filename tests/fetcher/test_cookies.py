@@ -14,6 +14,7 @@ from crawler.fetcher.cookies import (
     cookie_time,
     is_public_suffix,
 )
+from tests.support.table import table
 
 NOW = 1_700_000_000.0
 SITE = "https://www.example.co.uk"
@@ -32,7 +33,7 @@ def sent(*values: str, url: str = f"{SITE}/a/b", to: str | None = None, after_s:
     return jars.header(to or url, NOW + after_s)
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "header"),
     [
         ("a=1", "a=1"),
@@ -57,7 +58,7 @@ def test_name_and_value(value, header):
     assert sent(value) == header
 
 
-@pytest.mark.parametrize(
+@table(
     ("domain", "accepted"),
     [
         ("www.example.co.uk", True),
@@ -83,7 +84,7 @@ def test_domain_must_match_and_be_no_public_suffix(domain, accepted):
     assert sent(f"a=1; Domain={domain}", to="https://other.example.co.uk/") is None
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "domain", "accepted"),
     [
         ("https://me.github.io/", "github.io", False),
@@ -103,7 +104,7 @@ def test_domain_of_other_hosts(url, domain, accepted):
     assert sent(f"a=1; Domain={domain}", url=url) == ("a=1" if accepted else None)
 
 
-@pytest.mark.parametrize(
+@table(
     ("to", "back"),
     [
         (f"{SITE}/a/other?q", True),
@@ -117,7 +118,7 @@ def test_an_origin_is_scheme_host_and_port(to, back):
     assert (sent("a=1", to=to) is not None) is back
 
 
-@pytest.mark.parametrize(
+@table(
     ("attribute", "url", "to", "back"),
     [
         ("", "/a/b", "/a/", True),
@@ -142,12 +143,12 @@ def test_path(attribute, url, to, back):
     assert (sent(f"a=1; {attribute}", url=SITE + url, to=SITE + to) is not None) is back
 
 
-@pytest.mark.parametrize(("scheme", "header"), [("https", "a=1"), ("http", None)])
+@table(("scheme", "header"), [("https", "a=1"), ("http", None)])
 def test_a_secure_cookie_needs_tls(scheme, header):
     assert sent("a=1; Secure", url=f"{scheme}://example.com/") == header
 
 
-@pytest.mark.parametrize(
+@table(
     ("attributes", "lives_s"),
     [
         ("Max-Age=60", 60),
@@ -176,7 +177,7 @@ def test_expiry(attributes, lives_s):
         assert back is (lives_s is None or after_s < lives_s), after_s
 
 
-@pytest.mark.parametrize(
+@table(
     ("text", "at"),
     [
         ("Thu, 01 Jan 1970 00:00:10 GMT", 10.0),

@@ -72,7 +72,7 @@ class Stage:
         """Fetch these, and wait until each has come to something."""
         before = len(self.pages) + len(self.ends)
         self.fetcher.feed(list(tasks), [])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.pages) + len(self.ends) < before + len(tasks):
                 await asyncio.sleep(0.001)
 

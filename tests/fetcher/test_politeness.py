@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from crawler.fetcher.politeness import DOWN_AFTER, MAX_DELAY_S, HostClock, Politeness
+from crawler.fetcher.clock import DOWN_AFTER, MAX_DELAY_S, HostClock
+from crawler.fetcher.politeness import Politeness
 
 
 def fetch(clocks, host, now, latency_s=0.0, answer="answered", wait_s=None):

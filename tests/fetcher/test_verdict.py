@@ -1,12 +1,12 @@
 """What follows from an answer, without asking anybody."""
 
 import msgspec
-import pytest
 
 from crawler.core.model import Answer, Done, Download, Failure, SeedContext, Task
 from crawler.fetcher import verdict
 from crawler.fetcher.transport.base import FetchResult
 from crawler.web.scope import Scope
+from tests.support.table import table
 
 SEED = SeedContext(1, ("http://a.test/",), b"null")
 URL = "http://a.test/folder/x"
@@ -14,7 +14,7 @@ TASK = Task(b"k" * 16, URL, 2, "http://a.test/", ("http://a.test/old",), 0, SEED
 SITEMAP = msgspec.structs.replace(TASK, kind="sitemap")
 
 
-@pytest.mark.parametrize(
+@table(
     ("location", "target"),
     [
         ("/y", "http://a.test/y"),
@@ -46,7 +46,7 @@ def test_where_a_redirect_leads(location, target):
         assert (done.outcome, [(link.url, link.spent_s) for link in done.links]) == ("redirected", [(target, 1.5)])
 
 
-@pytest.mark.parametrize(
+@table(
     ("content_type", "readable"),
     [
         ("text/html; charset=utf-8", True),
@@ -72,7 +72,7 @@ def test_what_parsers_get_to_read(content_type, readable):
     assert (sitemap.answer.body, sitemap.task) == (b"body", SITEMAP)
 
 
-@pytest.mark.parametrize(("status", "usable"), [(200, True), (206, True), (304, False), (404, False), (503, False)])
+@table(("status", "usable"), [(200, True), (206, True), (304, False), (404, False), (503, False)])
 def test_a_sitemap_needs_a_2xx_status(status, usable):
     """It has no record that could show another one. Pages are pages whatever their status."""
     result = FetchResult(URL, status, (), b"<urlset/>", 9)
@@ -85,7 +85,7 @@ def test_a_sitemap_needs_a_2xx_status(status, usable):
         assert (end.outcome, end.reason, end.status) == ("failed", f"sitemap: status {status}", status)
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "status", "outcome"),
     [
         ("http://h.example/robots.txt", 404, "fetched"),
@@ -99,7 +99,7 @@ def test_a_site_without_a_robots_txt_names_no_sitemaps(url, status, outcome):
     assert (end.outcome, end.links, end.status) == (outcome, (), status)
 
 
-@pytest.mark.parametrize(
+@table(
     ("kind", "outcome", "reason"),
     [
         ("timeout", "failed", "timeout"),
@@ -110,4 +110,4 @@ def test_a_site_without_a_robots_txt_names_no_sitemaps(url, status, outcome):
 def test_failures(kind, outcome, reason):
     """An address that may not be asked is a skip."""
     done = verdict.failed(TASK, Failure(kind, "detail", retryable=True))
-    assert done == Done(TASK.key, outcome, reason)
+    assert done == Done(TASK.key, outcome, reason, detail="detail")

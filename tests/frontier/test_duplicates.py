@@ -15,6 +15,7 @@ from crawler.cli.settings import from_options
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import JobError
 from crawler.core.model import Again, Done, Duplicate, Finished, Link, Seed, Task
+from crawler.frontier.contents import Contents
 from crawler.frontier.duplicates import CANDIDATES, Duplicates
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
@@ -22,6 +23,7 @@ from crawler.ring.crawler import Crawler
 from crawler.web.simhash import NEAR, distance
 from crawler.web.urls import host_key, url_key
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.table import table
 
 X, Y = b"x" * 16, b"y" * 16
 
@@ -115,7 +117,7 @@ def test_a_body_that_was_there_before_names_the_page_that_brought_it(job, when, 
     assert (finished.url, finished.at) == ("http://a/1", one.now)
     counters = one.frontier.counters
     assert (counters.duplicates, counters.near_duplicates, counters.bytes) == (1, 0, 20)
-    row = one.store.row(one.store.url_values([second.key])[0])
+    row = one.store.urls.row(one.store.urls.values([second.key])[0])
     if mode == "no":
         assert (finished.records, finished.reason, row.reason) == (b"{}\n", "", "")
         assert (counters.pages, counters.outcomes, counters.statuses) == (2, {"fetched": 2}, {200: 2})
@@ -124,7 +126,7 @@ def test_a_body_that_was_there_before_names_the_page_that_brought_it(job, when, 
         assert (row.outcome, row.reason, row.status) == ("fetched", "duplicate", 200)
         assert (counters.pages, counters.outcomes) == (1, {"fetched": 1, "fetched: duplicate": 1})
         assert counters.statuses == {200: 1}
-    assert one.store.url_values([url_key("http://a/y")]) != [None], "its links are followed"
+    assert one.store.urls.values([url_key("http://a/y")]) != [None], "its links are followed"
 
 
 @WHEN
@@ -145,9 +147,10 @@ def test_a_text_that_differs_in_at_most_three_bits_is_a_near_duplicate(job, when
         assert finished.duplicate == Duplicate("http://a/0", 1_001.0 if not with_it else one.now, near=True)
     counters = one.frontier.counters
     assert (counters.pages, counters.near_duplicates, counters.duplicates) == ((1, 1, 0) if bits <= NEAR else (2, 0, 0))
-    assert one.store.url_values([url_key("http://a/y")]) != [None]
+    assert one.store.urls.values([url_key("http://a/y")]) != [None]
 
 
+@pytest.mark.thorough
 @given(mark=st.integers(0, 2**64 - 1), flipped=st.sets(st.integers(0, 63), max_size=NEAR))
 @settings(max_examples=100, deadline=None)
 def test_whichever_bits_differ_the_text_is_found(tmp_path_factory, mark, flipped):
@@ -249,8 +252,8 @@ def test_the_budget_of_pages_counts_those_with_a_record(job):
     assert one.frontier.counters.pages == 2
 
 
-class Watched(Store):
-    """A store that counts the places of texts that were looked at."""
+class Watched(Contents):
+    """Contents that count the places of texts that were looked at."""
 
     looked_at = 0
 
@@ -264,7 +267,8 @@ def test_a_million_texts_that_share_a_band_would_take_no_longer(tmp_path):
     """Only the nearest places are looked at, and what is nearly the same stands there."""
     rng = random.Random(8)
     marks = [0xABCD << 48 | rng.getrandbits(48) for _ in range(5_000)]
-    with Watched(tmp_path / "s") as store:
+    with Store(tmp_path / "s") as store:
+        store.contents = Watched(store._database.table("bodies"), store._database.table("texts"))
         duplicates = Duplicates(store, "near")
         done = [
             Done(number.to_bytes(16, "big"), "fetched", records=b"", simhash=mark) for number, mark in enumerate(marks)
@@ -275,22 +279,22 @@ def test_a_million_texts_that_share_a_band_would_take_no_longer(tmp_path):
         assert duplicates._uncommitted == {}, "memory holds those of one batch"
         hits = 0
         for mark in firsts[:500]:
-            store.looked_at = 0
+            store.contents.looked_at = 0
             other = mark
             for bit in rng.sample(range(64), NEAR):
                 other ^= 1 << bit
             hits += duplicates.take([Done(b"?" * 16, "fetched", records=b"", simhash=other)]) != [None]
-            assert store.looked_at <= 8 * CANDIDATES
-        store.looked_at = 0
+            assert store.contents.looked_at <= 8 * CANDIDATES
+        store.contents.looked_at = 0
         duplicates.take([Done(b"?" * 16, "fetched", records=b"", simhash=0x1234_5678_9ABC_DEF0)])
-        assert store.looked_at <= 8 + 2, "those that share no band are not gone through"
+        assert store.contents.looked_at <= 8 + 2, "those that share no band are not gone through"
     assert hits > 450
 
 
 # On the command line
 
 
-@pytest.mark.parametrize(
+@table(
     ("arguments", "expected", "seeds"),
     [
         (["--skip-duplicates"], "exact", []),

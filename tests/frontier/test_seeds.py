@@ -16,6 +16,7 @@ from crawler.core.errors import SeedError, StorageError
 from crawler.core.model import Seed
 from crawler.frontier.seed_lines import MAX_LINE_BYTES
 from crawler.frontier.seeds import BadSeed, fingerprint, looks_like_file, read_seeds, spool
+from tests.support.table import table
 
 
 def seeds_of(*sources, stdin=None):
@@ -126,7 +127,7 @@ def test_a_sitemap_may_stand_where_a_url_may(write, name):
         assert not bad
 
 
-@pytest.mark.parametrize("suffix", ["map.xml", "map.xml.gz", "urls.txt"])
+@table("suffix", ["map.xml", "map.xml.gz", "urls.txt"])
 def test_a_sitemap_may_be_given_itself(suffix):
     """Whatever its name looks like: it is no file of seeds."""
     source = f"sitemap:https://example.com/{suffix}"
@@ -434,7 +435,7 @@ def test_spool_that_cannot_be_written_is_a_storage_failure(tmp_path):
         spool(io.BytesIO(b"x"), tmp_path / "none")
 
 
-@pytest.mark.parametrize(
+@table(
     ("source", "answer"),
     [
         ("a.txt", True),
@@ -456,7 +457,7 @@ def test_looks_like_file(source, answer):
 SAMPLES = Path(__file__).parents[2] / "seeds"
 
 
-@pytest.mark.parametrize("path", [p for p in sorted(SAMPLES.iterdir()) if p.suffix != ".md"], ids=lambda p: p.name)
+@table("path", [p for p in sorted(SAMPLES.iterdir()) if p.suffix != ".md"], ids=lambda p: p.name)
 def test_the_sample_seed_lists_have_no_bad_line(path):
     seeds, bad = seeds_of(path)
     assert seeds

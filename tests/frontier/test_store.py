@@ -10,7 +10,8 @@ import rocksdict
 
 from crawler.core.errors import JobError, StorageError
 from crawler.core.model import SeedContext
-from crawler.frontier.store import ENDED, QUEUED, SCHEMA_VERSION, Store, UrlRow, queue_key, queue_place
+from crawler.frontier.row import ENDED, QUEUED, UrlRow, queue_key, queue_place
+from crawler.frontier.store import SCHEMA_VERSION, Store
 from crawler.web.urls import host_key, url_key
 
 
@@ -22,15 +23,15 @@ def test_what_is_committed_is_there_after_closing_and_what_is_not_is_gone(tmp_pa
     """A commit is durable; without one nothing is."""
     a, b = "http://a/", "http://b/"
     with Store(tmp_path / "s") as store:
-        store.put_url(url_key(a), ENDED, row(a))
+        store.urls.put(url_key(a), ENDED, row(a))
         store.put_meta("colour", "blue")
         store.commit()
-        store.put_url(url_key(b), ENDED, row(b))
+        store.urls.put(url_key(b), ENDED, row(b))
         store.put_meta("colour", "red")
     with Store(tmp_path / "s") as store:
-        found = store.url_values([url_key(a), url_key(b)])
+        found = store.urls.values([url_key(a), url_key(b)])
         assert found[0] is not None
-        assert store.row(found[0]).url == a
+        assert store.urls.row(found[0]).url == a
         assert found[1] is None
         assert store.meta("colour") == "blue"
 
@@ -40,10 +41,10 @@ def test_reads_of_urls_see_the_open_batch(tmp_path):
     with Store(tmp_path / "s") as store:
         key = url_key("http://a/")
         place = queue_key(b"h" * 8, 1, 2)
-        store.put_waiting(key, place)
-        assert store.url_values([key]) == [QUEUED + place]
-        store.put_url(key, ENDED, row("http://a/"))
-        value = store.url_values([key])[0]
+        store.urls.put_waiting(key, place)
+        assert store.urls.values([key]) == [QUEUED + place]
+        store.urls.put(key, ENDED, row("http://a/"))
+        value = store.urls.values([key])[0]
         assert value is not None
         assert value[:1] == ENDED
 
@@ -53,44 +54,44 @@ def test_queue_is_in_order_of_host_depth_and_discovery(tmp_path):
     a, b = host_key("http://a/"), host_key("http://b/")
     with Store(tmp_path / "s") as store:
         for depth, seq in ((2, 1), (0, 9), (1, 300), (1, 2)):
-            store.enqueue(queue_key(a, depth, seq), bytes([depth, seq % 256]) * 8, row("http://a/"))
-        store.enqueue(queue_key(b, 0, 1), b"b" * 16, row("http://b/"))
+            store.queue.add(queue_key(a, depth, seq), bytes([depth, seq % 256]) * 8, row("http://a/"))
+        store.queue.add(queue_key(b, 0, 1), b"b" * 16, row("http://b/"))
         store.commit()
         found = [queue_place(place) for place, _ in _scan(store, a)]
         assert found == [(0, 9), (1, 2), (1, 300), (2, 1)]
-        assert {store.next_host(bytes(8)), store.next_host(max(a, b))} == {min(a, b), max(a, b)}
+        assert {store.queue.next_host(bytes(8)), store.queue.next_host(max(a, b))} == {min(a, b), max(a, b)}
 
 
 def test_scans_do_not_show_what_the_open_batch_removes(tmp_path):
     """A URL that ended is not handed out again before the commit that says so."""
     a = host_key("http://a/")
     with Store(tmp_path / "s") as store:
-        store.enqueue(queue_key(a, 0, 1), b"1" * 16, row("http://a/1"))
-        store.enqueue(queue_key(a, 0, 2), b"2" * 16, row("http://a/2"))
+        store.queue.add(queue_key(a, 0, 1), b"1" * 16, row("http://a/1"))
+        store.queue.add(queue_key(a, 0, 2), b"2" * 16, row("http://a/2"))
         store.commit()
-        store.dequeue(queue_key(a, 0, 1))
+        store.queue.remove(queue_key(a, 0, 1))
         assert [value[:16] for _, value in _scan(store, a)] == [b"2" * 16]
-        store.enqueue(queue_key(a, 0, 1), b"1" * 16, row("http://a/1"))
+        store.queue.add(queue_key(a, 0, 1), b"1" * 16, row("http://a/1"))
         assert [value[:16] for _, value in _scan(store, a)] == [b"1" * 16, b"2" * 16]
-        assert [store.waiting_row(value).url for _, value in _scan(store, a)] == ["http://a/1", "http://a/2"]
+        assert [store.queue.row(value).url for _, value in _scan(store, a)] == ["http://a/1", "http://a/2"]
 
 
 def _scan(store: Store, host: bytes):
-    return list(store.scan_queue(host + bytes(8), host + b"\xff" * 8))
+    return list(store.queue.scan(host + bytes(8), host + b"\xff" * 8))
 
 
 def test_retries_come_back_when_their_time_has_come(tmp_path):
     """Only what is due is taken, the earliest first, and it is taken once."""
     with Store(tmp_path / "s") as store:
-        store.defer(200.0, b"b" * 16, row("http://b/"))
-        store.defer(100.5, b"a" * 16, row("http://a/"))
+        store.retries.add(200.0, b"b" * 16, row("http://b/"))
+        store.retries.add(100.5, b"a" * 16, row("http://a/"))
         store.commit()
-        assert store.next_due_at() == 100.5
-        assert store.take_due(100.0, 10) == []
-        assert store.take_due(150.0, 10) == [(b"a" * 16, row("http://a/"))]
+        assert store.retries.next_due_at() == 100.5
+        assert store.retries.take_due(100.0, 10) == []
+        assert store.retries.take_due(150.0, 10) == [(b"a" * 16, row("http://a/"))]
         store.commit()
-        assert store.take_due(150.0, 10) == []
-        assert store.next_due_at() == 200.0
+        assert store.retries.take_due(150.0, 10) == []
+        assert store.retries.next_due_at() == 200.0
 
 
 def test_seeds_and_hosts_are_kept(tmp_path):
@@ -110,7 +111,8 @@ def test_kill_in_the_middle_of_commits_leaves_whole_batches(tmp_path):
     script = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from crawler.frontier.store import Store, queue_key, UrlRow, ENDED
+        from crawler.frontier.store import Store
+        from crawler.frontier.row import queue_key, UrlRow, ENDED
         store = Store(Path(sys.argv[1]))
         print("ready", flush=True)
         number = 0
@@ -118,8 +120,8 @@ def test_kill_in_the_middle_of_commits_leaves_whole_batches(tmp_path):
             number += 1
             for part in range(50):
                 key = (number * 100 + part).to_bytes(16, "big")
-                store.put_url(key, ENDED, UrlRow("http://a/", 0, b"", 1, (), 0, number, 0.0))
-                store.enqueue(queue_key(b"h" * 8, 0, number * 100 + part), key, UrlRow("", 0, b"", 1, (), 0, 1, 0.0))
+                store.urls.put(key, ENDED, UrlRow("http://a/", 0, b"", 1, (), 0, number, 0.0))
+                store.queue.add(queue_key(b"h" * 8, 0, number * 100 + part), key, UrlRow("", 0, b"", 1, (), 0, 1, 0.0))
             store.put_meta("number", number)
             store.commit()
             print(number, flush=True)
@@ -176,10 +178,12 @@ def test_what_is_special_about_a_url_is_kept(tmp_path):
         "http://a/", 1, b"p" * 16, 2, (), 0, 3, 4.0, "", "", 0, is_sitemap=True, chain=300, spent_ms=29_999
     )
     with Store(tmp_path / "s") as store:
-        store.put_url(b"k" * 16, ENDED, special)
-        store.put_url(b"l" * 16, ENDED, row("http://a/"))
+        store.urls.put(b"k" * 16, ENDED, special)
+        store.urls.put(b"l" * 16, ENDED, row("http://a/"))
         store.commit()
-        found, plain = (store.row(value) for value in store.url_values([b"k" * 16, b"l" * 16]) if value is not None)
+        found, plain = (
+            store.urls.row(value) for value in store.urls.values([b"k" * 16, b"l" * 16]) if value is not None
+        )
     assert found == special
     assert (found.kind, found.chain, found.spent_s) == ("sitemap", 300, 29.999)
     assert (plain.kind, plain.chain, plain.spent_s) == ("page", 0, 0.0)
@@ -197,18 +201,18 @@ def test_a_body_is_new_once(tmp_path):
     """Within one call, within a batch, after the commit and after closing; without a commit it stays new."""
     x, y, z = (letter * 16 for letter in (b"x", b"y", b"z"))
     with Store(tmp_path / "s") as store:
-        assert store.add_bodies([]) == []
+        assert store.contents.add_bodies([]) == []
         assert not store.dirty
-        assert store.add_bodies([(x, b"1" * 16), (y, b"2" * 16), (x, b"3" * 16)]) == [None, None, b"1" * 16]
-        assert store.add_bodies([(y, b"4" * 16)]) == [b"2" * 16]
+        assert store.contents.add_bodies([(x, b"1" * 16), (y, b"2" * 16), (x, b"3" * 16)]) == [None, None, b"1" * 16]
+        assert store.contents.add_bodies([(y, b"4" * 16)]) == [b"2" * 16]
         store.commit()
-        assert store._pending_bodies == {}, "memory holds those of one batch"
-        assert store.add_bodies([(x, b"5" * 16), (z, b"6" * 16)]) == [b"1" * 16, None]
+        assert store.contents._pending == {}, "memory holds those of one batch"
+        assert store.contents.add_bodies([(x, b"5" * 16), (z, b"6" * 16)]) == [b"1" * 16, None]
     with Store(tmp_path / "s") as store:
-        assert store.add_bodies([(z, b"7" * 16), (x, b"8" * 16)]) == [None, b"1" * 16]
+        assert store.contents.add_bodies([(z, b"7" * 16), (x, b"8" * 16)]) == [None, b"1" * 16]
         store.commit()
-        assert store.add_bodies([(z, b"9" * 16)]) == [b"7" * 16]
-        assert dict(store._families["bodies"].items()) == {x: b"1" * 16, y: b"2" * 16, z: b"7" * 16}
+        assert store.contents.add_bodies([(z, b"9" * 16)]) == [b"7" * 16]
+        assert dict(store._database.table("bodies").items()) == {x: b"1" * 16, y: b"2" * 16, z: b"7" * 16}
 
 
 @pytest.mark.parametrize("more", [(), ("bodies", "later-invented")], ids=["fewer", "more"])
@@ -237,19 +241,19 @@ def test_a_store_whose_making_was_cut_off_is_made_to_the_end(tmp_path):
     options.create_missing_column_families(True)
     rocksdict.Rdict(str(tmp_path / "s"), options, column_families={"meta": options, "urls": options}).close()
     with Store(tmp_path / "s") as store:
-        assert store.add_bodies([(b"x" * 16, b"1" * 16)]) == [None]
+        assert store.contents.add_bodies([(b"x" * 16, b"1" * 16)]) == [None]
         assert store.meta("versions")["schema"] == SCHEMA_VERSION
 
 
 def test_every_url_is_told_once_wherever_it_waits(tmp_path):
     """One that has ended, one that is due, one that waits for its retry: each with its row."""
     with Store(tmp_path / "s") as store:
-        store.put_url(b"e" * 16, ENDED, row("http://a/ended"))
+        store.urls.put(b"e" * 16, ENDED, row("http://a/ended"))
         place = queue_key(b"h" * 8, 0, 1)
-        store.put_waiting(b"d" * 16, place)
-        store.enqueue(place, b"d" * 16, row("http://a/due"))
-        store.put_waiting(b"w" * 16)
-        store.defer(100.0, b"w" * 16, row("http://a/waits"))
+        store.urls.put_waiting(b"d" * 16, place)
+        store.queue.add(place, b"d" * 16, row("http://a/due"))
+        store.urls.put_waiting(b"w" * 16)
+        store.retries.add(100.0, b"w" * 16, row("http://a/waits"))
         store.commit()
         assert [(state, found.url) for state, found in store.all_urls()] == [
             (ENDED, "http://a/ended"),

@@ -141,7 +141,7 @@ def test_the_file_is_sound_before_it_is_damaged(tmp_path):
         path.write_bytes(content)
         archive = Archive([path], LIMIT)
         assert [(download.task.url[-1], download.task.depth, download.task.seed.extra) for download in archive] == [
-            (number, 2, SEED.extra) for number in "012"
+            (number, 2, SEED) for number in "012"
         ]
         assert (archive.damaged, archive.left_out) == ([], {})
         archive.close()

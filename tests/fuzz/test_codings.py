@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.fetcher.transport.body import Body
-from crawler.web.content_coding import OFFERED_CODINGS, PIECE_BYTES, CodingError, decoders
+from crawler.web.content_coding import OFFERED_CODINGS, CodingError, decoders
+from crawler.web.gzip_members import PIECE_BYTES
 from tests.fuzz.damage import ANY_TEXT, damaged_text, fragments
 from tests.fuzz.profile import fuzz
 

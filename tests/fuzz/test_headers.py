@@ -10,8 +10,8 @@ from crawler.fetcher.cookies import MAX_HEADER_BYTES, CookieJars, cookie_time
 from crawler.fetcher.retry import retry_after_s
 from crawler.fetcher.transport.headers import clean_headers, content_encoding, is_clear_redirect
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
-from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz
+from tests.support.yardstick import takes_linear_time
 
 NOW = 1_795_364_400.0
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")

@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Done, SeedContext
+from crawler.core.model import Done, SeedContext
+from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS
 from crawler.page.extract import extract, media_type, without_controls
 from crawler.page.sniff import sniffed_type
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.web.urls import LinkResolver, normalise
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
-from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz
 from tests.support.downloads import download_of
+from tests.support.yardstick import takes_linear_time
 
 FRAGMENTS = fragments("html")
 # The same in UTF-16 now and then: what a byte-order mark or a meta promises.
@@ -80,7 +82,7 @@ def test_any_page_is_read_without_an_error_into_clean_fields(body, content_type,
 def test_any_page_becomes_one_line_of_json_without_control_characters(body, types, tags, url, status):
     seed = SeedContext(1, ("http://h.example/",), b'{"a":\n"b"}')
     download = download_of(body, url=url, status=status, headers=(*types, *tags), seed=seed)
-    done = parse_page(download, ParserState(SETTINGS))
+    done = parse_page(download, PageReader(SETTINGS))
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(done), type=Done) == done
     for link in done.links:
         assert normalise(link.url) == link.url

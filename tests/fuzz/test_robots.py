@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from crawler.web.robots import MAX_CRAWL_DELAY_S, RobotsRules, directives, product_token
 from crawler.web.urls import normalise
 from tests.fuzz.damage import ANY_TEXT, damaged, damaged_text, fragments
-from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz
+from tests.support.yardstick import takes_linear_time
 
 FRAGMENTS = fragments("robots")
 LINES = st.lists(st.sampled_from(FRAGMENTS), max_size=8).map(b"\n".join)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from crawler.web.sitemap import MAX_SITEMAP_URLS, SitemapError, read_sitemap
 from crawler.web.urls import normalise
 from tests.fuzz.damage import ANY_TEXT, damaged, fragments
-from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz
+from tests.support.yardstick import takes_linear_time
 
 FRAGMENTS = fragments("sitemap")
 HEADS = [b"", b"", b'<?xml version="1.0"?><urlset>', b"<sitemapindex><sitemap><loc>", b"<rss><channel>", b"http://h/\n"]

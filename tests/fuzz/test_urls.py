@@ -10,8 +10,8 @@ from crawler.core.printable import printable
 from crawler.web.traps import is_fixed, pattern, repeats
 from crawler.web.urls import MAX_URL_CHARS, LinkResolver, authority, folder, normalise, origin, resolve
 from tests.fuzz.damage import ANY_TEXT, damaged_text, fragments
-from tests.fuzz.linear import takes_linear_time
 from tests.fuzz.profile import fuzz
+from tests.support.yardstick import takes_linear_time
 
 PARTS = fragments("urls")
 URLS = damaged_text(PARTS, 12) | st.builds("http://h/{}".format, damaged_text(PARTS, 12)) | ANY_TEXT

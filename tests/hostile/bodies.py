@@ -5,16 +5,19 @@ import gzip
 from functools import cache, partial
 from itertools import count
 
+from tests.hostile.ask import html
 from tests.hostile.registry import CAP, behaviour
 
 AT_CAP = {"truncated": True, "body_bytes": CAP}
 STOPS = "stop at the cap, keep the prefix, mark `truncated`"
+POISON = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 21\r\n\r\n<title>poison</title>"
+"""Sent in one piece with the answer before it: what comes after the next request could not be told from its answer."""
 MB = 1_000_000
 
 
 def cpu_is_spared(seen):
     """A one-byte chunk must not cost a core: most of the time is spent waiting."""
-    assert seen.cpu_s < 2 + 0.6 * seen.elapsed_s
+    assert seen.cpu_s < 5 * seen.alone_cpu_s + 0.6 * seen.elapsed_s
 
 
 @behaviour(
@@ -221,9 +224,10 @@ def own_titles(seen):
     both=True,
 )
 async def smuggled_answer(ask):
-    poison = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 21\r\n\r\n<title>poison</title>"
-    await ask.page(*(f"/?{n}" for n in range(1, 6)))
-    await ask.send(poison)
+    body = html(*(ask.at(f"/?{n}") for n in range(1, 6)), title=ask.path).encode()
+    await ask.send(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body) + POISON
+    )
 
 
 @behaviour(
@@ -242,7 +246,7 @@ async def late_answer(ask):
         return
     await ask.page("/?1", "/?2")
     await asyncio.sleep(0.02)
-    await ask.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 21\r\n\r\n<title>poison</title>")
+    await ask.send(POISON)
 
 
 @behaviour(
@@ -259,8 +263,7 @@ async def body_of_204(ask):
     if ask.path[1:] not in {"204", "304"}:
         await ask.page("/204", "/a1", "/304", "/a2")
         return
-    await ask.send(f"HTTP/1.1 {ask.path[1:]} X\r\nContent-Length: 0\r\n\r\n".encode())
-    await ask.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 21\r\n\r\n<title>poison</title>")
+    await ask.send(f"HTTP/1.1 {ask.path[1:]} X\r\nContent-Length: 0\r\n\r\n".encode() + POISON)
 
 
 @behaviour(

@@ -19,10 +19,10 @@ def healthy():
 
 
 @pytest.fixture(scope="session")
-def alone_s(healthy, tmp_path_factory):
-    """Seconds for the healthy hosts without a hostile one. The first crawl also starts what lasts as long as Python."""
+def alone(healthy, tmp_path_factory):
+    """The crawl of the healthy hosts without a hostile one. One before it starts what lasts as long as Python."""
     run_crawl(None, healthy, (), tmp_path_factory.mktemp("first") / "job", patience_s=0.0)
     crawl = run_crawl(None, healthy, (), tmp_path_factory.mktemp("alone") / "job")
     assert not crawl.wrong
     assert not crawl.left
-    return crawl.healthy_s
+    return crawl

@@ -11,7 +11,7 @@ MANY = {"max_body_bytes": 60 * MB, "max_links": 1_000, "exclude": ("/p/",)}
 
 
 def responsive(seen):
-    seen.assert_responsive(1.5)
+    seen.assert_responsive()
 
 
 @behaviour(

@@ -24,21 +24,24 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 import ssl
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
 from tests.hostile.ask import Ask, HangUp, html
 from tests.hostile.registry import Behaviour, behaviours
+from tests.support.ports import listeners
 
 __all__ = ["HostileProcess", "HostileServer"]
 
 ROOT = Path(__file__).parent.parent.parent
-CERTIFICATES = ROOT / "tests" / "transport" / "data"
+CERTIFICATES = ROOT / "tests" / "fetcher" / "transport" / "data"
 CANARIES = ("127.0.0.1", "127.0.0.2", "::1")
 TLS_HELLO = b"\x16"
 _MOST_LOGGED = 20_000
@@ -64,17 +67,9 @@ class HostileServer:
     async def start(self) -> None:
         """Listen everywhere."""
         for name in ("port", "other_port"):
-            port = 0
-            for address in self._addresses:
-                server = await asyncio.start_server(self._serve, address, port, backlog=1024)
-                port = server.sockets[0].getsockname()[1]
-            self.places[name] = str(port)
-        port = 0
-        for address in CANARIES:
-            with contextlib.suppress(OSError):  # no IPv6 here
-                server = await asyncio.start_server(self._canary, address, port)
-                port = server.sockets[0].getsockname()[1]
-        self.places["canary_port"] = str(port)
+            self.places[name] = str(await _listen(self._serve, self._addresses))
+        canaries = CANARIES if _has_ipv6() else CANARIES[:-1]
+        self.places["canary_port"] = str(await _listen(self._canary, canaries))
         for name in ("good", "expired", "self", "wrong"):
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(CERTIFICATES / f"{name}.pem")
@@ -140,6 +135,20 @@ class HostileServer:
         again = int(ask.path.partition("?again=")[2] or 0)
         links = [f"/{name}/?again={again}" for name in self._by_name]
         await ask.answer(html(*links, f"/?again={again + 1}"))
+
+
+async def _listen(serve: Callable[..., Awaitable[None]], addresses: tuple[str, ...]) -> int:
+    """Serve at all addresses; return the port."""
+    sockets = listeners(addresses)
+    for one in sockets:
+        await asyncio.start_server(serve, sock=one, backlog=1024)
+    return sockets[0].getsockname()[1]
+
+
+def _has_ipv6() -> bool:
+    with contextlib.suppress(OSError), socket.create_server((CANARIES[-1], 0), family=socket.AF_INET6):
+        return True
+    return False
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.core.errors import UrlError
-from crawler.core.model import DEFAULT_FIELDS, Answer, Download, SeedContext, Task
+from crawler.core.model import Answer, Download, SeedContext, Task
+from crawler.core.record import DEFAULT_FIELDS
 from crawler.page.page import NotJsonError, Page
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Headers, Microdata
 from crawler.web.simhash import simhash

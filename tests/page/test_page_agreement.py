@@ -14,6 +14,7 @@ import pytest
 
 from crawler.page.page import Page
 from crawler.web.urls import normalise
+from tests.support.table import table
 
 ROOTS = sorted(Path("/usr/share/doc").glob("postgresql-doc-*/html"))
 PAGES = 500
@@ -119,6 +120,7 @@ def pages() -> list[tuple[str, Page]]:
     return [(file.name, Page.from_html(file.read_bytes(), BASE + file.name)) for file in chosen]
 
 
+@pytest.mark.thorough
 def test_the_trees_agree_on_title_and_links(pages, capsys):
     found = [difference for name, page in pages for difference in differences(name, page)]
     titles = sum(page.css_first("title") is not None for _, page in pages)
@@ -136,6 +138,7 @@ def test_the_trees_agree_on_title_and_links(pages, capsys):
     assert links > 5_000
 
 
+@pytest.mark.thorough
 def test_the_values_of_a_page_are_those_of_its_trees(pages, capsys):
     """`title` and `links`, which a record has, follow from each tree by a few lines of the standard library."""
     elements: Counter[str] = Counter()
@@ -153,7 +156,7 @@ def test_the_values_of_a_page_are_those_of_its_trees(pages, capsys):
         )
 
 
-@pytest.mark.parametrize(
+@table(
     ("rule", "html"),
     [
         ("A link that is not closed is opened again", "<title>t</title><p><a href=x>one<p>two"),
@@ -170,7 +173,7 @@ def test_each_rule_explains_a_difference_and_the_documentation_names_it(rule, ht
     assert rule.lower() in " ".join(DOCUMENT.read_text("utf-8").lower().split())
 
 
-@pytest.mark.parametrize(
+@table(
     "html",
     [
         "<a href=1>x<a href=2>y</a></a>",

@@ -23,10 +23,12 @@ from crawler.core.model import Done, Download
 from crawler.parsers.batch import LIMITS, BatchLimits
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.process import BATCHES_PER_PARSER
-from crawler.parsers.reading.parse import parse_page
+from crawler.parsers.reading.reader import parse_page
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
 from tests.support.downloads import download_of
+from tests.support.patience import PATIENCE_S
+from tests.support.thorough import first_quickly
 
 BATCH_BYTES, BATCH_PAGES = LIMITS.bytes, LIMITS.pages
 
@@ -164,8 +166,8 @@ def parsers_of(pid: int | None = None) -> list[psutil.Process]:
     return found
 
 
-async def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
-    deadline = time.monotonic() + timeout_s
+async def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
         await asyncio.sleep(0.005)
@@ -197,36 +199,35 @@ async def test_the_default_work_is_to_make_records(hooks):
     ]
 
 
-async def test_a_page_goes_at_once_to_an_idle_pool_and_soon_past_a_busy_parser(hooks):
-    with Run(hooks) as run:
+async def test_a_page_goes_at_once_to_an_idle_pool_and_past_a_busy_parser(hooks):
+    """The busy one would need an hour."""
+    with Run(hooks, timeout_s=3600) as run:
         await run.pool.submit(page_of(0))
         await run.pool.drain()
-        await run.pool.submit(page_of(1, b"sleep 2"))
+        await run.pool.submit(page_of(1, b"sleep 3600"))
         await run.pool.submit(page_of(2))
-        started_at = time.monotonic()
         await wait_for(lambda: len(run.done) == 2)
-        assert time.monotonic() - started_at < 1
         assert run.done[1].key == url_key("http://h.example/2")
 
 
 async def test_submit_waits_when_the_parsers_have_as_much_as_they_may_have(hooks):
+    """And the event loop goes on meanwhile: it turns more often than there are pages to wait for."""
     body = b"sleep 0.1 " + b"x" * BATCH_BYTES
     pages = [page_of(number, body) for number in range(16)]
     with Run(hooks) as run:
         feeding = asyncio.create_task(run.submit(pages))
         most = 0
         seemed_full = False
-        longest_pause_s = 0.0
+        turns = 0
         while not feeding.done():
-            before = time.monotonic()
-            await asyncio.sleep(0.005)
-            longest_pause_s = max(longest_pause_s, time.monotonic() - before)
+            await asyncio.sleep(0.001)
+            turns += 1
             most = max(most, run.pool.pending)
             seemed_full |= run.pool.capacity == run.pool.pending
         # A batch each: what two parsers may have, and the open one.
         assert most == 2 * BATCHES_PER_PARSER + 1
         assert seemed_full
-        assert longest_pause_s < 0.5
+        assert turns > 2 * len(pages)
         await run.pool.drain()
         run.assert_each_once(pages)
         assert run.pool.capacity == 2 * BATCHES_PER_PARSER * BATCH_PAGES
@@ -287,18 +288,21 @@ async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):
 
 @pytest.mark.parametrize(
     "word",
-    [
-        b"abort",
-        b"segfault",
-        b"kill",
-        b"exit 0",
-        pytest.param(b"exit %d" % WORN, id="exit as if swollen"),
-        b"bytes",
-        b"lists",
-        b"close",
-        pytest.param(b"answer \xc1", id="answer what is no msgpack"),
-        pytest.param(b"answer \x90", id="answer for no page"),
-    ],
+    first_quickly(
+        [
+            b"abort",
+            b"segfault",
+            b"kill",
+            b"exit 0",
+            pytest.param(b"exit %d" % WORN, id="exit as if swollen"),
+            b"bytes",
+            pytest.param(b"lists", marks=pytest.mark.thorough),  # a second way to run out of memory
+            b"close",
+            pytest.param(b"answer \xc1", id="answer what is no msgpack"),
+            pytest.param(b"answer \x90", id="answer for no page"),
+        ],
+        5,
+    ),
 )
 async def test_a_page_that_kills_its_parser_fails_alone(hooks, word):
     pages = [page_of(number, word if number in {20, 33} else b"") for number in range(60)]
@@ -484,7 +488,7 @@ async def test_parsers_killed_all_the_time_lose_nothing(hooks):
             before = len(run.done)
             await asyncio.sleep(0.2 + 0.3 * chance.random())
             # A start takes about 0.15 s; parsers that never get beyond it break the pool, as another test says.
-            await wait_for(lambda known=before: len(run.done) > known or feeding.done(), 30)
+            await wait_for(lambda known=before: len(run.done) > known or feeding.done())
             for process in chance.sample(parsers := parsers_of(), min(1, len(parsers))):
                 process.kill()
         await feeding
@@ -550,41 +554,40 @@ async def test_header_values_that_are_no_text_do_not_stop_the_crawl(hooks):
 
 
 async def test_two_pools_share_nothing(hooks):
-    with Run(hooks, parsers=1) as one, Run(hooks, parsers=1, timeout_s=0.4) as other:
+    with Run(hooks, parsers=1) as one, Run(hooks, parsers=1, timeout_s=1.0) as other:
         await asyncio.gather(
-            one.submit([page_of(1, b"sleep 0.8")]), other.submit([page_of(2, b"sleep 0.8"), page_of(3)])
+            one.submit([page_of(1, b"sleep 1.5")]), other.submit([page_of(2, b"sleep 60"), page_of(3)])
         )
         await asyncio.gather(one.pool.drain(), other.pool.drain())
         assert one.outcomes() == {"fetched": 1}
         assert other.outcomes() == {"fetched": 1, "failed parser-timeout": 1}
         assert (one.pool.replaced, other.pool.replaced) == (0, 2)
-        assert other.pool.busy_s[0] < 0.4 < one.pool.busy_s[0]
+        assert other.pool.busy_s[0] < one.pool.busy_s[0] / 2
 
 
 @pytest.mark.parametrize("busy", ["idle", "starting", "hanging", "full", "replaced"])
 async def test_close_leaves_no_process_no_thread_and_no_open_file(hooks, busy):
+    """Nor does it wait for the parsers, which may have an hour's work."""
     me = psutil.Process()
     if busy == "idle":
         # multiprocessing keeps a helper process and a page of shared memory from the first use on.
         with Run(hooks):
             pass
     threads, files = set(threading.enumerate()), me.num_fds()
-    with Run(hooks) as run:
+    with Run(hooks, timeout_s=3600) as run:
         if busy != "starting":
             await run.pool.submit(page_of(0))
             await run.pool.drain()
         if busy == "hanging":
             await run.pool.submit(page_of(1, b"spin"))
         if busy == "full":
-            pages = [page_of(number, b"sleep 9 " + b"x" * 2 * BATCH_BYTES) for number in range(2, 7)]
+            pages = [page_of(number, b"sleep 3600 " + b"x" * 2 * BATCH_BYTES) for number in range(2, 7)]
             await run.submit(pages)
             waiting = asyncio.create_task(run.pool.submit(page_of(8)))
         if busy == "replaced":
             await run.submit([page_of(number, b"kill" if number == 7 else b"x" * 99_999) for number in range(30)])
             await run.pool.drain()
-        started_at = time.monotonic()
         run.pool.close()
-        assert time.monotonic() - started_at < 3
         run.pool.close()
         if busy == "full":
             with pytest.raises(CrawlerError, match="closed"):
@@ -593,7 +596,7 @@ async def test_close_leaves_no_process_no_thread_and_no_open_file(hooks, busy):
             await run.pool.submit(page_of(9))
     assert parsers_of() == []
     # A thread of an earlier test may still be about to end.
-    until = time.monotonic() + 5
+    until = time.monotonic() + PATIENCE_S
     while (set(threading.enumerate()) - threads or me.num_fds() > files) and time.monotonic() < until:
         await asyncio.sleep(0.05)
     assert set(threading.enumerate()) <= threads
@@ -615,7 +618,7 @@ SCRIPT = """
     from parse_hooks import obey
 
     async def main():
-        config = CrawlConfig(job=Path("unused"), parsers=1, parser_timeout_s=100)
+        config = CrawlConfig(job=Path("unused"), parsers=1, parser_timeout_s=3600)
         pool = ParserPool(config, lambda done: None, parse=obey)
         pool.start()
         for word in {words!r}:
@@ -624,7 +627,7 @@ SCRIPT = """
                 await pool.drain()
         print("ready", flush=True)
         if {stays!r}:
-            await asyncio.sleep(100)
+            await asyncio.sleep(3600)
 
     if __name__ == "__main__":
         asyncio.run(main())
@@ -640,7 +643,7 @@ def run_script(tmp_path: Path, words: list[bytes], *, stays: bool) -> subprocess
 
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG and its undoing are Linux's")
 @pytest.mark.parametrize("words", [[b"x"], [b"x", b"spin"], [b"detach"]], ids=["idle", "busy", "without the kernel"])
-async def test_parsers_end_within_5_s_when_their_parent_is_killed(hooks, tmp_path, words):
+async def test_parsers_end_when_their_parent_is_killed(hooks, tmp_path, words):
     process = run_script(tmp_path, words, stays=True)
     try:
         assert process.stdout.readline() == "ready\n"
@@ -655,11 +658,11 @@ async def test_parsers_end_within_5_s_when_their_parent_is_killed(hooks, tmp_pat
 
 def test_what_a_parser_prints_does_not_reach_standard_output(hooks, tmp_path):
     process = run_script(tmp_path, [b"print"], stays=False)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out, err) == (0, "ready\n", "garbage\n" * 2)
 
 
 def test_a_program_that_forgets_to_close_its_pool_still_ends(hooks, tmp_path):
     process = run_script(tmp_path, [b"x", b"spin"], stays=False)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out, err) == (0, "ready\n", "")

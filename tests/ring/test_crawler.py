@@ -11,7 +11,9 @@ import crawler.fetcher.retry
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import JobError, SeedError, StorageError
 from crawler.ring.crawler import Crawler
+from tests.support.ports import closed_port
 from tests.support.servers import HANG, RESET, Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 NO_ROBOTS = Answer(status=404)
 
@@ -208,6 +210,7 @@ def parse_slowly(page):
     yield page.follow()
 
 
+@pytest.mark.thorough
 async def test_a_spider_of_ones_own_may_hang_on_one_page(job):
     """The page that takes too long fails alone."""
     with LocalServer(pages({"/": ["/stuck", "/a"], "/a": ["/b"], "/b": [], "/stuck": []})) as server:
@@ -270,7 +273,7 @@ async def test_a_seeds_redirect_target_counts_as_in_scope(job):
     assert stats.outcomes == {"redirected": 1, "fetched": 3}
 
 
-@pytest.mark.parametrize("max_pages", [1, 17, 40])
+@pytest.mark.parametrize("max_pages", first_quickly([1, 17, 40]))
 async def test_page_budget_stops_exactly_and_a_larger_one_goes_on(job, max_pages):
     site = {"/": [f"/p{n}" for n in range(60)], **{f"/p{n}": [f"/p{n}/x"] for n in range(60)}}
     with LocalServer(pages(site)) as server:
@@ -386,9 +389,9 @@ async def test_seed_columns_travel_into_every_record_they_lead_to(job, tmp_path)
     assert shops == {"/": "one", "/a": "one", "/s": "two", "/s/x": "two"}
 
 
-@pytest.mark.parametrize("behaviour", ["hang", "reset", "503"])
+@pytest.mark.parametrize("behaviour", first_quickly(["hang", "reset", "503"]))
 async def test_a_bad_host_does_not_slow_the_others_down(job, behaviour, tmp_path):
-    """Good hosts keep their speed beside one that hangs, resets or refuses (measured as a ratio, with room)."""
+    """Good hosts take at most three times as long beside one that hangs, resets or refuses, as without it."""
     good = {"/": [f"/p{n}" for n in range(120)], **{f"/p{n}": Answer(html(), delay_s=0.02) for n in range(120)}}
     bad = {"hang": HANG, "reset": RESET, "503": Answer(status=503)}[behaviour]
 
@@ -402,7 +405,7 @@ async def test_a_bad_host_does_not_slow_the_others_down(job, behaviour, tmp_path
         seeds = [server.url("/", address) for address in addresses]
 
         async def good_pages_time(job: Path, *more: str) -> float:
-            crawler = Crawler(config(job, concurrency=16, per_host=4, timeout_s=20, retries=2), [*seeds, *more])
+            crawler = Crawler(config(job, concurrency=16, per_host=4, timeout_s=60, retries=2), [*seeds, *more])
             run = asyncio.create_task(crawler.run())
             while sum(server.pages().values()) < 121 * len(addresses):
                 await asyncio.sleep(0.005)
@@ -418,7 +421,7 @@ async def test_a_bad_host_does_not_slow_the_others_down(job, behaviour, tmp_path
 
         alone = await good_pages_time(tmp_path / "alone")
         beside = await good_pages_time(tmp_path / "beside", hostile.url("/", "127.0.0.9"))
-    assert beside < 1.6 * alone + 0.3, f"{beside:.2f} s beside a host that answers {behaviour}, {alone:.2f} s alone"
+    assert beside < 3 * alone, f"{beside:.2f} s beside a host that answers {behaviour}, {alone:.2f} s alone"
 
 
 async def test_limits_per_host_and_per_address_hold(job):
@@ -480,10 +483,9 @@ async def test_a_busy_host_is_retried_after_the_time_it_asks_for(job):
 
 async def test_what_never_answers_is_a_failure_with_its_kind(job):
     """Nothing listens, nothing answers, no such name: no record, but a counted outcome."""
-    with LocalServer(lambda _host, path: NO_ROBOTS if path == "/robots.txt" else HANG) as server:
-        stats = await crawl(
-            job, server.url(), "http://127.0.0.1:1/", "http://no-such-name.invalid/", timeout_s=1.0, parsers=2
-        )
+    with LocalServer(lambda _host, path: NO_ROBOTS if path == "/robots.txt" else HANG) as server, closed_port() as port:
+        dead = f"http://127.0.0.1:{port}/"
+        stats = await crawl(job, server.url(), dead, "http://no-such-name.invalid/", timeout_s=1.0, parsers=2)
     assert stats.outcomes == {"failed: timeout": 1, "failed: connect": 1, "failed: dns": 1}
     assert records(job) == []
 
@@ -513,6 +515,7 @@ async def test_the_requests_transport_crawls_the_same(job):
     assert stats.outcomes == {"fetched": 4, "redirected": 1}
 
 
+@pytest.mark.thorough
 async def test_a_host_of_large_pages_is_asked_less_often_and_leaves_the_parsers_to_others(job):
     large = Answer(html(text="word " * 1_000_000))
     with LocalServer(

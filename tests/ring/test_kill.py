@@ -23,6 +23,7 @@ from crawler.ledger.sinks.outputs import endings
 from tests.support.kill_driver import POINTS, SINK_POINTS
 from tests.support.outputs import rows
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 PAGES_PER_HOST = 500
@@ -152,7 +153,7 @@ def test_killed_at_random_instants_the_resumed_crawl_is_whole(server, expected, 
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", first_quickly(POINTS, 2))
 def test_killed_at_a_named_point_the_resumed_crawl_is_whole(server, expected, tmp_path, point):
     """One kill at each point of the path, the second time it is reached (the first for points of start-up)."""
     job = Job(server, tmp_path / "job")
@@ -180,14 +181,16 @@ def job_with(server: LocalServer, path: Path, endings: Sequence[str], *options: 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("endings", "options", "kills"),
-    [
-        (ENDINGS, (), ("in-record 5", "before-commit 2", "in-record 17", "after-commit 1", "in-seal 1")),
-        (
-            ROTATED,
-            ("--rotate", "100"),
-            ("in-next-part 3", "in-seal 1", "in-record 12", "before-commit 2", "before-clean 2"),
-        ),
-    ],
+    first_quickly(
+        [
+            (ENDINGS, (), ("in-record 5", "before-commit 2", "in-record 17", "after-commit 1", "in-seal 1")),
+            (
+                ROTATED,
+                ("--rotate", "100"),
+                ("in-next-part 3", "in-seal 1", "in-record 12", "before-commit 2", "before-clean 2"),
+            ),
+        ]
+    ),
     ids=["one file each", "rotated"],
 )
 def test_killed_again_and_again_every_output_is_whole(server, expected, tmp_path, endings, options, kills):

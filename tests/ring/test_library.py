@@ -25,17 +25,20 @@ from nbclient import NotebookClient
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, UsageError
-from crawler.core.model import Field, Record
+from crawler.core.model import Field
+from crawler.core.record import Record
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.ring.crawler import Crawler
 from crawler.ring.keywords import Settings
 from crawler.ring.library import crawl
+from tests.support.ports import closed_port
 from tests.support.processes import end_groups
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 LOCAL = {"allow_private": True, "delay_s": 0.0, "parsers": 1, "retries": 0}
-PATIENCE_S = 20
+PATIENCE_S = 60
 NO_ROBOTS = Answer(status=404)
 
 
@@ -184,14 +187,17 @@ def test_a_crawl_gives_each_page_once_and_leaves_nothing():
 
 @pytest.mark.parametrize(
     ("what", "expected"),
-    [
-        ({"fields": ["title", "status"]}, {"title": "/", "status": 200}),
-        ({"spider": parsed}, {"path": "", "title": "/"}),
-        ({"spider": "tests.ring.test_library:parsed"}, {"path": "", "title": "/"}),
-        ({"spider": lambda page: {"title": page.title}}, {"title": "/"}),
-        ({"spider": parsed, "fields": ["title"]}, {"title": "/"}),
-        ({"select": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
-    ],
+    first_quickly(
+        [
+            ({"fields": ["title", "status"]}, {"title": "/", "status": 200}),
+            ({"spider": parsed}, {"path": "", "title": "/"}),
+            ({"spider": "tests.ring.test_library:parsed"}, {"path": "", "title": "/"}),
+            ({"spider": lambda page: {"title": page.title}}, {"title": "/"}),
+            ({"spider": parsed, "fields": ["title"]}, {"title": "/"}),
+            ({"select": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
+        ],
+        2,
+    ),
     ids=["fields", "function", "reference", "lambda", "function and fields", "select"],
 )
 def test_records_are_dicts_of_what_was_asked_for(what, expected):
@@ -324,6 +330,7 @@ def several(page):
     yield page.follow()
 
 
+@pytest.mark.thorough
 def test_what_asks_twice_for_the_stream_of_a_spider_loses_nothing():
     """DuckDB asks for the schema first, and then once more for the records."""
     with LocalServer(site(30)) as server:
@@ -342,6 +349,7 @@ class Unloadable:
         return {"a": 1}
 
 
+@pytest.mark.thorough
 def test_a_spider_that_parsers_cannot_load_is_an_error_where_records_are_asked_for(capfd):
     with LocalServer(site(3)) as server, pytest.raises(CrawlerError, match="parser processes end while they start"):
         list(crawl(server.url(), spider=Unloadable(), **LOCAL))
@@ -434,16 +442,18 @@ def by_not_starting(url):
 
 @pytest.mark.parametrize(
     "leave",
-    [
-        by_break,
-        by_break_with_a_name,
-        by_exception,
-        by_close,
-        by_with,
-        by_exception_in_with,
-        by_garbage_collection,
-        by_not_starting,
-    ],
+    first_quickly(
+        [
+            by_break,
+            by_break_with_a_name,
+            by_exception,
+            by_close,
+            by_with,
+            by_exception_in_with,
+            by_garbage_collection,
+            by_not_starting,
+        ]
+    ),
     ids=lambda leave: leave.__name__,
 )
 @pytest.mark.parametrize("delay_s", [0.0, 0.2], ids=["fast", "slow"])
@@ -675,7 +685,11 @@ async def test_several_crawlers_share_a_loop_and_let_others_have_their_turn_afte
 
 
 async def test_a_crawler_says_how_it_is_used():
-    config = CrawlConfig(seeds=("http://127.0.0.1:9/",), **LOCAL)
+    with closed_port() as port:
+        await _used_wrongly(CrawlConfig(seeds=(f"http://127.0.0.1:{port}/",), **LOCAL))
+
+
+async def _used_wrongly(config: CrawlConfig) -> None:
     with pytest.raises(UsageError, match="async with"):
         async for _ in Crawler(config):
             pass
@@ -772,18 +786,21 @@ kept = []
 
 @pytest.mark.parametrize(
     ("end", "code"),
-    [
-        pytest.param(END, 0, id="end"),
-        pytest.param(END_WITH_SPIDER, 0, id="spider of the script"),
-        pytest.param(END + "sys.exit(3)", 3, id="exit"),
-        pytest.param(END + "1 / 0", 1, id="exception"),
-        pytest.param(IN_THREAD, 0, id="thread"),
-        pytest.param(IN_DAEMON, 0, id="daemon thread"),
-        pytest.param(IN_LOOP + "asyncio.run(main())", 0, id="loop"),
-        pytest.param(
-            IN_LOOP + "loop = asyncio.new_event_loop()\nloop.run_until_complete(main())", 0, id="loop left open"
-        ),
-    ],
+    first_quickly(
+        [
+            pytest.param(END, 0, id="end"),
+            pytest.param(END_WITH_SPIDER, 0, id="spider of the script"),
+            pytest.param(END + "sys.exit(3)", 3, id="exit"),
+            pytest.param(END + "1 / 0", 1, id="exception"),
+            pytest.param(IN_THREAD, 0, id="thread"),
+            pytest.param(IN_DAEMON, 0, id="daemon thread"),
+            pytest.param(IN_LOOP + "asyncio.run(main())", 0, id="loop"),
+            pytest.param(
+                IN_LOOP + "loop = asyncio.new_event_loop()\nloop.run_until_complete(main())", 0, id="loop left open"
+            ),
+        ],
+        3,
+    ),
 )
 def test_a_program_that_ends_with_an_unfinished_crawl_does_not_hang_or_leave_anything(
     running, own_temporary_folder, end, code
@@ -830,7 +847,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize(
-    "take", [pytest.param(FOR, id="for"), pytest.param(WITH, id="with"), pytest.param(ASYNC, id="async")]
+    "take", first_quickly([pytest.param(FOR, id="for"), pytest.param(WITH, id="with"), pytest.param(ASYNC, id="async")])
 )
 @pytest.mark.parametrize("to_group", [True, False], ids=["terminal", "process"])
 def test_keyboard_interrupt_ends_a_crawl(running, own_temporary_folder, take, to_group):
@@ -849,6 +866,7 @@ def test_keyboard_interrupt_ends_a_crawl(running, own_temporary_folder, take, to
         assert_gone(process, own_temporary_folder)
 
 
+@pytest.mark.thorough
 def test_a_consumer_that_is_killed_loses_nothing_and_gets_at_most_one_batch_again(running, tmp_path):
     script = SCRIPT + (
         "import os, signal\n"
@@ -912,6 +930,7 @@ print(left())
 )
 
 
+@pytest.mark.thorough
 def test_a_notebook_crawls(own_temporary_folder, monkeypatch):
     """A real kernel, which has a running loop: functions of a cell as spiders, `for`, `async for`, a left loop."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

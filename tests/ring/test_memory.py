@@ -72,6 +72,7 @@ def crawl(tmp_path, total: int) -> dict:
     return result
 
 
+@pytest.mark.thorough
 def test_memory_of_a_small_crawl_does_not_grow_with_its_pages(tmp_path):
     """Four times the pages, about the same memory."""
     small, large = crawl(tmp_path, 5_000), crawl(tmp_path, 20_000)

@@ -5,17 +5,18 @@ it is installed. `.ci/run` installs all three.
 """
 
 import json
+import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
 import lxml.html
 import pytest
+
+from tests.support.ports import listeners
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 ROOTS = sorted(Path("/usr/share/doc").glob("postgresql-doc-*/html"))
@@ -29,8 +30,8 @@ def docs(tmp_path_factory):
     if not ROOTS:
         pytest.skip("no PostgreSQL documentation to crawl (Debian: apt-get install postgresql-doc)")
     folder = tmp_path_factory.mktemp("nginx")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    (bound,) = listeners(("127.0.0.1",))
+    port = bound.getsockname()[1]
     (folder / "nginx.conf").write_text(
         f"""
         daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
@@ -43,15 +44,14 @@ def docs(tmp_path_factory):
         }}
         """
     )
-    server = subprocess.Popen(
-        [NGINX, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf"), "-p", str(folder)]
-    )
+    # nginx takes a socket that listens already from the one that it is to replace: by the number, in this variable.
+    with bound:
+        server = subprocess.Popen(
+            [NGINX, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf"), "-p", str(folder)],
+            env=os.environ | {"NGINX": f"{bound.fileno()};"},
+            pass_fds=(bound.fileno(),),
+        )
     try:
-        for _ in range(100):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
         yield f"http://127.0.0.1:{port}/html/index.html", ROOTS[-1]
     finally:
         server.terminate()

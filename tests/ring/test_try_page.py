@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +12,7 @@ import pytest
 
 from crawler.cli.entry import main
 from crawler.cli.exit_code import ExitCode
+from tests.support.ports import closed_port
 from tests.support.servers import Answer, LocalServer, html
 
 ROOT = Path(__file__).parents[2]
@@ -152,10 +152,75 @@ def test_redirects_that_lead_nowhere_are_a_failure(site, capsys, path):
     assert (code, "failed: redirects: status 302 to " in text) == (ExitCode.NO_PAGE, True)
 
 
+def test_redirects_share_one_deadline(capsys):
+    """Each hop is well within --timeout, all of them are five times as long."""
+    hops, timeout_s = 10, 1.0
+
+    def respond(_host, path):
+        number = int(path.removeprefix("/"))
+        moved = Answer(status=302, headers={"location": f"/{number + 1}"}, delay_s=timeout_s / 2)
+        return moved if number < hops else Answer(html(title="Home"))
+
+    with LocalServer(respond) as server:
+        code, text = tried(capsys, server.url("/0"), "--robots", "ignore", "--timeout", str(timeout_s))
+        asked = sum(server.requests.values())
+    assert code == ExitCode.NO_PAGE
+    assert text.splitlines()[-1].startswith("failed: timeout: ")
+    assert text.count("redirected: ") == asked - ("no complete headers" in text)
+    assert asked <= hops / 2
+
+
+def test_a_crawl_delay_is_waited_for(capsys):
+    robots = Answer("User-agent: *\nCrawl-delay: 1", headers={"content-type": "text/plain"})
+    with LocalServer(lambda _host, path: robots if path == "/robots.txt" else Answer(html(title="x"))) as server:
+        code, text = tried(capsys, server.url())
+        (starts,) = server.starts.values()
+    assert (code, steps(text)[:2]) == (ExitCode.DONE, ["robots.txt", "download"])
+    assert starts[1] - starts[0] >= 0.99
+
+
+def test_a_host_that_wants_a_long_pause_gets_it_and_the_user_is_told(capsys, monkeypatch):
+    monkeypatch.setattr("crawler.fetcher.hosts._VERY_LONG_WAIT_S", 0.2)
+    robots = Answer("User-agent: *\nCrawl-delay: 1", headers={"content-type": "text/plain"})
+    with LocalServer(lambda _host, path: robots if path == "/robots.txt" else Answer(html(title="x"))) as server:
+        code = main(["try", server.url(), "--allow-private"])
+        (starts,) = server.starts.values()
+    said = capsys.readouterr()
+    assert (code, records(said.out)[0]["title"]) == (ExitCode.DONE, "x")
+    assert "wants no request for another 1 s: waiting" in said.err
+    assert starts[1] - starts[0] >= 0.99
+
+
+def test_a_redirect_to_another_origin_is_followed_and_its_robots_txt_asked_for(capsys):
+    """Wherever it leads; the look-up of a name and each robots.txt count where they belong."""
+    with LocalServer(lambda _host, path: Answer(status=404) if "robots" in path else Answer(html(title="x"))) as there:
+        moved = Answer(status=301, headers={"location": there.url("/x", "localhost")})
+        with LocalServer(lambda _host, path: Answer(status=404) if "robots" in path else moved) as here:
+            code, text = tried(capsys, here.url(), "--scope", "page", "--exclude", "x")
+    assert (code, records(text)[0]["title"], records(text)[0]["depth"]) == (ExitCode.DONE, "x", 0)
+    assert steps(text)[:2] == ["robots.txt", "download"]
+    assert there.requests[f"localhost:{there.port}", "/robots.txt"] == 1
+
+
+def test_a_robots_txt_of_a_server_that_is_not_there_cannot_be_had(capsys):
+    with closed_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        code, text = tried(capsys, f"{url}/")
+    assert (code, text) == (ExitCode.NO_PAGE, f"skipped: robots: the robots.txt of {url} cannot be had\n")
+
+
+def test_what_a_robots_txt_leads_to_is_no_page(capsys):
+    """Many sites send who asks for it to their home page."""
+    answers = {"/robots.txt": Answer(status=302, headers={"location": "/"}), "/": Answer(html(title="Home"))}
+    with LocalServer(lambda _host, path: answers[path]) as server:
+        code, text = tried(capsys, server.url())
+    assert (code, server.requests.total()) == (ExitCode.DONE, 3)
+    assert steps(text)[:2] == ["robots.txt", "download"]
+
+
 def test_a_server_that_is_not_there_is_a_failure(capsys):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        code, text = tried(capsys, f"http://127.0.0.1:{free.getsockname()[1]}/", "--robots", "ignore")
+    with closed_port() as port:
+        code, text = tried(capsys, f"http://127.0.0.1:{port}/", "--robots", "ignore")
     assert (code, text.startswith("failed: connect: ")) == (ExitCode.NO_PAGE, True)
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Answer, Download, SeedContext, Task
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.web.urls import task_key
 
-__all__ = ["PAGE_URL", "SEED", "download_of", "record_of", "state_of"]
+__all__ = ["PAGE_URL", "SEED", "download_of", "reader_of", "record_of"]
 
 PAGE_URL = "http://h.example/dir/page.html"
 SEED = SeedContext(1, ("http://h.example/",), b"null")
@@ -39,12 +40,12 @@ def download_of(body: bytes | str = b"<p>x", *headers: tuple[str, str], **facts)
     return Download(Task(**of(Task, "spent_s")), Answer(**of(Answer)), **known)
 
 
-def state_of(**settings) -> ParserState:
-    return ParserState(ParserSettings.of(CrawlConfig(job=Path("unused"), **settings)))
+def reader_of(**settings) -> PageReader:
+    return PageReader(ParserSettings.of(CrawlConfig(job=Path("unused"), **settings)))
 
 
 def record_of(download: Download, **settings) -> dict:
-    line = parse_page(download, state_of(**settings)).records
+    line = parse_page(download, reader_of(**settings)).records
     assert line is not None
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1

@@ -16,7 +16,7 @@ from crawler.fetcher.transport.aiohttp.transport import AiohttpTransport
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.ledger.ledger import Ledger
-from crawler.ledger.sinks import file, parquet
+from crawler.ledger.sinks.files import file, parquet
 from crawler.ledger.sinks.files.parquet import ParquetSink
 from crawler.ledger.sinks.files.sqlite import SqliteSink
 

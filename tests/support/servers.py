@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
+from tests.support.ports import listeners
+
 HANG = object()
 """Answer nothing and keep the connection open."""
 RESET = object()
@@ -49,12 +51,12 @@ class LocalServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10), "the test server did not start"
+        assert self._ready.wait(60), "the test server did not start"
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(60)
 
     def url(self, path: str = "/", address: str = "127.0.0.1") -> str:
         return f"http://{address}:{self.port}{path}"
@@ -69,11 +71,9 @@ class LocalServer:
 
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
-        servers = []
-        for address in self._addresses:
-            server = await asyncio.start_server(self._client, address, self.port, backlog=1024)
-            self.port = server.sockets[0].getsockname()[1]
-            servers.append(server)
+        sockets = listeners(self._addresses)
+        self.port = sockets[0].getsockname()[1]
+        servers = [await asyncio.start_server(self._client, sock=one, backlog=1024) for one in sockets]
         self._ready.set()
         await self._stop.wait()
         for server in servers:

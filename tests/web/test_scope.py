@@ -3,10 +3,9 @@
 import subprocess
 import sys
 
-import pytest
-
 from crawler.web.scope import _MAX_MEMO, Scope
 from crawler.web.urls import normalise
+from tests.support.table import table
 
 FOLLOW = ""
 
@@ -16,13 +15,13 @@ def verdict(kind, url, *anchors):
     return Scope(kind).verdict(url, anchors, 1)
 
 
-@pytest.mark.parametrize("url", ["http://a/", "http://a/b", "http://b/"])
+@table("url", ["http://a/", "http://a/b", "http://b/"])
 def test_page_follows_nothing_and_any_follows_everything(url):
     assert verdict("page", url, "http://a/") == "scope"
     assert verdict("any", url, "http://a/") == FOLLOW
 
 
-@pytest.mark.parametrize(
+@table(
     ("anchor", "url", "expected"),
     [
         ("http://h/a/b", "http://h/a/", FOLLOW),
@@ -53,7 +52,7 @@ def test_prefix_is_the_origin_and_folder_of_the_anchor(anchor, url, expected):
     assert verdict("prefix", url, anchor) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("anchor", "url", "expected"),
     [
         ("http://h/a/b", "http://h/", FOLLOW),
@@ -71,7 +70,7 @@ def test_host_is_name_and_port_whatever_the_scheme(anchor, url, expected):
     assert verdict("host", url, anchor) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("anchor", "url", "expected"),
     [
         ("http://example.org/", "https://www.example.org:81/a", FOLLOW),
@@ -106,14 +105,14 @@ def test_domain_is_the_registrable_domain_or_else_the_host(anchor, url, expected
     assert verdict("domain", url, anchor) == expected
 
 
-@pytest.mark.parametrize("kind", ["prefix", "host", "domain"])
+@table("kind", ["prefix", "host", "domain"])
 def test_one_of_several_anchors_suffices_and_none_is_out_of_scope(kind):
     assert verdict(kind, "http://b.example/x", "http://a.example/", "http://b.example/") == FOLLOW
     assert verdict(kind, "http://c.example/x", "http://a.example/", "http://b.example/") == "scope"
     assert verdict(kind, "http://c.example/x") == "scope"
 
 
-@pytest.mark.parametrize(
+@table(
     ("include", "exclude", "url", "expected"),
     [
         ((), (), "http://h/a", FOLLOW),
@@ -132,9 +131,7 @@ def test_include_and_exclude_are_searched_in_the_whole_url(include, exclude, url
     assert Scope("any", include, exclude).verdict(url, ("http://h/",), 0) == expected
 
 
-@pytest.mark.parametrize(
-    ("limit", "depth", "expected"), [(None, 10**9, FOLLOW), (0, 0, FOLLOW), (0, 1, "depth"), (2, 2, "")]
-)
+@table(("limit", "depth", "expected"), [(None, 10**9, FOLLOW), (0, 0, FOLLOW), (0, 1, "depth"), (2, 2, "")])
 def test_depth_is_the_greatest_depth_followed(limit, depth, expected):
     assert Scope("any", depth=limit).verdict("http://h/", ("http://h/",), depth) == expected
 

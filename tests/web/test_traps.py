@@ -1,7 +1,6 @@
 """Traps: what is one, what is not, and that no URL takes long to judge."""
 
 import re
-import time
 import uuid
 from random import Random
 
@@ -11,12 +10,13 @@ from hypothesis import strategies as st
 
 from crawler.web.traps import is_fixed, pattern, repeats
 from crawler.web.urls import MAX_URL_CHARS, resolve
-from tests.fuzz.linear import takes_linear_time
+from tests.support.table import table
+from tests.support.yardstick import takes_linear_time
 
 # --- repeats
 
 
-@pytest.mark.parametrize(
+@table(
     "url",
     [
         "http://h/a/a/a/a",
@@ -85,7 +85,7 @@ HONEST = [
 ]
 
 
-@pytest.mark.parametrize("url", HONEST)
+@table("url", HONEST)
 def test_what_honest_sites_have_is_no_repetition(url):
     assert resolve(url, url, strip_session=False) == url
     assert not repeats(url)
@@ -128,7 +128,7 @@ def test_any_query_repeats_itself_exactly_if_a_parameter_stands_four_times(param
 # --- pattern
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "expected"),
     [
         ("http://h/calendar/2026/11", "http://h/calendar/#/#"),
@@ -239,7 +239,7 @@ def dated(spelling, rng):
     )
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
+@table("spelling", SPELLINGS)
 def test_all_days_of_a_calendar_share_a_pattern(spelling):
     rng = Random(1)
     urls = {dated(spelling, rng) for _ in range(300)}
@@ -253,10 +253,8 @@ BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 BASE62 = BASE36 + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-@pytest.mark.parametrize(
-    ("alphabet", "length"), [(HEX, 16), (HEX, 32), (HEX, 64), (BASE36, 26), (BASE62, 32), (BASE62 + "-_", 43)]
-)
-@pytest.mark.parametrize("url", ["http://h/o/{}/edit", "http://h/o?token={}", "http://h/%C3%A9{}.html"])
+@table(("alphabet", "length"), [(HEX, 16), (HEX, 32), (HEX, 64), (BASE36, 26), (BASE62, 32), (BASE62 + "-_", 43)])
+@table("url", ["http://h/o/{}/edit", "http://h/o?token={}", "http://h/%C3%A9{}.html"])
 def test_nearly_all_random_identifiers_share_a_pattern(alphabet, length, url):
     rng = Random(2)
     patterns = [pattern(url.format("".join(rng.choices(alphabet, k=length)))) for _ in range(1_000)]
@@ -304,7 +302,7 @@ def test_pages_that_differ_in_more_than_a_number_have_patterns_of_their_own():
     assert len(DIFFERENT) == len({pattern(url) for url in DIFFERENT})
 
 
-@pytest.mark.parametrize(
+@table(
     ("url", "expected"),
     [
         ("http://h/", True),
@@ -392,18 +390,6 @@ LONGEST = {
     "one parameter": "?" + "a&a&a&b&" * 2_000,
     "separators": "?" + "&" * 16_000,
 }
-
-
-@pytest.mark.parametrize("name", LONGEST)
-def test_the_longest_url_is_judged_in_hundredths_of_a_second(name):
-    """The slowest takes 5 ms: the bound is for what is worse than linear, which would take seconds."""
-    url = ("http://h/" + LONGEST[name])[:MAX_URL_CHARS]
-    began = time.perf_counter()
-    for _ in range(10):
-        repeats(url)
-        pattern(url)
-        is_fixed(url)
-    assert time.perf_counter() - began < 2
 
 
 @pytest.mark.parametrize("name", LONGEST)

@@ -4,7 +4,6 @@ import gzip
 import io
 
 import msgspec
-import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 from crawler.core.config import CrawlConfig
@@ -12,6 +11,7 @@ from crawler.core.model import Answer, Done, Download, Duplicate, Exchange, Fini
 from crawler.fetcher.request import Requests
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.web import warc
+from tests.support.table import table
 
 URL = "http://a.test/page?q=1"
 AT = 1_700_000_000.123
@@ -81,7 +81,7 @@ def test_headers_about_a_coding_that_is_undone_get_another_name():
     assert body == b"decoded"
 
 
-@pytest.mark.parametrize(
+@table(
     ("received", "kept"),
     [
         (((b"Content-Length", b"7"),), b"Content-Length: 7"),
@@ -105,7 +105,7 @@ def test_no_header_can_break_out_of_its_line():
     assert [name for name, _ in record.http_headers.headers] == ["A X", "Content-Length"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("length", "truncated"),
     [((), "unspecified"), ((b"content-length", b"9"), "unspecified"), ((b"Content-Length", b"0"), None)],
 )

@@ -72,9 +72,14 @@ def crawl(terminal: Terminal, /, seeds: tuple[str, ...], config: str | None, **o
 @click.command()
 @click.option("--job", metavar="DIR", help="Folder of the demo's crawl.  [output/demo]")
 @click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=0, help="Port of the site.  [a free one]")
+@click.option("--serve", is_flag=True, help="Only serve the site, until Ctrl-C.")
 @click.pass_obj
-def demo(terminal: Terminal, /, job: str | None, port: int, **options: Any) -> int:
+def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **options: Any) -> int:
     """Serve a built-in site on this machine and crawl it: 20 hosts, 2,000 pages, all kinds of trouble."""
+    if serve:
+        from crawler.cli.demo.server import main as serve_site  # noqa: PLC0415  aiohttp's server, for this alone
+
+        return ExitCode.USAGE if serve_site(["--port", str(port)]) else ExitCode.DONE
     from crawler.cli.demo.run import DEMO_JOB, program_name  # noqa: PLC0415  the site's model, for this command alone
     from crawler.cli.demo.run import run as run_demo  # noqa: PLC0415
 

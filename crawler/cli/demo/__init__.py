@@ -2,5 +2,5 @@
 
 Owns: the demo's server, a process of its own.
 Runs: `site` is the model of the site, `server` serves it, `process` runs the server as a child, `run` is the command.
-For others: `run`, `process`, `site`, `hosts`.
+For others: `run`, `process`, `site`, `hosts`, `server`.
 """

@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
-__all__ = ["Answer", "Headers"]
+__all__ = ["Answer", "HeaderPairs"]
 
-Headers = tuple[tuple[str, str], ...]
+HeaderPairs = tuple[tuple[str, str], ...]
 """(name, value) pairs in the order in which they are sent."""
 
 
@@ -17,7 +17,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """
 
     status: int = 200
-    headers: Headers = ()
+    headers: HeaderPairs = ()
     body: bytes = b""
     wait_s: float = 0.0
     drip_s: float = 0.0

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-__all__ = ["HOSTS", "Host"]
+__all__ = ["HOSTS", "DemoHost"]
 
 
-class Host(Struct, frozen=True):
+class DemoHost(Struct, frozen=True):
     """One host of the demo site.
 
     `things` are the nouns that its prose and titles are made of; `articles` counts articles in each section;
@@ -25,127 +25,127 @@ class Host(Struct, frozen=True):
         return f"site{self.number:02d}.localhost"
 
 
-HOSTS: tuple[Host, ...] = (
-    Host(
+HOSTS: tuple[DemoHost, ...] = (
+    DemoHost(
         1,
         "The Harbour Chronicle",
         ("news", "harbour", "culture", "sport", "opinion"),
         24,
         ("harbour", "ferry", "lighthouse", "fish market", "tide gauge", "pilot boat"),
     ),
-    Host(
+    DemoHost(
         2,
         "Northfield Town Council",
         ("services", "meetings", "planning", "parks"),
         17,
         ("bus lane", "town hall", "playground", "budget", "footbridge", "market square"),
     ),
-    Host(
+    DemoHost(
         3,
         "Tidewater Weather Office",
         ("forecasts", "storms", "records", "science"),
         17,
         ("storm front", "rain gauge", "sea breeze", "barometer", "weather balloon", "fog bank"),
     ),
-    Host(
+    DemoHost(
         4,
         "Brass Lantern Theatre",
         ("plays", "people", "tickets", "backstage"),
         15,
         ("rehearsal", "costume", "orchestra", "spotlight", "prompt book", "understudy"),
     ),
-    Host(
+    DemoHost(
         5,
         "Slow River Railway",
         ("timetables", "engines", "stations"),
         11,
         ("steam engine", "signal box", "branch line", "viaduct", "dining car", "platform"),
     ),
-    Host(
+    DemoHost(
         6,
         "Quarry Hill Press",
         ("books", "authors-talk", "reviews", "journals"),
         17,
         ("manuscript", "footnote", "printing press", "bookbinder", "margin", "first edition"),
     ),
-    Host(
+    DemoHost(
         7,
         "Babel Street Language School",
         ("courses", "grammar", "travel", "teachers"),
         17,
         ("verb table", "accent", "dictionary", "translation", "alphabet", "phrase book"),
     ),
-    Host(
+    DemoHost(
         8,
         "The Paper Archive",
         ("collections", "maps", "letters", "guides"),
         17,
         ("parchment", "inventory", "reading room", "wax seal", "ledger", "photograph"),
     ),
-    Host(
+    DemoHost(
         9,
         "Old Mill Community Centre",
         ("events", "clubs", "rooms", "volunteers"),
         17,
         ("choir", "chess club", "village fair", "kitchen", "noticeboard", "workshop"),
     ),
-    Host(
+    DemoHost(
         10,
         "Museum of Locks and Keys",
         ("exhibits", "history", "visits", "conservation"),
         17,
         ("padlock", "iron key", "strong room", "clockmaker", "hinge", "vault door"),
     ),
-    Host(
+    DemoHost(
         11,
         "Winding Path Hikers",
         ("trails", "huts", "gear", "reports"),
         17,
         ("ridge walk", "mountain hut", "trail marker", "rope bridge", "summit", "compass"),
     ),
-    Host(
+    DemoHost(
         12,
         "Four Corners Bakery",
         ("bread", "cakes", "recipes", "ovens"),
         13,
         ("sourdough", "rye loaf", "wood oven", "flour mill", "plum cake", "starter"),
     ),
-    Host(
+    DemoHost(
         13,
         "Quiet Corner Forum",
         ("introductions", "help", "projects", "off-topic"),
         17,
         ("thread", "moderator", "garden shed", "radio kit", "telescope", "model ship"),
     ),
-    Host(
+    DemoHost(
         14,
         "Patient Gardeners",
         ("seeds",),
         8,
         ("compost", "greenhouse", "apple tree", "bee hive", "herb bed", "wheelbarrow"),
     ),
-    Host(
+    DemoHost(
         15,
         "Frame and Map Studio",
         ("frames", "atlases", "workshop", "orders"),
         17,
         ("oak frame", "map sheet", "engraving", "gold leaf", "canvas", "survey"),
     ),
-    Host(
+    DemoHost(
         16,
         "Long Thread Knitting",
         ("patterns", "wool", "stitches"),
         15,
         ("cable stitch", "wool skein", "spinning wheel", "scarf", "loom", "pattern sheet"),
     ),
-    Host(
+    DemoHost(
         17,
         "Lost Pages Bookshop",
         ("shelves", "rarities", "readings", "letters"),
         17,
         ("paperback", "atlas", "bookmark", "attic", "catalogue", "reading lamp"),
     ),
-    Host(
+    DemoHost(
         18,
         "New Entrance Gallery",
         ("exhibitions", "artists", "catalogue", "education"),
@@ -153,14 +153,14 @@ HOSTS: tuple[Host, ...] = (
         ("sculpture", "watercolour", "studio", "portrait", "staircase", "sketchbook"),
         "/en/",
     ),
-    Host(
+    DemoHost(
         19,
         "Lighthouse Trust",
         ("lighthouses", "keepers", "lenses", "boats"),
         17,
         ("lamp room", "fog signal", "keeper's log", "spiral stair", "reef", "supply boat"),
     ),
-    Host(
+    DemoHost(
         20,
         "Observatory on the Move",
         ("telescopes", "nights", "comets", "papers"),

@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from msgspec import Struct
 
 from crawler.cli.demo.answer import Answer
-from crawler.cli.demo.hosts import HOSTS, Host
+from crawler.cli.demo.hosts import HOSTS, DemoHost
 from crawler.cli.demo.page import Anchor, HtmlPage
 from crawler.cli.demo.prose import PEOPLE, Prose
 from crawler.cli.demo.resource import Resource
@@ -30,7 +30,7 @@ class Article(Struct, frozen=True):
 
 
 @cache
-def articles(host: Host) -> tuple[Article, ...]:
+def articles(host: DemoHost) -> tuple[Article, ...]:
     """List a host's articles, section by section."""
     prose = Prose(host)
     listed: list[Article] = []
@@ -45,7 +45,7 @@ def articles(host: Host) -> tuple[Article, ...]:
 class Layout:
     """Builds the pages of one host. Holds only what follows from the host and the port; nothing changes."""
 
-    def __init__(self, host: Host, port: int) -> None:
+    def __init__(self, host: DemoHost, port: int) -> None:
         self.host = host
         self.origin = _origin(host, port)
         self.prose = Prose(host)
@@ -216,7 +216,7 @@ class Layout:
         return '<link rel="alternate" type="application/rss+xml" href="/feed.xml">\n'
 
 
-def _origin(host: Host, port: int) -> str:
+def _origin(host: DemoHost, port: int) -> str:
     return f"http://{host.name}:{port}"
 
 

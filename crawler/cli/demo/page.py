@@ -5,7 +5,7 @@ from html import escape
 
 from msgspec import Struct
 
-from crawler.cli.demo.answer import Answer, Headers
+from crawler.cli.demo.answer import Answer, HeaderPairs
 from crawler.cli.demo.prose import Prose
 
 __all__ = ["Anchor", "HtmlPage", "render"]
@@ -55,7 +55,7 @@ class HtmlPage(Struct, frozen=True, kw_only=True):
     media_type: str = "text/html"
     compressed: bool = False
     status: int = 200
-    headers: Headers = ()
+    headers: HeaderPairs = ()
     wait_s: float = 0.0
     drip_s: float = 0.0
     cut: bool = False

@@ -2,7 +2,7 @@
 
 import random
 
-from crawler.cli.demo.hosts import Host
+from crawler.cli.demo.hosts import DemoHost
 
 __all__ = ["PEOPLE", "TRANSLATIONS", "Prose"]
 
@@ -120,7 +120,7 @@ class Prose:
     Its only state is a pool of sentences, made on first use and never changed after; equal hosts give equal text.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: DemoHost) -> None:
         self._host = host
         self._pool: list[str] = []
 

@@ -1,7 +1,7 @@
 """The robots.txt of each host of the demo site (RFC 9309), as a server answers it."""
 
 from crawler.cli.demo.answer import Answer
-from crawler.cli.demo.hosts import Host
+from crawler.cli.demo.hosts import DemoHost
 
 __all__ = ["MOVED_ROBOTS", "robots_answers"]
 
@@ -27,7 +27,7 @@ Disallow: /*?sort=
 """
 
 
-def robots_answers(host: Host, port: int) -> dict[str, Answer]:
+def robots_answers(host: DemoHost, port: int) -> dict[str, Answer]:
     """Map the targets that belong to the robots.txt of `host` to their answers; none means that it has no such file.
 
     A site's robots.txt is not a page: its URL has no record and no outcome.

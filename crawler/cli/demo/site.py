@@ -6,7 +6,7 @@ Nothing here touches the network, the clock or the disk. Two models with the sam
 import re
 
 from crawler.cli.demo.answer import Answer
-from crawler.cli.demo.hosts import HOSTS, Host
+from crawler.cli.demo.hosts import HOSTS, DemoHost
 from crawler.cli.demo.layout import Layout
 from crawler.cli.demo.oddities import calendar_page, oddities
 from crawler.cli.demo.page import HtmlPage, render
@@ -79,7 +79,7 @@ class Site:
                 counts[resource.kind] = counts.get(resource.kind, 0) + 1
         return counts
 
-    def _build(self, host: Host) -> None:
+    def _build(self, host: DemoHost) -> None:
         layout = self._layouts[host.name]
         odd = oddities(layout)
         for resource in (*layout.pages(odd.entrances), *odd.resources):

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from io import BytesIO
 
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
-from crawler.web.content_coding import PIECE_BYTES, decoders
+from crawler.web.content_coding import decoders
+from crawler.web.gzip_members import PIECE_BYTES
 
 __all__ = ["Body"]
 

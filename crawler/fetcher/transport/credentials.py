@@ -4,9 +4,9 @@ Nobody can tell a secret from its value, so the names decide, and an unknown nam
 that say what a client is, what it prefers and what it wants of caches are known; every server may see them.
 """
 
-__all__ = ["Headers", "anywhere", "confidential"]
+__all__ = ["HeaderPairs", "anywhere", "confidential"]
 
-Headers = tuple[tuple[str, str], ...]
+HeaderPairs = tuple[tuple[str, str], ...]
 """(name, value) pairs in the order in which they were given."""
 
 _FIT_FOR_ALL = frozenset(
@@ -40,12 +40,12 @@ _FIT_FOR_ALL = frozenset(
 )
 
 
-def anywhere(headers: Headers) -> Headers:
+def anywhere(headers: HeaderPairs) -> HeaderPairs:
     """Return the pairs that may be sent to every server. Names count in any case. Never raises."""
     return tuple(pair for pair in headers if _is_fit_for_all(pair[0]))
 
 
-def confidential(headers: Headers) -> Headers:
+def confidential(headers: HeaderPairs) -> HeaderPairs:
     """Return the other pairs: for the origin (scheme, host and port) they were meant for, and for no other.
 
     Authorization, Cookie, X-Api-Key, Host and whatever else is not known to be harmless.

@@ -16,14 +16,15 @@ Null fits everywhere. A value that does not fit is a misfit; where it goes is th
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
 from crawler.core.config import CrawlConfig
 from crawler.core.extras import needed
-from crawler.core.model import DEFAULT_FIELDS, Field, FieldType
+from crawler.core.model import Field, FieldType
+from crawler.core.record import DEFAULT_FIELDS, FIELDS, ColumnKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,8 +40,6 @@ __all__ = [
     "fits_64_bits",
     "split",
 ]
-
-ColumnKind = Literal["text", "int", "float", "bool", "time", "object"]
 
 OTHER = "_other"
 """Column of what found no place in the columns that were inferred: JSON text of an object, null if there is nothing."""
@@ -61,34 +60,8 @@ class Column(Struct, frozen=True, omit_defaults=True):
     fields: tuple["Column", ...] = ()
 
 
-RECORD_COLUMNS: dict[str, Column] = {
-    column.name: column
-    for column in (
-        Column("url"),
-        Column("status", "int"),
-        Column("fetched_at", "time"),
-        Column("depth", "int"),
-        Column("parent"),
-        Column("redirected_from", many=True),
-        Column("content_type"),
-        Column("sniffed_type"),
-        Column("charset"),
-        Column("body_bytes", "int"),
-        Column("body_hash"),
-        Column("truncated", "bool"),
-        Column("title"),
-        Column("description"),
-        Column("language"),
-        Column("canonical"),
-        Column("text"),
-        Column("links", many=True),
-        Column("links_dropped", "int"),
-        Column("seed"),
-        Column("lastmod"),
-        Column("simhash"),
-    )
-}
-"""The columns of the default record, by name, in the order of `RECORD_FIELDS`. `seed` is JSON text."""
+RECORD_COLUMNS: dict[str, Column] = {name: Column(name, field.column, field.many) for name, field in FIELDS.items()}
+"""The columns of the record that a page has without a spider, in the order of `RECORD_FIELDS`. `seed` is JSON text."""
 
 
 def fits_64_bits(number: int) -> bool:

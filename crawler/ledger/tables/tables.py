@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.core.extras import needed
-from crawler.core.model import Record
+from crawler.core.record import Record
 from crawler.ledger.tables.batch import Batches, in_batches
 from crawler.ledger.tables.schema import RECORD_COLUMNS, Column, Inference
 

@@ -1,6 +1,6 @@
 """What a parser does with one page.
 
-Owns: a parser's caches of links (`ParserState`), which change speed and never an outcome.
+Owns: a parser's caches of links (`PageReader`), which change speed and never an outcome.
 Runs: in a parser.
-For others: `parse` and `page_end`.
+For others: `reader`, `settings` and `page_end`.
 """

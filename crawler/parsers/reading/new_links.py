@@ -1,5 +1,7 @@
 """Which links of a page are news, and the verdict on each of them."""
 
+from collections.abc import Iterable
+
 from crawler.core.model import Link, Task
 from crawler.web.scope import Scope
 from crawler.web.traps import is_fixed, pattern, repeats
@@ -32,7 +34,7 @@ class NewLinks:
         # URL -> smallest depth at which it was sent to be fetched, None = only sent as skipped.
         self._sent: dict[str, int | None] = {}
 
-    def take(self, task: Task, hrefs: list[tuple[str, bool]], *, nofollow: bool) -> tuple[Link, ...]:
+    def take(self, task: Task, hrefs: Iterable[tuple[str, bool]], *, nofollow: bool) -> tuple[Link, ...]:
         """Return those links of a task's page that are news to the frontier. Takes them for sent.
 
         `hrefs` are (URL in normal form, its `nofollow`); `nofollow` says that of all. `skip` of a link is the first

@@ -4,21 +4,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from crawler.core.model import Done, Download
-from crawler.parsers.reading.parse import Parse, ParserState
+from crawler.parsers.reading.reader import PageReader, Parse
 
 __all__ = ["page_end"]
 
 
-def page_end(download: Download, state: ParserState, parse: Parse, through: type[BaseException] = MemoryError) -> Done:
+def page_end(download: Download, reader: PageReader, parse: Parse, through: type[BaseException] = MemoryError) -> Done:
     """Return what `parse` makes of a download, or how its page fails: as `parser-error: <name of the exception>`.
 
     An exception of the kind `through` is no matter of the page, and is raised.
     """
     try:
         download = _with_body(download)
-        done: object = parse(download, state)
+        done: object = parse(download, reader)
         if isinstance(done, Done) and done.key == download.task.key:
-            return _archived(done, download, state)
+            return _archived(done, download, reader)
     except through:
         raise
     except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it
@@ -34,7 +34,7 @@ def page_end(download: Download, state: ParserState, parse: Parse, through: type
         task.key, "failed", reason, answer.status, body_bytes=answer.body_bytes, detail=f"{task.url}: {detail}"
     )
     with suppress(Exception):  # what keeps a page from being read may keep it from being packed
-        return _archived(failed, download, state)
+        return _archived(failed, download, reader)
     return failed
 
 
@@ -45,8 +45,8 @@ def _with_body(download: Download) -> Download:
     return download.with_body(Path(download.body_file).read_bytes())
 
 
-def _archived(done: Done, download: Download, state: ParserState) -> Done:
-    if not state.settings.archive:
+def _archived(done: Done, download: Download, reader: PageReader) -> Done:
+    if not reader.settings.archive:
         return done
     from crawler.web.warc import archived  # noqa: PLC0415 - most crawls need it not
 

@@ -36,6 +36,7 @@ def respond(host: str, path: str) -> Answer:
     return Answer(html("/a", "/b", "/c", *(f"/p{n}" for n in range(12)), title=path), delay_s=0.03)
 
 
+@pytest.mark.thorough
 def test_a_small_site_ends_with_charts_and_results(tmp_path, capfd):
     """All strategies and both spiders: the same records, a chart of each kind, and every figure in results.json."""
     with LocalServer(respond) as server:

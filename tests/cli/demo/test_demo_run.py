@@ -67,6 +67,7 @@ def test_a_crawl_gives_one_record_for_each_reachable_page_and_ends_each_url_as_a
     assert by_url[f"http://site19.localhost:{port}/annex/"]["redirected_from"] == [f"http://site20.localhost:{port}/"]
 
 
+@pytest.mark.thorough
 def test_a_demo_that_was_stopped_goes_on_on_the_same_port(tmp_path):
     from crawler.ring.crawler import Crawler
 

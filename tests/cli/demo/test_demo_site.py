@@ -23,6 +23,7 @@ def site():
     return Site(PORT)
 
 
+@pytest.mark.thorough
 def test_two_models_give_the_same_bytes(site):
     other = Site(PORT)
     assert other.outcomes() == site.outcomes()
@@ -49,6 +50,7 @@ def test_pages_carry_as_many_links_as_real_ones(site):
     assert max(counts) >= 60
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_a_plain_crawl_of_the_model_ends_as_announced_in_any_order(site, order):
     """Closure: nothing is linked that the model does not know, nothing is announced that no link leads to."""

@@ -1,10 +1,10 @@
 """Which stage limits a crawl, from two snapshots."""
 
 import msgspec
-import pytest
 
 from crawler.cli.report.bottleneck import bottleneck
 from crawler.core.stats import CrawlStats
+from tests.support.table import table
 
 BEFORE = CrawlStats(elapsed_s=10, run_pages=1_000, known=9_000, queued=5_000, parser_busy_s=(5.0, 5.0), body_waits=4)
 EASY = CrawlStats(
@@ -62,7 +62,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("change", "stage", "why"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@table(("change", "stage", "why"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_the_stage_that_limits_is_named_with_its_reason(change: dict, stage: str, why: str):
     found = bottleneck(BEFORE, msgspec.structs.replace(EASY, **change))
     assert found.stage == stage

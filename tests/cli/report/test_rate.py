@@ -8,6 +8,7 @@ from crawler.cli.report.estimate import estimate
 from crawler.cli.report.quantity import count, duration, rate, share, short_count, size
 from crawler.cli.report.rate import History, Rates, rates
 from crawler.core.stats import CrawlStats
+from tests.support.table import table
 
 
 def test_rates_are_changes_divided_by_the_time_between():
@@ -23,7 +24,7 @@ def test_rates_are_changes_divided_by_the_time_between():
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("before", "after"),
     [
         (CrawlStats(), CrawlStats()),
@@ -65,7 +66,7 @@ GROWING = Rates(span_s=10, pages_per_s=10, ended_per_s=20, found_per_s=90)
 STUCK = Rates(span_s=10)
 
 
-@pytest.mark.parametrize(
+@table(
     ("stats", "between", "left_s", "why"),
     [
         (CrawlStats(known=900, queued=600), STEADY, 60, "no URL left"),
@@ -89,7 +90,7 @@ def test_the_first_end_in_sight_is_estimated(stats: CrawlStats, between: Rates, 
     assert found.why == why
 
 
-@pytest.mark.parametrize(
+@table(
     ("written", "expected"),
     [
         (count(1_234_567), "1,234,567"),

@@ -3,7 +3,6 @@
 import io
 
 import msgspec
-import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -12,6 +11,7 @@ from crawler.cli.report.estimate import Estimate
 from crawler.cli.report.rate import Rates
 from crawler.cli.report.screen import View, errors, frame, skips
 from crawler.core.stats import CrawlStats
+from tests.support.table import table
 
 STATS = CrawlStats(
     elapsed_s=754,
@@ -75,7 +75,7 @@ def draw(view: View, width: int = 80, height: int = 40, **options: bool) -> list
     return file.getvalue().split("\n")
 
 
-@pytest.mark.parametrize(
+@table(
     "expected",
     [
         "https://docs.example.org/",
@@ -103,9 +103,9 @@ def test_everything_that_matters_stands_on_eighty_columns(expected: str):
     assert expected in "\n".join(draw(VIEW))
 
 
-@pytest.mark.parametrize("width", [1, 10, 30, 60, 80, 110, 200])
-@pytest.mark.parametrize("height", [1, 5, 10, 23, 24, 50])
-@pytest.mark.parametrize("stats", [CrawlStats(), STATS, MANY], ids=["empty", "usual", "many"])
+@table("width", [1, 10, 30, 60, 80, 110, 200])
+@table("height", [1, 5, 10, 23, 24, 50])
+@table("stats", [CrawlStats(), STATS, MANY], ids=["empty", "usual", "many"])
 def test_a_picture_never_leaves_its_terminal(width: int, height: int, stats: CrawlStats):
     """A line too long or one too many would make the terminal scroll with each picture."""
     shares = (0.5,) * len(stats.parser_busy_s)
@@ -121,7 +121,7 @@ def test_a_low_terminal_keeps_the_head_and_what_limits():
     assert "limited by parsers" in text
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
+@table("width", [60, 80, 200])
 def test_the_ring_closes(width: int):
     """Its corners stand below each other."""
     lines = draw(VIEW, width)

@@ -17,6 +17,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import StorageError
 from crawler.core.model import Rotation
 from crawler.core.stats import CrawlStats
+from tests.support.table import table
 
 STATS = CrawlStats(
     ended="max-pages",
@@ -97,7 +98,7 @@ def test_a_sitemap_that_was_not_read_to_its_end_is_told():
     assert "sitemaps   1,002 read, 2 of them not to the end\n" in printed(stats, config(Path("job")))
 
 
-@pytest.mark.parametrize(
+@table(
     ("stats", "settings", "expected"),
     [
         ({}, {}, []),
@@ -157,7 +158,7 @@ def test_an_empty_summary_can_be_printed():
     assert "crawl      done, but no page was fetched" in printed(CrawlStats(ended="done"), config(Path("job")))
 
 
-@pytest.mark.parametrize(
+@table(
     ("stats", "what", "then"),
     [
         ({"ended": "done", "pages": 5, "run_pages": 5}, "done: every URL", ""),

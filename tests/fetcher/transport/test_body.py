@@ -2,7 +2,6 @@
 
 import gzip
 import random
-import time
 import tracemalloc
 import zlib
 
@@ -12,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.fetcher.transport.body import Body
-from crawler.web.content_coding import PIECE_BYTES, CodingError, zstd
+from crawler.web.content_coding import CodingError, zstd
+from crawler.web.gzip_members import PIECE_BYTES
+from tests.support.table import table
+from tests.support.yardstick import takes_linear_time
 
 TEXT = b"".join(b"<p>line %d of a page that compresses</p>\n" % n for n in range(5_000))
 NOISE = random.Random(7).randbytes(200_000)
@@ -51,9 +53,9 @@ def read(encoding, wire, limit=10_000_000, step=None):
     return body.finish(), body.truncated
 
 
-@pytest.mark.parametrize("step", [1, 7, 1000, None])
-@pytest.mark.parametrize("data", [b"", b"x", TEXT[:3000], TEXT, NOISE], ids=["empty", "x", "short", "text", "noise"])
-@pytest.mark.parametrize("name", [*ENCODERS, "bare"])
+@table("step", [1, 7, 1000, None])
+@table("data", [b"", b"x", TEXT[:3000], TEXT, NOISE], ids=["empty", "x", "short", "text", "noise"])
+@table("name", [*ENCODERS, "bare"])
 def test_every_offered_coding_is_undone_however_it_is_cut(name, data, step):
     if step == 1 and len(data) > 3000:
         data = data[:3000]
@@ -61,20 +63,20 @@ def test_every_offered_coding_is_undone_however_it_is_cut(name, data, step):
     assert read(encoding, encode(data), step=step) == (data, False)
 
 
-@pytest.mark.parametrize("outer", ["gzip", "deflate", "br", "zstd"])
-@pytest.mark.parametrize("inner", ["gzip", "deflate", "br", "zstd"])
+@table("outer", ["gzip", "deflate", "br", "zstd"])
+@table("inner", ["gzip", "deflate", "br", "zstd"])
 def test_two_layers_are_undone_the_last_named_first(inner, outer):
     wire = ENCODERS[outer](ENCODERS[inner](TEXT))
     assert read(f"{inner}, {outer}", wire, step=777) == (TEXT, False)
 
 
-@pytest.mark.parametrize("encoding", ["gzip, gzip, gzip", "gzip,deflate,br,zstd,gzip", "compress", "GZIP, exi"])
+@table("encoding", ["gzip, gzip, gzip", "gzip,deflate,br,zstd,gzip", "compress", "GZIP, exi"])
 def test_more_than_two_layers_or_an_unknown_registered_coding_is_an_error(encoding):
     with pytest.raises(CodingError):
         Body(encoding, 1000)
 
 
-@pytest.mark.parametrize("encoding", ["", "identity", "utf-8", "none", "identity, identity, identity", " , ", "UTF-8"])
+@table("encoding", ["", "identity", "utf-8", "none", "identity, identity, identity", " , ", "UTF-8"])
 def test_names_that_are_no_coding_mean_a_plain_body(encoding):
     assert read(encoding, b"plain") == (b"plain", False)
 
@@ -83,7 +85,7 @@ def test_the_name_of_a_coding_may_be_in_upper_case():
     assert read("GZip", gzip.compress(b"x", mtime=0)) == (b"x", False)
 
 
-@pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
+@table("name", ["gzip", "deflate", "br", "zstd"])
 def test_a_stream_that_breaks_off_is_truncated_never_silently_complete(name):
     wire = ENCODERS[name](NOISE)
     data, truncated = read(name, wire[: len(wire) * 2 // 3], step=5000)
@@ -92,7 +94,7 @@ def test_a_stream_that_breaks_off_is_truncated_never_silently_complete(name):
     assert NOISE.startswith(data)
 
 
-@pytest.mark.parametrize("missing", [1, 4, 8])
+@table("missing", [1, 4, 8])
 def test_a_gzip_body_without_all_of_its_trailer_is_truncated(missing):
     assert read("gzip", gzip.compress(TEXT, mtime=0)[:-missing]) == (TEXT, True)
 
@@ -101,7 +103,7 @@ def test_an_empty_body_is_complete_whatever_its_coding():
     assert read("gzip, br", b"") == (b"", False)
 
 
-@pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
+@table("name", ["gzip", "deflate", "br", "zstd"])
 def test_a_body_that_is_not_in_its_coding_is_an_error(name):
     with pytest.raises(CodingError):
         read(name, b"\xff<!doctype html><title>not compressed at all</title>" * 20)
@@ -114,24 +116,25 @@ def test_a_wrong_checksum_is_an_error():
         read("gzip", bytes(wire))
 
 
-@pytest.mark.parametrize("step", [1, 10, None])
+@table("step", [1, 10, None])
 def test_gzip_members_follow_each_other_and_what_comes_after_them_is_ignored(step):
     members = gzip.compress(b"one ", mtime=0) + gzip.compress(b"", mtime=0) + gzip.compress(b"two", mtime=0)
     for rest in (b"", b"\0" * 100, b"\x1f", b"\x1fx", b"<!-- server note -->"):
         assert read("gzip", members + rest, step=step) == (b"one two", False)
 
 
-@pytest.mark.parametrize("step", [1, 10, None])
+@table("step", [1, 10, None])
 def test_zstd_frames_follow_each_other(step):
     assert read("zstd", zstd.compress(b"one ") + zstd.compress(b"two"), step=step) == (b"one two", False)
 
 
 @pytest.mark.parametrize(("name", "member"), [("gzip", gzip.compress(b"", mtime=0)), ("zstd", zstd.compress(b""))])
-def test_a_stream_of_endless_empty_members_is_refused_quickly(name, member):
-    started = time.process_time()
-    with pytest.raises(CodingError):
-        read(name, member * 20_000)
-    assert time.process_time() - started < 1
+def test_a_stream_of_endless_empty_members_is_refused_in_linear_time(name, member):
+    def work(size):
+        with pytest.raises(CodingError):
+            read(name, member * size)
+
+    assert takes_linear_time(work, 2_500)
 
 
 def test_what_follows_a_finished_deflate_stream_is_ignored():

@@ -14,6 +14,9 @@ from crawler.fetcher.transport.budget import FREE_BYTES, ByteBudget
 from tests.fetcher.transport.raw_server import RawServer, page, reset, says
 
 MB = 1_000_000
+DEADLINE_S = 0.5
+LATE = 20
+"""How many times its deadline a fetch may take until it has come too late: a busy machine notices late."""
 
 
 # --- the budget itself -----------------------------------------------------------------------------------------------
@@ -248,6 +251,7 @@ PLAIN = page(bytes(10 * MB))
 BOMB = page(gzip.compress(bytes(30 * MB), mtime=0), b"Content-Encoding: gzip")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("answer", [PLAIN, BOMB], ids=["plain", "gzip"])
 async def test_sixty_large_bodies_at_once_stay_near_the_limit_and_all_end(make, budget, answer):
     transport = make(budget, concurrency=60)
@@ -315,9 +319,9 @@ async def test_the_deadline_goes_on_where_it_was_when_there_is_room(make, budget
 
     transport = make(budget)
     async with RawServer(stalls) as server:
-        fetch = asyncio.create_task(transport.fetch(request(server, timeout_s=0.5)))
+        fetch = asyncio.create_task(transport.fetch(request(server, timeout_s=DEADLINE_S)))
         await until(lambda: budget.waiting == 1)
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(1.6 * DEADLINE_S)
         budget.give_back(50 * MB)
         started = time.monotonic()
         failure = await fetch
@@ -325,7 +329,7 @@ async def test_the_deadline_goes_on_where_it_was_when_there_is_room(make, budget
     assert isinstance(failure, Failure)
     assert (failure.kind, failure.retryable) == ("timeout", True)
     assert "body" in failure.detail
-    assert took_s < 6
+    assert took_s < LATE * DEADLINE_S
 
 
 async def test_a_download_that_is_cancelled_while_it_waits_gives_its_bytes_back(make, budget):
@@ -351,7 +355,7 @@ async def test_closing_ends_downloads_that_wait(make, budget):
         await until(lambda: budget.waiting == 1)
         await transport.close()
         budget.give_back(50 * MB)
-        assert isinstance(await asyncio.wait_for(fetch, 10), Failure)
+        assert isinstance(await asyncio.wait_for(fetch, 60), Failure)
 
 
 async def test_answers_without_end_behind_a_download_that_waits_fill_no_memory(make, budget):

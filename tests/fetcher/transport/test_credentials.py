@@ -1,8 +1,7 @@
 """A configured header goes to every server only if it is known to hold no secret."""
 
-import pytest
-
 from crawler.fetcher.transport.credentials import anywhere, confidential
+from tests.support.table import table
 
 FIT = [
     "User-Agent",
@@ -35,13 +34,13 @@ SECRET = [
 ]
 
 
-@pytest.mark.parametrize("name", FIT)
+@table("name", FIT)
 def test_what_says_who_asks_and_what_is_preferred_may_go_anywhere(name):
     assert anywhere(((name, "v"),)) == ((name, "v"),)
     assert confidential(((name, "v"),)) == ()
 
 
-@pytest.mark.parametrize("name", SECRET)
+@table("name", SECRET)
 def test_every_other_header_may_be_a_secret(name):
     assert anywhere(((name, "v"),)) == ()
     assert confidential(((name, "v"),)) == ((name, "v"),)

@@ -4,13 +4,12 @@ import errno
 import socket
 import ssl
 
-import pytest
-
 from crawler.core.model import Failure
 from crawler.fetcher.transport.failures import connect_failure, dns_failure, one_line, tls_failure
+from tests.support.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "retryable"),
     [
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), False),
@@ -39,7 +38,7 @@ def test_a_tls_failure_names_the_reason():
     assert tls_failure(ssl.SSLEOFError(8, "EOF occurred")).retryable
 
 
-@pytest.mark.parametrize(
+@table(
     ("code", "message", "kind"),
     [
         (10, "certificate has expired", "tls: expired"),
@@ -67,7 +66,7 @@ def test_a_librarys_message_becomes_one_short_line():
     assert one_line("bad\r\n  \x1b[2J\ud800" + "x" * 500) == ("bad [2J?" + "x" * 500)[:200]
 
 
-@pytest.mark.parametrize(
+@table(
     ("error", "kind", "detail"),
     [
         (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "connect", "Connection refused"),

@@ -1,8 +1,7 @@
 """The address guard: nothing but the public Internet, whatever the notation."""
 
-import pytest
-
 from crawler.fetcher.transport.guard import AddressGuard, is_localhost
+from tests.support.table import table
 
 REFUSED = [
     ("127.0.0.1", "loopback"),
@@ -76,19 +75,19 @@ ALLOWED = [
 ]
 
 
-@pytest.mark.parametrize(("address", "reason"), REFUSED)
+@table(("address", "reason"), REFUSED)
 def test_an_address_off_the_public_internet_is_refused_with_its_reason(address, reason):
     refusal = AddressGuard(False).refuses(address)
     assert refusal is not None
     assert refusal.startswith(reason)
 
 
-@pytest.mark.parametrize("address", ALLOWED)
+@table("address", ALLOWED)
 def test_a_public_address_passes(address):
     assert AddressGuard(False).refuses(address) is None
 
 
-@pytest.mark.parametrize("address", [address for address, _ in REFUSED])
+@table("address", [address for address, _ in REFUSED])
 def test_allow_private_opens_everything(address):
     assert AddressGuard(True).refuses(address) is None
 
@@ -96,7 +95,7 @@ def test_allow_private_opens_everything(address):
 NETWORKS = ("10.1.0.0/16", "127.0.0.2", "fd00::/8", "fe80::/10", "64:ff9b::/96", "2002::/16", "::/96")
 
 
-@pytest.mark.parametrize(
+@table(
     ("address", "reason"),
     [
         ("10.1.2.3", None),
@@ -127,12 +126,12 @@ def test_networks_open_their_own_addresses_and_no_other(address, reason):
     assert refusal is None if reason is None else refusal is not None and refusal.startswith(reason)
 
 
-@pytest.mark.parametrize(("address", "reason"), REFUSED)
+@table(("address", "reason"), REFUSED)
 def test_no_network_opens_nothing(address, reason):
     assert AddressGuard(()).refuses(address) == AddressGuard().refuses(address) is not None
 
 
-@pytest.mark.parametrize(
+@table(
     ("name", "is_it"),
     [
         ("localhost", True),

@@ -1,12 +1,11 @@
 """Headers are sent as configured, and come out fit to be stored and shown."""
 
-import pytest
-
 from crawler.core.config import CrawlConfig
 from crawler.fetcher.transport.headers import clean_headers, content_encoding, is_clear_redirect, request_headers
+from tests.support.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("raw", "clean"),
     [
         (b"text/html", "text/html"),
@@ -20,7 +19,7 @@ from crawler.fetcher.transport.headers import clean_headers, content_encoding, i
         (b"", ""),
     ],
 )
-@pytest.mark.parametrize(("codec", "errors"), [("utf-8", "surrogateescape"), ("latin-1", "strict")])
+@table(("codec", "errors"), [("utf-8", "surrogateescape"), ("latin-1", "strict")])
 def test_header_values_come_out_without_controls_and_surrogates(raw, clean, codec, errors):
     ((name, value),) = clean_headers([("X-Thing", raw.decode(codec, errors))], codec, errors)
     assert (name, value) == ("x-thing", clean)
@@ -44,7 +43,7 @@ def test_headers_that_may_be_secret_are_not_for_every_server(tmp_path):
     assert "secret" not in str(headers)
 
 
-@pytest.mark.parametrize(
+@table(
     ("location", "clear"),
     [
         (b"/a", True),
@@ -62,14 +61,14 @@ def test_headers_that_may_be_secret_are_not_for_every_server(tmp_path):
         ("/a\u009bb".encode(), False),
     ],
 )
-@pytest.mark.parametrize(("codec", "errors"), [("utf-8", "surrogateescape"), ("latin-1", "strict")])
+@table(("codec", "errors"), [("utf-8", "surrogateescape"), ("latin-1", "strict")])
 def test_a_location_with_control_characters_is_not_clear(location, clear, codec, errors):
     value = location.decode(codec, errors)
     assert is_clear_redirect([("X", "\0"), ("LocaTion", value)], codec, errors) is clear
     assert is_clear_redirect([("Location", "/a"), ("location", value)], codec, errors) is clear
 
 
-@pytest.mark.parametrize(
+@table(
     ("headers", "value"),
     [
         ([], ""),

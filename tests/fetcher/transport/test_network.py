@@ -5,7 +5,6 @@ import gc
 import gzip
 import http.client
 import logging
-import socket
 import threading
 import time
 import zlib
@@ -19,8 +18,14 @@ from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.web.content_coding import zstd
 from tests.fetcher.transport.conftest import TRANSPORTS, settings
 from tests.fetcher.transport.raw_server import RawServer, chunked, page, reset, says
+from tests.support.ports import closed_port
 
 CAP = 50_000
+DEADLINE_S = 0.5
+LATE = 20
+"""How many times its deadline a fetch may take until it has come too late: a busy machine notices late."""
+PATIENCE_S = 60.0
+"""For what must come long before a deadline of `LATE` times as long."""
 HTML = b"<html>" + b"<p>some text</p>" * 1000
 
 
@@ -196,16 +201,39 @@ async def test_endless_one_byte_chunks_stop_at_the_cap(transport):
     assert (result.body, result.truncated) == (b"x" * 20_000, True)
 
 
+class Share:
+    """Which part of its time a block has a processor, be it that it has nothing to do or that others have it."""
+
+    def __enter__(self):
+        self._started, self._worked = time.perf_counter(), time.process_time()
+        return self
+
+    def __exit__(self, *_):
+        self.part = (time.process_time() - self._worked) / (time.perf_counter() - self._started)
+
+
 async def test_endless_one_byte_chunks_do_not_burn_the_cpu(transport):
-    async with RawServer(one_byte_chunks) as server:
-        started = time.process_time()
-        result = await transport.fetch(request(server, timeout_s=1.5, max_body_bytes=10_000_000))
-        spent_s = time.process_time() - started
-    assert result.kind == "timeout"
-    assert spent_s < 0.75
+    """It waits in between, though there is always something to read: it has less of a core than what never waits.
+
+    On a busy machine neither has much, and a measurement goes wrong now and then: one good one of five is enough.
+    """
+    parts = []
+    for _ in range(5):
+        async with RawServer(one_byte_chunks) as server:
+            with Share() as fetch:
+                result = await transport.fetch(request(server, timeout_s=1.0, max_body_bytes=10_000_000))
+        assert result.kind == "timeout"
+        with Share() as burning:
+            until = time.perf_counter() + 0.3
+            while time.perf_counter() < until:
+                pass
+        parts.append(fetch.part / burning.part)
+        if parts[-1] < 0.7:
+            return
+    pytest.fail(f"parts of what a busy loop has: {parts}")
 
 
-async def test_a_slow_drip_of_bytes_ends_at_the_deadline_without_burning_the_cpu(transport):
+async def test_a_slow_drip_of_bytes_ends_at_the_deadline(transport):
     async def drip(server, reader, writer):
         await server.head(reader)
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -214,12 +242,9 @@ async def test_a_slow_drip_of_bytes_ends_at_the_deadline_without_burning_the_cpu
             await asyncio.sleep(0.001)
 
     async with RawServer(drip) as server:
-        started = time.process_time()
-        result = await transport.fetch(request(server, timeout_s=0.6))
-        spent_s = time.process_time() - started
+        result = await transport.fetch(request(server, timeout_s=DEADLINE_S))
     assert (result.kind, result.retryable) == ("timeout", True)
     assert "body" in result.detail
-    assert spent_s < 0.5
 
 
 BOMB = bytes(30_000_000)
@@ -234,12 +259,20 @@ BOMBS = {
 
 @pytest.mark.parametrize("encoding", BOMBS)
 async def test_a_bomb_in_one_chunk_stops_at_the_cap(transport, encoding):
+    """It is not even unpacked: that would cost five times as much and more."""
     answer = chunked(BOMBS[encoding], headers=[b"Content-Encoding: " + encoding.encode()])
-    async with RawServer(says(answer)) as server:
-        started = time.process_time()
-        result = await transport.fetch(request(server))
-    assert (result.body, result.truncated) == (bytes(CAP), True)
-    assert time.process_time() - started < 1
+
+    async def cost(most):
+        costs = []
+        for _ in range(3):
+            async with RawServer(says(answer)) as server:
+                started = time.process_time()
+                result = await transport.fetch(request(server, max_body_bytes=most, timeout_s=60))
+                costs.append(time.process_time() - started)
+            assert (result.body, result.truncated) == (bytes(most), most < len(BOMB))
+        return min(costs)
+
+    assert await cost(CAP) < await cost(len(BOMB)) / 2
 
 
 async def test_a_redirects_body_is_not_read_be_it_a_bomb_or_endless(transport):
@@ -352,9 +385,8 @@ async def test_a_transport_works_on_after_every_kind_of_failure(transport):
 
 
 async def test_a_refused_connection_is_named(transport):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        failure = await transport.fetch(FetchRequest(f"http://127.0.0.1:{free.getsockname()[1]}/"))
+    with closed_port() as port:
+        failure = await transport.fetch(FetchRequest(f"http://127.0.0.1:{port}/"))
     assert (failure.kind, failure.retryable) == ("connect", True)
 
 
@@ -403,11 +435,11 @@ async def trickle_body(server, reader, writer):
 async def test_a_slow_server_ends_at_the_total_deadline(transport, behaviour, what):
     async with RawServer(behaviour) as server:
         started = time.perf_counter()
-        failure = await transport.fetch(request(server, timeout_s=1.0))
+        failure = await transport.fetch(request(server, timeout_s=DEADLINE_S))
         took_s = time.perf_counter() - started
     assert (failure.kind, failure.retryable) == ("timeout", True)
     assert what in failure.detail
-    assert 0.99 < took_s < 5
+    assert 0.99 * DEADLINE_S < took_s < LATE * DEADLINE_S
 
 
 async def test_a_tls_handshake_that_never_comes_ends_at_the_deadline(transport):
@@ -420,12 +452,12 @@ async def test_a_tls_handshake_that_never_comes_ends_at_the_deadline(transport):
 
     async with RawServer(no_handshake) as server:
         started = time.perf_counter()
-        failure = await transport.fetch(request(server, scheme="https", timeout_s=1.0))
-        assert time.perf_counter() - started < 5
+        failure = await transport.fetch(request(server, scheme="https", timeout_s=DEADLINE_S))
+        assert time.perf_counter() - started < LATE * DEADLINE_S
     assert failure.kind == "timeout" or failure.kind.startswith("tls: ")
 
 
-async def test_a_cancelled_fetch_ends_at_once_and_its_connection_too(transport):
+async def test_a_cancelled_fetch_ends_and_its_connection_too_long_before_the_deadline(transport):
     closed = asyncio.Event()
 
     async def watch(server, reader, writer):
@@ -434,24 +466,23 @@ async def test_a_cancelled_fetch_ends_at_once_and_its_connection_too(transport):
         closed.set()
 
     async with RawServer(watch) as server:
-        fetch = asyncio.create_task(transport.fetch(request(server, timeout_s=30)))
+        fetch = asyncio.create_task(transport.fetch(request(server, timeout_s=LATE * PATIENCE_S)))
         while not server.heads:
             await asyncio.sleep(0.01)
         fetch.cancel()
         with pytest.raises(asyncio.CancelledError):
             await fetch
-        await asyncio.wait_for(closed.wait(), 1)
+        await asyncio.wait_for(closed.wait(), PATIENCE_S)
 
 
 async def test_slow_servers_do_not_slow_others(make):
     transport = make(concurrency=40)
     async with RawServer(silent) as slow, RawServer(says(*[page()] * 20)) as fast:
-        stuck = [asyncio.create_task(transport.fetch(request(slow, timeout_s=5))) for _ in range(20)]
+        stuck = [asyncio.create_task(transport.fetch(request(slow, timeout_s=LATE * PATIENCE_S))) for _ in range(20)]
         await asyncio.sleep(0.05)
-        started = time.perf_counter()
-        results = await asyncio.gather(*[transport.fetch(request(fast)) for _ in range(20)])
-        assert time.perf_counter() - started < 1
-        assert all(result.body == b"hello" for result in results)
+        others = asyncio.gather(*[transport.fetch(request(fast, timeout_s=PATIENCE_S)) for _ in range(20)])
+        assert all(result.body == b"hello" for result in await asyncio.wait_for(others, PATIENCE_S))
+        assert not any(task.done() for task in stuck)
         for task in stuck:
             task.cancel()
         await asyncio.gather(*stuck, return_exceptions=True)
@@ -462,11 +493,11 @@ async def test_slow_servers_do_not_slow_others(make):
 
 async def test_closing_ends_fetches_under_way_and_can_be_done_twice(transport):
     async with RawServer(silent) as server:
-        fetch = asyncio.create_task(transport.fetch(request(server, timeout_s=30)))
+        fetch = asyncio.create_task(transport.fetch(request(server, timeout_s=LATE * PATIENCE_S)))
         while not server.heads:
             await asyncio.sleep(0.01)
         await transport.close()
-        assert isinstance(await asyncio.wait_for(fetch, 1), Failure)
+        assert isinstance(await asyncio.wait_for(fetch, PATIENCE_S), Failure)
         await transport.close()
         assert isinstance(await transport.fetch(request(server)), Failure)
 

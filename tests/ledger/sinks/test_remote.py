@@ -30,6 +30,7 @@ from crawler.ledger.sinks.outputs import sinks_for
 from crawler.ledger.sinks.remote import remote
 from crawler.ledger.sinks.remote.object_storage import ObjectStorage
 from crawler.ring.library import crawl
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[3]
 SPIDER = {"spider": "shop:parse"}
@@ -120,7 +121,7 @@ class Run:
 
     def wait(self, uploaded: int) -> "Run":
         """Until so many files of the row are there."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while self.sink._uploaded < uploaded:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -138,12 +139,15 @@ def local_files(job: Path) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "settings", "objects"),
-    [
-        ("pages.jsonl", {}, ["pages.jsonl"]),
-        ("pages.jsonl", TWO, ["pages-00001.jsonl", "pages-00002.jsonl", "pages-00003.jsonl"]),
-        ("p.parquet", {}, ["p.parquet/part-00001.parquet"]),
-        ("p.parquet", TWO, [f"p.parquet/part-0000{number}.parquet" for number in (1, 2, 3)]),
-    ],
+    first_quickly(
+        [
+            ("pages.jsonl", {}, ["pages.jsonl"]),
+            ("pages.jsonl", TWO, ["pages-00001.jsonl", "pages-00002.jsonl", "pages-00003.jsonl"]),
+            ("p.parquet", {}, ["p.parquet/part-00001.parquet"]),
+            ("p.parquet", TWO, [f"p.parquet/part-0000{number}.parquet" for number in (1, 2, 3)]),
+        ],
+        2,
+    ),
     ids=["one file", "row", "parquet", "parquet row"],
 )
 def test_an_output_is_there_when_the_run_ends_and_again_after_the_next(tmp_path, place, name, settings, objects):

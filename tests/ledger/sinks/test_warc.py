@@ -18,6 +18,7 @@ from crawler.ledger.sinks.outputs import sinks_for
 from crawler.ring.crawler import Crawler
 from crawler.web.warc import built, captured
 from tests.support.servers import RESET, Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 TEXT = html(title="Packed", text="ä" * 1000)
@@ -88,7 +89,7 @@ def server():
         yield one
 
 
-@pytest.mark.parametrize("transport", ["aiohttp", "requests"])
+@pytest.mark.parametrize("transport", first_quickly(["aiohttp", "requests"]))
 def test_a_crawl_is_kept_whole(tmp_path, server, transport):
     """Every URL that was handed out says how it ended; every answer is there, as it came but for its codings."""
     crawl(tmp_path, server, transport=transport)

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from hypothesis import strategies as st
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
-from crawler.core.model import DEFAULT_FIELDS, RECORD_FIELDS, Field, Record
+from crawler.core.model import Field
+from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS, Record
 from crawler.fetcher.transport.fake import FakeTransport
 from crawler.ledger.tables import tables as arrow
 from crawler.ledger.tables.batch import Batches, in_batches
@@ -34,6 +34,7 @@ from crawler.ledger.tables.schema import (
 )
 from crawler.ring.library import crawl, crawl_to_arrow
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.table import table
 
 ROOT = Path(__file__).parents[3]
 AT = datetime(2026, 11, 22, 16, 20, 0, 125_000, UTC)
@@ -58,13 +59,6 @@ def config(**settings) -> CrawlConfig:
 
 def test_there_is_a_column_for_each_field_of_a_record():
     assert tuple(RECORD_COLUMNS) == RECORD_FIELDS
-
-
-def test_the_document_shows_the_types_that_columns_have():
-    rows = re.findall(r"^\| (`[^|]+) \| `([^|]+)` \|", (ROOT / "docs/arrow.md").read_text("utf-8"), re.MULTILINE)
-    shown = {name: kind for names, kind in rows for name in re.findall(r"`(\w+)`", names)}
-    schema = arrow_schema(RECORD_COLUMNS.values())
-    assert {field.name: str(field.type).replace("element: ", "").replace("item: ", "") for field in schema} == shown
 
 
 def test_a_record_comes_back_from_a_table_as_it_was():
@@ -93,7 +87,7 @@ def test_dicts_lose_nothing_even_if_the_first_ones_look_like_records():
     ]
 
 
-@pytest.mark.parametrize(
+@table(
     ("settings", "names"),
     [
         ({}, DEFAULT_FIELDS),
@@ -154,7 +148,7 @@ def test_a_value_that_does_not_fit_a_known_column_is_null_and_named_once(value, 
 # Columns that are inferred
 
 
-@pytest.mark.parametrize(
+@table(
     ("values", "kind", "found"),
     [
         ([1, 2], pa.int64(), [1, 2]),

@@ -3,12 +3,12 @@
 import re
 
 import msgspec
-import pytest
 
 from crawler.core.model import Field
 from crawler.page.fields.find import MAX_CHARS, find
 from crawler.page.fields.lines import read_fields
 from crawler.page.page import Page
+from tests.support.table import table
 
 HTML = """<!doctype html><html lang=en-GB><head><title>The  shop</title><base href="/shop/"></head><body>
 <h1>All<br>things <script>no()</script><b>n</b>ew</h1>
@@ -31,7 +31,7 @@ def value(line, page=PAGE):
     return one
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "expected"),
     [
         ("a=title", "The shop"),
@@ -108,7 +108,7 @@ def test_fields_come_in_their_order_and_one_that_is_missing_is_null():
     assert list(found("b=nope", "a=title").items()) == [("b", None), ("a", "The shop")]
 
 
-@pytest.mark.parametrize(
+@table(
     ("lines", "expected"),
     [
         (("a!=title", "b=nope"), {"a": "The shop", "b": None}),
@@ -163,7 +163,7 @@ def test_fields_without_a_selector_make_an_object_of_the_page():
     assert find(PAGE, read_fields({"a": texts})) == {"a": []}, "a text has nothing inside"
 
 
-@pytest.mark.parametrize(
+@table(
     ("html", "expected"),
     [
         ("<p>a<b>b</b>c", "abc"),
@@ -182,7 +182,7 @@ def test_text_is_what_a_reader_sees_on_one_line(html, expected):
     assert value("a=body", Page.from_html(html)) == expected
 
 
-@pytest.mark.parametrize(
+@table(
     ("body", "content_type", "expected"),
     [
         (b"", "text/html", None),

@@ -14,9 +14,10 @@ from crawler.core.errors import ConfigError
 from crawler.core.model import Field
 from crawler.page.fields.lines import check_fields, read_field, read_fields
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.table import table
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "parts"),
     [
         ("price=.price::text", {"name": "price", "css": ".price"}),
@@ -59,7 +60,7 @@ def test_a_line_says_all_of_a_field(line, parts):
     assert read_field(line) == Field(**parts)
 
 
-@pytest.mark.parametrize(
+@table(
     ("line", "message"),
     [
         ("price", "'price': expected NAME=SELECTOR, as in price=.price::text"),
@@ -112,7 +113,7 @@ def test_a_name_stands_there_once():
     assert [field.name for field in read_fields({"a": {"css": "p", "fields": {"a": "b"}}})[0].fields] == ["a"]
 
 
-@pytest.mark.parametrize(
+@table(
     ("table", "fields"),
     [
         ({"a": "p", "b[]:int!": "//li"}, ["a=p", "b[]:int!=//li"]),
@@ -152,7 +153,7 @@ def test_a_table_has_fields_in_fields():
     )
 
 
-@pytest.mark.parametrize(
+@table(
     ("table", "message"),
     [
         ({"a": 3}, "a: expected a selector or a table with css or xpath, not 3"),
@@ -193,7 +194,7 @@ def test_a_table_that_is_wrong_is_refused_with_the_path_and_what_is_expected(tab
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize(
+@table(
     ("field", "message"),
     [
         (Field(name="a", css="p", pick="attr"), "a: pick is text, html or attr(NAME), not 'attr'"),

@@ -6,12 +6,13 @@ import pytest
 
 from crawler.page.fields.selectors import css_mistake, shown, xpath_mistake
 from crawler.page.page import Page
+from tests.support.table import table
 
 HTML = """<!doctype html><html lang=en><title>t</title><div class="a b" id=x data-n=1><p>1 <b>2</b><p class=b>3</div>
 <ul><li><a href=/1>one</a><li><a href=/2 rel=nofollow>two</a><li>three</ul><form><input type=checkbox checked></form>"""
 
 
-@pytest.mark.parametrize(
+@table(
     ("selector", "place", "why"),
     [
         ("div..a", "column 5, before '.a'", "expected an identifier"),
@@ -42,7 +43,7 @@ def test_a_css_selector_is_refused_with_its_place(selector, place, why):
     assert len(said) < 200
 
 
-@pytest.mark.parametrize(
+@table(
     "selector",
     [
         "p",
@@ -83,7 +84,7 @@ def test_what_only_one_of_the_two_accepts_is_what_the_documentation_lists():
     assert None not in map(css_mistake, [*TURBOHTML_ALONE, *SOUPSIEVE_ALONE])
 
 
-@pytest.mark.parametrize(
+@table(
     "selector",
     [
         *("*", "p", "div p", "div > p", "p + p", "p ~ p", "p, b", ".a.b", "#x", "[href]", "[class~=b]", "[href$='2']"),
@@ -96,7 +97,7 @@ def test_both_find_the_same_elements(selector):
     assert [element.tag for element in page.css(selector)] == [tag.name for tag in page.soup.select(selector)]
 
 
-@pytest.mark.parametrize(
+@table(
     ("expression", "place", "why"),
     [
         ("//p[", "column 5, its end", "expected a node test"),
@@ -127,7 +128,7 @@ def test_an_xpath_expression_is_refused_with_its_place(expression, place, why):
     assert len(said) < 200
 
 
-@pytest.mark.parametrize(
+@table(
     "expression",
     [
         "//p[1]",

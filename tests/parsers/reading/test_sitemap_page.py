@@ -6,10 +6,11 @@ import pytest
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Download, SeedContext
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.reading.sitemap_page import MAX_INDEXES
 from crawler.web.urls import host_key, task_key
-from tests.support.downloads import download_of, state_of
+from tests.support.downloads import download_of, reader_of
 
 URL = "http://h.example/dir/sitemap.xml"
 TRAP = "http://h.example/a/a/a/a"
@@ -39,7 +40,7 @@ def index(*urls: str) -> str:
 
 
 def read(download: Download, **settings):
-    return parse_page(download, state_of(**settings))
+    return parse_page(download, reader_of(**settings))
 
 
 def skips(download: Download, **settings) -> list[str]:
@@ -143,7 +144,7 @@ def test_what_is_no_sitemap_fails_and_says_why(changes, reason):
 
 
 def test_a_page_that_a_sitemap_lists_is_not_forgotten_as_a_link():
-    state = ParserState(ParserSettings.of(CrawlConfig(job=Path("unused"))))
-    parse_page(sitemap_of(urlset("http://h.example/1")), state)
+    reader = PageReader(ParserSettings.of(CrawlConfig(job=Path("unused"))))
+    parse_page(sitemap_of(urlset("http://h.example/1")), reader)
     download = sitemap_of("<a href=/1>", kind="page", depth=0)
-    assert [link.url for link in parse_page(download, state).links] == ["http://h.example/1"]
+    assert [link.url for link in parse_page(download, reader).links] == ["http://h.example/1"]

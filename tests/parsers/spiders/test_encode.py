@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from crawler.parsers.spiders.encode import MAX_NESTING, RecordError, encode_record, is_record, plain_record
+from tests.support.table import table
 
 
 class Colour(Enum):
@@ -50,7 +51,7 @@ class Model(BaseModel):
 Point = namedtuple("Point", "x y")  # noqa: PYI024 - the untyped kind is meant
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "expected"),
     [
         pytest.param(
@@ -77,7 +78,7 @@ def test_a_record_may_be_any_object_with_named_fields(value, expected):
     assert encode_record(value) == json.dumps(expected, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "expected"),
     [
         pytest.param(math.nan, None, id="nan"),
@@ -121,7 +122,7 @@ def nested(levels: int):
     return value
 
 
-@pytest.mark.parametrize(
+@table(
     ("value", "reason"),
     [
         pytest.param({"tags": [{"a"}]}, "set in .tags[]", id="set"),
@@ -169,7 +170,7 @@ def test_fields_choose_and_order_what_is_written_and_missing_ones_are_null():
     assert encode_record({"a": 1, "b": 2}, ("b", "x")) == b'{"b":2,"x":null}\n'
 
 
-@pytest.mark.parametrize("value", [None, 3, "x", [], (1,), {1}, Part, b"x"], ids=repr)
+@table("value", [None, 3, "x", [], (1,), {1}, Part, b"x"], ids=repr)
 def test_what_is_no_record(value):
     assert not is_record(value)
 

@@ -22,12 +22,14 @@ from crawler.core.errors import ConfigError
 from crawler.core.model import Field, SeedContext
 from crawler.page.page import Page
 from crawler.page.values import Follow
-from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+from crawler.parsers.reading.reader import PageReader, parse_page
+from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.spiders.by_value import as_value, importable
 from crawler.parsers.spiders.router import Router
 from crawler.parsers.spiders.spider import load_spider, pack_spider, unpack_spider
 from crawler.ring.crawler import Crawler
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[3]
 URL = "http://h.example/dir/page.html"
@@ -37,9 +39,9 @@ def done_of(spider, markup: str | bytes = "<p>x", settings: dict | None = None, 
     """How a page ends with a spider (None: without one), read as a parser process does."""
     config = CrawlConfig(job=Path("unused"), **(settings or {}))
     raw = b"" if spider is None else pack_spider(spider)
-    state = ParserState(ParserSettings.of(config, raw))
+    reader = PageReader(ParserSettings.of(config, raw))
     seed = SeedContext(1, ("http://h.example/",), b"null")
-    return parse_page(Page.from_html(markup, URL, seed=seed, **fields).download, state)
+    return parse_page(Page.from_html(markup, URL, seed=seed, **fields).download, reader)
 
 
 def records_of(done) -> list:
@@ -363,6 +365,7 @@ def forks(page):
     yield {"url": page.url}
 
 
+@pytest.mark.thorough
 def test_a_parser_that_dies_behind_a_process_of_its_spider_is_replaced(site, tmp_path):
     """The other process holds open what tells of the parser's end."""
     stats = crawled(tmp_path, *(site.url(path) for path in ("/one", "/two", "/three")), spider=forks)
@@ -581,7 +584,10 @@ SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "script"), [*((kind, "script.py") for kind in SCRIPTS), ("function", "__main__.py")])
+@pytest.mark.parametrize(
+    ("kind", "script"),
+    first_quickly([*((kind, "script.py") for kind in SCRIPTS), ("function", "__main__.py")], 2),
+)
 def test_a_script_without_a_guard_crawls_with_a_spider_of_its_own(tmp_path, kind, script):
     """No `if __name__ == "__main__":`, no module of its own: the script runs once, and its spider in the parsers."""
     (tmp_path / "beside.py").write_text("def times(n): return 3 * n\n")
@@ -627,12 +633,13 @@ def test_a_parser_imports_only_what_its_pages_need(tmp_path, run, absent):
         import sys
         from crawler.core.config import CrawlConfig
         from crawler.core.model import Answer, Download, Field, SeedContext, Task
-        from crawler.parsers.reading.parse import ParserSettings, ParserState, parse_page
+        from crawler.parsers.reading.reader import PageReader, parse_page
+        from crawler.parsers.reading.settings import ParserSettings
         def state(run):
             config = CrawlConfig(select=(Field(name="t", css="title"),) if run == "fields" else ())
             import msgspec
             packed = msgspec.msgpack.encode(["plain_spider", "parse", ["{tmp_path}"]]) if run == "spider" else b""
-            return ParserState(ParserSettings.of(config, packed))
+            return PageReader(ParserSettings.of(config, packed))
         task = Task(b"k" * 16, "http://h/", 0, None, (), 0, SeedContext(1, (), b"null"))
         download = Download(task, Answer(200, (("content-type", "text/html"),), b"<title>x</title>", 16), 0.0)
         assert parse_page(download, state("{run}")).records

@@ -3,10 +3,29 @@
 A request is written as the bytes that it is, and the answer read from aiohttp's parser: `ClientSession.get` would take
 100 µs more a page for what no crawl uses (cookies, proxies, middlewares, tracing, redirects, bodies to send).
 
-What is not part of aiohttp's public ways stands here, so that a new version of it has one file to break.
+This is the one file that leans on what aiohttp does not promise, so that a new version of it has one file to break.
+`pyproject.toml` admits the versions that it was tested with; tests/fetcher/transport/test_private_parts.py names what
+has changed in another one. The parts are:
+
+- `TCPConnector`: `_factory` makes the protocol of each connection, that of TLS too. `_resolve_host(host, port)` looks a
+  name up as a connection does, and remembers; `_loop`; `_resolver`. `connect(request, traces, timeout)` wants of a
+  request what `ClientRequest` has, and gives a `Connection` with a `protocol`, which goes back through
+  `_release(key, protocol, *, should_close)`, by its `ConnectionKey`. Sockets are made in the context of who asked.
+- `ClientRequest(method, url, ssl=, loop=)`, and the `Host` among its `headers`.
+- `ResponseHandler`, the protocol: `set_response_params` makes a `_parser`, whose `feed_eof()` is None when no answer
+  has begun. `data_received` gives each head that it reads to `feed_data((message, body), size)`, for `read` to take. It
+  gives what it cannot read to `set_exception`, as a `HttpProcessingError`, and then loses the heads of the same piece;
+  `_exception` is what was given. `_payload` is the body under way, which `connection_lost` declares incomplete.
+  `force_close` keeps a connection out of the pool.
+- `RawResponseMessage`: `code`, `version`, `reason`, `headers`, `raw_headers`. `StreamReader`: `is_eof`,
+  `set_exception`.
+- Errors: a `ClientPayloadError` has the parser's error for its cause, `PayloadEncodingError` for what is missing and
+  another for what is broken. The parser's messages quote what they are about from the first `: b'` on, but for a bad
+  status line. What a look-up ended with is the cause of `os_error` of a `ClientConnectorDNSError`.
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Iterable, Mapping
@@ -15,20 +34,22 @@ from functools import partial
 from typing import Any, cast
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import AddrInfoType, Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
-from aiohttp.resolver import DefaultResolver
+from aiohttp.http_exceptions import PayloadEncodingError
 from aiohttp.streams import StreamReader
 from yarl import URL
 
-from crawler.fetcher.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
+from crawler.core.model import Failure
+from crawler.fetcher.transport.aiohttp.resolver import Resolver
+from crawler.fetcher.transport.failures import dns_failure, one_line
+from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import MOST_INTERIM_ANSWERS
 from crawler.web.urls import origin
 
-__all__ = ["ATTEMPT", "Attempt", "Connector", "Peer", "Resolver"]
+__all__ = ["ATTEMPT", "Attempt", "Connector", "Peer", "inner_failure"]
 
 _HEAD_END = b"\r\n\r\n"
 _NO_LIMIT = aiohttp.ClientTimeout(
@@ -45,6 +66,8 @@ _PARSER: dict[str, Any] = {
     "max_headers": 256,
 }
 """What aiohttp's parser is told: bytes of a body that it holds before it stops reading, and limits of heads."""
+
+_QUOTED = re.compile(r":\s+b['\"]")  # where a message of aiohttp's parser begins to quote
 
 
 class _RefusedError(OSError):
@@ -217,7 +240,7 @@ class Connector(aiohttp.TCPConnector):
         self._guard = guard
         self._most_kept = most_kept
         self.open = 0  # written by the connections
-        # No public way; `partial` is invariant in what it makes.
+        # `partial` is invariant in what it makes.
         self._factory = partial(_Protocol, self, loop=self._loop)  # type: ignore[assignment]
 
     def _socket(self, address: AddrInfoType) -> socket.socket:
@@ -275,34 +298,26 @@ class Connector(aiohttp.TCPConnector):
         await self._resolver.close()
 
 
-class Resolver(AbstractResolver):
-    """`localhost` and all below it are loopback without asking (RFC 6761 §6.3); other names are aiohttp's business.
+def inner_failure(error: Exception) -> Failure | None:
+    """Return what an error of aiohttp's parser, or of a look-up, means; None for any other error."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return dns_failure(error.host, error.os_error.__cause__ or error.os_error)
+        case aiohttp.ClientPayloadError(__cause__=HttpProcessingError() as cause) if not _is_missing(cause):
+            return Failure("protocol", _without_headers(cause.message), retryable=False)
+        case aiohttp.ClientPayloadError():
+            message = getattr(error.__cause__, "message", None) or error
+            return Failure("incomplete", one_line(str(message)), retryable=True)
+        case aiohttp.ClientResponseError() | HttpProcessingError():
+            return Failure("protocol", _without_headers(error.message), retryable=False)
+    return None
 
-    With aiodns (an extra of aiohttp that this package asks for) look-ups cost no thread and /etc/hosts counts;
-    without it the C library is asked in threads.
-    """
 
-    def __init__(self) -> None:
-        self._inner = DefaultResolver()
+def _is_missing(error: HttpProcessingError) -> bool:
+    """Whether a body is incomplete because of what did not come, not of what came."""
+    return isinstance(error, PayloadEncodingError)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Addresses of a name."""
-        if not is_localhost(host):
-            return await self._inner.resolve(host, port, family)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-            )
-            for address in LOOPBACK_ADDRESSES
-        ]
 
-    async def close(self) -> None:
-        """End look-ups under way."""
-        await self._inner.close()
+def _without_headers(message: str) -> str:
+    """A message of aiohttp's parser. It quotes what it could not read, and a header may hold a session's cookie."""
+    return one_line(message if message.startswith("Bad status line") else _QUOTED.split(message)[0])

@@ -7,24 +7,21 @@ asked for.
 
 import asyncio
 import logging
-import re
 import ssl
 import sys
 import time
 
 import aiohttp
-from aiohttp.http import HttpProcessingError
-from aiohttp.http_exceptions import PayloadEncodingError
 from yarl import URL
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Failure
-from crawler.fetcher.transport.aiohttp.connections import Attempt, Connector, Peer
+from crawler.fetcher.transport.aiohttp.connections import Attempt, Connector, Peer, inner_failure
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import FREE_BYTES, ByteBudget, Share
 from crawler.fetcher.transport.descriptors import spare_descriptors
-from crawler.fetcher.transport.failures import connect_failure, dns_failure, one_line, tls_failure
+from crawler.fetcher.transport.failures import connect_failure, one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, content_encoding, read_head, request_headers
 from crawler.fetcher.transport.tls import LazyTls
@@ -49,8 +46,6 @@ _DRIP_BYTES = 16_384
 _DRIP_PAUSE_S = 0.05
 # Bytes that are decoded in one turn of the loop.
 _DECODED_A_TURN = 262_144
-
-_QUOTED = re.compile(r":\s+b['\"]")  # where a message of aiohttp's parser begins to quote
 
 
 class AiohttpTransport:
@@ -231,28 +226,22 @@ def _timeout(request: FetchRequest, attempt: Attempt) -> Failure:
     return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
 
 
-def _failure(error: Exception, attempt: Attempt, url: str) -> Failure:  # noqa: PLR0911, PLR0912 - a table of cases
+def _failure(error: Exception, attempt: Attempt, url: str) -> Failure:  # noqa: PLR0911 - a table of cases
     """What an exception of aiohttp, or of what lies below it, means."""
     if attempt.refused is not None and not attempt.opened:
         return Failure("private-address", attempt.refused, retryable=False)
+    inner = inner_failure(error)
+    if inner is not None:
+        return inner
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return tls_failure(error.certificate_error)
         case aiohttp.ClientConnectorSSLError():
             return tls_failure(error.os_error)
-        case aiohttp.ClientConnectorDNSError():
-            return dns_failure(error.host, error.os_error.__cause__ or error.os_error)
         case aiohttp.ClientConnectorError():
             return connect_failure(error.os_error)
         case aiohttp.ServerDisconnectedError():
             return Failure("protocol", "connection closed without an answer", retryable=True)
-        case aiohttp.ClientPayloadError(__cause__=HttpProcessingError() as cause) if not _is_missing(cause):
-            return Failure("protocol", _without_headers(cause.message), retryable=False)
-        case aiohttp.ClientPayloadError():
-            message = getattr(error.__cause__, "message", None) or error
-            return Failure("incomplete", one_line(str(message)), retryable=True)
-        case aiohttp.ClientResponseError() | HttpProcessingError():
-            return Failure("protocol", _without_headers(error.message), retryable=False)
         case TimeoutError():
             return Failure("timeout", str(error) or "timed out", retryable=True)
         case ssl.SSLError():
@@ -266,13 +255,3 @@ def _failure(error: Exception, attempt: Attempt, url: str) -> Failure:  # noqa: 
     if not isinstance(error, aiohttp.ClientError | RuntimeError):
         logger.warning("unexpected %s while fetching %s", type(error).__name__, url, exc_info=error)
     return Failure("protocol", f"{type(error).__name__}: {one_line(str(error))}", retryable=True)
-
-
-def _is_missing(error: HttpProcessingError) -> bool:
-    """Whether a body is incomplete because of what did not come, not of what came."""
-    return isinstance(error, PayloadEncodingError)
-
-
-def _without_headers(message: str) -> str:
-    """A message of aiohttp's parser. It quotes what it could not read, and a header may hold a session's cookie."""
-    return one_line(message if message.startswith("Bad status line") else _QUOTED.split(message)[0])

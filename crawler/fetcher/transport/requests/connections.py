@@ -1,6 +1,20 @@
 """Connections for the transport on requests: guarded, with one deadline each, and to be ended from another thread.
 
 requests leaves connecting to urllib3. Its connection classes are replaced by ones that ask their thread's `Attempt`.
+
+This is the one file that leans on what requests and urllib3 do not promise (on http.client `response` does), so that a
+new version of them has one file to break. `pyproject.toml` admits the versions that it was tested with;
+tests/fetcher/transport/test_private_parts.py names what has changed in another one. The parts are:
+
+- urllib3's `HTTPConnection`: `_new_conn()` makes its socket, from `_dns_host`, `port` and `default_port`, and
+  `connect()` wraps that in TLS; `sock`; `request` is called for each exchange; `response_class` (of http.client) reads
+  the answer; `is_verified` silences a warning.
+- `HTTPConnectionPool`: `ConnectionCls` makes its connections. `PoolManager`: `pool_classes_by_scheme` makes its pools.
+  Of a pool's settings `ssl_context` is the context of its connections, whose `verify_mode` becomes `cert_reqs`.
+- requests' `HTTPAdapter`: `poolmanager`, `build_connection_pool_key_attributes(request, verify, cert)`,
+  `build_response(request, response)`, which looks for cookies in `_original_response`, and
+  `cert_verify(connection, url, verify, cert)`. `RequestsCookieJar`: `extract_cookies`, `add_cookie_header`.
+- `Session.get_redirect_target(response)`: what it says is followed, and its body read, unless it is None.
 """
 
 import contextlib
@@ -24,7 +38,7 @@ from crawler.fetcher.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is
 from crawler.fetcher.transport.requests.response import StrictResponse
 from crawler.fetcher.transport.tls import LazyTls
 
-__all__ = ["CURRENT", "Adapter", "Attempt", "NoCookies"]
+__all__ = ["CURRENT", "Adapter", "Attempt", "NoCookies", "Session"]
 
 
 class Attempt:
@@ -238,3 +252,11 @@ class Adapter(requests.adapters.HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Load no other authorities: the context has them."""
+
+
+class Session(requests.Session):
+    """A session that leaves redirects alone: even with `allow_redirects=False` requests would read their bodies."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the name is requests'
+        """Nothing is a redirect."""
+        return None

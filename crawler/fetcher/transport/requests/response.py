@@ -2,6 +2,16 @@
 
 http.client by itself takes a head that breaks off as complete, breaks a line at a bare CR, passes over interim answers
 without end, knows only one of them, and believes lengths like `+5`. Here each of these ends the fetch.
+
+This is the one file that leans on what http.client does not promise; tests/fetcher/transport/test_private_parts.py
+names what has changed in another version of Python. Of its `HTTPResponse` the parts are:
+
+- `fp`: the file that all is read from, made of the socket, with the head by its `readline` alone; None after a first
+  line that is no status line. `begin()` reads the head, once: `headers`, which is `msg`, is None before it.
+- `_read_status()` reads a status line; `http.client.parse_headers(file)` the rest of a head.
+- `chunked`, `chunk_left` and `length` say how the body ends; `_read_and_discard_trailer()` reads what follows the last
+  chunk; `_close_conn()` is called once the answer has come to its end.
+- urllib3's `assert_header_parsing(headers)` raises HeaderParsingError for what is no header.
 """
 
 import http.client

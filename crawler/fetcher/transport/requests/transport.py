@@ -15,9 +15,7 @@ import time
 from typing import Any
 
 import requests
-import requests.adapters
 import urllib3
-import urllib3.connection
 import urllib3.exceptions
 from requests.structures import CaseInsensitiveDict
 
@@ -30,9 +28,10 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.failures import one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, content_encoding, read_head, request_headers
-from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies
+from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies, Session
 from crawler.fetcher.transport.tls import LazyTls
-from crawler.web.content_coding import PIECE_BYTES, CodingError
+from crawler.web.content_coding import CodingError
+from crawler.web.gzip_members import PIECE_BYTES
 
 __all__ = ["RequestsTransport"]
 
@@ -106,7 +105,7 @@ class RequestsTransport:
 
     def _work(self) -> None:
         """What a thread does: job after job until a None."""
-        session = _Session()
+        session = Session()
         session.trust_env = False
         session.headers = CaseInsensitiveDict(self._headers)
         session.cookies = NoCookies()
@@ -173,14 +172,6 @@ class _Job:
         if self._timer is not None:
             self._timer.cancel()
         self.attempt.abort()
-
-
-class _Session(requests.Session):
-    """A session that leaves redirects alone: even with `allow_redirects=False` requests would read their bodies."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - the name is requests'
-        """Nothing is a redirect."""
-        return None
 
 
 def _fetch(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult | Failure:

@@ -1,9 +1,9 @@
-"""Whether work grows with its input as it should, measured so that a busy machine does not matter."""
+"""How long work takes beside other work of the same run, so that neither a slow nor a busy machine matters."""
 
 from collections.abc import Callable
 from time import process_time
 
-__all__ = ["takes_linear_time"]
+__all__ = ["processor_s", "takes_linear_time"]
 
 _ATTEMPTS = 4
 
@@ -16,16 +16,17 @@ def takes_linear_time(work: Callable[[int], object], size: int) -> bool:
     does.
     """
     for _ in range(_ATTEMPTS):
-        long = _best(work, 8 * size)
-        if long < 0.002 or long < 40 * _best(work, size):
+        long = processor_s(lambda: work(8 * size), tries=1)
+        if long < 0.002 or long < 40 * processor_s(lambda: work(size)):
             return True
     return False
 
 
-def _best(work: Callable[[int], object], size: int) -> float:
+def processor_s(work: Callable[[], object], *, tries: int = 3) -> float:
+    """Seconds of processor time that `work` takes of this process: the least of so many tries."""
     times = []
-    for _ in range(3):
+    for _ in range(tries):
         began = process_time()
-        work(size)
+        work()
         times.append(process_time() - began)
     return min(times)

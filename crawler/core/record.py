@@ -1,0 +1,267 @@
+"""The record of a page, and the one table of its fields: the annotations of `Record`.
+
+All that is to be known of a field stands there: its name and type, how it comes from a page, whether it is written
+unless others are asked for, and what docs/records.md says of it. Order is that of the table.
+"""
+
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Annotated, Any, Literal, Protocol
+
+from msgspec import Struct
+
+__all__ = [
+    "ALL_BUT",
+    "DEFAULT_FIELDS",
+    "FIELDS",
+    "RECORD_FIELDS",
+    "ColumnKind",
+    "PageFacts",
+    "Record",
+    "RecordField",
+    "RecordMaker",
+]
+
+ColumnKind = Literal["text", "int", "float", "bool", "time", "object"]
+"""What a column of a table holds; `ledger.tables.schema` says how each is written."""
+
+
+class PageFacts(Protocol):
+    """What a field may be made of: a page, as `page.raw_page` reads it. What HTML says is None of other pages.
+
+    These are the facts that `value`s of the table ask for; a field without one takes any other by its name.
+    """
+
+    @property
+    def is_html(self) -> bool:
+        """Whether the page counts as HTML."""
+
+    @property
+    def charset(self) -> str | None:
+        """The encoding that its text was read with, whatever its type."""
+
+    @property
+    def body_hash(self) -> bytes:
+        """16 bytes (xxh3_128); empty without a body."""
+
+    @property
+    def title(self) -> str | None:
+        """Text of its `<title>`."""
+
+    @property
+    def visible_text(self) -> str:
+        """What a reader sees; of other pages than HTML all their text."""
+
+    @property
+    def simhash(self) -> int | None:
+        """64 bits of which texts that are nearly the same share most."""
+
+
+class RecordField(Struct, frozen=True):
+    """How one field of a record comes about.
+
+    `meaning`, `empty` (when it is null or empty) and `example` are for people; docs/records.md shows them. `value`
+    makes the field of a page; None takes the attribute of the page that has its name. In tables it is a `column` of
+    that kind, or with `many` of lists of it. A field without `default` is written only if it is asked for. `noindex`
+    empties it on a page that robots may not index.
+    """
+
+    meaning: str
+    empty: str
+    example: Any
+    value: Callable[[PageFacts], Any] | None = None
+    column: ColumnKind = "text"
+    many: bool = False
+    default: bool = True
+    noindex: bool = False
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One line of output. `docs/records.md` describes each field.
+
+    A field with a default here is there only if asked for. What HTML says is None (`links`: empty, `links_dropped`: 0)
+    unless the answer was HTML.
+    """
+
+    url: Annotated[str, RecordField("the URL fetched, in [normal form](urls.md)", "never", "http://example.org/a?b=1")]
+    status: Annotated[int, RecordField("HTTP status of the answer", "never", 200, column="int")]
+    fetched_at: Annotated[
+        str,
+        RecordField(
+            "when it was fetched: RFC 3339, UTC, milliseconds", "never", "2026-11-22T16:20:00.125Z", column="time"
+        ),
+    ]
+    depth: Annotated[int, RecordField("links from the seed to here; a seed has 0", "never", 2, column="int")]
+    parent: Annotated[
+        str | None,
+        RecordField("URL of the page on which this one was found first", "null for a seed", "http://example.org/"),
+    ]
+    redirected_from: Annotated[
+        tuple[str, ...],
+        RecordField(
+            "the URLs that redirected here, first one first", "empty if none did", ["http://example.org/old"], many=True
+        ),
+    ]
+    content_type: Annotated[
+        str | None,
+        RecordField(
+            "media type that the server named, lower case, without parameters", "null if it named none", "text/html"
+        ),
+    ]
+    sniffed_type: Annotated[
+        str | None,
+        RecordField(
+            "media type that the first bytes show, where the server's could not be believed, see below",
+            "null if it could",
+            "image/png",
+        ),
+    ]
+    charset: Annotated[
+        str | None,
+        RecordField(
+            "encoding that the page was read with: a label of the WHATWG Encoding Standard, lower case",
+            "null if not HTML",
+            "utf-8",
+            value=lambda page: page.charset if page.is_html else None,
+        ),
+    ]
+    body_bytes: Annotated[
+        int, RecordField("size of the body received, after decompression", "never", 26114, column="int")
+    ]
+    body_hash: Annotated[
+        str | None,
+        RecordField(
+            "32 hexadecimal digits, the xxh3_128 of the body as received after decompression: equal bodies have equal "
+            "hashes",
+            "null if the body was empty or of a type that is not read",
+            "99aa06d3014798d86001c324468d497f",
+            value=lambda page: page.body_hash.hex() or None,
+        ),
+    ]
+    truncated: Annotated[
+        bool,
+        RecordField(
+            "the body was longer than `--max-body`, ended too early, or has more tags than are read: one for 20 bytes "
+            "of `--max-body`, and at least 500,000",
+            "never",
+            example=False,
+            column="bool",
+        ),
+    ]
+    title: Annotated[
+        str | None,
+        RecordField(
+            "text of the first `<title>`, one line", "null if not HTML, none or empty", "Example", noindex=True
+        ),
+    ]
+    description: Annotated[
+        str | None,
+        RecordField(
+            '`<meta name="description">`, else `og:description`, one line',
+            "null if not HTML, none or empty",
+            "What this is about",
+            noindex=True,
+        ),
+    ]
+    language: Annotated[
+        str | None,
+        RecordField(
+            '`lang` of `<html>`, else `<meta http-equiv="content-language">`, as written',
+            "null if not HTML or not said",
+            "en-GB",
+        ),
+    ]
+    canonical: Annotated[
+        str | None,
+        RecordField(
+            'first `<link rel="canonical">`, in normal form',
+            "null if not HTML, none or no http(s) URL",
+            "http://example.org/a",
+        ),
+    ]
+    text: Annotated[
+        str | None,
+        RecordField(
+            "visible text, see below",
+            "null if not HTML",
+            "Example\nThis domain is for use...",
+            value=lambda page: page.visible_text if page.is_html else None,
+            noindex=True,
+        ),
+    ]
+    links: Annotated[
+        tuple[str, ...],
+        RecordField(
+            "URLs that the page links to, in normal form, each once, in page order; see below",
+            "empty if not HTML or none",
+            ["http://example.org/b"],
+            many=True,
+        ),
+    ]
+    links_dropped: Annotated[
+        int,
+        RecordField(
+            "links of the page that were not looked at, because it has more than are taken",
+            "0 if not HTML",
+            0,
+            column="int",
+        ),
+    ]
+    seed: Annotated[
+        dict[str, Any] | None,
+        RecordField(
+            "the other columns or keys of the seed's line that led here", "null if it had none", {"team": "docs"}
+        ),
+    ]
+    lastmod: Annotated[
+        str | None,
+        RecordField(
+            "time of its last change, as the sitemap says that listed it before anything else led to it",
+            "null if no sitemap did, or it does not say",
+            "2026-11-22",
+            default=False,
+        ),
+    ] = None
+    simhash: Annotated[
+        str | None,
+        RecordField(
+            "16 hexadecimal digits: fingerprint of the text, which texts that are nearly the same share but for a few "
+            "bits, see [Duplicates](duplicates.md)",
+            "null if not HTML, or fewer than 16 words",
+            "9f3a5c01d2e4b687",
+            value=lambda page: None if page.simhash is None else f"{page.simhash:016x}",
+            default=False,
+            noindex=True,
+        ),
+    ] = None
+
+
+FIELDS: dict[str, RecordField] = {
+    name: annotation.__metadata__[0] for name, annotation in Record.__annotations__.items()
+}
+"""What is to be known of each field, by its name."""
+
+RECORD_FIELDS: tuple[str, ...] = Record.__struct_fields__
+"""Names of all record fields, in the order in which they are written."""
+
+DEFAULT_FIELDS: tuple[str, ...] = tuple(name for name, field in FIELDS.items() if field.default)
+"""Names of the fields that are written unless others are asked for. The others cost time, as `simhash` does (a third of
+that for a page), or few sites tell them."""
+
+ALL_BUT = f"all but {' and '.join(name for name, field in FIELDS.items() if not field.default)}"
+"""The same for people."""
+
+_Value = Callable[[PageFacts], Any]
+
+
+class RecordMaker:
+    """Makes records of these fields, in this order."""
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        self._values: list[tuple[str, _Value]] = [(name, FIELDS[name].value or attrgetter(name)) for name in fields]
+
+    def record(self, page: PageFacts, *, noindex: bool = False) -> dict[str, Any]:
+        """Return a page's record. With `noindex` what robots may not index is null."""
+        if noindex:
+            return {name: None if FIELDS[name].noindex else value(page) for name, value in self._values}
+        return {name: value(page) for name, value in self._values}

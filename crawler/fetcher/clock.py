@@ -1,0 +1,146 @@
+"""One host's clock: when its next request may start, and how long its requests may follow each other. Pure."""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+__all__ = ["DOWN_AFTER", "MAX_DELAY_S", "Clock", "Ending", "HostClock", "first_delay_s"]
+
+Ending = Literal["answered", "slow_down", "unanswered", "broken"]
+"""How a request ended, as far as its host's clock is concerned.
+
+- `answered`: any status but those below.
+- `slow_down`: 429 or 503: the host is there but wants fewer requests.
+- `unanswered`: no answer in time: the host may be overwhelmed.
+- `broken`: no answer and no waiting for one: reset, refused connection, failed TLS or name look-up, nonsense. It says
+  nothing about how fast the host may be asked, so the delay stays as it is.
+"""
+
+DOWN_AFTER: Final = 20
+"""Requests to a host in a row, without any answer between them, after which it counts as down."""
+
+MAX_DELAY_S: Final = 60.0
+"""Longest delay that back-off leads to. Crawl-delay and Retry-After may ask for more."""
+
+_MIN_AUTO_DELAY_S: Final = 0.1
+_MAX_AUTO_DELAY_S: Final = 10.0
+# What a host may bring with an adaptive delay, so that one of large pages leaves the parsers to others too.
+_BYTES_PER_S: Final = 5_000_000
+_LATENCY_WEIGHT: Final = 0.25  # of the newest sample in the smoothed latency
+_FIRST_BACKED_OFF_DELAY_S: Final = 1.0  # twice a delay of 0.1 s would not help a host that is overwhelmed
+_BACKOFF_KEPT: Final = 0.75  # of the back-off, per good answer
+_MIN_BACKOFF_S: Final = 0.01  # less is none
+
+
+class HostClock(Struct, frozen=True):
+    """What is worth remembering of a host's clock between runs.
+
+    `delay_s` is the time between two requests, back-off included; `wait_s` the time left until the next may start.
+    """
+
+    delay_s: float
+    wait_s: float
+
+    def aged(self, elapsed_s: float) -> "HostClock":
+        """Return the same clock `elapsed_s` seconds later (the time between snapshot and restore)."""
+        return HostClock(self.delay_s, max(0.0, self.wait_s - max(0.0, elapsed_s)))
+
+
+class Clock:
+    """When a host may be asked, by `now` (monotonic seconds). `fixed_delay_s` None is adaptive: see `Politeness`.
+
+    Back-off: when a host says "slow down" or does not answer in time, its delay doubles (to at least 1 s and at most
+    `MAX_DELAY_S`) and it is held for that long; each good answer takes a quarter off what was added. What comes in
+    while the host is held belongs to requests that started before, so it changes the delay no further: a burst that
+    fails together counts once.
+
+    State, changed by its methods alone: when the last request started, the delay of now and what it is made of, until
+    when the host is held, and how many requests in a row had no answer.
+    """
+
+    __slots__ = (
+        "_backoff_s",
+        "_crawl_delay_s",
+        "_fixed_delay_s",
+        "_held_until",
+        "_last_start",
+        "_latency_s",
+        "_unanswered",
+        "delay_s",
+    )
+
+    def __init__(self, fixed_delay_s: float | None) -> None:
+        self._fixed_delay_s = fixed_delay_s
+        self._last_start = float("-inf")
+        self._held_until = float("-inf")  # Retry-After and back-off
+        self.delay_s = first_delay_s(fixed_delay_s)  # kept up to date whenever a part of it changes
+        self._backoff_s = 0.0
+        self._crawl_delay_s = 0.0
+        self._latency_s: float | None = None
+        self._unanswered = 0
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the last `DOWN_AFTER` requests or more all went unanswered."""
+        return self._unanswered >= DOWN_AFTER
+
+    def ready(self) -> float:
+        """Return when the next request may start; that may have passed."""
+        return max(self._last_start + self.delay_s, self._held_until)
+
+    def started(self, now: float) -> None:
+        """Learn that a request starts."""
+        self._last_start = now
+
+    def finished(self, now: float, latency_s: float, ending: Ending, wait_s: float | None, body_bytes: int) -> None:
+        """Learn how a request ended; see `Politeness.finished`."""
+        self._unanswered = self._unanswered + 1 if ending in {"unanswered", "broken"} else 0
+        held = now < self._held_until
+        if ending == "answered":
+            took_s = max(latency_s, body_bytes / _BYTES_PER_S)
+            old = self._latency_s
+            self._latency_s = took_s if old is None else old + _LATENCY_WEIGHT * (took_s - old)
+            if not held and self._backoff_s:
+                kept = self._backoff_s * _BACKOFF_KEPT
+                self._backoff_s = kept if kept >= _MIN_BACKOFF_S else 0.0
+            self._update_delay()
+        elif ending != "broken" and not held:
+            doubled = min(max(2 * self.delay_s, _FIRST_BACKED_OFF_DELAY_S), MAX_DELAY_S)
+            self._backoff_s = max(self._backoff_s, doubled - self._base_delay_s())
+            self._update_delay()
+            self._held_until = now + self.delay_s
+        if wait_s is not None:
+            self._held_until = max(self._held_until, now + wait_s)
+
+    def set_crawl_delay(self, delay_s: float) -> None:
+        """Apply a Crawl-delay; the largest of all told and of the other delays wins."""
+        self._crawl_delay_s = max(self._crawl_delay_s, delay_s)
+        self._update_delay()
+
+    def snapshot(self, now: float) -> HostClock | None:
+        """Return what is worth remembering; None if that is nothing: no back-off, and no wait but the ordinary one."""
+        if not self._backoff_s and self._held_until <= now:
+            return None
+        return HostClock(self.delay_s, max(0.0, self.ready() - now))
+
+    def restore(self, clock: HostClock, now: float) -> None:
+        """Apply a `snapshot`; `clock.wait_s` counts from `now`. What is known already and is stricter stays."""
+        self._held_until = max(self._held_until, now + clock.wait_s)
+        delay_s = min(clock.delay_s, MAX_DELAY_S)
+        self._backoff_s = max(self._backoff_s, delay_s - self._base_delay_s())
+        self._update_delay()
+
+    def _base_delay_s(self) -> float:
+        base = self._fixed_delay_s
+        if base is None:
+            base = min(max(self._latency_s or 0.0, _MIN_AUTO_DELAY_S), _MAX_AUTO_DELAY_S)
+        return max(base, self._crawl_delay_s)
+
+    def _update_delay(self) -> None:
+        base = self._base_delay_s()
+        self.delay_s = max(base, min(base + self._backoff_s, MAX_DELAY_S))
+
+
+def first_delay_s(fixed_delay_s: float | None) -> float:
+    """Return the delay of a host that nothing is known of."""
+    return _MIN_AUTO_DELAY_S if fixed_delay_s is None else fixed_delay_s

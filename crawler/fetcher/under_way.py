@@ -1,0 +1,71 @@
+"""The requests under way: how many there are, how many more may start, and how they end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+__all__ = ["UnderWay"]
+
+_STARTS_A_TURN: Final = 16
+
+
+class UnderWay:
+    """Work that has started and has not ended: `most` at once.
+
+    16 start in one turn of the loop. What starts together comes back together when the machine is the limit, and all
+    that comes back is seen to in one turn: so this bounds how long a turn takes, whatever `most` is.
+
+    `ended()` is called whenever some work has ended, `fail(error)` if it raised something.
+
+    State, written here alone and in the event loop's thread: the work, its `count`, and how many may start this turn.
+    """
+
+    def __init__(self, most: int, *, ended: Callable[[], None], fail: Callable[[BaseException], None]) -> None:
+        self._most = most
+        self._ended = ended
+        self._fail = fail
+        self._work: set[asyncio.Future[None]] = set()
+        self._starts_left = 0
+        self.count = 0
+
+    def begin_turn(self) -> None:
+        """Say that a turn of the loop begins."""
+        self._starts_left = _STARTS_A_TURN
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may start in this turn."""
+        return self._starts_left > 0 and self.count < self._most
+
+    @property
+    def turn_is_over(self) -> bool:
+        """Whether only the next turn may start more."""
+        return self._starts_left == 0
+
+    def start(self, work: Awaitable[None]) -> None:
+        """Start some work."""
+        self.count += 1
+        self._starts_left -= 1
+        task = asyncio.ensure_future(work)
+        self._work.add(task)
+        task.add_done_callback(self._end)
+
+    async def wait(self) -> None:
+        """Wait until all has ended, what starts meanwhile too."""
+        while self._work:
+            await asyncio.wait(self._work)
+
+    async def cancel(self) -> None:
+        """Cancel all, and wait until it has ended."""
+        for task in self._work:
+            task.cancel()
+        if self._work:
+            await asyncio.wait(self._work)
+
+    def _end(self, task: "asyncio.Future[None]") -> None:
+        self.count -= 1
+        self._work.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(error)
+        self._ended()

@@ -1,0 +1,205 @@
+"""RocksDB as the store uses it: tables (column families) of raw bytes, written in whole batches.
+
+Everything put between two commits travels in one `WriteBatch`: after `kill -9` all of it is there or none.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import rocksdict
+
+from crawler.core.errors import JobError
+from crawler.core.refusal import refusal
+
+__all__ = ["FAMILIES", "Database", "Table"]
+
+FAMILIES = ("urls", "queue", "later", "bodies", "texts", "seeds", "hosts", "meta")
+
+_ADVICE = "if it is damaged, --fresh starts the job over"
+_CACHE_BYTES = 64 << 20
+"""Blocks, indexes and Bloom filters that stay in memory, for all families together."""
+_MEMTABLE_BYTES = 16 << 20
+"""Rows of one family that are gathered before they are written as a file; there are at most two such tables."""
+_LEVEL_BYTES = 64 << 20
+"""Files that are merged with each new one: keys are hashes, so each new file touches all of them."""
+_HASHES_MEMTABLE_BYTES = 2 << 20
+
+
+class Table:
+    """One column family. Reads see what is committed; `put` and `delete` go into the open batch of the database."""
+
+    def __init__(self, database: "Database", family: Any, handle: Any) -> None:
+        self._database = database
+        self._family = family
+        self._handle = handle
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write or replace one row with the next commit."""
+        self._database.batch.put(key, value, self._handle)
+
+    def delete(self, key: bytes) -> None:
+        """Remove one row with the next commit."""
+        self._database.batch.delete(key, self._handle)
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the committed value of a key, None if there is none."""
+        value: bytes | None = self._family.get(key)
+        return value
+
+    def get_all(self, keys: list[bytes]) -> Sequence[bytes | None]:
+        """Return the committed values of several keys at once."""
+        values: Sequence[bytes | None] = self._family.get(keys)
+        return values
+
+    def items(
+        self, start: bytes | None = None, upper: bytes | None = None, *, backwards: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """Give committed (key, value) pairs in order, from `start` on, or back from it; those below `upper` only."""
+        options: dict[str, Any] = {}
+        if start is not None:
+            options["from_key"] = start
+        if backwards:
+            options["backwards"] = True
+        if upper is not None:
+            options["read_opt"] = rocksdict.ReadOptions()
+            options["read_opt"].set_iterate_upper_bound(upper)
+        return iter(self._family.items(**options))
+
+    def keys(self, start: bytes | None = None) -> Iterator[bytes]:
+        """Give committed keys in order, from `start` on."""
+        return iter(self._family.keys(**({} if start is None else {"from_key": start})))
+
+    def values(self) -> Iterator[bytes]:
+        """Give all committed values, in the order of their keys."""
+        return iter(self._family.values())
+
+    def release(self) -> None:
+        """Let go of the database, which closes only when nobody holds its families."""
+        self._family = self._handle = None
+
+
+class Database:
+    """The open database of one job, with the batch under construction. Not thread-safe."""
+
+    def __init__(self, path: Path, versions: dict[str, int], *, read_only: bool = False) -> None:
+        """Open the database at `path`, making it if needed (not if `read_only`), with `versions` as its format.
+
+        Raises `StorageError` if the disk refuses and `JobError` if another version of the format made it.
+        """
+        self._path = path
+        self._versions = versions
+        self.batch = rocksdict.WriteBatch(raw_mode=True)
+        self._refuse_other_families()
+        try:
+            access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
+            cache = rocksdict.Cache(_CACHE_BYTES)
+            families = {name: _options(cache) for name in FAMILIES}
+            for name in ("bodies", "texts"):
+                families[name].set_write_buffer_size(_HASHES_MEMTABLE_BYTES)
+                families[name].set_compression_type(rocksdict.DBCompressionType.none())  # hashes do not get smaller
+            # Most keys asked for are in no table: a filter for those in memory, too.
+            families["urls"].set_memtable_whole_key_filtering(True)
+            families["urls"].set_memtable_prefix_bloom_ratio(0.1)
+            self._db = rocksdict.Rdict(str(path), _options(cache), column_families=families, access_type=access)
+        except Exception as error:  # rocksdict raises bare Exception
+            raise refusal(f"open the store {path}", error, _ADVICE) from error
+        self._tables = {
+            name: Table(self, self._db.get_column_family(name), self._db.get_column_family_handle(name))
+            for name in FAMILIES
+        }
+        self._check_versions(read_only=read_only)
+
+    def table(self, name: str) -> Table:
+        """Return one of `FAMILIES`."""
+        return self._tables[name]
+
+    def commit(self) -> None:
+        """Write the batch, whole, wait for the disk, and begin another one. Raises `StorageError`."""
+        try:
+            # Two steps on purpose: the write holds the GIL (about 1 µs a row), the wait for the disk does not.
+            self._db.write(self.batch)
+            self._db.flush_wal(sync=True)
+        except Exception as error:  # rocksdict raises bare Exception
+            raise refusal(f"write the store {self._path}", error, _ADVICE) from error
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the batch and begin another one."""
+        self.batch = rocksdict.WriteBatch(raw_mode=True)
+
+    def close(self) -> None:
+        """Close the database; what was not committed is dropped. Safe to call twice."""
+        if self._tables:
+            for table in self._tables.values():
+                table.release()
+            self._tables.clear()
+            # A disk that is full refuses even here. What was committed is in the log on the disk: nothing is lost.
+            with contextlib.suppress(Exception):
+                self._db.close()
+
+    def _check_versions(self, *, read_only: bool) -> None:
+        meta = self._tables["meta"]
+        found = meta.get(b"versions")
+        if found is None and not read_only:
+            meta.put(b"versions", msgspec.msgpack.encode(self._versions))
+            self.commit()
+        elif found is not None and msgspec.msgpack.decode(found) != self._versions:
+            self.close()
+            raise self._other_version(found)
+
+    def _refuse_other_families(self) -> None:
+        """Refuse a store with other families before it is opened for writing.
+
+        That would add those it lacks, and then the version that made it could not open it any more.
+        """
+        try:
+            families = set(rocksdict.Rdict.list_cf(str(self._path)))
+            if families - {"default"} == set(FAMILIES) or "meta" not in families:
+                return
+            options = _options(rocksdict.Cache(0))
+            meta = rocksdict.Rdict(
+                str(self._path),
+                options,
+                column_families={"meta": options},
+                access_type=rocksdict.AccessType.read_only(False),
+            )
+            found: Any = meta.get_column_family("meta").get(b"versions")
+            meta.close()
+        except Exception:  # noqa: BLE001 - rocksdict raises bare Exception; opening it in full says what is wrong
+            return
+        if found is not None and msgspec.msgpack.decode(found) != self._versions:
+            raise self._other_version(found)
+
+    def _other_version(self, found: bytes) -> JobError:
+        return JobError(
+            f"{self._path}: made by another version of crawler (it has {msgspec.msgpack.decode(found)}, this one needs "
+            f"{self._versions}): go on with that version, or start over with --fresh"
+        )
+
+
+def _options(cache: rocksdict.Cache) -> rocksdict.Options:
+    """Options of one family: small fixed memory, Bloom filters (most keys asked for are new), quick compaction.
+
+    The deletion collector: the queue is deleted from its front; without it a scan would walk tombstones.
+    """
+    options = rocksdict.Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.create_missing_column_families(True)
+    options.set_write_buffer_size(_MEMTABLE_BYTES)
+    options.set_max_write_buffer_number(2)
+    options.set_max_bytes_for_level_base(_LEVEL_BYTES)
+    options.set_max_total_wal_size(64 << 20)
+    options.set_max_open_files(128)
+    options.set_keep_log_file_num(2)
+    options.set_max_background_jobs(2)
+    options.set_compression_type(rocksdict.DBCompressionType.lz4())
+    options.add_compact_on_deletion_collector_factory(4096, 2048, 0.5)
+    table = rocksdict.BlockBasedOptions()
+    table.set_bloom_filter(10, False)
+    table.set_cache_index_and_filter_blocks(True)
+    table.set_block_cache(cache)
+    options.set_block_based_table_factory(table)
+    return options

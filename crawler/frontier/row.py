@@ -1,0 +1,64 @@
+"""What the store knows of one URL, and the keys under which it waits."""
+
+from msgspec import Struct
+
+from crawler.core.model import Kind
+
+__all__ = ["ENDED", "QUEUED", "REOPENABLE", "UrlRow", "queue_key", "queue_place"]
+
+QUEUED = b"q"
+"""State byte of a URL that has not ended: due, waiting for a retry, or under way."""
+ENDED = b"e"
+"""State byte of a URL that ended for good."""
+REOPENABLE = b"s"
+"""State byte of a URL skipped for a reason that another link to it can lift (scope, depth, filter, nofollow, trap)."""
+
+
+class UrlRow(Struct, frozen=True, array_like=True, gc=False):
+    """What the store knows of one URL. `outcome` is empty until it ended; `at` is the unix time of the last change.
+
+    `parent` is the key of what led here (empty for a seed), `seq` its place in the order of discovery. `kind`,
+    `chain` and `spent_s` are those of its `Task`; they are stored as small integers, one byte each as a rule.
+    `parent_url` is there as long as the URL waits.
+    """
+
+    url: str
+    depth: int
+    parent: bytes
+    seed: int
+    redirected_from: tuple[str, ...]
+    attempts: int
+    seq: int
+    at: float
+    outcome: str = ""
+    reason: str = ""
+    status: int = 0
+    is_sitemap: bool = False
+    chain: int = 0
+    spent_ms: int = 0
+    lastmod: str = ""
+    parent_url: str | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """What the URL is asked for as."""
+        return "sitemap" if self.is_sitemap else "page"
+
+    @property
+    def spent_s(self) -> float:
+        """Seconds of its deadline that redirects to it have used up, to a millisecond."""
+        return self.spent_ms / 1000
+
+    def place(self, host: bytes) -> bytes:
+        """Return the URL's queue key on its host (8 bytes): at its depth, sitemaps at 0."""
+        return queue_key(host, 0 if self.is_sitemap else self.depth, self.seq)
+
+
+def queue_key(host: bytes, depth: int, seq: int) -> bytes:
+    """Return 16 bytes that sort by host, then depth, then order of discovery: breadth first within a host."""
+    return host + (min(depth, 0xFFFF) << 48 | seq).to_bytes(8, "big")
+
+
+def queue_place(key: bytes) -> tuple[int, int]:
+    """Return depth and sequence in a queue key."""
+    return int.from_bytes(key[8:10], "big"), int.from_bytes(key[10:], "big")

@@ -1,0 +1,40 @@
+"""What every URL inherits from the seed that led to it, at hand for those that are in use."""
+
+import msgspec
+
+from crawler.core.model import SeedContext
+from crawler.frontier.store import Store
+
+__all__ = ["SeedContexts"]
+
+_KEPT = 4_096
+
+
+class SeedContexts:
+    """The contexts of one job's seeds. State: those that were read lately, and those that the open batch changes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._kept: dict[int, SeedContext] = {}
+        self._uncommitted: dict[int, SeedContext] = {}
+
+    def get(self, number: int) -> SeedContext:
+        """Return the context of a seed that was committed, or changed since."""
+        context = self._kept.get(number)
+        if context is None:
+            if len(self._kept) >= _KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            context = self._kept[number] = self._uncommitted.get(number) or self._store.seed(number)
+        return context
+
+    def anchor(self, number: int, url: str) -> None:
+        """Let the target of a redirected seed count as in scope from now on."""
+        context = self.get(number)
+        if url not in context.anchors:
+            context = msgspec.structs.replace(context, anchors=(*context.anchors, url))
+            self._kept[number] = self._uncommitted[number] = context
+            self._store.put_seed(context)
+
+    def committed(self) -> None:
+        """Learn that the open batch was committed."""
+        self._uncommitted.clear()

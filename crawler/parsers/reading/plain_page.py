@@ -1,0 +1,28 @@
+"""What is found in a page without a spider: its record, and all of its links."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from crawler.core.record import RecordMaker
+from crawler.page.raw_page import RawPage
+from crawler.parsers.reading.findings import Findings
+
+__all__ = ["PlainFinder"]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class PlainFinder:
+    """The spider of crawls that have none. Each page has one record, of these `fields`; keeps nothing of it."""
+
+    page = RawPage
+    any_status = True
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self._records = RecordMaker(fields)
+
+    def find(self, page: RawPage, *, noindex: bool) -> Findings:
+        """Return the record and all links of a page; with `noindex` the record lacks what robots may not index."""
+        record = _encode(self._records.record(page, noindex=noindex)) + b"\n"
+        return Findings(record, () if page.extracted is None else page.extracted.hrefs)

@@ -1,0 +1,137 @@
+"""What a parser does with a page: a download in, its records and its links out."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from crawler.core.model import Answer, Done, Download, Link
+from crawler.page.raw_page import RawPage
+from crawler.parsers.reading.findings import Finder, Findings
+from crawler.parsers.reading.new_links import NewLinks
+from crawler.parsers.reading.plain_page import PlainFinder
+from crawler.parsers.reading.settings import ParserSettings
+from crawler.web.redirect import followed, redirect_scope, refresh_target
+from crawler.web.robots import directives
+from crawler.web.scope import Scope
+from crawler.web.urls import LinkResolver
+
+if TYPE_CHECKING:
+    from crawler.parsers.reading.sitemap_page import SitemapReader
+
+__all__ = ["PageReader", "Parse", "parse_page"]
+
+_NOTHING = Findings()
+
+
+class PageReader:
+    """Reads pages, one after the other, as the settings say. Raises `CrawlerError` for a spider that cannot be used.
+
+    State, of the one thread that uses it: two bounded caches (resolved links, links sent), which change speed and
+    never an outcome.
+    """
+
+    def __init__(self, settings: ParserSettings) -> None:
+        self.settings = settings
+        limits = (settings.scope, settings.include, settings.exclude, settings.depth)
+        self.links = NewLinks(Scope(*limits), settings.max_chain, obey=settings.robots == "obey")
+        self._redirect_scope = redirect_scope(*limits)
+        self._resolver = LinkResolver()
+        # Made at once: what a spider imports takes time, and no page is to pay for it.
+        self._finder = _finder(settings)
+
+    @cached_property
+    def _sitemaps(self) -> "SitemapReader":
+        from crawler.parsers.reading.sitemap_page import SitemapReader  # noqa: PLC0415 - a tenth of a start, and most crawls need it not
+
+        return SitemapReader(self.settings.scope, self.settings.include, self.settings.exclude)
+
+    def read(self, download: Download) -> Done:
+        """Return how a download ends: see `read_page`, and for a sitemap `reading.sitemap_page`."""
+        if download.task.kind == "sitemap":
+            return self._sitemaps.read(download)
+        return self.read_page(self.page(download))
+
+    def page(self, download: Download) -> RawPage:
+        """Return what the records of a download are made of; with a spider or selectors it is a `Page`."""
+        settings = self.settings
+        return self._finder.page(
+            download, self._resolver, max_links=settings.max_links, max_body_bytes=settings.max_body_bytes
+        )
+
+    def read_page(self, page: RawPage) -> Done:
+        """Return how a page ends: `fetched` with its records and with its links, each with its verdict.
+
+        What the records are, and which links are followed, the spider says, or the selectors; they see answers with a
+        2xx status alone. Without them there is one record, of an answer of any status, and all links are followed.
+        Raises what a spider raises; a record that cannot be written ends its page as `failed: record: <what is wrong>`.
+
+        Links are followed from pages with a 2xx status. `skip` of a link is the verdict of scope, or `trap` (see
+        `web.traps`), or `nofollow` when robots are obeyed and the link, the page's `<meta name=robots>` or its
+        X-Robots-Tag says so. The page itself, and links sent before (see `NewLinks`), are left out. With `noindex`
+        obeyed, some fields of the record are null (see `core.record`). An HTML page with a 2xx status that sends its
+        reader to another URL within ten seconds is a redirect and has no record.
+        """
+        download = page.download
+        task, answer = download.task, download.answer
+        succeeded = 200 <= answer.status < 300
+        if not succeeded and not self._finder.any_status:
+            return self._done(page, download, _NOTHING, ())
+        extracted = page.extracted
+        target = refresh_target(task.url, extracted.refresh) if succeeded and extracted is not None else None
+        if target is not None:
+            spent_s, scope = download.spent_s, self._redirect_scope
+            moved = followed(task, target, status=answer.status, spent_s=spent_s, scope=scope)
+            return msgspec.structs.replace(moved, body_bytes=answer.body_bytes)
+        asked = self._asked(answer, None if extracted is None else extracted.meta_robots)
+        found = self._finder.find(page, noindex="noindex" in asked)
+        links = self.links.take(task, found.hrefs, nofollow="nofollow" in asked) if succeeded else ()
+        return self._done(page, download, found, links)
+
+    def _asked(self, answer: Answer, meta: str | None) -> frozenset[str]:
+        """What robots directives a page has for this crawler, as far as they count; `meta` are those in its HTML."""
+        if self.settings.robots != "obey":
+            return frozenset()
+        tags = [value for name, value in answer.headers if name == "x-robots-tag"]
+        return directives(tags, meta, self.settings.user_agent) if tags or meta else frozenset()
+
+    def _done(self, page: RawPage, download: Download, found: Findings, links: tuple[Link, ...]) -> Done:
+        task, answer = download.task, download.answer
+        return Done(
+            task.key,
+            found.outcome,
+            found.reason,
+            answer.status,
+            records=found.records,
+            links=links,
+            body_bytes=answer.body_bytes,
+            body_hash=page.body_hash,
+            simhash=page.simhash if self.settings.simhash else None,
+            detail=found.detail,
+        )
+
+
+def _finder(settings: ParserSettings) -> Finder[Any]:
+    if not settings.spider and not settings.select:
+        return PlainFinder(settings.fields or ())
+    from crawler.parsers.reading.spider_page import SelectorFinder, SpiderFinder  # noqa: PLC0415 - these import much, and most crawls need it not
+
+    if settings.select:
+        return SelectorFinder(settings.select, settings.fields or ())
+    from crawler.parsers.spiders.spider import unpack_spider  # noqa: PLC0415 - as above
+
+    return SpiderFinder(unpack_spider(settings.spider), settings.fields, settings.max_links)
+
+
+class Parse(Protocol):
+    """What a parser does with a page. Runs in the parser process, so it must be importable there by its name."""
+
+    __qualname__: str
+
+    def __call__(self, download: Download, reader: PageReader, /) -> Done:
+        """Return how the page ends. An exception ends it as `failed: parser-error: <name of the exception>`."""
+
+
+def parse_page(download: Download, reader: PageReader) -> Done:
+    """Return how a download ends: what a parser does unless it is told otherwise."""
+    return reader.read(download)

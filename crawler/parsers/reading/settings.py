@@ -1,0 +1,43 @@
+"""The part of a crawl's settings that its parsers need."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from crawler.core.config import CrawlConfig, RobotsMode, ScopeKind
+from crawler.core.model import Field
+from crawler.core.record import DEFAULT_FIELDS
+
+__all__ = ["ParserSettings"]
+
+
+class ParserSettings(Struct, frozen=True):
+    """The part of `CrawlConfig` that parsing needs; fields mean the same. Crosses to a parser as msgpack.
+
+    `fields` None stands for all that a spider gives. `spider` is the spider as `spiders.spider` packs it, empty without
+    one. `archive` says that an output wants the exchanges with servers, `simhash` that near-duplicates are looked for.
+    """
+
+    fields: tuple[str, ...] | None
+    robots: RobotsMode
+    user_agent: str
+    scope: ScopeKind
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    depth: int | None
+    max_body_bytes: int
+    max_links: int
+    max_chain: int | None
+    parser_memory_bytes: int | None
+    select: tuple[Field, ...] = ()
+    spider: bytes = b""
+    archive: bool = False
+    simhash: bool = False
+
+    @classmethod
+    def of(cls, config: CrawlConfig, spider: bytes = b"") -> "ParserSettings":
+        """Take the settings out of a crawl's configuration; `spider` is the crawl's, packed."""
+        taken: dict[str, Any] = {name: getattr(config, name) for name in cls.__struct_fields__ if hasattr(config, name)}
+        if config.fields is None and not spider:
+            taken["fields"] = ("url",) if config.select else DEFAULT_FIELDS
+        return cls(**taken | {"spider": spider, "simhash": config.skip_duplicates == "near"})

@@ -51,8 +51,8 @@ def run(
     """Serve the demo site, crawl it, check the result; give the exit code.
 
     `crawl(config, seeds, fresh)` runs one crawl as the `crawl` command does and gives its exit code; `say` prints
-    lines for a person. A demo that was stopped or killed picks up where it left off, on the same port, unless `fresh` or
-    another `port` (0: any) is asked for; a demo that had ended starts over. `program` is how a shell calls this
+    lines for a person. A demo that was stopped or killed picks up where it left off, on the same port, unless `fresh`
+    or another `port` (0: any) is asked for; a demo that had ended starts over. `program` is how a shell calls this
     program.
 
     Raises `CrawlerError` if a crawl that ended did not leave exactly one record for each page, `UsageError` if the port

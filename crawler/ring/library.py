@@ -133,7 +133,10 @@ def crawl(
     """
     named = {"spider": spider, "fields": fields, "select": select}
     settings = with_new_names({**config, **{name: value for name, value in named.items() if value is not None}})
-    if isinstance(transport, str):
+    own: Transport | None = None
+    if transport is not None and not isinstance(transport, str) and callable(getattr(transport, "fetch", None)):
+        own = transport
+    elif transport is not None:  # a name, or what is told as one that does not exist
         settings["transport"] = transport
     reader: Spider | str | None = settings.get("spider")
     if reader is not None and not isinstance(reader, str):
@@ -146,7 +149,6 @@ def crawl(
     if checked.seeds:
         check_sources(checked.seeds, None)
     consumer = ConsumerSink()
-    own = None if isinstance(transport, str) else transport
     crawler = Crawler(
         checked,
         transport=own,

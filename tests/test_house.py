@@ -60,7 +60,10 @@ MAY_EXIT = {
 MAY_SIGNAL = {"cli/signals", "cli/demo/server", "parsers/process", "parsers/worker"}
 MAY_PARSE = {"page/charset", "page/extract", "page/page", "page/raw_page"}
 MOST_AT_THE_TOP = 14
-MOST_LINES_OF_A_FILE = 540
+MOST_LINES_OF_A_FILE = 500
+MOST_LINES_OF_A_CLASS = 265
+MOST_METHODS = 20
+VALUES = {"property", "cached_property", "once"}
 
 MODULES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 """Every module by its path below the package, such as `fetcher/transport/base`."""
@@ -260,6 +263,25 @@ def test_the_house_is_of_a_size_that_can_be_seen_at_once():
         if (lines := path.read_text("utf-8").count("\n")) > MOST_LINES_OF_A_FILE
     }
     assert not long, "does it hold more than one noun?"
+
+
+def is_a_value(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Whether a method is read like an attribute: a property, or one that is made once."""
+    return any(ast.unparse(one).rpartition(".")[2] in VALUES for one in method.decorator_list)
+
+
+def test_no_class_does_too_much():
+    """Docstrings count. What is read like an attribute does not: a page has one of those for each fact."""
+    large = {}
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                methods = [one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+                methods = [one for one in methods if not is_a_value(one)]
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MOST_LINES_OF_A_CLASS or len(methods) > MOST_METHODS:
+                    large[f"{module}: {node.name}"] = (lines, len(methods))
+    assert not large, "does it do one thing?"
 
 
 def test_only_the_fronts_of_processes_handle_signals():

@@ -21,7 +21,9 @@ LONG = frozenset(
     {
         *("slow_headers", "large_bodies", "one_byte_chunks", "million_links", "million_urls", "nested_tags"),
         *("robots_500", "robots_silence", "retry_for_ever"),
-        *("spinning_spider", "sleeping_spider", "hoarding_spider"),
+        *("robots_drip", "slow_robots_redirects", "large_robots", "retry_digits", "retry_seconds"),
+        *("endless_continue", "chunk_extensions", "sitemap_bomb", "many_gzip_bombs", "same_link", "many_names"),
+        *("spinning_spider", "sleeping_spider", "hoarding_spider", "allocating_spider"),
     }
 )
 """Behaviours whose crawls wait for time limits, or are large."""

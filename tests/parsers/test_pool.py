@@ -350,6 +350,7 @@ async def test_an_exception_is_the_outcome_of_its_page_and_tells_its_kind_only(h
         assert run.pool.replaced == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit and the size of a process are Linux's")
 async def test_a_parser_that_swells_page_by_page_is_replaced_before_it_runs_out_of_memory(hooks):
     pages = [page_of(number, b"keep 8000000") for number in range(60)]
@@ -364,6 +365,7 @@ async def test_a_parser_that_swells_page_by_page_is_replaced_before_it_runs_out_
         assert run.pool.replaced == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit and the size of a process are Linux's")
 async def test_pages_that_lie_behind_a_parser_that_swells_are_not_blamed_for_it(hooks):
     # Each is a batch, and as much as a parser may keep: it goes, and the one that waits behind it moves on.

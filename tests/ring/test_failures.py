@@ -504,6 +504,7 @@ def left_running(group: int) -> list[str]:
     return found
 
 
+@pytest.mark.thorough
 def test_a_signal_while_seeds_are_read_ends_with_4_and_the_same_command_goes_on(tmp_path, start, run, server):
     with (tmp_path / "a.txt").open("w") as file:
         file.writelines(f"{server.url()}{n}\n" for n in range(120_000))

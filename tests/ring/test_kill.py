@@ -178,6 +178,7 @@ def job_with(server: LocalServer, path: Path, endings: Sequence[str], *options: 
     return Job(server, path / "job", *named, *options), outputs
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("endings", "options", "kills"),

@@ -799,7 +799,7 @@ kept = []
                 IN_LOOP + "loop = asyncio.new_event_loop()\nloop.run_until_complete(main())", 0, id="loop left open"
             ),
         ],
-        3,
+        1,
     ),
 )
 def test_a_program_that_ends_with_an_unfinished_crawl_does_not_hang_or_leave_anything(
@@ -813,6 +813,7 @@ def test_a_program_that_ends_with_an_unfinished_crawl_does_not_hang_or_leave_any
         assert_gone(process, own_temporary_folder)
 
 
+@pytest.mark.thorough
 def test_a_thread_that_takes_records_goes_on_when_the_main_thread_has_ended(running, own_temporary_folder):
     """All records come: the interpreter waits for the thread, and so does the crawl."""
     script = SCRIPT + (

@@ -18,6 +18,7 @@ from crawler.core.model import Field
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.frontier.store import Store
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 URL = "http://x.test/"
@@ -61,7 +62,7 @@ def of_crawler(**settings):
 WAYS = [of_crawl, of_crawl_to_arrow, of_crawler]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", first_quickly(WAYS))
 @pytest.mark.parametrize(("old", "new", "value"), [("parse", "spider", read), ("selectors", "select", TITLE)])
 def test_a_keyword_argument_by_its_older_name_does_the_same_with_one_line_in_the_log(way, old, new, value, caplog):
     with warnings.catch_warnings():
@@ -144,6 +145,7 @@ def command(folder, *arguments, **variables):
     )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_the_command_line_says_it_in_one_line_unless_it_is_to_be_quiet(tmp_path):
     (tmp_path / "page.html").write_text("<title>a</title>")
     done = command(tmp_path, "try", "page.html", "--field", "t=title", CRAWLER_FIELD="x=p")

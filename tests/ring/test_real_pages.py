@@ -94,6 +94,7 @@ def reachable(index: str, folder: Path) -> set[str]:
     return found
 
 
+@pytest.mark.thorough
 def test_every_page_that_links_lead_to_is_there_once(docs, crawled):
     counts = Counter(record["url"] for record in crawled)
     assert [url for url, count in counts.items() if count > 1] == []

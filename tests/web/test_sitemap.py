@@ -352,6 +352,7 @@ def test_control_characters_and_bytes_of_another_encoding_hide_nothing():
     assert paths(body) == ["/a%EF%BF%BD", "/b%EF%BF%BD%EF%BF%BD%EF%BF%BD"]
 
 
+@pytest.mark.thorough
 @table("form", FORMS)
 def test_of_any_beginning_what_is_read_is_what_stands_there(form):
     """Half a body gives no half URL, and says that it is cut; in gzip, too."""
@@ -384,6 +385,7 @@ def test_as_many_urls_as_the_protocol_allows_are_all_taken():
     assert (len(sitemap.entries), sitemap.cut) == (MAX_SITEMAP_URLS, "")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("entry", "begin", "end"),
     first_quickly(
@@ -414,6 +416,7 @@ def test_more_entries_are_cut_at_the_limit_of_the_protocol(entry, begin, end, pa
     assert processor_s(work, tries=1) < most_s
 
 
+@pytest.mark.thorough
 @table("packed", [False, True], ids=["plain", "gzip"])
 @table(
     ("begin", "filler", "kept"),
@@ -634,6 +637,7 @@ def grown(*paths) -> list[tuple[int, float, str]]:
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process alone is told by Linux only")
 
 
+@pytest.mark.thorough
 @linux
 def test_memory_is_that_of_the_body_and_of_what_is_found(tmp_path):
     """50 MB with 45,000 URLs: under 10 MB of entries, the rest goes through a window."""

@@ -23,6 +23,7 @@ def quick(config):
     return msgspec.structs.replace(config, delay_s=0.0, per_host=8)
 
 
+@pytest.mark.thorough
 def test_a_crawl_gives_one_record_for_each_reachable_page_and_ends_each_url_as_announced(tmp_path):
     from crawler.ring.crawler import Crawler
 

@@ -36,6 +36,7 @@ def get(port, host, target, method="GET"):
         return response.status, dict(response.getheaders()), response.read()
 
 
+@pytest.mark.thorough
 def test_the_server_answers_as_the_model_says_for_each_kind(server):
     site = Site(server.port)
     checked = set()

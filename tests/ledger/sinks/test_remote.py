@@ -61,7 +61,7 @@ def s3(server, monkeypatch) -> str:
     return f"s3://{name}/crawl"
 
 
-@pytest.fixture(params=["memory", "file", "s3"])
+@pytest.fixture(params=["memory", "file", pytest.param("s3", marks=pytest.mark.thorough)])
 def place(request, tmp_path) -> str:
     """The URL of an empty folder in each kind of storage."""
     if request.param == "s3":
@@ -225,7 +225,7 @@ def ended_and_committed_not_told(run: Run) -> None:
     run.position = run.write(4, last=True).flushed
 
 
-ON_S3 = "s3", "p.parquet", ended_and_uploaded_not_committed
+ON_S3 = pytest.param("s3", "p.parquet", ended_and_uploaded_not_committed, marks=pytest.mark.thorough)
 KILLS = [uploaded_not_committed, committed_not_removed, ended_and_uploaded_not_committed, ended_and_committed_not_told]
 
 

@@ -93,7 +93,7 @@ class Attempt:
         if self.answered:
             where = "the body did not end"
         else:
-            where = "not connected" if self._wire is None else "no complete headers"
+            where = "not connected" if self.address is None else "no complete headers"
         return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
 
     def attach(self, connection: socket.socket) -> None:

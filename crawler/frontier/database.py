@@ -14,12 +14,12 @@ import rocksdict
 from crawler.core.errors import JobError
 from crawler.core.refusal import refusal
 
-__all__ = ["FAMILIES", "Database", "Table"]
+__all__ = ["CACHE_BYTES", "FAMILIES", "Database", "Table"]
 
 FAMILIES = ("urls", "queue", "later", "bodies", "texts", "seeds", "hosts", "meta")
 
 _ADVICE = "if it is damaged, --fresh starts the job over"
-_CACHE_BYTES = 64 << 20
+CACHE_BYTES = 64 << 20
 """Blocks, indexes and Bloom filters that stay in memory, for all families together."""
 _MEMTABLE_BYTES = 16 << 20
 """Rows of one family that are gathered before they are written as a file; there are at most two such tables."""
@@ -95,7 +95,7 @@ class Database:
         self._refuse_other_families()
         try:
             access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
-            cache = rocksdict.Cache(_CACHE_BYTES)
+            cache = rocksdict.Cache(CACHE_BYTES)
             families = {name: _options(cache) for name in FAMILIES}
             for name in ("bodies", "texts"):
                 families[name].set_write_buffer_size(_HASHES_MEMTABLE_BYTES)

@@ -10,6 +10,11 @@ import textwrap
 
 import pytest
 
+from crawler.frontier.database import CACHE_BYTES
+
+CACHE_MIB = CACHE_BYTES >> 20
+"""What the store's cache fills up to: with 200,000 URLs it is not full yet."""
+
 CRAWL = textwrap.dedent("""
     import asyncio, json, sys, threading, time
     from pathlib import Path
@@ -81,7 +86,7 @@ def test_memory_of_a_small_crawl_does_not_grow_with_its_pages(tmp_path):
 
 @pytest.mark.slow
 def test_memory_of_a_million_urls_is_that_of_200_000(tmp_path):
-    """Under 400 MiB for all processes together; from 200,000 to a million only bounded caches still fill up."""
+    """Under 400 MiB for all processes together; from 200,000 to a million only the store's cache still fills up."""
     small, large = crawl(tmp_path, 200_000), crawl(tmp_path, 1_000_000)
     assert large["mib"]["all"] < 400
-    assert large["mib"]["all"] < small["mib"]["all"] * 1.25
+    assert large["mib"]["all"] < small["mib"]["all"] * 1.1 + CACHE_MIB

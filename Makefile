@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo docs test test-all test-kill test-memory compare fuzz soak bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
+.PHONY: help install demo docs test test-all test-kill test-memory compare fuzz soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"

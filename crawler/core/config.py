@@ -173,8 +173,8 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         _TREATED, COUNT, least=1, also=("compare",),
     )] = 256
     timeout_s: Annotated[float, Setting(
-        "Give up on a URL after this many seconds, from the look-up of its name to its last byte, redirects "
-        "included.",
+        "Give up on an attempt at a URL after this many seconds, from the look-up of its name to its last byte, "
+        "redirects included.",
         _TREATED, SECONDS, option="timeout", above=0, also=("compare", "try"),
     )] = 30.0
     retries: Annotated[int, Setting(

@@ -6,7 +6,7 @@
                └──────────── what ended, what is due again, the Links ─────┘
 
 Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` sizes, `key` the 16 bytes of
-xxh3_128 over a URL's normal form.
+`web.urls.task_key`: xxh3_128 of a URL's normal form, and of its kind if that is not page.
 """
 
 from typing import Any, Literal
@@ -41,7 +41,8 @@ Outcome = Literal["fetched", "redirected", "failed", "skipped"]
 - `redirected`: the answer pointed elsewhere, by Location or by a meta refresh; the record, if any, stands at the
   target.
 - `failed`: no usable answer; `reason` is the kind (`timeout`, `dns`, `connect`, `reset`, `incomplete`, `protocol`,
-  `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`, `parser-error: <exception>`).
+  `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`, `parser-error: <exception>`,
+  `record: <what>`).
 - `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
   `nofollow`, `private-address`, `trap`).
 

@@ -41,8 +41,9 @@ _LINK_BYTES = 256  # about what a link costs in memory
 
 
 class Ledger:
-    """Turns results into durable facts. `put` and `remember` may be called from any thread; `run` owns the rest.
+    """Turns results into durable facts.
 
+    `put`, `put_records`, `remember` and `stop` may be called from any thread; `run` owns the rest.
     `deliver(tasks, hosts)` gets what is due, with the remembered state of hosts that entered the window;
     `ended(why)` is called once, when nothing is left or the page budget is used up. Both run in the ledger's thread.
     """

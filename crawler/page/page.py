@@ -16,7 +16,7 @@ from turbohtml import Document, Element, HTMLParseError, MicrodataItem, Node, pa
 
 from crawler.core.model import Answer, Download, SeedContext, Task
 from crawler.core.record import DEFAULT_FIELDS, RecordMaker
-from crawler.page.extract import without_controls
+from crawler.page.html import without_controls
 from crawler.page.once import once
 from crawler.page.raw_page import NotJsonError, RawPage
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata

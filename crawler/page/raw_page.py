@@ -13,7 +13,7 @@ from xxhash import xxh3_128_digest
 from crawler.core.dates import rfc3339
 from crawler.core.model import Download
 from crawler.page.charset import decoded, encoding_of, parsed
-from crawler.page.extract import (
+from crawler.page.html import (
     MAX_LINKS,
     Extracted,
     cut_at_tag,
@@ -40,7 +40,7 @@ class RawPage:
 
     `download` is the server's answer, with the task that asked for it. `resolver` remembers resolved links from page to
     page. At most `max_links` links are taken. Of an HTML page with more tags than `max_body_bytes` allows
-    (`page.extract.most_tags`) the rest is not read.
+    (`page.html.most_tags`) the rest is not read.
 
     `content_type` is the media type that the server named, lower case, without parameters, None if it named none;
     `sniffed_type` the one that the first bytes show, where the server's cannot be believed, None if it can. `is_html`

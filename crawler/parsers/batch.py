@@ -9,7 +9,10 @@ from msgspec import Struct
 from crawler.core.model import Done, Download
 from crawler.web.warc import archived
 
-__all__ = ["LIMITS", "Batch", "BatchLimits", "Item", "item_of", "kept"]
+__all__ = ["LARGE_PAGE_BYTES", "LIMITS", "Batch", "BatchLimits", "Item", "item_of", "kept"]
+
+LARGE_PAGE_BYTES = 2_000_000
+"""Pages from this size on are parsed one at a time: a tree takes many times the memory of its page."""
 
 
 class Item(Struct, frozen=True):

@@ -17,6 +17,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
+from crawler.parsers.batch import LARGE_PAGE_BYTES
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.reading.page_end import page_end
 from crawler.parsers.reading.reader import PageReader, Parse, parse_page
@@ -29,7 +30,6 @@ _log = logging.getLogger(__name__)
 _MOST_RESULTS = 64
 _MOST_RESULT_BYTES = 8 << 20
 """Results that wait for `on_done` to come back from those before; past either, no page is taken."""
-_LARGE_PAGE_BYTES = 2_000_000
 _END_S = 1.0
 
 _Page = tuple[Download, "asyncio.Future[None]"]
@@ -127,7 +127,7 @@ class InlineParsers:
         Cancelled while it waits for that, it has not taken the page. Raises `CrawlerError` if nothing is parsed any
         more. Of large pages one is parsed at a time, as their trees take many times the memory.
         """
-        if len(download.answer.body) < _LARGE_PAGE_BYTES or not self._threads:
+        if len(download.answer.body) < LARGE_PAGE_BYTES or not self._threads:
             await self._put(download)
             return
         async with self._one_large:

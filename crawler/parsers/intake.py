@@ -13,14 +13,11 @@ from crawler.core.errors import CrawlerError
 from crawler.core.large_body import spooled
 from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
-from crawler.parsers.batch import BatchLimits, Item, item_of
+from crawler.parsers.batch import LARGE_PAGE_BYTES, BatchLimits, Item, item_of
 from crawler.parsers.dispatch import Dispatch
 from crawler.parsers.process import ParserProcess
 
 __all__ = ["Intake"]
-
-LARGE_PAGE_BYTES = 2_000_000
-"""Pages from this size on are parsed one at a time: a tree takes many times the memory of its page."""
 
 
 class Intake:

@@ -29,7 +29,7 @@ from crawler.fetcher.transport.headers import clean_headers, content_encoding
 from crawler.web.content_coding import CodingError
 from crawler.web.urls import normalise
 from crawler.web.warc import FRAMING, RENAMED
-from crawler.web.warc_records import DamagedError, Records, unread_bytes
+from crawler.web.warc_records import DamagedError, WarcRecords, unread_bytes
 
 __all__ = ["Archive"]
 
@@ -99,7 +99,7 @@ class Archive:
         for number, path in enumerate(self._paths):
             self._told = _NOTHING
             with path.open("rb") as file:
-                records = Records(file)
+                records = WarcRecords(file)
                 try:
                     for record in records:
                         self.read_bytes = before + file.tell()
@@ -142,7 +142,7 @@ class Archive:
             return self._without("revisit of a page that was not read")
         with self._paths[found[0]].open("rb") as file:
             file.seek(found[1])
-            records = Records(file)
+            records = WarcRecords(file)
             try:
                 original = next(iter(records), None)
                 if original is not None:
@@ -191,7 +191,7 @@ def _checked(path: Path) -> int:
     shown = printable(str(path))
     try:
         with path.open("rb") as file:
-            next(iter(Records(file)), None)
+            next(iter(WarcRecords(file)), None)
             return path.stat().st_size
     except OSError as error:
         raise UsageError(f"cannot read {shown}: {error.strerror}") from error

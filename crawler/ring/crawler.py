@@ -129,7 +129,7 @@ class Crawler:
 
     def stop(self) -> None:
         """Start nothing new, finish what is under way, commit, end. For the event loop's thread."""
-        self._ring.ending.ask("interrupted")
+        self._ring.stop_request.ask("interrupted")
 
     def stats(self) -> CrawlStats:
         """Counters as of now; from any thread."""

@@ -30,10 +30,10 @@ from crawler.ledger.sinks.consumer import release
 from crawler.ledger.sinks.outputs import wants_exchange
 from crawler.parsers.chosen import Parsers, chosen_parsers
 from crawler.ring.breakdown import Breakdown
-from crawler.ring.ending import Ending
 from crawler.ring.job_folder import job_folder
 from crawler.ring.opening import Opened, Opening
 from crawler.ring.statistics import Stages, Statistics
+from crawler.ring.stop_request import StopRequest
 
 __all__ = ["Ring"]
 
@@ -43,8 +43,8 @@ _log = logging.getLogger(__name__)
 class Ring:
     """One crawl: begins, turns, drains and ends. For the arguments see `Crawler`; `spider` is packed.
 
-    `ending` is asked when the crawl is to end, and `statistics` tells how far it is; `opened` is set when the seeds
-    are known. State, of the event loop's thread: those three, and the settings, which are settled once.
+    `stop_request` is asked when the crawl is to end, and `statistics` tells how far it is; `opened` is set when the
+    seeds are known. State, of the event loop's thread: those three, and the settings, which are settled once.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class Ring:
         spider: bytes,
         spider_name: str | None,
     ) -> None:
-        self.ending = Ending()
+        self.stop_request = StopRequest()
         self.opened = asyncio.Event()
         self._budget = ByteBudget(config.bytes_in_flight)
-        self.statistics = Statistics(config, self._budget, self.ending)
+        self.statistics = Statistics(config, self._budget, self.stop_request)
         self._config = config
         self._sources = sources
         self._transport = transport
@@ -73,7 +73,7 @@ class Ring:
         self._spider_name = spider_name
 
     async def crawl(self, sinks: Sequence[Sink]) -> None:
-        """Crawl from the seeds until `ending` is asked; all is committed then. Raises what `Crawler.run` does."""
+        """Crawl from the seeds until `stop_request` is asked; all is committed then. Raises what `Crawler.run` does."""
         self.statistics.begin()
         # Begin. Nothing is made before seeds and settings are known to be good: a typo must not leave a job behind.
         if self._sources:
@@ -100,7 +100,7 @@ class Ring:
             cleanup.push_async_callback(thread.call, _close, opened)
             self.statistics.opened(opened.frontier)
             self.opened.set()
-            if self.ending.is_asked():
+            if self.stop_request.is_asked():
                 return
 
             # Start the stages. Each is given the way to the one behind it: the last comes first, and feeds the first.
@@ -112,7 +112,7 @@ class Ring:
             ledger = self._make_ledger(opened, feed)
             parsers = await self._start_parsers(ledger, broken, thread, cleanup)
             fetcher = await self._make_fetcher(parsers, ledger, broken, thread, cleanup)
-            self.ending.then(fetcher.stop)  # it is to start nothing new, not even what is due in the same turn
+            self.stop_request.then(fetcher.stop)  # it is to start nothing new, not even what is due in the same turn
             self.statistics.started(Stages(fetcher, parsers, ledger))
             # Feed: from now on the ledger gives the fetcher what is due, again and again as something has ended.
             written = thread.start(_storing, ledger.run)
@@ -122,7 +122,7 @@ class Ring:
             self._start_clocks(cleanup)
 
             # Turn, until nothing is left, a budget is used up, somebody asks for the end, or something breaks.
-            await _wait_for(self.ending.wait(), broken, written)
+            await _wait_for(self.stop_request.wait(), broken, written)
             # Drain in the direction of the flow: what is under way ends, and goes on to the stage behind.
             fetcher.stop()
             await _wait_for(fetcher.drain(), broken, written)
@@ -142,7 +142,7 @@ class Ring:
                 fresh=self._fresh,
                 stdin=self._stdin,
                 on_bad_seed=self._told_bad_seed,
-                stopping=self.ending.is_asked,
+                stopping=self.stop_request.is_asked,
                 sinks=sinks,
             )
             return await self._opened_by(opening, thread)
@@ -156,7 +156,7 @@ class Ring:
         try:
             await asyncio.wait({future})
         except asyncio.CancelledError:
-            self.ending.ask("interrupted")  # it looks at this now and then while it reads seeds
+            self.stop_request.ask("interrupted")  # it looks at this now and then while it reads seeds
             await thread.call(_close, await settled(future))
             raise
         opened: Opened = future.result()
@@ -176,7 +176,7 @@ class Ring:
             call_in(loop, feed, tasks, states)
 
         def nothing_left(why: Ended) -> None:
-            call_in(loop, self.ending.ask, why)
+            call_in(loop, self.stop_request.ask, why)
 
         return Ledger(opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left)
 
@@ -212,7 +212,7 @@ class Ring:
         """Have the time limit end the crawl, and measure how late the event loop is."""
         if self._config.max_time_s is not None:
             loop = asyncio.get_running_loop()
-            cleanup.callback(loop.call_later(self._config.max_time_s, self.ending.ask, "max-time").cancel)
+            cleanup.callback(loop.call_later(self._config.max_time_s, self.stop_request.ask, "max-time").cancel)
         lag = asyncio.create_task(self.statistics.lag.run())
         cleanup.callback(lag.cancel)
 

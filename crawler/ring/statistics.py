@@ -12,8 +12,8 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.frontier.frontier import Frontier
 from crawler.ledger.ledger import Ledger
 from crawler.parsers.chosen import Parsers
-from crawler.ring.ending import Ending
 from crawler.ring.lag import LagMeter
+from crawler.ring.stop_request import StopRequest
 
 __all__ = ["Stages", "Statistics"]
 
@@ -33,10 +33,10 @@ class Statistics:
     stages; each is set once, when the crawl comes so far. `now` may be called from any thread.
     """
 
-    def __init__(self, config: CrawlConfig, budget: ByteBudget, ending: Ending) -> None:
+    def __init__(self, config: CrawlConfig, budget: ByteBudget, stop_request: StopRequest) -> None:
         self._config = config
         self._budget = budget
-        self._ending = ending
+        self._stop_request = stop_request
         self.lag = LagMeter()
         self.bad_seeds = 0
         self._started_at = time.monotonic()
@@ -71,7 +71,7 @@ class Statistics:
     def now(self) -> CrawlStats:
         """Counters as of now."""
         stats = CrawlStats(
-            ended="running" if self._finished_at is None else self._ending.why or "interrupted",
+            ended="running" if self._finished_at is None else self._stop_request.why or "interrupted",
             elapsed_s=(self._finished_at or time.monotonic()) - self._started_at,
             bad_seeds=self.bad_seeds,
             concurrency=self._config.concurrency,

@@ -34,7 +34,7 @@ from warcio.recordloader import ArcWarcRecordLoader
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-__all__ = ["DamagedError", "Records", "unread_bytes", "written"]
+__all__ = ["DamagedError", "WarcRecords", "unread_bytes", "written"]
 
 # It warns of odd URLs, as they came: not on the terminal of a program that has set up no logging.
 logging.getLogger("warcio").addHandler(logging.NullHandler())
@@ -68,7 +68,7 @@ def unread_bytes(record: Any) -> int:
     return getattr(record.raw_stream, "limit", 0)  # without a Content-Length the stream is the file itself
 
 
-class Records(ArchiveIterator):  # type: ignore[misc]  # warcio has no types
+class WarcRecords(ArchiveIterator):  # type: ignore[misc]  # warcio has no types
     """Records of one file. Says what is wrong with it, where warcio would go on with less, or write to the terminal."""
 
     def __init__(self, file: BinaryIO) -> None:

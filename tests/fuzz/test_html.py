@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Done, SeedContext
 from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS
-from crawler.page.extract import extract, media_type, without_controls
+from crawler.page.html import extract, media_type, without_controls
 from crawler.page.sniff import sniffed_type
 from crawler.parsers.reading.reader import PageReader, parse_page
 from crawler.parsers.reading.settings import ParserSettings

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.page.extract import extract
+from crawler.page.html import extract
 from crawler.web.simhash import NEAR, distance, simhash
 from crawler.web.urls import LinkResolver
 from tests.support.table import table

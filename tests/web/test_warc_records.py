@@ -10,7 +10,7 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 from warcio.bufferedreaders import DecompressingBufferedReader
 
-from crawler.web.warc_records import DamagedError, Records, unread_bytes, written
+from crawler.web.warc_records import DamagedError, WarcRecords, unread_bytes, written
 from tests.support.private_parts import Part, check, importers
 
 FILE = "crawler/web/warc_records.py"
@@ -59,7 +59,7 @@ def test_warcio_writes_the_head_that_it_is_given():
 def test_warcio_reads_with_the_reader_and_the_loader_that_it_is_given(packed):
     calls = []
 
-    class Watched(Records):
+    class Watched(WarcRecords):
         def _consume_blanklines(self):
             calls.append("_consume_blanklines")
             return super()._consume_blanklines()
@@ -78,7 +78,7 @@ def test_warcio_reads_with_the_reader_and_the_loader_that_it_is_given(packed):
 
 
 def test_a_record_knows_how_many_of_its_bytes_are_left():
-    one = next(iter(Records(io.BytesIO(record(b"0123456789")))))
+    one = next(iter(WarcRecords(io.BytesIO(record(b"0123456789")))))
     assert hasattr(one.raw_stream, "limit"), changed("raw_stream of a record has no limit")
     assert unread_bytes(one) == 10, changed("raw_stream.limit is not what is left of the record")
     one.raw_stream.read(4)
@@ -88,9 +88,9 @@ def test_a_record_knows_how_many_of_its_bytes_are_left():
 def test_a_file_that_is_compressed_as_a_whole_is_told_by_warcios_words():
     assert "non-chunked gzip" in ArchiveIterator.GZIP_ERR_MSG, changed("warcio has other words for such a file")
     with pytest.raises(DamagedError, match="compressed as a whole"):
-        list(Records(io.BytesIO(gzip.compress(record() + record()))))
+        list(WarcRecords(io.BytesIO(gzip.compress(record() + record()))))
 
 
 def test_a_file_that_ends_within_a_record_is_damaged():
     with pytest.raises(DamagedError, match="the file ends within a record"):
-        list(Records(io.BytesIO(record(b"0123456789")[:-9])))
+        list(WarcRecords(io.BytesIO(record(b"0123456789")[:-9])))

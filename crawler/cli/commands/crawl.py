@@ -81,7 +81,7 @@ def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **optio
 
         return ExitCode.USAGE if serve_site(["--port", str(port)]) else ExitCode.DONE
     from crawler.cli.demo.run import DEMO_JOB, program_name  # noqa: PLC0415  the site's model, for this command alone
-    from crawler.cli.demo.run import run as run_demo  # noqa: PLC0415
+    from crawler.cli.demo.run import run as run_demo  # noqa: PLC0415  as above
 
     told = from_options(options)
     told.setdefault("fresh", False)
@@ -103,8 +103,8 @@ def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **optio
 
 def _crawled(run: Run, terminal: Terminal) -> int:
     """Run one crawl with all that a person sees of it; return the exit code."""
-    from crawler.cli.report.progress import Progress  # noqa: PLC0415
-    from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415
+    from crawler.cli.report.progress import Progress  # noqa: PLC0415  rich is slow to import
+    from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  as above
     from crawler.ring.crawler import Crawler  # noqa: PLC0415  aiohttp, the store and the parser take 0.3 s to import
 
     if "-" in run.config.outputs and sys.stdout is None:

@@ -170,14 +170,14 @@ class Share:
     async def room(self) -> None:
         """Wait, in an event loop, until it is worth while to try again."""
         woken = asyncio.get_running_loop().create_future()
-        self._budget._queue(self, partial(settle_from_thread, woken))  # noqa: SLF001
+        self._budget._queue(self, partial(settle_from_thread, woken))  # noqa: SLF001 - as above
         await woken
 
     def room_in_thread(self, woken: threading.Event) -> None:
         """Wait, in a thread, until it is worth while to try again, or until somebody else sets `woken`."""
-        self._budget._queue(self, woken.set)  # noqa: SLF001
+        self._budget._queue(self, woken.set)  # noqa: SLF001 - as above
         woken.wait()
 
     def release(self) -> None:
         """Give everything back. What grows later does not count. Idempotent; for any thread."""
-        self._budget._leave(self)  # noqa: SLF001
+        self._budget._leave(self)  # noqa: SLF001 - as above

@@ -16,9 +16,9 @@ __all__ = ["transport_class"]
 def transport_class(config: CrawlConfig) -> "Callable[[CrawlConfig, ByteBudget], AiohttpTransport | RequestsTransport]":
     """Return the transport that the settings name; imported here because aiohttp alone takes 0.3 s."""
     if config.transport_kind == "requests":
-        from crawler.fetcher.transport.requests.transport import RequestsTransport  # noqa: PLC0415
+        from crawler.fetcher.transport.requests.transport import RequestsTransport  # noqa: PLC0415 - slow to import
 
         return RequestsTransport
-    from crawler.fetcher.transport.aiohttp.transport import AiohttpTransport  # noqa: PLC0415
+    from crawler.fetcher.transport.aiohttp.transport import AiohttpTransport  # noqa: PLC0415 - as above
 
     return AiohttpTransport

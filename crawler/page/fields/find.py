@@ -12,8 +12,8 @@ from itertools import chain
 from typing import Any
 
 from crawler.core.model import Field, FieldType
-from crawler.page.extract import without_controls
 from crawler.page.fields.values import DATE_PARTS, date_of_parts, to_date, to_float, to_int
+from crawler.page.html import without_controls
 from crawler.page.page import Page
 
 __all__ = ["MAX_CHARS", "convert", "find"]

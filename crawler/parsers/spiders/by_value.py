@@ -48,7 +48,7 @@ def as_value(function: Any, title: str) -> bytes:
     uses something that cannot go to another process, such as an open file.
     """
     # Imported here, as in the class below: only what has no name needs it.
-    import cloudpickle  # noqa: PLC0415
+    import cloudpickle  # noqa: PLC0415 - few spiders need it
 
     # Else it would go by the name of its module, which another process does not find.
     module = sys.modules.get(getattr(function, "__module__", None) or "__main__")

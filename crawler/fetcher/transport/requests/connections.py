@@ -248,7 +248,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         try:
             return super().build_response(req, resp)
         finally:
-            resp._original_response = original  # noqa: SLF001
+            resp._original_response = original  # noqa: SLF001 - see the top of this file
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Load no other authorities: the context has them."""

@@ -61,10 +61,10 @@ class RequestsTransport:
         self._headers = {name: value.encode() for name, value in request_headers(config).items()}
         self._tls = LazyTls(config)
         self._adapter = Adapter(hosts=config.concurrency, per_host=config.per_host + 1, tls=self._tls)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_ThreadFetch | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
-        self._under_way: set[_Job] = set()
+        self._under_way: set[_ThreadFetch] = set()
         self._closed = False
 
     async def fetch(self, request: FetchRequest) -> FetchResult | Failure:
@@ -72,7 +72,7 @@ class RequestsTransport:
         if self._closed:
             return _CLOSED
         share = self._budget.share()
-        job = _Job(request, Attempt(self._guard, share), asyncio.get_running_loop())
+        job = _ThreadFetch(request, Attempt(self._guard, share), asyncio.get_running_loop())
         self._under_way.add(job)
         self._jobs.put(job)
         if not self._idle.acquire(blocking=False) and len(self._threads) < self._most_threads:
@@ -132,7 +132,7 @@ def _join(threads: list[threading.Thread], patience_s: float) -> None:
 _CLOSED = Failure("connect", "this transport is closed", retryable=True)
 
 
-class _Job:
+class _ThreadFetch:
     """One fetch on its way through a thread. All methods but `begin` and `deliver` run in the event loop's thread."""
 
     def __init__(self, request: FetchRequest, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> None:

@@ -292,7 +292,7 @@ def split_name(name: str) -> tuple[str, str]:
     """Split a file's name before its ending: `a.b.jsonl.gz` is `a.b` and `.jsonl.gz`."""
     inner, outer = os.path.splitext(name)  # noqa: PTH122 - Path.suffix takes more names for endings
     if outer.lower() in (".gz", ".zst"):
-        stem, ending = os.path.splitext(inner)  # noqa: PTH122
+        stem, ending = os.path.splitext(inner)  # noqa: PTH122 - as above
         return stem, ending + outer
     return inner, outer
 

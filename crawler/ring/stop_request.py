@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 from crawler.core.stats import Ended
 
-__all__ = ["Ending"]
+__all__ = ["StopRequest"]
 
 
-class Ending:
+class StopRequest:
     """Whether and why a crawl is to end; the first reason counts.
 
     State, of the event loop's thread: that reason, and what is called at once when there is one.

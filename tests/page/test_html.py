@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawler.page.extract import (
+from crawler.page.html import (
     LINK_CHARS,
     MAX_LINKS,
     Extracted,

@@ -58,8 +58,8 @@ class Settings(TypedDict, total=False):
     concurrency: int
     """Send at most this many requests at once. Default: 256."""
     timeout_s: float
-    """Give up on a URL after this many seconds, from the look-up of its name to its last byte, redirects included.
-    Default: 30.0."""
+    """Give up on an attempt at a URL after this many seconds, from the look-up of its name to its last byte,
+    redirects included. Default: 30.0."""
     retries: int
     """Try a URL that failed this many more times. Default: 2."""
     max_body_bytes: int

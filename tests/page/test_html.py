@@ -548,6 +548,7 @@ def test_a_page_of_300_000_links_gives_the_first_10_000_and_counts_the_rest():
     assert page.title == "late"
 
 
+@pytest.mark.thorough
 def test_a_page_of_a_million_links_gives_those_that_may_be_taken_in_linear_time():
     def work(size):
         body = b"<title>t</title>" + b"".join(b"<a href=/%d>x" % number for number in range(size))

@@ -477,6 +477,7 @@ async def test_a_parser_killed_in_the_middle_of_its_answer_loses_nothing(hooks):
         pool.close()
 
 
+@pytest.mark.thorough
 async def test_parsers_killed_all_the_time_lose_nothing(hooks):
     chance = random.Random(7)
     orders = {50: b"kill", 150: b"sleep 60", 151: b"abort"}

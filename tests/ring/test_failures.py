@@ -524,6 +524,7 @@ def test_a_signal_while_seeds_are_read_ends_with_4_and_the_same_command_goes_on(
     assert len(set(urls(tmp_path / "j/pages.jsonl"))) == 20
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("number", "send", "pause_s"),
     first_quickly([(signal.SIGINT, os.killpg, 0.03), (signal.SIGTERM, os.kill, 0.15)]),

@@ -515,6 +515,7 @@ def test_outputs_of_a_crawl_that_was_left_are_whole_and_hold_what_was_committed(
     assert not list(outputs[0].glob("_*"))
 
 
+@pytest.mark.thorough
 def test_a_slow_consumer_stops_the_fetcher_and_loses_nothing():
     """Bodies of 90 MB in all: the crawl waits with a bounded part of them, then all come."""
     pages, text = 900, "word " * 20_000

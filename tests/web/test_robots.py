@@ -222,6 +222,7 @@ ESCAPES = st.sampled_from(["%61", "%62", "%2F", "%2f", "%3D", "%25", "%2E", "a",
 LINES = st.lists(st.tuples(st.sampled_from(["allow", "disallow"]), PATTERNS), min_size=1, max_size=6)
 
 
+@pytest.mark.thorough
 @given(LINES, st.text(alphabet="/ab%26f=?.$", max_size=8) | st.lists(ESCAPES, max_size=4).map("".join))
 @settings(max_examples=500, deadline=None)
 def test_the_quick_way_gives_the_same_answer_as_trying_every_rule(lines, path):

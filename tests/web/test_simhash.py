@@ -105,6 +105,7 @@ def test_a_huge_text_takes_no_longer_than_a_large_one():
     assert processor_s(lambda: simhash(huge)) < 5 * processor_s(lambda: simhash(large))
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not ROOTS, reason="no PostgreSQL documentation (Debian: apt-get install postgresql-doc)")
 def test_on_real_pages_only_what_is_nearly_the_same_is_near():
     """Of 300,000 pairs of documentation pages, those that are near say the same but for a few words."""

@@ -69,6 +69,7 @@ def test_a_small_site_ends_with_charts_and_results(tmp_path, capfd):
         assert run.pages <= 15
 
 
+@pytest.mark.thorough
 def test_records_that_differ_are_named_and_the_exit_code_says_so(tmp_path, capfd):
     """A site with a page that is another one each time, and one that is there only once."""
     asked: dict[str, int] = {}

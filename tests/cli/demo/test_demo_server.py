@@ -76,6 +76,7 @@ def test_an_unfinished_page_promises_more_than_it_sends(server):
         get(server.port, "site06.localhost", "/reviews/unfinished")
 
 
+@pytest.mark.thorough
 def test_slow_pages_are_slow(server):
     for host, target, least in (
         ("site05.localhost", "/departures/1", 0.5),

@@ -38,6 +38,7 @@ from crawler.core.model import Seed
 from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.core.refusal import refusal
 from crawler.frontier.seed_lines import BadSeed, LineFormat, OnBad, line_format, line_seeds, parse_seed, sitemap_url
+from crawler.web.gzip_members import GZIP_MAGIC
 from crawler.web.urls import normalise
 
 __all__ = [
@@ -65,7 +66,6 @@ _FORMATS: dict[str, LineFormat] = {
 _CHUNK_BYTES = 1 << 20
 _SNIFF_BYTES = 8192
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_GZIP_MAGIC = b"\x1f\x8b"
 # Tab, line feed, vertical tab, form feed, carriage return and escape do stand in text files.
 _CONTROL_BYTES = bytes(byte for byte in range(0x20) if byte not in b"\t\n\v\f\r\x1b")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
@@ -273,7 +273,7 @@ def _opened(source: str, stdin: BinaryIO | None) -> Iterator[io.BufferedReader]:
 
 @contextlib.contextmanager
 def _unzipped(stream: io.BufferedReader) -> Iterator[io.BufferedReader]:
-    if stream.peek(2)[:2] != _GZIP_MAGIC:
+    if stream.peek(2)[:2] != GZIP_MAGIC:
         yield stream
         return
     with gzip.GzipFile(fileobj=stream) as plain:

@@ -27,6 +27,7 @@ from crawler.fetcher.transport.base import is_redirect
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.headers import clean_headers, content_encoding
 from crawler.web.content_coding import CodingError
+from crawler.web.gzip_members import GZIP_MAGIC
 from crawler.web.urls import normalise
 from crawler.web.warc import FRAMING, RENAMED
 from crawler.web.warc_records import DamagedError, WarcRecords, unread_bytes
@@ -267,7 +268,7 @@ def _body(record: Any, limit: int) -> tuple[bytes, bool]:
     pieces = _dechunked(stream) if chunked else _pieces(stream)
     first = next(pieces, b"")
     coding = content_encoding(headers)
-    if coding.strip().lower() in {"gzip", "x-gzip"} and not first.startswith(b"\x1f\x8b"):
+    if coding.strip().lower() in {"gzip", "x-gzip"} and not first.startswith(GZIP_MAGIC):
         coding = ""  # stored decoded, with its old headers
     body = Body(coding, limit)
     for piece in chain((first,), pieces):

@@ -3,12 +3,13 @@
 import zlib
 from collections.abc import Iterator
 
-__all__ = ["PIECE_BYTES", "GzipError", "GzipMembers", "TooManyMembersError", "inflated"]
+__all__ = ["GZIP_MAGIC", "PIECE_BYTES", "GzipError", "GzipMembers", "TooManyMembersError", "inflated"]
 
 PIECE_BYTES = 65_536
 """Not more than this comes out at a time, however well it was compressed."""
 
-_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
+"""How each member begins (RFC 1952 §2.3.1)."""
 
 
 class GzipError(Exception):
@@ -59,10 +60,10 @@ class GzipMembers:
         """Begin the member that `data`, behind a complete one, begins with; return it, or nothing if there is none."""
         data = self.held + data
         self.held = b""
-        if len(data) < len(_MAGIC) and _MAGIC.startswith(data):
+        if len(data) < len(GZIP_MAGIC) and GZIP_MAGIC.startswith(data):
             self.held = data
             return b""
-        if not data.startswith(_MAGIC):
+        if not data.startswith(GZIP_MAGIC):
             self._ignores = True
             return b""
         self._members += 1

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from crawler.web.gzip_members import PIECE_BYTES, GzipError, GzipMembers, TooManyMembersError
+from crawler.web.gzip_members import GZIP_MAGIC, PIECE_BYTES, GzipError, GzipMembers, TooManyMembersError
 
 __all__ = ["BLANK", "MAX_ENTRY_CHARS", "MAX_SITEMAP_BYTES", "SitemapBody", "decoded", "whole_tags"]
 
@@ -22,7 +22,6 @@ MAX_ENTRY_CHARS: Final = 1 << 20
 BLANK: Final = "\ufeff\0\t\n\v\f\r "
 """What may stand before the beginning, or around a line: byte-order marks, zeros, white space."""
 
-_GZIP_MAGIC = b"\x1f\x8b"
 # Each costs as much as some kilobytes. Parallel packers start a new one every 64 KB or more.
 _MAX_GZIP_MEMBERS = 1_000
 _HEAD_BYTES = 1_024
@@ -61,7 +60,7 @@ class SitemapBody:
         self.size = 0
 
     def __iter__(self) -> Iterator[bytes]:
-        packed = bytes(self._body[:2]) == _GZIP_MAGIC
+        packed = bytes(self._body[:2]) == GZIP_MAGIC
         for piece in self._unpacked() if packed else self._plain():
             room = MAX_SITEMAP_BYTES - self.size
             if len(piece) > room:

@@ -6,11 +6,12 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo docs test test-all test-kill test-memory compare fuzz soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
+.PHONY: help install demo build docs test test-all test-kill test-memory compare fuzz soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
 	@echo "make compare      crawl the demo site with every strategy, in about three minutes: output/compare"
+	@echo "make build        make a wheel and a source archive: dist/"
 	@echo "make test         run the quick tests, in about three minutes on two cores"
 	@echo "make test-all     those and the thorough ones (the long ones are test-kill and test-memory)"
 	@echo "make check        lint, types and all tests: what CI runs"
@@ -43,6 +44,9 @@ install: $(TESTED)
 
 demo: $(READY)
 	$(BIN)/crawler demo
+
+build: $(TESTED)
+	$(BIN)/hatchling build
 
 compare: $(TESTED)
 	$(BIN)/crawler compare

@@ -1,4 +1,4 @@
-"""An asset for Dagster: the pages of a site as a DataFrame. Needs `pip install 'crawler[pandas]'`.
+"""An asset for Dagster: the pages of a site as a DataFrame. Needs the extra pandas.
 
     python examples/dagster_asset.py https://example.com/
 

@@ -2,7 +2,7 @@
 
     python examples/pandas_frame.py https://example.com/
 
-Needs `pip install 'crawler[pandas]'`.
+Needs the extra pandas.
 """
 
 import sys

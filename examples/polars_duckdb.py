@@ -1,6 +1,6 @@
 """SQL over a crawl with DuckDB, and the answer as a DataFrame of polars.
 
-Needs `pip install 'crawler[arrow,polars]' duckdb`.
+Needs the extras arrow and polars, and `pip install duckdb`.
 
     python examples/polars_duckdb.py https://example.com/
 """

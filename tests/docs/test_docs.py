@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -199,6 +200,15 @@ def is_the_environment_of_the_makefile(command: str) -> None:
     assert f"VENV   := {command.split()[1].removesuffix('/bin/activate')}\n" in (ROOT / "Makefile").read_text("utf-8")
 
 
+def names_what_there_is_to_install(command: str) -> None:
+    """Never by a name that a package index knows; only extras that there are."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    *_, what = shlex.split(command)
+    place, _, extras = what.partition("[")
+    assert place == "/path/to/clone" or Path(place).match(f"{project['name'].replace('-', '_')}-*.whl")
+    assert set(filter(None, extras.rstrip("]").split(","))) <= set(project["optional-dependencies"])
+
+
 def has_these_options(command: str) -> None:
     _, name, *options = shlex.split(command)
     cli.commands[name].make_context(name, options)
@@ -207,6 +217,7 @@ def has_these_options(command: str) -> None:
 ELSEWHERE = {
     "make ": is_a_target_of_the_makefile,  # would make a virtual environment, or run these tests in themselves
     "sudo apt-get install ": installs_what_ci_installs,  # changes the machine
+    "pip install ": names_what_there_is_to_install,  # changes the environment; tests/test_build.py installs the wheel
     r"\. \.venv/bin/activate": is_the_environment_of_the_makefile,  # other tools keep their environment elsewhere
     "crawler demo(?!.*--serve)": has_these_options,  # half a minute; tests/demo runs it
     "crawler compare": has_these_options,  # minutes; tests/compare runs it with a small site

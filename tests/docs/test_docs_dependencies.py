@@ -18,7 +18,7 @@ def declared() -> list[str]:
     project = data["project"]
     extras = project.get("optional-dependencies", {})
     lists = [data["build-system"]["requires"], project["dependencies"], *extras.values()]
-    return sorted(name for names in lists for name in map(normal, names) if name != "crawler")
+    return sorted(name for names in lists for name in map(normal, names) if name != normal(project["name"]))
 
 
 def documented() -> list[tuple[str, ...]]:

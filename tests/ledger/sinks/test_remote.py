@@ -412,7 +412,8 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(tmp_path, url, 
         f"sinks_for(CrawlConfig(job=Path('job'), output={url!r}))"
     )
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.stderr.endswith(f"ConfigError: output {url} needs {package}: pip install 'crawler[{extra}]'\n")
+    advice = f"pip install {package}, or in a checkout of the crawler pip install '.[{extra}]'"
+    assert ended.stderr.endswith(f"ConfigError: output {url} needs {package}: {advice}\n")
 
 
 # Secrets

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from crawler.core.errors import ConfigError, StorageError
-from crawler.core.extras import needed
+from crawler.core.extras import install, needed
 from crawler.core.printable import printable
 
 __all__ = ["ObjectStorage"]
@@ -48,7 +48,7 @@ class ObjectStorage:
             self._fs, path = fsspec.core.url_to_fs(url, skip_instance_cache=True)
         except ImportError as error:
             if scheme in ("s3", "s3a"):
-                raise ConfigError(f"output {self.shown} needs s3fs: pip install 'crawler[s3]'") from None
+                raise ConfigError(f"output {self.shown} needs s3fs: {install('s3fs', 's3')}") from None
             raise ConfigError(f"output {self.shown} needs a driver: {self._reason(error)}") from None
         except Exception as error:  # noqa: BLE001 - drivers raise what they like
             raise ConfigError(f"output {self.shown} cannot be used: {self._reason(error)}") from None

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo build docs test test-all test-kill test-memory compare fuzz soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-store bench lint types check clean
+.PHONY: help install demo build docs test test-all test-kill test-memory compare fuzz soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-store bench-docs bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-frontier 10 million URLs over 100,000 hosts: rate, memory, start (8 minutes, 3 GB of disk)"
 	@echo "make bench-hosts  10,000 hosts: rate against what politeness allows, and how late the event loop is"
 	@echo "make bench-store  a crawl with the durable store and with one in memory, in turns"
+	@echo "make bench-docs   every HTML page of documentation packages behind nginx, against wget2 and a walk with lxml"
 	@echo "make clean        remove the virtual environment and caches"
 
 $(READY): pyproject.toml
@@ -102,6 +103,9 @@ bench-hosts: $(TESTED)
 
 bench-store: $(TESTED)
 	$(BIN)/python -m bench.store_cost
+
+bench-docs: $(TESTED)
+	$(BIN)/python -m bench.documentation
 
 lint: $(TESTED)
 	$(BIN)/ruff check .

@@ -5,7 +5,6 @@ it is installed. `.ci/run` installs all three.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,46 +15,20 @@ from urllib.parse import urldefrag, urljoin
 import lxml.html
 import pytest
 
-from tests.support.ports import listeners
+from tests.support import nginx
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 ROOTS = sorted(Path("/usr/share/doc").glob("postgresql-doc-*/html"))
 
 
 @pytest.fixture(scope="module")
 def docs(tmp_path_factory):
     """URL of the documentation's index, and its folder."""
-    if NGINX is None:
+    if nginx.NGINX is None:
         pytest.skip("nginx is not installed (Debian: apt-get install nginx-light)")
     if not ROOTS:
         pytest.skip("no PostgreSQL documentation to crawl (Debian: apt-get install postgresql-doc)")
-    folder = tmp_path_factory.mktemp("nginx")
-    (bound,) = listeners(("127.0.0.1",))
-    port = bound.getsockname()[1]
-    (folder / "nginx.conf").write_text(
-        f"""
-        daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
-        events {{ worker_connections 1024; }}
-        http {{
-            access_log off; types {{ text/html html; text/css css; }}
-            client_body_temp_path {folder}/a; proxy_temp_path {folder}/b; fastcgi_temp_path {folder}/c;
-            uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
-            server {{ listen 127.0.0.1:{port}; root {ROOTS[-1].parent}; keepalive_requests 100000; }}
-        }}
-        """
-    )
-    # nginx takes a socket that listens already from the one that it is to replace: by the number, in this variable.
-    with bound:
-        server = subprocess.Popen(
-            [NGINX, "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf"), "-p", str(folder)],
-            env=os.environ | {"NGINX": f"{bound.fileno()};"},
-            pass_fds=(bound.fileno(),),
-        )
-    try:
-        yield f"http://127.0.0.1:{port}/html/index.html", ROOTS[-1]
-    finally:
-        server.terminate()
-        server.wait()
+    with nginx.serving(ROOTS[-1].parent, tmp_path_factory.mktemp("nginx")) as server:
+        yield f"{server}html/index.html", ROOTS[-1]
 
 
 @pytest.fixture(scope="module")

@@ -157,8 +157,8 @@ class Answer(Struct, frozen=True, array_like=True, gc=False):
     """What a server answered, as parsers get it.
 
     `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its Content-Encoding and
-    empty if nothing can be read from it (an image, say); `body_bytes` counts the decoded bytes that were received,
-    `truncated` says that there were more.
+    empty if nobody reads it (an image in a crawl without a spider, say); `body_bytes` counts the decoded bytes that
+    were received, `truncated` says that there were more.
     """
 
     status: int

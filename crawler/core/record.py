@@ -133,7 +133,7 @@ class Record(Struct, frozen=True, gc=False):
         RecordField(
             "32 hexadecimal digits, the xxh3_128 of the body as received after decompression: equal bodies have equal "
             "hashes",
-            "null if the body was empty or of a type that is not read",
+            "null if the body was empty, or of a type that is not read without a spider (JSON, PDF, images)",
             "99aa06d3014798d86001c324468d497f",
             value=lambda page: page.body_hash.hex() or None,
         ),

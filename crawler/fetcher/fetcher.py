@@ -58,6 +58,7 @@ class Fetcher:
         self._timeout_s = config.timeout_s
         self._retries = config.retries
         self._asks_robots = config.robots == "obey"
+        self._has_spider = config.spider is not None
         self._transport = transport
         self._budget = budget
         self._submit = submit
@@ -246,7 +247,7 @@ class Fetcher:
             end = verdict.unusable(task, result)
         if end is not None:
             return verdict.archived(end, result, now, exchange)
-        return verdict.downloaded(task, result, now, spent_s, exchange)
+        return verdict.downloaded(task, result, now, spent_s, exchange, whole=self._has_spider)
 
     async def _hand_on(self, download: Download) -> None:
         """Wait until the parsers have room for the download; its body counts in the budget as long."""

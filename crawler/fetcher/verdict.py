@@ -1,20 +1,16 @@
 """What follows from the answer to a request: a download, a redirect, another attempt, or the end. Pure."""
 
-import re
-
 from msgspec import msgpack, structs
 
 from crawler.core.model import Answer, Done, Download, Exchange, Failure, Outcome, Task
 from crawler.fetcher.transport.base import FetchResult, is_redirect
+from crawler.web.readable import is_readable
 from crawler.web.redirect import followed
 from crawler.web.scope import Scope
 from crawler.web.urls import resolve, robots_url
 from crawler.web.warc import captured
 
 __all__ = ["archived", "downloaded", "failed", "redirected", "skipped", "unusable"]
-
-_READABLE = re.compile(r"text/|.*(html|xml|octet-stream)|[^/]*(;|$)|\*|unknown/", re.IGNORECASE)
-"""Content types under which a page may come, honest or not: a missing or malformed one too."""
 
 
 def redirected(task: Task, result: FetchResult, spent_s: float, scope: Scope) -> Done:
@@ -36,15 +32,21 @@ def unusable(task: Task, result: FetchResult) -> Done | None:
 
 
 def downloaded(
-    task: Task, result: FetchResult, fetched_at: float, spent_s: float, exchange: Exchange | None = None
+    task: Task,
+    result: FetchResult,
+    fetched_at: float,
+    spent_s: float,
+    exchange: Exchange | None = None,
+    *,
+    whole: bool = False,
 ) -> Download:
-    """The answer as parsers get it; bodies that hold no text to read stay behind, but for sitemaps (gzip, mostly).
+    """The answer as parsers get it; a body that nobody reads stays behind (see `web.readable`).
 
-    With an `exchange` the answer goes into an archive, and no body stays behind.
+    `whole` says that a spider reads all of them. With an `exchange` the answer goes into an archive, body and all; a
+    sitemap is read whatever its type, which mostly is gzip.
     """
-    content_type = (result.header("content-type") or "").strip()
-    stays = exchange is None and task.kind == "page" and not _READABLE.match(content_type)
-    body = b"" if stays else result.body
+    read = whole or exchange is not None or task.kind == "sitemap" or is_readable(result.header("content-type"))
+    body = result.body if read else b""
     answer = Answer(result.status, result.headers, body, result.body_bytes, result.truncated)
     return Download(task, answer, fetched_at, spent_s, exchange=exchange)
 

@@ -4,6 +4,7 @@ Nothing is computed before it is asked for, and each thing at most once.
 """
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -94,7 +95,7 @@ class RawPage:
 
     @property
     def body(self) -> bytes:
-        """The bytes received, without their Content-Encoding; empty for images and the like, which are not read."""
+        """The bytes received, without their Content-Encoding. Without a spider empty for what is not read: images."""
         return self._answer.body
 
     @property
@@ -125,7 +126,7 @@ class RawPage:
 
     @property
     def body_bytes(self) -> int:
-        """Size of the body received, after decompression; more than that of `body` if it is of a kind not read."""
+        """Size of the body received, after decompression; more than that of `body` if that was not read."""
         return self._answer.body_bytes
 
     @once
@@ -160,7 +161,9 @@ class RawPage:
     def json(self) -> Any:
         """Return what a JSON body holds, parsed once. Raises `NotJsonError`, which says where the body goes wrong.
 
-        As Python's `json` reads it: `NaN` and lone surrogates are let pass, of equal keys the last one counts.
+        UTF-8, UTF-16 and UTF-32 are known by their bytes, whatever the header says (RFC 8259 §8.1, RFC 4627 §3); other
+        encodings as for `text`. As Python's `json` reads it: `NaN` and lone surrogates are let pass, of equal keys the
+        last one counts.
         """
         return self._json
 
@@ -253,11 +256,20 @@ class RawPage:
     @once
     def _json(self) -> Any:
         try:
-            return json.loads(self.text)
+            return json.loads(self._json_text)
         except RecursionError:
             why = "it is nested too deeply"
         except json.JSONDecodeError as error:
             why = f"{error.msg} in line {error.lineno}, column {error.colno}"
         except ValueError:
             why = "it has a number with too many digits"
-        raise NotJsonError(f"{self.url} is not JSON: {why} (Content-Type {self.content_type})")
+        cut = ", cut by max_body_bytes or its server" if self._answer.truncated else ""
+        raise NotJsonError(f"{self.url} is not JSON: {why} (Content-Type {self.content_type}{cut})")
+
+    @property
+    def _json_text(self) -> str:
+        body = self._answer.body
+        if b"\x1b" not in body:  # JSON has none in it, and encodings that switch by it pass for UTF-8
+            with suppress(UnicodeDecodeError):
+                return body.decode(json.detect_encoding(body))
+        return self.text

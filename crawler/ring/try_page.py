@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import mimetypes
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ class _Clock:
 
 
 def download_of_file(path: Path, url: str) -> Download:
-    """Return an HTML file of this machine as if it had been fetched from `url`.
+    """Return a file of this machine, HTML unless its name says otherwise, as if it had been fetched from `url`.
 
     Raises `ConfigError` if it cannot be read, `UrlError` if `url` is not an http(s) URL.
     """
@@ -87,7 +88,8 @@ def download_of_file(path: Path, url: str) -> Download:
         body = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    return Page.from_html(body, url, fetched_at=time.time()).download
+    kind = mimetypes.guess_type(path.name)[0] or "text/html"
+    return Page.from_html(body, url, headers={"Content-Type": kind}, fetched_at=time.time()).download
 
 
 async def fetch_page(config: CrawlConfig, url: str) -> Fetched:

@@ -50,9 +50,16 @@ SITE = {
     "/products/2": "<title>Cup</title><h1>Cup</h1><p class=price>12 €</p>",
 }
 PAGES = len(SITE) + 1
+API = {
+    "/api?page=1": '{"items": [{"url": "/api/1"}, {"url": "/api/2"}], "next": "?page=2"}',
+    "/api?page=2": '{"items": [{"url": "/api/3"}], "next": null}',
+    **{f"/api/{n}": f'{{"name": "Teé {n}", "price": {n}.5}}' for n in (1, 2, 3)},
+}
 
 
 def respond(host: str, path: str) -> Answer:
+    if path in API:
+        return Answer(API[path], headers={"content-type": "application/json"})
     return Answer(SITE[path]) if path in SITE else Answer("<title>Gone</title>", status=404)
 
 
@@ -238,6 +245,17 @@ def test_a_router_takes_the_products_alone(stage, site):
     spider = "examples/shop_spider.py:router"
     printed = stage.run("crawler", "crawl", site, "--spider", spider, "-o", "-", "--quiet").splitlines()
     assert sorted((json.loads(line)["name"], json.loads(line)["price"]) for line in printed) == expected
+
+
+@pytest.mark.thorough
+def test_a_json_api_is_crawled_page_by_page(stage, site):
+    first = f"{site}api?page=1"
+    records = map(ast.literal_eval, stage.example("json_api", first).splitlines())
+    found = sorted((record["name"], record["price"]) for record in records)
+    assert found == [("Teé 1", 1.5), ("Teé 2", 2.5), ("Teé 3", 3.5)]
+    spider = "examples/json_api.py:parse"
+    printed = stage.run("crawler", "crawl", first, "--spider", spider, "-o", "-", "--quiet").splitlines()
+    assert sorted((json.loads(line)["name"], json.loads(line)["price"]) for line in printed) == found
 
 
 @pytest.mark.thorough

@@ -58,6 +58,7 @@ def test_where_a_redirect_leads(location, target):
         ("nonsense", True),
         ("image/png", False),
         ("application/pdf", False),
+        ("application/json", False),
         ("video/mp4; codecs=x", False),
     ],
 )
@@ -68,6 +69,7 @@ def test_what_parsers_get_to_read(content_type, readable):
     download = verdict.downloaded(TASK, result, 12.0, 1.5)
     body = b"body" if readable else b""
     assert download == Download(TASK, Answer(200, headers, body, 4, truncated=True), fetched_at=12.0, spent_s=1.5)
+    assert verdict.downloaded(TASK, result, 12.0, 1.5, whole=True).answer.body == b"body", "a spider reads all"
     sitemap = verdict.downloaded(SITEMAP, result, 12.0, 1.5)
     assert (sitemap.answer.body, sitemap.task) == (b"body", SITEMAP)
 

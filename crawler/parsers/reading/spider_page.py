@@ -9,6 +9,7 @@ from crawler.page.page import Page
 from crawler.page.values import Follow
 from crawler.parsers.reading.findings import Findings
 from crawler.parsers.spiders.encode import RecordError, encode_record, is_record
+from crawler.web.readable import is_readable
 
 __all__ = ["SelectorFinder", "SpiderFinder"]
 
@@ -70,14 +71,16 @@ class SelectorFinder:
     def find(self, page: Page, *, noindex: bool) -> Findings:
         """Return the record of a page, none if a required field is missing, and all links.
 
-        A page that no selector can find anything in, such as an image, has no record.
+        A page that no selector can find anything in, such as an image, has no record, and its reason says so.
         """
         from crawler.page.fields.find import find  # noqa: PLC0415 - not for spiders
 
         hrefs = () if page.extracted is None else page.extracted.hrefs
-        values = find(page, self._selectors) if page.body else ""
+        if not page.body or not is_readable(page.sniffed_type or page.content_type):
+            return Findings(reason="not markup" if page.body_bytes else "empty")
+        values = find(page, self._selectors)
         if isinstance(values, str):
-            return Findings(hrefs=hrefs, reason=f"no {values}" if values else "")
+            return Findings(hrefs=hrefs, reason=f"no {values}")
         try:
             return Findings(encode_record({**self._records.record(page, noindex=noindex), **values}), hrefs)
         except RecordError as error:

@@ -292,9 +292,13 @@ def test_fields_of_the_record_stand_before_those_that_selectors_find():
     assert (hidden["title"], hidden["simhash"], hidden["h"]) == (None, None, "H")
 
 
-def test_selectors_find_nothing_in_what_has_no_body_so_that_has_no_record():
+def test_selectors_find_nothing_in_what_is_no_markup_so_that_has_no_record_and_says_so():
+    """With an archive its body is there, without one it is not: that makes no difference."""
     settings = {"select": (Field(name="h", css="h1"),)}
-    assert done_of(None, b"", settings, headers={"content-type": "image/png"}).records == b""
+    png = {"headers": {"content-type": "image/png"}}
+    for done in (done_of(None, b"\x89PNG", settings, **png), done_of(None, b"", settings, body_bytes=4, **png)):
+        assert (done.records, done.outcome, done.reason) == (b"", "fetched", "not markup")
+    assert done_of(None, b"", settings).reason == "empty"
     assert done_of(None, "<h1>x", settings, status=404).records == b""
 
 

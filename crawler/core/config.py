@@ -131,7 +131,8 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         _CRAWLED, SWITCH, matters=True,
     )] = False
     max_links: Annotated[int, Setting(
-        "Take at most this many links from one page. Its record says how many were left out.",
+        "Take at most this many links from one page. Its record, or the log, says how many were left out. Links that a "
+        "spider names are all taken.",
         _CRAWLED, COUNT, least=1, also=("try", "extract"), matters=True,
     )] = 10_000
     max_chain: Annotated[int | None, Setting(

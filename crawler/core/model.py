@@ -222,7 +222,8 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     not empty, by which duplicates are noticed. `simhash` is that of the visible text, if near-duplicates are looked
     for. If an output wants it, `archive` is the exchange with the server, as `web.warc` encodes it, and
     `fetched_at` (unix time) when that was: it counts as the time of the URL's end, by which archives know a page again.
-    `detail` says for people what the reason leaves out; only logs and `crawler try` show it.
+    `detail` says for people what the reason leaves out; only logs and `crawler try` show it. A page of which not all
+    links were taken has one, too.
     """
 
     key: bytes

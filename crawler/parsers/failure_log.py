@@ -13,7 +13,10 @@ _MOST_KINDS = 100
 
 
 class FailureLog:
-    """Tells of failures that have a `detail`. State, of one thread: the kinds that were told of, at most 100."""
+    """Tells of what has a `detail`: failures, and pages whose links were not all taken.
+
+    State, of one thread: the kinds that were told of, at most 100.
+    """
 
     def __init__(self) -> None:
         self._told: set[str] = set()
@@ -23,12 +26,9 @@ class FailureLog:
         for done in results:
             if not done.detail:
                 continue
-            if done.reason in self._told or len(self._told) >= _MOST_KINDS:
-                _log.debug("failed: %s at %s", done.reason, printable(done.detail))
+            kind = f"failed: {done.reason}" if done.outcome == "failed" else "links left out"
+            if kind in self._told or len(self._told) >= _MOST_KINDS:
+                _log.debug("%s at %s", kind, printable(done.detail))
             else:
-                self._told.add(done.reason)
-                _log.warning(
-                    "failed: %s at %s; others of this kind are logged at level debug",
-                    done.reason,
-                    printable(done.detail),
-                )
+                self._told.add(kind)
+                _log.warning("%s at %s; others of this kind are logged at level debug", kind, printable(done.detail))

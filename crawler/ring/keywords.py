@@ -35,7 +35,8 @@ class Settings(TypedDict, total=False):
     sitemaps: bool
     """Take the pages of the sitemaps that robots.txt names, too. Default: False."""
     max_links: int
-    """Take at most this many links from one page. Its record says how many were left out. Default: 10000."""
+    """Take at most this many links from one page. Its record, or the log, says how many were left out. Links that a
+    spider names are all taken. Default: 10000."""
     max_chain: int | None
     """Take at most this many pages in a row that look alike, as in an endless calendar. The next one is skipped:
     trap. Default: 100."""
@@ -102,7 +103,8 @@ class ExtractSettings(TypedDict, total=False):
     """Keyword arguments of `crawler.extract`. Times are seconds, sizes bytes, None means "no limit"."""
 
     max_links: int
-    """Take at most this many links from one page. Its record says how many were left out. Default: 10000."""
+    """Take at most this many links from one page. Its record, or the log, says how many were left out. Links that a
+    spider names are all taken. Default: 10000."""
     robots: Literal["obey", "ignore"]
     """Obey or ignore robots.txt, rel=nofollow and meta robots. Default: 'obey'."""
     max_body_bytes: int

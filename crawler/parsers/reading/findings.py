@@ -8,7 +8,7 @@ from msgspec import Struct
 from crawler.core.model import Outcome
 from crawler.page.raw_page import RawPage
 
-__all__ = ["Finder", "Findings"]
+__all__ = ["Finder", "Findings", "left_out"]
 
 P_contra = TypeVar("P_contra", bound=RawPage, contravariant=True)
 
@@ -17,7 +17,8 @@ class Findings(Struct, frozen=True, gc=False):
     """What was found in a page: `records` are complete JSON lines, `hrefs` what is to be followed of it, as (URL in
     normal form, its `nofollow`).
 
-    `outcome`, `reason` and `detail` are those of `core.model.Done`: a page whose records cannot be written has failed.
+    `outcome`, `reason` and `detail` are those of `core.model.Done`: a page whose records cannot be written has failed,
+    and one whose links were not all taken says so.
     """
 
     records: bytes | None = b""
@@ -25,6 +26,12 @@ class Findings(Struct, frozen=True, gc=False):
     outcome: Outcome = "fetched"
     reason: str = ""
     detail: str = ""
+
+
+def left_out(page: RawPage) -> str:
+    """Return, for the log, that not all links of a page were taken; empty if they were."""
+    cut = page.links_dropped
+    return f"{page.url}: {cut:,} of its links were not taken; --max-links says how many may be" if cut else ""
 
 
 class Finder(Protocol[P_contra]):

@@ -6,7 +6,7 @@ import msgspec
 
 from crawler.core.record import RecordMaker
 from crawler.page.raw_page import RawPage
-from crawler.parsers.reading.findings import Findings
+from crawler.parsers.reading.findings import Findings, left_out
 
 __all__ = ["PlainFinder"]
 
@@ -21,8 +21,11 @@ class PlainFinder:
 
     def __init__(self, fields: Sequence[str]) -> None:
         self._records = RecordMaker(fields)
+        self._tells = "links_dropped" in fields
 
     def find(self, page: RawPage, *, noindex: bool) -> Findings:
         """Return the record and all links of a page; with `noindex` the record lacks what robots may not index."""
         record = _encode(self._records.record(page, noindex=noindex)) + b"\n"
-        return Findings(record, () if page.extracted is None else page.extracted.hrefs)
+        if page.extracted is None:
+            return Findings(record)
+        return Findings(record, page.extracted.hrefs, detail="" if self._tells else left_out(page))

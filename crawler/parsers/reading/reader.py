@@ -120,7 +120,7 @@ def _finder(settings: ParserSettings) -> Finder[Any]:
         return SelectorFinder(settings.select, settings.fields or ())
     from crawler.parsers.spiders.spider import unpack_spider  # noqa: PLC0415 - as above
 
-    return SpiderFinder(unpack_spider(settings.spider), settings.fields, settings.max_links)
+    return SpiderFinder(unpack_spider(settings.spider), settings.fields)
 
 
 class Parse(Protocol):

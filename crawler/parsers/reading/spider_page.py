@@ -7,7 +7,7 @@ from crawler.core.model import Field
 from crawler.core.record import RecordMaker
 from crawler.page.page import Page
 from crawler.page.values import Follow
-from crawler.parsers.reading.findings import Findings
+from crawler.parsers.reading.findings import Findings, left_out
 from crawler.parsers.spiders.encode import RecordError, encode_record, is_record
 from crawler.web.readable import is_readable
 
@@ -17,16 +17,16 @@ __all__ = ["SelectorFinder", "SpiderFinder"]
 class SpiderFinder:
     """Calls the spider with each page. Of its records all `fields` are written, or these; keeps nothing of them.
 
-    At most `max_links` links of a page are followed.
+    Links that a spider names are followed, however many they are; `page.follow()` means those that the page has, of
+    which no more are taken than from any page.
     """
 
     page = Page
     any_status = False
 
-    def __init__(self, spider: Callable[[Page], Any], fields: Sequence[str] | None, max_links: int) -> None:
+    def __init__(self, spider: Callable[[Page], Any], fields: Sequence[str] | None) -> None:
         self._spider = spider
         self._fields = fields
-        self._max_links = max_links
 
     def find(self, page: Page, *, noindex: bool) -> Findings:  # noqa: ARG002 - what is indexed, a spider decides
         """Return the records that the spider gives, and the links that it asks for. Raises what the spider raises."""
@@ -40,22 +40,8 @@ class SpiderFinder:
                     lines.append(encode_record(value, self._fields))
         except RecordError as error:
             return _unwritten(page, error)
-        return Findings(b"".join(lines), self._hrefs(page, follow))
-
-    def _hrefs(self, page: Page, follow: list[Follow]) -> list[tuple[str, bool]]:
-        """Return what is to be followed, each URL once, with what the page says about it."""
-        if not follow:
-            return []
-        own = {} if page.extracted is None else dict(page.extracted.hrefs)
-        urls: dict[str, bool] = {}
-        for one in follow:
-            # One that was made by hand may be in any form.
-            named = own if one.everything else filter(None, map(page.urljoin, one.urls))
-            for url in named:
-                if len(urls) >= self._max_links:
-                    break
-                urls[url] = own.get(url, False)
-        return list(urls.items())
+        cut = left_out(page) if any(one.everything for one in follow) else ""
+        return Findings(b"".join(lines), _hrefs(page, follow), detail=cut)
 
 
 class SelectorFinder:
@@ -80,11 +66,25 @@ class SelectorFinder:
             return Findings(reason="not markup" if page.body_bytes else "empty")
         values = find(page, self._selectors)
         if isinstance(values, str):
-            return Findings(hrefs=hrefs, reason=f"no {values}")
+            return Findings(hrefs=hrefs, reason=f"no {values}", detail=left_out(page))
         try:
-            return Findings(encode_record({**self._records.record(page, noindex=noindex), **values}), hrefs)
+            record = encode_record({**self._records.record(page, noindex=noindex), **values})
+            return Findings(record, hrefs, detail=left_out(page))
         except RecordError as error:
             return _unwritten(page, error)
+
+
+def _hrefs(page: Page, follow: list[Follow]) -> list[tuple[str, bool]]:
+    """Return what is to be followed, each URL once, with what the page says about it."""
+    if not follow:
+        return []
+    own = {} if page.extracted is None else dict(page.extracted.hrefs)
+    urls: dict[str, bool] = {}
+    for one in follow:
+        # One that was made by hand may be in any form.
+        for url in own if one.everything else filter(None, map(page.urljoin, one.urls)):
+            urls[url] = own.get(url, False)
+    return list(urls.items())
 
 
 def _values(returned: Any) -> Iterator[Any]:

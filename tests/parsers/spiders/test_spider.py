@@ -118,9 +118,19 @@ def test_robots_directives_of_a_page_hold_for_what_a_spider_follows_but_do_not_k
     assert followed(done_of(spider, "<a href=/a>a</a>", headers=header)) == {"/a": "nofollow"}
 
 
-def test_no_more_links_of_a_page_are_followed_than_may_be_taken():
+def test_what_a_spider_names_is_followed_however_much_it_is_and_what_a_page_has_up_to_a_limit_that_is_told():
     done = done_of(lambda page: page.follow(f"/{n}" for n in range(100)), settings={"max_links": 7})
-    assert list(followed(done)) == [f"/{n}" for n in range(7)]
+    assert (list(followed(done)), done.detail) == ([f"/{n}" for n in range(100)], "")
+    markup = "".join(f"<a href=/{n}>" for n in range(100))
+    told = f"{URL}: 93 of its links were not taken; --max-links says how many may be"
+    limit = {"max_links": 7}
+    select = {**limit, "select": (Field(name="h", css="a"),)}
+    plain = {**limit, "fields": ("url",)}
+    for spider, settings in ((lambda page: page.follow(), limit), (None, select), (None, plain)):
+        done = done_of(spider, markup, settings)
+        assert (list(followed(done)), done.detail) == ([f"/{n}" for n in range(7)], told)
+    assert done_of(lambda page: page.follow(css="a"), markup, limit).detail == ""
+    assert done_of(None, markup, limit).detail == "", "its record says it"
 
 
 @pytest.mark.parametrize("status", [404, 500, 304])

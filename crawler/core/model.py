@@ -324,9 +324,11 @@ class Finished(Struct, frozen=True, kw_only=True, gc=False):
 class Failure(Struct, frozen=True, gc=False):
     """A fetch without a usable answer. `kind` is a reason of outcome `failed` (or `private-address`, which is a skip).
 
-    `detail` is for people; `retryable` says whether another attempt could end differently.
+    `detail` is for people; `retryable` says whether another attempt could end differently. `stale`: the connection had
+    been kept from an earlier request and ended before an answer, as one does that the server has just closed.
     """
 
     kind: str
     detail: str
     retryable: bool
+    stale: bool = False

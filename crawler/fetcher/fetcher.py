@@ -9,6 +9,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 
@@ -16,11 +17,11 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, Done, Download, Exchange, Failure, Result, Task
 from crawler.core.printable import printable
 from crawler.fetcher import retry, verdict
-from crawler.fetcher.host import Host, HostState, OriginRobots
-from crawler.fetcher.hosts import Hosts
+from crawler.fetcher.host import Errand, Host, HostState, OriginRobots
+from crawler.fetcher.hosts import Hosts, due_again
 from crawler.fetcher.pump import Pump
 from crawler.fetcher.request import Requests
-from crawler.fetcher.robots import Robots
+from crawler.fetcher.robots import Robots, Search
 from crawler.fetcher.transport.base import FetchResult, Transport, is_redirect
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.under_way import UnderWay
@@ -153,8 +154,14 @@ class Fetcher:
 
     def _serve(self, host: Host, now: float) -> None:
         """Start at most one request of the host, after ending the tasks that may not be fetched."""
+        if host.errands:
+            if self._may_start(host, host.errands[0].url, now):
+                errand = host.errands.popleft()
+                self._hosts.started(host, now)
+                self._under_way.start(errand.go())
+            return
         refusals = 0
-        while host.tasks:
+        while host.tasks and not host.asking:
             task = host.tasks[0]
             origin = origin_of(task.url)
             robots = self._robots.known(host, origin, now)
@@ -167,24 +174,31 @@ class Fetcher:
                     self._hosts.schedule(host, now + 1e-6)  # not in this turn of the loop, which others wait for
                     return
                 continue
-            at = self._hosts.ready_at(host, now)
-            if at is None:
-                return  # asked again when one of its requests ends, or its address has room
-            if at > now:
-                self._results += self._hosts.wait(host, at, now)
-            elif not host.located:
-                self._hosts.hold(host)
-                self._under_way.start(self._find_out(host, self._locate, task.url))
-            elif robots is None and self._asks_robots:
+            if not self._may_start(host, task.url, now):
+                return
+            if robots is None and self._asks_robots:
                 self._hosts.hold(host)
                 self._hosts.started(host, now)
-                self._under_way.start(self._find_out(host, self._robots.ask, origin))
+                self._under_way.start(self._ask_robots(Search.of(host, origin)))
             else:
                 host.tasks.popleft()
                 self._hosts.started(host, now)
                 self._under_way.start(self._fetch(host, task))
             return
         self._hosts.retire(now)
+
+    def _may_start(self, host: Host, url: str, now: float) -> bool:
+        """Say whether a request for `url` may start now; if not, see to the host being served again when it may."""
+        at = self._hosts.ready_at(host, now)
+        if at is None:
+            return False  # asked again when one of its requests ends, or its address has room
+        if at > now:
+            self._results += self._hosts.wait(host, at, now)
+            return False
+        if not host.located and not host.asking:
+            self._hosts.hold(host)
+            self._under_way.start(self._locate(host, url))
+        return host.located
 
     # Asking whether it may go
 
@@ -199,21 +213,33 @@ class Fetcher:
         refusal = self._robots.refusal(host, robots, task, now)
         return self._failed(task, refusal) if isinstance(refusal, Failure) else refusal
 
-    async def _find_out(self, host: Host, ask: Callable[[Host, str], Awaitable[float]], subject: str) -> None:
-        """Learn what must be known of a host first; its tasks wait for that, other hosts do not."""
-        at = await ask(host, subject)
-        self._results += self._hosts.release(host, at)
+    # What must be known of a host first: its tasks wait for that, other hosts do not.
 
-    async def _locate(self, host: Host, url: str) -> float:
+    async def _locate(self, host: Host, url: str) -> None:
         """Find out the host's address, so that the limit per address holds from its first request on."""
         self._hosts.locate(host, await self._transport.address(url))
-        return self._loop.time()
+        self._results += self._hosts.release(host, self._loop.time())
+
+    async def _ask_robots(self, search: Search) -> None:
+        """Make one request for a robots.txt. If it leads on, the next one waits for the turn of its host."""
+        then = await self._robots.ask(search)
+        if isinstance(then, Search):
+            self._hosts.send(Errand(then.url, partial(self._ask_robots, then), partial(self._robots.put_off, then)))
+        else:
+            self._results += self._hosts.release(search.host, then)
 
     # Downloading, judging, handing on
 
-    async def _fetch(self, host: Host, task: Task) -> None:
-        """The way of one URL: what comes of it is a page for the parsers, or an outcome."""
-        end = await self._asked_for(host, task)
+    async def _fetch(self, host: Host, task: Task, *, fresh: bool = False) -> None:
+        """The way of one URL: what comes of it is a page for the parsers, or an outcome.
+
+        A kept connection that had ended says nothing of the server: the URL is asked for once more, on a `fresh` one.
+        """
+        end = await self._asked_for(host, task, fresh=fresh)
+        if end is None:
+            again = partial(self._fetch, host, task, fresh=True)
+            self._hosts.send(Errand(task.url, again, lambda wait_s: [due_again(task, wait_s)]))
+            return
         if not isinstance(end, Download):
             self._results.append(end)
             return
@@ -221,11 +247,13 @@ class Fetcher:
         del end  # a large body is let go of by all but the pool
         await handing_on
 
-    async def _asked_for(self, host: Host, task: Task) -> Download | Result:
-        """Ask for a URL, tell its host's clock, and judge what came."""
+    async def _asked_for(self, host: Host, task: Task, *, fresh: bool) -> Download | Result | None:
+        """Ask for a URL, tell its host's clock, and judge what came; None if the connection had ended before."""
         started = self._loop.time()
-        request = self._requests.of(task, time.time())
+        request = self._requests.of(task, time.time(), fresh=fresh)
         result = await self._hosts.ask(host, self._transport.fetch(request))
+        if isinstance(result, Failure) and result.stale:
+            return None
         spent_s = task.spent_s + self._loop.time() - started
         now = time.time()
         if isinstance(result, FetchResult):

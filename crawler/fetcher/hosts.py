@@ -11,12 +11,12 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, Failure, Task
 from crawler.fetcher import retry
 from crawler.fetcher.clock import Ending
-from crawler.fetcher.host import Host, HostState
+from crawler.fetcher.host import Errand, Host, HostState
 from crawler.fetcher.politeness import Politeness
 from crawler.fetcher.transport.base import FetchResult
 from crawler.web.urls import authority
 
-__all__ = ["Hosts"]
+__all__ = ["Hosts", "due_again"]
 
 _LONG_WAIT_S = 5.0
 """A host that has to wait longer is remembered in the store, so that a later run waits too."""
@@ -51,17 +51,29 @@ class Hosts:
     def add(self, tasks: Iterable[Task]) -> None:
         """Give tasks that are due to their hosts."""
         for task in tasks:
-            name = authority(task.url)
-            host = self._hosts.get(name)
-            if host is None:
-                host = self._hosts[name] = Host(name)
+            host = self.named(authority(task.url))
+            host.recalled = True
             host.tasks.append(task)
             self.schedule(host, 0.0)
+
+    def send(self, errand: Errand) -> None:
+        """Have an errand wait for the turn of the host that it leads to."""
+        host = self.named(authority(errand.url))
+        host.errands.append(errand)
+        self.schedule(host, 0.0)
+
+    def named(self, name: str) -> Host:
+        """Return the host of this name, a new one if it is not known."""
+        host = self._hosts.get(name)
+        if host is None:
+            host = self._hosts[name] = Host(name)
+        return host
 
     def drop_tasks(self) -> None:
         """Forget all that has not been taken: it stays due in the store."""
         for host in self._hosts.values():
             host.tasks.clear()
+            host.errands.clear()
 
     @property
     def waiting(self) -> int:
@@ -72,7 +84,7 @@ class Hosts:
 
     def schedule(self, host: Host, at: float) -> None:
         """Have the host come back at `at`, if it has something to do and does not come back already."""
-        if not host.scheduled and not host.asking and host.tasks:
+        if not host.scheduled and (host.errands or (host.tasks and not host.asking)):
             host.scheduled = True
             self._lined_up += 1
             heappush(self._line, (at, self._lined_up, host))
@@ -80,8 +92,8 @@ class Hosts:
     def called(self, now: float) -> list[Host]:
         """Return hosts that waited for their address and may be served at once; none when nobody's turn has come."""
         while names := self._politeness.called(now):
-            hosts = [host for name in names if (host := self._hosts.get(name)) is not None and not host.asking]
-            if hosts:
+            known = [host for name in names if (host := self._hosts.get(name)) is not None]
+            if hosts := [host for host in known if host.errands or not host.asking]:
                 return hosts
         return []
 
@@ -102,9 +114,12 @@ class Hosts:
         """Have the host come back at `at`; if that is far away, return its tasks: they are due again then."""
         given_back: list[Again] = []
         if at > now + _VERY_LONG_WAIT_S:
-            until = time.time() + at - now
-            given_back = [Again(task.key, until, None) for task in host.tasks]
+            given_back = [due_again(task, at - now) for task in host.tasks]
+            errands = tuple(host.errands)
             host.tasks.clear()
+            host.errands.clear()
+            for errand in errands:
+                given_back += errand.put_off(at - now)
         self.schedule(host, at)
         return given_back
 
@@ -173,9 +188,10 @@ class Hosts:
 
     def recall(self, state: HostState) -> Host | None:
         """Return a host with the clock of an earlier visit; None if it is known already, and better."""
-        if state.host in self._hosts:
+        host = self.named(state.host)
+        if host.recalled:
             return None
-        host = self._hosts[state.host] = Host(state.host)
+        host.recalled = True
         if state.clock is not None:
             clock = state.clock.aged(time.time() - state.saved_at)
             self._politeness.restore(host.name, clock, self._loop.time())
@@ -186,5 +202,10 @@ class Hosts:
         for _ in range(min(_RETIRED_AT_ONCE, len(self._hosts) - _KEPT_HOSTS)):
             name, host = next(iter(self._hosts.items()))
             del self._hosts[name]
-            if host.tasks or host.asking or not self._politeness.forget(name, now):
+            if host.tasks or host.errands or host.asking or not self._politeness.forget(name, now):
                 self._hosts[name] = host
+
+
+def due_again(task: Task, wait_s: float) -> Again:
+    """Return a task as one that was not tried and is due again in so many seconds."""
+    return Again(task.key, time.time() + wait_s, None)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 
 import msgspec
+from msgspec import Struct
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, Failure, Result, Task
@@ -17,12 +18,31 @@ from crawler.fetcher.verdict import skipped
 from crawler.web.robots import MAX_ROBOTS_BYTES, RobotsAnswer, RobotsRules, lifetime_s, rules_for
 from crawler.web.urls import authority, resolve, robots_url
 
-__all__ = ["Robots"]
+__all__ = ["Robots", "Search"]
 
 _MAX_REDIRECTS = 5
 """RFC 9309 §2.3.1.2: at least five are followed."""
 _QUICKLY_READ_BYTES = 32 << 10
 """A larger robots.txt is read in a thread: it may take a tenth of a second."""
+
+
+class Search(Struct, frozen=True):
+    """The way to the robots.txt of an origin of `host`: the request that comes next.
+
+    `url` is what it asks for, after so many `redirects`, `spent_s` seconds of requests, and on a `fresh` connection.
+    """
+
+    host: Host
+    origin: str
+    url: str
+    redirects: int = 0
+    spent_s: float = 0.0
+    fresh: bool = False
+
+    @classmethod
+    def of(cls, host: Host, origin: str) -> "Search":
+        """Return the first request."""
+        return cls(host, origin, robots_url(origin))
 
 
 class Robots:
@@ -60,13 +80,40 @@ class Robots:
             return Again(task.key, until, reason) if again else skipped(task, reason)
         return None if robots.rules.allows(task.url, self._user_agent) else skipped(task, "robots")
 
-    async def ask(self, host: Host, origin: str) -> float:
-        """Get an origin's robots.txt. Return when the host's tasks may go on, on the loop's clock.
+    async def ask(self, search: Search) -> float | Search:
+        """Make a request for a robots.txt, which has started by the clock of the host that it goes to.
 
-        They may have to ask again then: `known` says so.
+        Return when the tasks of the host that it is for may go on, on the loop's clock. They may have to ask again
+        then: `known` says so. Or return the request that comes next, once the host that it goes to may be asked: five
+        redirects are followed, to other hosts too, all within one deadline.
         """
+        began = self._loop.time()
+        request = FetchRequest(search.url, (), self._timeout_s - search.spent_s, MAX_ROBOTS_BYTES, fresh=search.fresh)
+        result = await self._hosts.ask(self._hosts.named(authority(search.url)), self._transport.fetch(request))
+        search = msgspec.structs.replace(search, spent_s=search.spent_s + self._loop.time() - began, fresh=False)
+        if isinstance(result, Failure) and result.stale:
+            return msgspec.structs.replace(search, fresh=True)
+        if not isinstance(result, Failure) and is_redirect(result.status, result.headers):
+            target = resolve(search.url, result.header("location") or "", strip_session=False)
+            if target is not None and search.redirects < _MAX_REDIRECTS:
+                if search.spent_s < self._timeout_s:
+                    return msgspec.structs.replace(search, url=target, redirects=search.redirects + 1)
+                result = Failure("timeout", f"redirected for {self._timeout_s:g} s", retryable=True)
+        # Why another host fails says nothing about this one, which cannot say (RFC 9309 §2.3.1.4).
+        if isinstance(result, Failure) and authority(search.url) != search.host.name:
+            result = FetchResult(search.url, 503)
+        return await self._found(search.host, search.origin, result)
+
+    def put_off(self, search: Search, wait_s: float) -> list[Again]:
+        """Give up the way to a robots.txt, since a host on it must not be asked for so many seconds.
+
+        The host that it is for begins anew then; return its tasks if that is far away.
+        """
+        return self._hosts.release(search.host, self._loop.time() + wait_s)
+
+    async def _found(self, host: Host, origin: str, result: FetchResult | Failure) -> float:
+        """Learn what an attempt came to in the end; return when the host's tasks may go on."""
         host.attempts += 1
-        result = await self._hosts.ask(host, _fetched(self._transport, origin, self._timeout_s))
         now = time.time()
         decision = retry.decide(result, attempts_made=host.attempts, retries=self._retries, now=now, rng=self._rng)
         if decision.retry_at is not None:
@@ -116,35 +163,6 @@ class Robots:
         delay_s = rules.crawl_delay_s(self._user_agent)
         if delay_s is not None:
             self._hosts.set_crawl_delay(host, delay_s)
-
-
-async def _fetched(transport: Transport, origin: str, timeout_s: float) -> FetchResult | Failure:
-    """Ask `origin` for its robots.txt, following five redirects, to other hosts too, all within `timeout_s`.
-
-    The answer applies to `origin` wherever it came from. More redirects come back as the last redirect's answer; a
-    failure of another host counts as "cannot say" (RFC 9309 §2.3.1.4), whatever it was. Nothing confidential is sent.
-    """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + timeout_s
-    url = robots_url(origin)
-    for _ in range(_MAX_REDIRECTS + 1):
-        left_s = until - loop.time()
-        if left_s <= 0:
-            result: FetchResult | Failure = Failure("timeout", f"redirected for {timeout_s:g} s", retryable=True)
-            break
-        result = await transport.fetch(FetchRequest(url, (), left_s, MAX_ROBOTS_BYTES))
-        if isinstance(result, Failure) or not is_redirect(result.status, result.headers):
-            break
-        target = resolve(url, result.header("location") or "", strip_session=False)
-        if target is None:
-            break
-        url = target
-    if authority(url) == authority(origin):
-        return result
-    # What another host is like says nothing about this one: not its address, and not why it failed.
-    if isinstance(result, Failure):
-        return FetchResult(url, 503)
-    return msgspec.structs.replace(result, address=None)
 
 
 def _as_kept(result: FetchResult | Failure, now: float) -> RobotsAnswer:

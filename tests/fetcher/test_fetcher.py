@@ -3,7 +3,10 @@
 import asyncio
 import inspect
 import logging
+import time
+from collections import Counter
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -205,6 +208,91 @@ async def test_robots_txt_has_one_deadline_for_all_its_redirects(tmp_path):
     assert made.outcomes() == ["failed: timeout"]
     assert len(made.asked) <= 4
     assert all(request.timeout_s <= 0.75 for request in made.asked[1:])
+
+
+async def test_a_url_whose_kept_connection_had_ended_is_asked_for_once_more_when_its_host_may_be(tmp_path):
+    """On a fresh connection, before the host's other URLs, and without counting as an attempt; robots.txt likewise."""
+    ended = {path: [Failure("reset", "by peer", retryable=True, stale=True)] for path in ("robots.txt", "1")}
+    times = []
+
+    def respond(path):
+        times.append(asyncio.get_running_loop().time())
+        return ended[path].pop() if ended.get(path) else no_robots(path)
+
+    async with stage(respond, tmp_path, delay_s=0.1, per_host=1) as made:
+        await made.ended(task("http://a.test/1"), task("http://a.test/2"))
+    asked = [(request.url.rpartition("/")[2], request.fresh) for request in made.asked]
+    assert asked == [("robots.txt", False), ("robots.txt", True), ("1", False), ("1", True), ("2", False)]
+    assert [page.task.url for page in made.pages] == ["http://a.test/1", "http://a.test/2"]
+    assert all(later - earlier > 0.099 for earlier, later in pairwise(times)), times
+
+
+async def test_a_fresh_connection_that_ends_is_an_attempt_that_failed(tmp_path):
+    def respond(_path):
+        return Failure("reset", "by peer", retryable=True, stale=not made.asked[-1].fresh)
+
+    async with stage(respond, tmp_path, **OPEN) as made:
+        await made.ended(task("http://a.test/1"))
+    assert made.outcomes() == ["failed: reset"]
+    assert len(made.asked) == 2
+
+
+async def test_a_robots_txt_elsewhere_waits_for_its_hosts_turn_and_holds_nothing_meanwhile(tmp_path):
+    """A hundred hosts lead to one that answers slowly: it is asked for one after the other, others go on."""
+    under_way = Counter()
+    peak = Counter()
+
+    async def respond(path):
+        url = made.asked[-1].url
+        name = url.split("/")[2]
+        under_way[name] += 1
+        peak[name] = max(peak[name], under_way[name])
+        await asyncio.sleep(0.005 if name == "r.test" else 0)
+        under_way[name] -= 1
+        if path == "robots.txt" and name.startswith("h"):
+            return ("", 301, (("location", "http://r.test/robots.txt"),))
+        return "User-agent: *\nDisallow: /2" if name == "r.test" else no_robots(path)
+
+    async with stage(respond, tmp_path, per_host=1, concurrency=8) as made:
+        both = [task(f"http://h{number}.test/{path}") for number in range(100) for path in (1, 2)]
+        ending = asyncio.create_task(made.ended(*both))
+        await asyncio.sleep(0.05)
+        assert made.fetcher.in_flight < 8
+        await made.ended(task("http://other.test/1"))
+        assert len(made.pages) < 90
+        await ending
+    assert made.outcomes() == ["skipped: robots"] * 100
+    assert len(made.pages) == 101
+    assert max(peak.values()) == 1
+
+
+async def test_hosts_whose_robots_txt_lead_to_each_other_do_not_wait_for_ever(tmp_path):
+    """Each holds no place of its own while it waits for the other's; five redirects on, nobody forbids anything."""
+
+    def respond(path):
+        here = made.asked[-1].url.split("/")[2]
+        there = {"a.test": "b.test", "b.test": "a.test"}[here]
+        return ("", 301, (("location", f"http://{there}/robots.txt"),)) if path == "robots.txt" else "x"
+
+    async with stage(respond, tmp_path, per_host=1) as made:
+        await made.ended(task("http://a.test/1"), task("http://b.test/1"))
+    assert len(made.pages) == 2
+    assert len(made.asked) == 2 * 6 + 2
+
+
+async def test_a_robots_txt_at_a_host_that_must_not_be_asked_for_long_is_asked_for_again_then(tmp_path):
+    def respond(path):
+        if path == "robots.txt" and made.asked[-1].url.startswith("http://a"):
+            return ("", 301, (("location", "http://r.test/robots.txt"),))
+        return ("", 503, (("retry-after", "600"),)) if path == "busy" else no_robots(path)
+
+    async with stage(respond, tmp_path) as made:
+        await made.ended(task("http://r.test/busy"))
+        before = len(made.asked)
+        await made.ended(task("http://a.test/1"), task("http://a.test/2"))
+        assert len(made.asked) == before + 1
+    assert [end.reason for end in made.ends] == [None, None]
+    assert all(500 < end.at - time.time() <= 600 for end in made.ends)
 
 
 async def test_nothing_new_is_asked_for_while_parsers_are_behind_and_bodies_fill_the_budget(tmp_path):

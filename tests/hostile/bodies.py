@@ -301,6 +301,28 @@ async def reset_twice(ask):
 
 @behaviour(
     row=12,
+    does="reset of the first request for each of 5 pages, on a kept connection",
+    must="ask once more, when the host may be asked",
+    expects={"/*": "fetched"},
+    settings={"retries": 0, "delay_s": 0.2, "per_host": 1},
+    check=lambda seen: _no_faster(seen, 0.2),
+    both=True,
+)
+async def reset_when_kept(ask):
+    if ask.path != "/" and ask.number == 1:
+        ask.reset()
+    await ask.page(*(f"/{number}" for number in range(5)))
+
+
+def _no_faster(seen, delay_s):
+    times = sorted(one["at"] for one in seen.asked)
+    assert len(times) == 2 + 2 * 5, len(times)
+    # All together: what comes late to a busy server makes the next gap short.
+    assert times[-1] - times[0] > 10 * delay_s, times
+
+
+@behaviour(
+    row=12,
     does="reset of every request, 60 pages",
     must="the host counts as down after 20 unanswered requests",
     settings={"retries": 2},

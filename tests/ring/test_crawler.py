@@ -446,6 +446,24 @@ async def test_limits_per_host_and_per_address_hold(job):
         assert 3 < peak <= 5
 
 
+async def test_limits_hold_where_the_robots_txt_of_many_hosts_leads(job):
+    """One request at once, and the delay between two, though forty hosts wait for it."""
+
+    def respond(host, path):
+        if path == "/robots.txt" and host.startswith("h"):
+            return Answer(status=302, headers={"location": f"http://r.localhost:{server.port}/robots.txt"})
+        return Answer("User-agent: *\nDisallow: /x" if path == "/robots.txt" else html(), delay_s=0.01)
+
+    with LocalServer(respond) as server:
+        seeds = [f"http://h{number}.localhost:{server.port}/" for number in range(40)]
+        stats = await crawl(job, *seeds, scope="page", per_host=1, per_address=64, delay_s=0.02)
+        there = f"r.localhost:{server.port}"
+        assert stats.pages == 40
+        assert server.requests[there, "/robots.txt"] == 40
+        assert server.peak[there] == 1
+        assert server.starts[there][-1] - server.starts[there][0] > 38 * 0.02
+
+
 async def test_delay_is_kept_between_requests_to_a_host(job):
     """As many times --delay as there are gaps; robots.txt's larger Crawl-delay wins.
 

@@ -3,6 +3,8 @@
 Every transport keeps these promises:
 
 - A GET of an http(s) URL in normal form, nothing else. `fetch` raises nothing but `asyncio.CancelledError`.
+- One request for each `fetch`. A kept connection that ends before the answer is a `Failure` that says `stale`: when it
+  may be asked for again is for the host's clock to say.
 - Redirects are not followed and their bodies are not read: a 3xx answer comes back with its `location` header.
 - Nothing is sent to an address that `AddressGuard` refuses: the check is made where the socket is made.
 - `timeout_s` covers everything from the name look-up to the last byte of the body, but not the time for which a
@@ -26,13 +28,15 @@ __all__ = ["FetchRequest", "FetchResult", "Transport", "is_redirect"]
 class FetchRequest(Struct, frozen=True):
     """One GET. `url` is in normal form. `headers` are added to, or replace, those of the configuration.
 
-    `timeout_s` is the total of seconds that the fetch may take; `max_body_bytes` counts decoded bytes.
+    `timeout_s` is the total of seconds that the fetch may take; `max_body_bytes` counts decoded bytes. `fresh`: on a
+    connection that no other request has used.
     """
 
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     timeout_s: float = 30.0
     max_body_bytes: int = 10_000_000
+    fresh: bool = False
 
 
 class FetchResult(Struct, frozen=True):

@@ -158,17 +158,33 @@ async def test_an_ipv6_literal_works(transport):
     await server.__aexit__()
 
 
-async def test_a_kept_connection_that_ended_meanwhile_is_replaced_unseen(transport):
+@pytest.mark.parametrize("end", ["reset", "close"])
+async def test_a_kept_connection_that_ended_is_told_and_a_fresh_one_is_made_when_asked_for(transport, end):
+    """One request for each fetch: it is not for a transport to say when the next one may go."""
+
     async def one_answer_each(server, reader, writer):
         await server.head(reader)
         writer.write(page(b"fine"))
-        await server.head(reader)  # the next request is answered with a reset: too late to be heard earlier
-        reset(writer)
+        await server.head(reader)  # the next request is too late to hear of the end earlier
+        if end == "reset":
+            reset(writer)
 
     async with RawServer(one_answer_each) as server:
-        results = [await transport.fetch(request(server)) for _ in range(3)]
-        assert [result.body for result in results] == [b"fine"] * 3
+        for fresh in (False, True, True):
+            before = len(server.heads)
+            result = await transport.fetch(request(server, fresh=fresh))
+            assert result.body == b"fine"
+            assert len(server.heads) == before + 1
+        result = await transport.fetch(request(server))
+        assert (result.kind, result.stale) == ("reset" if end == "reset" else "protocol", True)
+        assert len(server.heads) == 4
         assert server.connections == 3
+
+
+async def test_a_reset_on_a_new_connection_says_something_of_the_server(transport):
+    async with RawServer(says(b"", end="reset")) as server:
+        result = await transport.fetch(request(server))
+    assert (result.kind, result.retryable, result.stale) == ("reset", True, False)
 
 
 # --- bodies that are not what they seem ------------------------------------------------------------------------------

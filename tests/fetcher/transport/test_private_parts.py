@@ -59,6 +59,8 @@ PARTS = {
         Part("urllib3.connection.HTTPConnection._new_conn", "self"),
         Part("urllib3.connection.HTTPConnection.default_port"),
         Part("urllib3.connection.HTTPConnection.request", given="method url"),
+        Part("urllib3.connection.HTTPConnection.auto_open"),
+        Part("urllib3.connection.HTTPConnection.close", "self"),
         Part("urllib3.connection.HTTPConnection.response_class"),
         Part("urllib3.connection.HTTPSConnection.is_verified"),
         Part("urllib3.connection.HTTPSConnection.connect", "self"),

@@ -255,14 +255,15 @@ class Connector(aiohttp.TCPConnector):
         return socket.socket(family, kind, protocol)
 
     async def ask(
-        self, peer: Peer, head: bytes, attempt: Attempt
+        self, peer: Peer, head: bytes, attempt: Attempt, *, fresh: bool = False
     ) -> tuple[Connection, RawResponseMessage, StreamReader]:
         """Send a request; return the connection, to be released when the body was read, and the answer's head and body.
 
+        A `fresh` one has a connection that no other request has used; those that were kept for the peer are closed.
         Raises what aiohttp raises for a server that cannot be reached, or whose answer cannot be read.
         """
         ATTEMPT.set(attempt)
-        connection, protocol = await self._connected(peer.request, attempt)
+        connection, protocol = await self._connected(peer.request, attempt, fresh=fresh)
         try:
             protocol.set_response_params(**_PARSER)
             protocol.send(head)
@@ -272,14 +273,16 @@ class Connector(aiohttp.TCPConnector):
             raise
         return connection, message, body
 
-    async def _connected(self, request: aiohttp.ClientRequest, attempt: Attempt) -> tuple[Connection, _Protocol]:
+    async def _connected(
+        self, request: aiohttp.ClientRequest, attempt: Attempt, *, fresh: bool
+    ) -> tuple[Connection, _Protocol]:
         """Get a connection, from the pool or a new one."""
         while True:
             opened = attempt.opened
             connection = await self.connect(request, [], _NO_LIMIT)
             attempt.protocol = protocol = cast("_Protocol", connection.protocol)
             attempt.reused = attempt.opened == opened
-            if attempt.reused and not protocol.expects_another():
+            if attempt.reused and (fresh or not protocol.expects_another()):
                 connection.close()
                 continue
             attempt.address = protocol.address()

@@ -12,6 +12,7 @@ import sys
 import time
 
 import aiohttp
+import msgspec
 from yarl import URL
 
 from crawler.core.config import CrawlConfig
@@ -44,6 +45,8 @@ _PEERS = 4_096  # origins whose head of a request is kept, of about 3 KB each
 _DRIP_READS = 16
 _DRIP_BYTES = 16_384
 _DRIP_PAUSE_S = 0.05
+# What aiohttp raises when a connection ends before an answer.
+_ENDED = (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError, aiohttp.ServerDisconnectedError)
 # Bytes that are decoded in one turn of the loop.
 _DECODED_A_TURN = 262_144
 
@@ -73,31 +76,23 @@ class AiohttpTransport:
         attempt = Attempt()
         try:
             async with asyncio.timeout(request.timeout_s) as clock:
-                while True:
-                    try:
-                        return await self._exchange(request, attempt, clock)
-                    except (
-                        aiohttp.ClientOSError,
-                        aiohttp.ClientConnectionResetError,
-                        aiohttp.ServerDisconnectedError,
-                    ):
-                        # A kept connection may end just as it is used again: that says nothing about the server.
-                        # Each round uses up one idle connection, so this ends.
-                        if not attempt.reused or attempt.answered:
-                            raise
-                    attempt = Attempt()
+                return await self._exchange(request, attempt, clock)
         except TimeoutError:
             return _timeout(request, attempt)
         except CodingError as error:
             return Failure("encoding", str(error), retryable=False)
         except Exception as error:  # noqa: BLE001 - aiohttp raises many types; a bad server must not end a crawl
-            return _failure(error, attempt, request.url)
+            failure = _failure(error, attempt, request.url)
+            # A kept connection may end just as it is used again: that says nothing about the server.
+            stale = attempt.reused and not attempt.answered and isinstance(error, _ENDED)
+            return msgspec.structs.replace(failure, stale=True) if stale else failure
 
     async def _exchange(self, request: FetchRequest, attempt: Attempt, clock: asyncio.Timeout) -> FetchResult:
         connector = self._connector or self._open()
         started = time.perf_counter()
         peer = self._peer(request.url)
-        connection, message, content = await connector.ask(peer, peer.head(request.url, request.headers), attempt)
+        sent = peer.head(request.url, request.headers)
+        connection, message, content = await connector.ask(peer, sent, attempt, fresh=request.fresh)
         latency_s = time.perf_counter() - started
         attempt.answered = True
         try:

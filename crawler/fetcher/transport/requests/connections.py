@@ -7,8 +7,8 @@ new version of them has one file to break. `pyproject.toml` admits the versions 
 tests/fetcher/transport/test_private_parts.py names what has changed in another one. The parts are:
 
 - urllib3's `HTTPConnection`: `_new_conn()` makes its socket, from `_dns_host`, `port` and `default_port`, and
-  `connect()` wraps that in TLS; `sock`; `request` is called for each exchange; `response_class` (of http.client) reads
-  the answer; `is_verified` silences a warning.
+  `connect()` wraps that in TLS; `sock`; `request` is called for each exchange, and connects again after a `close()`,
+  since `auto_open` is set; `response_class` (of http.client) reads the answer; `is_verified` silences a warning.
 - `HTTPConnectionPool`: `ConnectionCls` makes its connections. `PoolManager`: `pool_classes_by_scheme` makes its pools.
   Of a pool's settings `ssl_context` is the context of its connections, whose `verify_mode` becomes `cert_reqs`.
 - requests' `HTTPAdapter`: `poolmanager`, `build_connection_pool_key_attributes(request, verify, cert)`,
@@ -47,7 +47,8 @@ class Attempt:
     Written by its thread; `abort` and `remaining_s` alone may be called from another one, and the lock is for that.
     """
 
-    def __init__(self, guard: AddressGuard, share: Share) -> None:
+    def __init__(self, guard: AddressGuard, share: Share, *, fresh: bool = False) -> None:
+        self.fresh = fresh
         self.deadline = 0.0
         self.address: str | None = None
         self.answered = False
@@ -190,7 +191,10 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
         return CURRENT.attempt.connect(self._dns_host, self.port or self.default_port)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        CURRENT.attempt.take_up(self.sock)
+        attempt = CURRENT.attempt
+        if attempt.reused and attempt.fresh:
+            self.close()
+        attempt.take_up(self.sock)
         super().request(*args, **kwargs)
 
 

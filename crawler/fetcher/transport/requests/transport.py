@@ -14,6 +14,7 @@ import threading
 import time
 from typing import Any
 
+import msgspec
 import requests
 import urllib3
 import urllib3.exceptions
@@ -72,7 +73,7 @@ class RequestsTransport:
         if self._closed:
             return _CLOSED
         share = self._budget.share()
-        job = _ThreadFetch(request, Attempt(self._guard, share), asyncio.get_running_loop())
+        job = _ThreadFetch(request, Attempt(self._guard, share, fresh=request.fresh), asyncio.get_running_loop())
         self._under_way.add(job)
         self._jobs.put(job)
         if not self._idle.acquire(blocking=False) and len(self._threads) < self._most_threads:
@@ -175,21 +176,18 @@ class _ThreadFetch:
 
 
 def _fetch(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult | Failure:
-    while True:
-        try:
-            return _exchange(session, request, attempt)
-        except CodingError as error:
-            return Failure("encoding", str(error), retryable=False)
-        except Exception as error:  # noqa: BLE001 - three libraries' errors; a bad server must not end a crawl
-            failure = _failure(error, attempt, request)
-            # A kept connection may end just as it is used again: that says nothing about the server.
-            stale = attempt.reused and not attempt.answered and failure.kind in {"reset", "protocol"}
-            if not (stale and failure.retryable):
-                return failure
+    try:
+        return _exchange(session, request, attempt)
+    except CodingError as error:
+        return Failure("encoding", str(error), retryable=False)
+    except Exception as error:  # noqa: BLE001 - three libraries' errors; a bad server must not end a crawl
+        failure = _failure(error, attempt, request)
+        # A kept connection may end just as it is used again: that says nothing about the server.
+        ended = attempt.reused and not attempt.answered and failure.kind in {"reset", "protocol"}
+        return msgspec.structs.replace(failure, stale=True) if ended and failure.retryable else failure
 
 
 def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult:
-    attempt.reused = True
     started = time.perf_counter()
     # Blanks around a value are not part of it (RFC 9110 §5.5), but requests would refuse it, and quote it.
     own = {name.strip(): value.strip().encode() for name, value in request.headers}

@@ -11,24 +11,22 @@ one that holds a list has one item a line (`CRAWLER_FIELDS`, `CRAWLER_ALLOW_PRIV
 """
 
 import difflib
-import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Struct
 
+from crawler.cli.job_name import default_job
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
-from crawler.core.errors import ConfigError, SeedError, UrlError
+from crawler.core.errors import ConfigError, SeedError
 from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.core.setting import Setting, settings_of, variable_of
 from crawler.core.setting_kinds import SELECTORS, SWITCH, choice
-from crawler.frontier.seed_lines import sitemap_url
-from crawler.frontier.seeds import STDIN, is_seed, is_url, looks_like_file
+from crawler.frontier.seeds import STDIN, is_seed, looks_like_file
 from crawler.ledger.sinks.outputs import is_remote
-from crawler.web.urls import authority, normalise
 
 __all__ = [
     "GROUPS",
@@ -39,14 +37,11 @@ __all__ = [
     "combine",
     "from_environment",
     "from_options",
-    "job_name",
     "load_settings",
     "named_as_spelled",
 ]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-
-_NAME_CHARS = 80
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -180,7 +175,7 @@ def from_options(options: Mapping[str, Any]) -> Layer:
 def combine(*layers: Mapping[str, Any]) -> Run:
     """Lay fields over each other, the last one on top, and check the whole.
 
-    Without `job`, it is `output/` and `job_name` of the seeds. Raises `ConfigError` for settings that do not go
+    Without `job`, it is `default_job` of the seeds and the outputs. Raises `ConfigError` for settings that do not go
     together and `SeedError` if there are neither seeds nor a job.
     """
     fields: dict[str, Any] = {}
@@ -196,7 +191,7 @@ def combine(*layers: Mapping[str, Any]) -> Run:
     if "job" not in fields:
         if not seeds:
             raise SeedError("no seeds given: name a URL, a file of URLs, or - for standard input (or --job to resume)")
-        fields["job"] = Path("output") / job_name(seeds)
+        fields["job"] = default_job(seeds, fields.get("output"))
     with named_as_spelled(places):
         config = CrawlConfig(**fields)
     return Run(config=config, seeds=seeds, places=places, notes=tuple(notes), **own)
@@ -217,29 +212,6 @@ def named_as_spelled(places: Mapping[str, str]) -> Iterator[None]:
                 where = places.get(setting.field, f"--{setting.name}")
                 raise ConfigError(where + message.removeprefix(setting.field)) from error
         raise
-
-
-def job_name(seeds: Sequence[str]) -> str:
-    """Return the folder name that a job gets from its seeds: the same for the same seeds.
-
-    The host of a URL or a sitemap (`docs.python.org`, `127.0.0.1-8080`), the stem of a file, `stdin` for standard
-    input; with how many more there are (`example.com-and-2-more`). Letters, digits, `.`, `_` and `-` only, and no
-    leading dot.
-    """
-    sitemap = sitemap_url(seeds[0])
-    first = seeds[0] if sitemap is None else sitemap
-    if first == STDIN:
-        name = "stdin"
-    elif is_url(first):
-        try:
-            name = authority(normalise(first))
-        except UrlError:
-            name = ""
-    else:
-        path = Path(first)
-        name = Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem if looks_like_file(first) else first
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:_NAME_CHARS].strip("-.") or "job"
-    return name if len(seeds) == 1 else f"{name}-and-{len(seeds) - 1}-more"
 
 
 def _known(key: str, value: object, path: Path) -> Setting:

@@ -131,6 +131,10 @@ class Crawler:
         """Start nothing new, finish what is under way, commit, end. For the event loop's thread."""
         self._ring.stop_request.ask("interrupted")
 
+    def abandon(self) -> None:
+        """Remove a temporary job now, for a process that ends at once, without a clean end. Keep any other as it is."""
+        self._ring.abandon()
+
     def stats(self) -> CrawlStats:
         """Counters as of now; from any thread."""
         return self._ring.statistics.now()

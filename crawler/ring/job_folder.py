@@ -1,5 +1,6 @@
 """The folder of a crawl's job: the one that was named, or a temporary one for one run."""
 
+import contextlib
 import os
 import shutil
 import weakref
@@ -14,7 +15,7 @@ from crawler.core.refusal import refusal
 from crawler.core.threads import OneThread
 from crawler.ledger.sinks.outputs import is_remote
 
-__all__ = ["job_folder"]
+__all__ = ["job_folder", "remove_in_use"]
 
 
 @asynccontextmanager
@@ -33,6 +34,14 @@ async def job_folder(config: CrawlConfig, owner: object, thread: OneThread, *, c
         yield folder
     finally:
         await thread.call(remove)
+
+
+def remove_in_use(folder: Path) -> None:
+    """Remove a temporary job that threads and processes still write to; they find their place gone."""
+    gone = folder.with_name(f"{folder.name}-ended")
+    with contextlib.suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _made(config: CrawlConfig, *, consumed: bool) -> Path:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from crawler.core.config import CrawlConfig
@@ -30,7 +31,7 @@ from crawler.ledger.sinks.consumer import release
 from crawler.ledger.sinks.outputs import wants_exchange
 from crawler.parsers.chosen import Parsers, chosen_parsers
 from crawler.ring.breakdown import Breakdown
-from crawler.ring.job_folder import job_folder
+from crawler.ring.job_folder import job_folder, remove_in_use
 from crawler.ring.opening import Opened, Opening
 from crawler.ring.statistics import Stages, Statistics
 from crawler.ring.stop_request import StopRequest
@@ -44,7 +45,8 @@ class Ring:
     """One crawl: begins, turns, drains and ends. For the arguments see `Crawler`; `spider` is packed.
 
     `stop_request` is asked when the crawl is to end, and `statistics` tells how far it is; `opened` is set when the
-    seeds are known. State, of the event loop's thread: those three, and the settings, which are settled once.
+    seeds are known. State, of the event loop's thread: those three, the settings, which are settled once, and
+    the folder of a temporary job.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Ring:
         self._on_bad_seed = on_bad_seed
         self._spider = spider
         self._spider_name = spider_name
+        self._temporary_job: Path | None = None
 
     async def crawl(self, sinks: Sequence[Sink]) -> None:
         """Crawl from the seeds until `stop_request` is asked; all is committed then. Raises what `Crawler.run` does."""
@@ -85,6 +88,7 @@ class Ring:
             cleanup.callback(thread.close)
             cleanup.callback(self.statistics.finish)
             consumed = bool(sinks)
+            is_temporary = self._config.job is None
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
             config = self._config = self._config.settled(
                 job=folder,
@@ -94,6 +98,7 @@ class Ring:
                 archive=wants_exchange(self._config.outputs if self._config.output else ()),
             )
             self.statistics.settled(config)
+            self._temporary_job = folder if is_temporary else None
             job = Job(config)
             cleanup.callback(job.close)
             opened = await self._open(job, thread, sinks)
@@ -128,6 +133,11 @@ class Ring:
             await _wait_for(fetcher.drain(), broken, written)
             await _wait_for(parsers.drain(), broken, written)
             # What the stack does: the ledger commits and ends, then the transport, the parsers, the store, the sinks.
+
+    def abandon(self) -> None:
+        """Remove a temporary job, for a process that ends at once."""
+        if self._temporary_job is not None:
+            remove_in_use(self._temporary_job)
 
     # The steps
 

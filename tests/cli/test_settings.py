@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from crawler.cli.job_name import job_name
 from crawler.cli.settings import (
     SETTINGS,
     Run,
     combine,
     from_environment,
     from_options,
-    job_name,
     load_settings,
 )
 from crawler.core.config import CrawlConfig
@@ -435,16 +435,19 @@ def test_sizes(text, size):
 @table(
     ("seeds", "name"),
     [
-        (["https://docs.python.org/3/"], "docs.python.org"),
+        (["https://docs.python.org/3/"], "docs.python.org-3"),
         (["HTTP://Example.COM"], "example.com"),
-        (["http://127.0.0.1:8080/a/index.html"], "127.0.0.1-8080"),
+        (["http://127.0.0.1:8080/a/index.html"], "127.0.0.1-8080-a-index.html"),
         (["http://[::1]:8080/"], "1-8080"),
         (["https://user:secret@example.com/"], "example.com"),
-        (["sitemap:https://docs.python.org/map.xml"], "docs.python.org"),
-        (["Sitemap:HTTPS://user:secret@Example.com:8443/a.xml.gz"], "example.com-8443"),
-        (["sitemap:https://example.com/a.xml", "https://example.com/"], "example.com-and-1-more"),
+        (["sitemap:https://docs.python.org/map.xml"], "docs.python.org-map.xml"),
+        (["Sitemap:HTTPS://user:secret@Example.com:8443/a.xml.gz"], "example.com-8443-a.xml.gz"),
+        (["sitemap:https://example.com/a.xml", "https://example.com/"], "example.com-a.xml-and-1-more"),
+        (["https://example.com/?q=a"], "example.com-b8a4f3"),
+        (["https://example.com/?q=b"], "example.com-2d1239"),
+        (["https://example.com/a/#part"], "example.com-a"),
         (["https://bücher.example/"], "xn--bcher-kva.example"),
-        (["https://" + "a" * 60 + "." + "b" * 60 + ".example/"], "a" * 60 + "." + "b" * 19),
+        (["https://" + "a" * 60 + "." + "b" * 60 + ".example/"], "a" * 60 + "." + "b" * 12 + "-44ebcd"),
         (["http://"], "job"),
         (["seeds/a.txt"], "a"),
         (["seeds/a.b.csv.gz"], "a.b"),

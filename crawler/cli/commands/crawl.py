@@ -128,7 +128,7 @@ def _crawled(run: Run, terminal: Terminal) -> int:
     progress = Progress(
         crawler.stats,
         mode="quiet" if run.quiet else "live" if console else "log",
-        title=printable(str(run.config.job)),
+        title="standard input" if run.config.job is None else printable(str(run.config.job)),
         console=console,
     )
     try:
@@ -140,7 +140,8 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         return ExitCode.INTERRUPTED
     finally:
         bad_seeds.sum_up()
-    write_summary(stats, run.config)
+    if run.config.job is not None:
+        write_summary(stats, run.config)
     if not run.quiet:
         with contextlib.suppress(OSError):  # as `Terminal.say`; the same is in summary.json
             print_summary(stats, run.config, console=console)
@@ -176,7 +177,7 @@ async def _watched(crawler: "Crawler", progress: "Progress", terminal: Terminal 
             requests = crawler.stats().fetching
             terminal.say(f"stopping: finishing {requests} requests; press Ctrl-C again to stop at once")
 
-    with ended_by_signals(stop, lambda: _leave_at_once(progress)):
+    with ended_by_signals(stop, lambda: _leave_at_once(crawler, progress)):
         display = asyncio.create_task(progress.run())
         try:
             return await crawler.run()
@@ -187,8 +188,9 @@ async def _watched(crawler: "Crawler", progress: "Progress", terminal: Terminal 
                 logging.getLogger(__name__).warning("the display failed: %r", error)
 
 
-def _leave_at_once(progress: "Progress") -> None:
+def _leave_at_once(crawler: "Crawler", progress: "Progress") -> None:
     """End without a commit: what is under way will be done again. Parsers notice by themselves."""
+    crawler.abandon()
     # A terminal that takes no output (Ctrl-S) must not hold the process.
     restored = threading.Thread(target=progress.close, daemon=True)
     restored.start()

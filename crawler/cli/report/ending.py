@@ -38,6 +38,13 @@ class Ending(Struct, frozen=True):
 
 def ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
     """Say how the crawl ended. `running` stands for a crawl that an error broke off."""
+    end = _ending(stats, config)
+    if config.job is not None or stats.ended == "done":
+        return end
+    return Ending(end.what.partition(";")[0], "this crawl had no job that could go on: --job DIR keeps one")
+
+
+def _ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
     left = f"{count(stats.queued)} URLs are still queued" if stats.queued else ""
     match stats.ended:
         case "max-pages":

@@ -190,8 +190,9 @@ def _foot(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
     rows = [
         *(("note", text) for text in advice(stats, config)),
         *(("records", printable(_where(output, config))) for output in config.outputs),
-        ("summary", printable(_text(summary_path(config)))),
     ]
+    if config.job is not None:
+        rows.append(("summary", printable(_text(summary_path(config)))))
     return [*rows, ("next", end.then)] if end.then else rows
 
 

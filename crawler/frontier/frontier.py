@@ -127,7 +127,7 @@ class Frontier:
 
     @property
     def starved(self) -> bool:
-        """True if a host of the window has nothing handed out while the open batch holds work for it."""
+        """True if a commit would give a host something to do that has nothing handed out."""
         return self._window.starved
 
     @property

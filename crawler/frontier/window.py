@@ -202,11 +202,15 @@ class Window:
 
     @property
     def starved(self) -> bool:
-        """True if a host of the window has nothing handed out while the open batch holds work for it."""
+        """True if a commit would give a host something to do that has nothing handed out."""
+        if self._room() <= 0:
+            return False
         full = len(self._hosts) >= WINDOW_HOSTS  # then hosts outside have to wait in any case
-        return any(
-            not full if host is None else host.handed == 0 for host in map(self._hosts.get, self._uncommitted_hosts)
-        )
+        for key in self._uncommitted_hosts:
+            host = self._hosts.get(key)
+            if (not full if host is None else host.handed == 0) and key not in self._asleep:
+                return True
+        return False
 
     @property
     def handed_out(self) -> int:

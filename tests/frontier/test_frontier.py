@@ -446,6 +446,39 @@ def test_a_host_that_must_wait_makes_room_for_others(world, monkeypatch):
     assert one.frontier.exhausted
 
 
+def test_links_to_a_host_that_sleeps_do_not_hurry_the_commit(world):
+    one = world()
+    one.seed("http://wait/", "http://a/")
+    waits, goes_on = sorted(one.due(), key=lambda task: task.url, reverse=True)
+    one.frontier.finish([Again(waits.key, one.now + 3600, None)], one.now)
+    one.fetched(goes_on, links=[link("http://wait/1"), link("http://wait/2")])
+    assert not one.frontier.starved
+    one.commit()
+    assert one.due() == []
+    one.now += 3601
+    assert [task.url for task in one.due()] == ["http://wait/", "http://wait/1", "http://wait/2"]
+
+
+def test_links_that_the_budget_has_no_room_for_do_not_hurry_the_commit(world):
+    one = world(max_pages=2)
+    one.seed("http://a/", "http://b/")
+    first, _ = one.due()
+    one.fetched(first, links=[link("http://c/")])
+    assert not one.frontier.starved
+
+
+def test_work_for_a_host_with_nothing_to_do_hurries_the_commit(world):
+    one = world(depth=3)
+    one.seed("http://a/")
+    (task,) = one.due()
+    one.fetched(task, links=[link("http://a/1")])
+    assert one.frontier.starved
+    one.commit()
+    (task,) = one.due()
+    one.fetched(task, links=[link("http://b/1")])
+    assert one.frontier.starved
+
+
 def test_a_small_budget_is_shared_by_hosts(world):
     """With --max-pages one slow host does not get all tasks that the budget leaves."""
     one = world(max_pages=300)

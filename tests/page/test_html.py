@@ -649,7 +649,7 @@ def test_each_nul_counts_as_a_tag_and_in_utf_16_each_two():
     assert len(cut_at_tag(b"\xff\xfe" + b"\0" * 100, 10)) < 30
 
 
-@table("words", ["word ", "x", "ä ", "\n"])
+@table("words", ["word ", "x", "ä ", "\n", "é", "xx中文字符", "😀", "&nbsp;", "x&CounterClockwiseContourIntegral;"])
 def test_a_long_text_without_a_tag_reads_the_same_with_breaks_in_it(words):
     page = f"<title>T</title><p>{words * (1_500_000 // len(words))}<a href=/x>x</a>".encode()
     broken = with_breaks(page)
@@ -664,10 +664,12 @@ def test_an_ordinary_page_gets_no_breaks(page):
     assert with_breaks(page) == page
 
 
-@pytest.mark.thorough
-def test_a_page_of_two_texts_just_short_enough_gets_no_breaks():
-    page = b"x" * 200_000 + b"<p>" + b"x" * 200_000
-    assert with_breaks(page) == page
+def test_texts_just_short_enough_get_no_breaks_in_linear_time():
+    def work(size):
+        page = (b"x" * size + b"<p>") * 3
+        assert with_breaks(page) == page
+
+    assert takes_linear_time(work, 32_000)
 
 
 def test_a_page_in_utf_16_gets_no_breaks():

@@ -15,7 +15,11 @@ from urllib.parse import urldefrag, urljoin
 import lxml.html
 import pytest
 
+from crawler.core.config import CrawlConfig
+from crawler.ring.crawler import Crawler
 from tests.support import nginx
+from tests.support.servers import Answer, LocalServer, html
+from tests.support.shapes import SHAPES, shaped
 
 ROOTS = sorted(Path("/usr/share/doc").glob("postgresql-doc-*/html"))
 
@@ -96,3 +100,19 @@ def test_wget2_finds_the_same_pages(docs, crawled, tmp_path):
     theirs = {base + str(file.relative_to(files)) for file in files.rglob("*.html")}
     ours = {record["url"] for record in crawled if record["status"] == 200 and record["url"].endswith(".html")}
     assert ours == theirs
+
+
+@pytest.mark.thorough
+async def test_a_crawl_of_large_pages_of_every_shape_loses_none(tmp_path):
+    names = {f"/{number}": name for number, name in enumerate(SHAPES)}
+
+    def respond(host: str, path: str) -> Answer:
+        if path in names:
+            return Answer(shaped(names[path], 600_000))
+        return Answer(html(*names)) if path == "/" else Answer(status=404)
+
+    with LocalServer(respond) as server:
+        config = CrawlConfig(job=tmp_path / "job", allow_private=True, delay_s=0.0, depth=1)
+        stats = await Crawler(config, [server.url()]).run()
+    assert stats.outcomes["fetched"] == len(names) + 1
+    assert stats.outcomes.keys() <= {"fetched", "skipped: depth"}

@@ -2,7 +2,7 @@
 
 A later one replaces an earlier one, lists too:
 
-    default < settings file (--config) < environment (CRAWLER_MAX_PAGES) < option (--max-pages)
+    default < job that goes on < settings file (--config) < environment (CRAWLER_MAX_PAGES) < option (--max-pages)
 
 Each setting is described where its field is: in `core.config`, those of the command line alone in `Run`. In a settings
 file a name may be written with `-` or `_`, and paths (`seeds`, `job`, `output`, `ca-bundle`) start from the file's
@@ -39,6 +39,7 @@ __all__ = [
     "from_options",
     "load_settings",
     "named_as_spelled",
+    "resumed",
 ]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -195,6 +196,42 @@ def combine(*layers: Mapping[str, Any]) -> Run:
     with named_as_spelled(places):
         config = CrawlConfig(**fields)
     return Run(config=config, seeds=seeds, places=places, notes=tuple(notes), **own)
+
+
+def resumed(*layers: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return these layers, on top of what their job had in its last run, if it is to go on without seeds.
+
+    Headers that the job keeps are added to those of the layers. Raises `ConfigError` for what the job does not
+    keep since it may be secret, and that is not given again, and `StorageError` for a job that cannot be read.
+    """
+    given = {name: value for layer in layers for name, value in layer.items()}
+    job = given.get("job")
+    if job is None or given.get("seeds"):
+        return layers
+    shown = f"job {printable(str(job))}"
+    if given.get("fresh"):
+        raise SeedError(f"--fresh starts {shown} over, which needs its seeds: name them, too")
+    from crawler.ledger.kept import kept_settings  # noqa: PLC0415 - with the store, to go on with a job alone
+
+    kept = kept_settings(job)
+    if kept is None:
+        return layers
+    again = "give it again, or name the seeds to go on without"
+    headers = {name.lower() for name, _ in given.get("headers", ())}
+    for name in kept.headers:
+        if name.lower() not in headers:
+            raise ConfigError(
+                f"--header: {shown} was run with {printable(name)}, whose value it does not keep: {again}"
+            )
+    for output in kept.output if "output" not in given else ():
+        raise ConfigError(f"--output: {shown} writes to {output}, whose password it does not keep: {again}")
+    layer = Layer()
+    for setting in CRAWL_SETTINGS:
+        if setting.field in kept.settings:
+            layer[setting.field] = kept.settings[setting.field]
+            layer.places[setting.field] = f"{shown}: {setting.name}"
+    added = [pair for pair in layer.get("headers", ()) if pair[0].lower() not in headers]
+    return (layer, *layers, {"headers": (*given.get("headers", ()), *added)})
 
 
 @contextmanager

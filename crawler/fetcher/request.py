@@ -6,8 +6,8 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Exchange, Failure, Task
 from crawler.fetcher.cookies import CookieJars
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
-from crawler.fetcher.transport.credentials import HeaderPairs, anywhere, confidential
 from crawler.fetcher.transport.headers import request_headers
+from crawler.web.credentials import HeaderPairs, anywhere, confidential
 from crawler.web.sitemap_text import MAX_SITEMAP_BYTES
 from crawler.web.urls import authority, origin
 

@@ -1,19 +1,94 @@
-"""What a job's store keeps of how the job was begun, for whoever goes on with it: read without running it."""
+"""What a job's store keeps of how it was begun, so that a later run can go on without being told again.
 
+All settings of the run before that are not at their defaults, but for what may be secret: of headers that may hold a
+secret, and of outputs with a password in their URL, only that there were some.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crawler.core.errors import CrawlerError
-from crawler.frontier.store import Store
+import msgspec
+from msgspec import Struct
 
-__all__ = ["begun_with"]
+from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
+from crawler.core.errors import CrawlerError
+from crawler.core.printable import printable
+from crawler.frontier.store import Store
+from crawler.ledger.sinks.outputs import STDOUT, is_remote
+from crawler.web.credentials import anywhere, confidential
+
+__all__ = ["Kept", "begun_with", "keep", "kept_settings"]
+
+_NAME = "settings"
+_ELSEWHERE = {"job", "seeds", "output", "headers"}
+_IN_THE_JOB = ["in the job"]
+
+
+class Kept(Struct, frozen=True):
+    """`settings`: fields of `CrawlConfig`. `headers`: names of those without a value here. `output`: those masked."""
+
+    settings: Mapping[str, Any]
+    headers: tuple[str, ...] = ()
+    output: tuple[str, ...] = ()
+
+
+def keep(store: Store, config: CrawlConfig) -> None:
+    """Put the settings of a run into the open batch."""
+    settings = {
+        setting.field: value
+        for setting in CRAWL_SETTINGS
+        if setting.field not in _ELSEWHERE and (value := getattr(config, setting.field)) != setting.default
+    }
+    if config.ca_bundle is not None:
+        settings["ca_bundle"] = config.ca_bundle.resolve()
+    if harmless := anywhere(config.headers):
+        settings["headers"] = harmless
+    outputs = () if config.output is None else config.outputs
+    masked = tuple(printable(one) for one in outputs if is_remote(one) and printable(one) != one)
+    if config.output is not None and not masked:
+        settings["output"] = tuple(
+            one if one == STDOUT or is_remote(one) else str(Path(one).resolve()) for one in outputs
+        )
+    kept = Kept(settings, tuple(name for name, _ in confidential(config.headers)), masked)
+    store.put_meta(_NAME, msgspec.to_builtins(kept, enc_hook=str))
+
+
+def kept_settings(folder: Path) -> Kept | None:
+    """Return what the job in a folder was last run with, None if there is no job.
+
+    Raises `StorageError` and `JobError` for a store that cannot be read.
+    """
+    job = _meta(folder, "job")
+    if job is None:
+        return None
+    plain = _meta(folder, _NAME)
+    kept = Kept(_of_older(job)) if plain is None else msgspec.convert(plain, Kept)
+    known = {setting.field for setting in CRAWL_SETTINGS}
+    named = {name: value for name, value in kept.settings.items() if name in known}
+    config = msgspec.convert(named, CrawlConfig, dec_hook=lambda kind, value: kind(value))
+    return msgspec.structs.replace(kept, settings={name: getattr(config, name) for name in named})
 
 
 def begun_with(folder: Path) -> str | None:
     """Return the fingerprint of the seeds that the job in a folder was begun with, None if that cannot be told."""
     try:
-        with Store(folder / "state", read_only=True) as store:
-            job: dict[str, Any] = store.meta("job") or {}
+        job = _meta(folder, "job") or {}
     except CrawlerError:
         return None
     return job.get("seeds")
+
+
+def _meta(folder: Path, name: str) -> Any:
+    if not (folder / "state" / "CURRENT").exists():
+        return None
+    with Store(folder / "state", read_only=True) as store:
+        return store.meta(name)
+
+
+def _of_older(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what earlier versions kept: the settings that a job is held to."""
+    held_to = [setting for setting in CRAWL_SETTINGS if setting.stored_name in job and setting.field != "seeds"]
+    settings = {setting.field: job[setting.stored_name] for setting in held_to}
+    output = settings.pop("output", _IN_THE_JOB)
+    return settings if output == _IN_THE_JOB else {**settings, "output": output}

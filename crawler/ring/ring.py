@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from msgspec.structs import replace
+
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError, SeedError
 from crawler.core.model import Task
@@ -25,6 +27,7 @@ from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
 from crawler.ledger.job import Job
+from crawler.ledger.kept import keep
 from crawler.ledger.ledger import Ledger
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import release
@@ -88,7 +91,7 @@ class Ring:
             cleanup.callback(thread.close)
             cleanup.callback(self.statistics.finish)
             consumed = bool(sinks)
-            is_temporary = self._config.job is None
+            told, is_temporary = self._config, self._config.job is None
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
             config = self._config = self._config.settled(
                 job=folder,
@@ -103,6 +106,8 @@ class Ring:
             cleanup.callback(job.close)
             opened = await self._open(job, thread, sinks)
             cleanup.push_async_callback(thread.call, _close, opened)
+            if not is_temporary:
+                await thread.call(keep, opened.store, replace(told, spider=self._spider_name))
             self.statistics.opened(opened.frontier)
             self.opened.set()
             if self.stop_request.is_asked():

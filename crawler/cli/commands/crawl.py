@@ -14,7 +14,7 @@ import click
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
-from crawler.cli.settings import Run, combine, from_environment, from_options, load_settings, named_as_spelled
+from crawler.cli.settings import Run, combine, from_environment, from_options, load_settings, named_as_spelled, resumed
 from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
 from crawler.core.errors import ConfigError
@@ -58,12 +58,13 @@ def crawl(terminal: Terminal, /, seeds: tuple[str, ...], config: str | None, **o
 
     Files are .txt (one URL a line), .csv (with a column url) or .jsonl (with a key url), each also .gz.
     """
-    run = combine(
+    told = (
         load_settings(Path(config)) if config else {},
         from_environment(os.environ),
         from_options(options),
         {"seeds": seeds} if seeds else {},
     )
+    run = combine(*resumed(*told))
     with named_as_spelled(run.places):
         return _crawled(run, terminal)
 

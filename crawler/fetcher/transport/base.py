@@ -10,7 +10,7 @@ Every transport keeps these promises:
 - `timeout_s` covers everything from the name look-up to the last byte of the body, but not the time for which a
   download waits because other bodies fill the memory set aside for them (`transport.budget`).
 - At most `max_body_bytes` decoded bytes are kept; a longer body is cut there, and the connection closed.
-- Of the configured headers only those go out that any server may see (`transport.credentials`); `FetchRequest.headers`
+- Of the configured headers only those go out that any server may see (`web.credentials`); `FetchRequest.headers`
   are sent whatever they are.
 - No cookies, no proxies, no .netrc, no settings from the environment but those of OpenSSL (`SSL_CERT_FILE`).
 """

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from msgspec import Struct
 
 from crawler.core.config import CrawlConfig
-from crawler.fetcher.transport import credentials
 from crawler.fetcher.transport.base import is_redirect
+from crawler.web import credentials
 from crawler.web.content_coding import OFFERED_CODINGS
 
 __all__ = [
@@ -41,7 +41,7 @@ _BLANKS = re.compile(r"[\t-\r ]+")
 def request_headers(config: CrawlConfig) -> dict[str, str]:
     """Headers of every request: the defaults, then the configuration's, which win whatever their case.
 
-    Of the configuration's only those that every server may see (`transport.credentials`): a transport does not know
+    Of the configuration's only those that every server may see (`web.credentials`): a transport does not know
     whom the others are for.
     """
     merged = {"user-agent": ("User-Agent", config.user_agent)}

@@ -1,6 +1,6 @@
 """A configured header goes to every server only if it is known to hold no secret."""
 
-from crawler.fetcher.transport.credentials import anywhere, confidential
+from crawler.web.credentials import anywhere, confidential
 from tests.support.table import table
 
 FIT = [

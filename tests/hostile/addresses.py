@@ -230,6 +230,7 @@ HOSTS = 120
     seed="http://h0.localhost:{port}/many_names/",
     expects={"http://h*.localhost:{port}/many_names/*": "fetched"},
     check=lambda seen: _within_limit(seen, "127.0.0.1"),
+    both=True,
 )
 async def many_names(ask):
     await asyncio.sleep(0.02)
@@ -244,6 +245,7 @@ async def many_names(ask):
     seed="http://h0.localhost:{port}/redirected_names/",
     expects={"http://*.localhost:{port}/redirected_names/*": "fetched | redirected"},
     check=lambda seen: _within_limit(seen, "127.0.0.1"),
+    both=True,
 )
 async def redirected_names(ask):
     await asyncio.sleep(0.02)

@@ -34,7 +34,8 @@ from crawler.core.model import Failure
 from crawler.fetcher.transport.base import FetchRequest
 from crawler.fetcher.transport.budget import Share
 from crawler.fetcher.transport.failures import connect_failure, dns_failure
-from crawler.fetcher.transport.guard import LOOPBACK_ADDRESSES, AddressGuard, is_localhost
+from crawler.fetcher.transport.guard import AddressGuard
+from crawler.fetcher.transport.requests.resolver import Resolver
 from crawler.fetcher.transport.requests.response import StrictResponse
 from crawler.fetcher.transport.tls import LazyTls
 
@@ -47,7 +48,7 @@ class Attempt:
     Written by its thread; `abort` and `remaining_s` alone may be called from another one, and the lock is for that.
     """
 
-    def __init__(self, guard: AddressGuard, share: Share, *, fresh: bool = False) -> None:
+    def __init__(self, guard: AddressGuard, resolver: Resolver, share: Share, *, fresh: bool = False) -> None:
         self.fresh = fresh
         self.deadline = 0.0
         self.address: str | None = None
@@ -55,6 +56,7 @@ class Attempt:
         self.reused = True  # until a new connection is made
         self.failure: Failure | None = None
         self._guard = guard
+        self._resolver = resolver
         self._share = share
         self._woken = threading.Event()
         self._waits_since: float | None = None
@@ -137,15 +139,14 @@ class Attempt:
         """
         self.reused = False
         try:
-            names = LOOPBACK_ADDRESSES if is_localhost(host) else (host,)
-            infos = [info for name in names for info in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)]
+            infos = self._resolver.addresses(host, port)
         except (OSError, UnicodeError) as error:
             self.failure = dns_failure(host, error)
             raise ConnectionError(self.failure.detail) from error
         refusal = None
         problem: OSError | None = None
         for position, (family, kind, protocol, _, where) in enumerate(infos):
-            reason = self._guard.refuses(str(where[0]))
+            reason = self._guard.refuses(where[0])
             if reason is not None:
                 refusal = f"{reason}: {where[0]}"
                 continue
@@ -159,7 +160,7 @@ class Attempt:
                 problem = error
                 connection.close()
                 continue
-            self.address = str(where[0])
+            self.address = where[0]
             return connection
         self.failure = _not_connected(problem, refusal)
         raise ConnectionError(self.failure.detail) from problem

@@ -12,6 +12,8 @@ import queue
 import ssl
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -30,6 +32,7 @@ from crawler.fetcher.transport.failures import one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, content_encoding, read_head, request_headers
 from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies, Session
+from crawler.fetcher.transport.requests.resolver import Resolver
 from crawler.fetcher.transport.tls import LazyTls
 from crawler.web.content_coding import CodingError
 from crawler.web.gzip_members import PIECE_BYTES
@@ -43,6 +46,7 @@ logger = logging.getLogger(__name__)
 _DRIP_READS = 256
 _DRIP_BYTES = 64
 _DRIP_PAUSE_S = 0.01
+_LOOK_UP_S = 10.0
 
 
 class RequestsTransport:
@@ -59,13 +63,14 @@ class RequestsTransport:
         self._budget = budget or ByteBudget(config.bytes_in_flight)
         self._most_threads = config.concurrency
         self._guard = AddressGuard(config.allow_private)
+        self._resolver = Resolver()
         self._headers = {name: value.encode() for name, value in request_headers(config).items()}
         self._tls = LazyTls(config)
         self._adapter = Adapter(hosts=config.concurrency, per_host=config.per_host + 1, tls=self._tls)
-        self._jobs: queue.SimpleQueue[_ThreadFetch | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
-        self._under_way: set[_ThreadFetch] = set()
+        self._under_way: set[_Job] = set()
         self._closed = False
 
     async def fetch(self, request: FetchRequest) -> FetchResult | Failure:
@@ -73,14 +78,9 @@ class RequestsTransport:
         if self._closed:
             return _CLOSED
         share = self._budget.share()
-        job = _ThreadFetch(request, Attempt(self._guard, share, fresh=request.fresh), asyncio.get_running_loop())
-        self._under_way.add(job)
-        self._jobs.put(job)
-        if not self._idle.acquire(blocking=False) and len(self._threads) < self._most_threads:
-            name = f"requests-{len(self._threads)}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        attempt = Attempt(self._guard, self._resolver, share, fresh=request.fresh)
+        job = _ThreadFetch(request, attempt, asyncio.get_running_loop())
+        self._begin(job)
         try:
             return await job.result
         finally:
@@ -89,14 +89,34 @@ class RequestsTransport:
             share.release()
 
     async def address(self, url: str) -> str | None:
-        """Not told before the first answer: a look-up of its own would cost a thread."""
+        """Look the host up in a thread; the resolver remembers the answer for the fetch that follows."""
+        if self._closed:
+            return None
+        job = _LookUp(url, self._resolver, self._guard, asyncio.get_running_loop())
+        self._begin(job)
+        try:
+            async with asyncio.timeout(_LOOK_UP_S):
+                return await job.result
+        except TimeoutError:
+            return None
+        finally:
+            self._under_way.discard(job)
+
+    def _begin(self, job: "_Job") -> None:
+        """Hand a job to a thread, a new one if none is idle and there may be more."""
+        self._under_way.add(job)
+        self._jobs.put(job)
+        if not self._idle.acquire(blocking=False) and len(self._threads) < self._most_threads:
+            name = f"requests-{len(self._threads)}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     async def close(self) -> None:
         """End all connections and threads; fetches under way fail. Idempotent."""
         self._closed = True
         for job in tuple(self._under_way):
-            job.settle(_CLOSED)
-            job.stop()
+            job.give_up()
         for _ in self._threads:
             self._jobs.put(None)
         # A thread inside the C library's resolver cannot be woken; it is a daemon and ends with its look-up.
@@ -113,15 +133,10 @@ class RequestsTransport:
         session.mount("http://", self._adapter)
         session.mount("https://", self._adapter)
         while (job := self._jobs.get()) is not None:
-            job.begin()
-            CURRENT.attempt = job.attempt
-            try:
-                result = _fetch(session, job.request, job.attempt)
-            finally:
-                job.attempt.detach()
+            deliver = job.work(session)
             self._idle.release()
-            job.deliver(result)
-            del job, result  # a thread that waits for the next job must not keep the body
+            deliver()
+            del job, deliver  # a thread that waits for the next job must not keep the body
 
 
 def _join(threads: list[threading.Thread], patience_s: float) -> None:
@@ -134,7 +149,7 @@ _CLOSED = Failure("connect", "this transport is closed", retryable=True)
 
 
 class _ThreadFetch:
-    """One fetch on its way through a thread. All methods but `begin` and `deliver` run in the event loop's thread."""
+    """One fetch on its way through a thread. All methods but `work` run in the event loop's thread."""
 
     def __init__(self, request: FetchRequest, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> None:
         self.request = request
@@ -143,14 +158,19 @@ class _ThreadFetch:
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
 
-    def begin(self) -> None:
-        """Start the clock. A socket's own timeout begins anew with each byte, so it cannot be the deadline."""
+    def work(self, session: requests.Session) -> Callable[[], None]:
+        """Fetch; return what hands the result to the event loop.
+
+        The clock starts here. A socket's own timeout begins anew with each byte, so it cannot be the deadline.
+        """
         self.attempt.deadline = time.monotonic() + self.request.timeout_s
         call_in(self._loop, self._wind_up)
-
-    def deliver(self, result: FetchResult | Failure) -> None:
-        """Hand the result to the event loop."""
-        call_in(self._loop, self.settle, result)
+        CURRENT.attempt = self.attempt
+        try:
+            result = _fetch(session, self.request, self.attempt)
+        finally:
+            self.attempt.detach()
+        return partial(call_in, self._loop, self._settle, result)
 
     def _wind_up(self) -> None:
         if not self.result.done():
@@ -161,18 +181,56 @@ class _ThreadFetch:
         if left_s > 0:  # it has waited for room, and may do so still
             self._timer = self._loop.call_later(left_s, self._expire)
             return
-        self.settle(self.attempt.timeout(self.request))
+        self._settle(self.attempt.timeout(self.request))
         self.stop()
 
-    def settle(self, result: FetchResult | Failure) -> None:
+    def _settle(self, result: FetchResult | Failure) -> None:
         """The first result counts."""
         settle(self.result, result)
+
+    def give_up(self) -> None:
+        """End it because the transport closes."""
+        self._settle(_CLOSED)
+        self.stop()
 
     def stop(self) -> None:
         """Make sure that the thread does not go on with it."""
         if self._timer is not None:
             self._timer.cancel()
         self.attempt.abort()
+
+
+class _LookUp:
+    """One look-up on its way through a thread. All methods but `work` run in the event loop's thread."""
+
+    def __init__(self, url: str, resolver: Resolver, guard: AddressGuard, loop: asyncio.AbstractEventLoop) -> None:
+        self.result: asyncio.Future[str | None] = loop.create_future()
+        self._url = url
+        self._resolver = resolver
+        self._guard = guard
+        self._loop = loop
+
+    def work(self, _session: requests.Session) -> Callable[[], None]:
+        """Look the host up; return what hands its address to the event loop."""
+        return partial(call_in, self._loop, settle, self.result, self._address())
+
+    def _address(self) -> str | None:
+        """Return the first address that may be connected to; the first of all, if none may."""
+        try:
+            url = urllib3.util.parse_url(self._url)
+            found = self._resolver.addresses((url.host or "").strip("[]"), url.port or _PORTS[url.scheme or "http"])
+        except (OSError, ValueError):
+            return None
+        addresses = [address for *_, (address, *_) in found]
+        return next((one for one in addresses if self._guard.refuses(one) is None), addresses[0])
+
+    def give_up(self) -> None:
+        """End it because the transport closes."""
+        settle(self.result, None)
+
+
+_Job = _ThreadFetch | _LookUp
+_PORTS = {"http": 80, "https": 443}
 
 
 def _fetch(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult | Failure:

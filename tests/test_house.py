@@ -42,7 +42,7 @@ INSIDE = {
     "ledger": ("ledger/sinks",),
     "ledger/sinks": ("ledger/sinks/files", "ledger/sinks/remote"),
     "ledger/sinks/files": ("ledger/sinks", "ledger/tables"),
-    "ledger/sinks/remote": ("ledger/sinks", "ledger/sinks/files"),
+    "ledger/sinks/remote": ("ledger/sinks",),
     "cli": ("cli/commands",),
     "cli/commands": ("cli", "cli/compare", "cli/demo", "cli/new", "cli/report"),
     "cli/compare": ("cli/demo",),

@@ -1,6 +1,12 @@
-"""Large bodies on their way to a parser: through a file, since a queue would hold three copies of each."""
+"""Large bodies on their way to a parser: through a file, since a queue would hold three copies of each.
+
+The files have a folder of their own in the job's, and names that nobody else gives. The folder is there as long as a
+file is in it.
+"""
 
 import asyncio
+import contextlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,30 +20,52 @@ from crawler.core.refusal import refusal
 if TYPE_CHECKING:
     from tempfile import _TemporaryFileWrapper
 
-__all__ = ["SUFFIX", "spooled"]
+__all__ = ["remove_left_over", "spooled"]
 
-SUFFIX = ".large"
-"""How the names of such files end. One that a killed crawl left in its job's folder is removed by the next run."""
+_FOLDER = "large"
+_PREFIX, _SUFFIX = "crawler-", ".large"
+_OURS = re.compile(rf"{_PREFIX}[a-z0-9_]{{8}}{re.escape(_SUFFIX)}")
 
 
 @asynccontextmanager
 async def spooled(download: Download, folder: Path) -> AsyncIterator[Download]:
-    """Keep the body of a download in a file of `folder` meanwhile, and give the download without it.
+    """Keep the body of a download in a file beneath a job's `folder` meanwhile, and give the download without it.
 
     A folder that is not there stands for the system's own for such files. Raises `StorageError` if the disk refuses.
     """
-    with _file(folder) as file:
-        try:
-            await asyncio.to_thread(_write, file, download.answer.body)
-        except OSError as error:
-            raise _refused(folder, error) from error
-        download = download.with_body(b"", file.name)  # the body itself is free to go
-        yield download
+    try:
+        with _file(folder) as file:
+            try:
+                await asyncio.to_thread(_write, file, download.answer.body)
+            except OSError as error:
+                raise _refused(folder, error) from error
+            download = download.with_body(b"", file.name)  # the body itself is free to go
+            yield download
+    finally:
+        _remove_empty(folder)
+
+
+def remove_left_over(folder: Path) -> None:
+    """Remove what a killed crawl left of large bodies in a job's folder. No crawl may use the folder."""
+    with contextlib.suppress(OSError):  # then they stay: nobody reads them
+        left_over = [file for file in (folder / _FOLDER).iterdir() if _OURS.fullmatch(file.name)]
+        for file in left_over:
+            file.unlink()
+        if left_over:
+            _remove_empty(folder)
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        (folder / _FOLDER).rmdir()
 
 
 def _file(folder: Path) -> "_TemporaryFileWrapper[bytes]":
+    place = folder / _FOLDER
     try:
-        return NamedTemporaryFile(suffix=SUFFIX, dir=folder if folder.is_dir() else None)
+        if folder.is_dir():
+            place.mkdir(exist_ok=True)
+        return NamedTemporaryFile(prefix=_PREFIX, suffix=_SUFFIX, dir=place if place.is_dir() else None)
     except OSError as error:
         raise _refused(folder, error) from error
 

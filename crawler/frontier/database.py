@@ -13,6 +13,7 @@ import rocksdict
 
 from crawler.core.errors import JobError
 from crawler.core.refusal import refusal
+from crawler.frontier.store_files import prepare_store, refuse_foreign
 
 __all__ = ["CACHE_BYTES", "FAMILIES", "Database", "Table"]
 
@@ -87,11 +88,16 @@ class Database:
     def __init__(self, path: Path, versions: dict[str, int], *, read_only: bool = False) -> None:
         """Open the database at `path`, making it if needed (not if `read_only`), with `versions` as its format.
 
-        Raises `StorageError` if the disk refuses and `JobError` if another version of the format made it.
+        Raises `StorageError` if the disk refuses and `JobError` if another version of the format made it, or if what is
+        there is none of ours.
         """
         self._path = path
         self._versions = versions
         self.batch = rocksdict.WriteBatch(raw_mode=True)
+        try:
+            (refuse_foreign if read_only else prepare_store)(path)
+        except OSError as error:
+            raise refusal(f"open the store {path}", error, _ADVICE) from error
         self._refuse_other_families()
         try:
             access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()

@@ -1,25 +1,33 @@
 """A job: the folder that holds one crawl's state, its output and its summary.
 
-<job>/state/        the store
+<job>/state/        the store (`frontier.store_files` tells what may stand beside it)
 <job>/pages.jsonl   the records, unless --output names another place
 <job>/summary.json  counters at the end of the last run
 <job>/lock          held by the process that runs the job
-<job>/*.large       a large page on its way to a parser
+<job>/large/        a large page on its way to a parser
+
+The folder may hold what is not the job's, since people name any folder. So nothing is removed or written over there but
+what a crawl has made: a name alone does not say that.
 """
 
 import contextlib
-import fcntl
 import os
-import shutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
-from crawler.core.errors import JobError, StorageError
-from crawler.core.large_body import SUFFIX
+from crawler.core.errors import CrawlerError, JobError, StorageError
+from crawler.core.file_lock import has_no_locks, holder, is_at, try_lock
+from crawler.core.folders import make_folder, remove_folders
+from crawler.core.large_body import remove_left_over
+from crawler.core.printable import printable
 from crawler.core.refusal import refusal
 from crawler.frontier.store import Store
+from crawler.frontier.store_files import StoreFiles, refuse_foreign
 from crawler.ledger.sinks.outputs import files_of, output_names
 
 __all__ = ["Job"]
@@ -31,80 +39,89 @@ The store keeps them. None may hold a secret, as `headers` may.
 """
 _NAMES = {setting.stored_name: setting.field for setting in _MATTER}
 _ADVICE = "choose another --job, or make it writable"
+_ELSEWHERE = "choose another --job, or move it away"
+_PROCESS = re.compile(rb"\s*\d{0,20}\s*")
 
 
 class Job:
-    """The folder of a job, locked for this process until `close`."""
+    """The folder of a job, locked for this process until `close`.
+
+    State, of the ledger's thread: the lock, and what this run has made, which goes if the job cannot begin.
+    """
 
     def __init__(self, config: CrawlConfig) -> None:
         """Make the folder if needed and lock it.
 
-        Raises `JobError` if another process runs the job, `StorageError` if the folder cannot be written.
+        Raises `JobError` if another process runs the job or the folder holds what is not a job's, `StorageError` if it
+        cannot be written.
         """
         self._config = config
         self.path = config.folder
         self.state_path = self.path / "state"
+        self._files = StoreFiles(self.state_path)
+        self._made_folders: list[Path] = []
+        self._had_state_folder = False
+        self._starts_over = False
+        self._lock = -1
+        self._made_lock = False
+        self._noted = b""
+        with self._refused(f"write the job folder {self.path}"):
+            self._made_folders = make_folder(self.path)
         try:
-            self._is_ours = not self.path.exists()
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise refusal(f"write the job folder {self.path}", error, _ADVICE) from error
-        try:
-            # flock ends with the process, however it ends: no stale lock after kill -9.
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            owner = os.read(self._lock, 20).decode(errors="replace").strip() or "unknown"
-            os.close(self._lock)
-            raise JobError(
-                f"job {self.path} is being run by process {owner}: wait for it, or use another --job"
-            ) from None
-        with contextlib.suppress(OSError):
-            for left_over in self.path.glob(f"*{SUFFIX}"):
-                left_over.unlink()
-        # Who runs the job is good to know, no more: a full disk may refuse to note it.
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+            self._take_lock()
+            with self._refused(f"read the state in {self.state_path}"):
+                self._files.recover()
+                refuse_foreign(self.state_path)
+                self._had_state_folder = self.state_path.is_dir()
+        except CrawlerError:
+            self._leave()
+            raise
 
     @property
     def exists(self) -> bool:
         """True if the job has state from an earlier run."""
-        try:
+        with self._refused(f"read the state in {self.state_path}"):
             return (self.state_path / "CURRENT").exists()
-        except OSError as error:
-            raise refusal(f"read the state in {self.state_path}", error, _ADVICE) from error
 
     def start_over(self) -> None:
-        """Forget the state and the records of earlier runs; close the store first."""
-        self._remove_state()
-        try:
-            for path in (self.path / "summary.json", *files_of(self._config)):
+        """Put the state of earlier runs aside; close the store first.
+
+        `begun` forgets it, with the records and the summary; `bring_back` has it again.
+        """
+        self._check_summary()
+        self._starts_over = True
+        with self._refused(f"start over in {self.path}"):
+            self._files.put_aside()
+
+    def bring_back(self) -> None:
+        """Have the state again that was put aside for one that could not begin; close the store first."""
+        with self._refused(f"bring back the state in {self.path}"):
+            self._files.bring_back()
+
+    def remove_records(self) -> None:
+        """Remove the records of earlier runs."""
+        with self._refused(f"start over in {self.path}"):
+            for path in files_of(self._config):
                 path.unlink(missing_ok=True)
-        except OSError as error:
-            raise refusal(f"start over in {self.path}", error, _ADVICE) from error
+
+    def begun(self) -> None:
+        """Learn that the job has begun or goes on: what only earlier runs needed may go."""
+        with self._refused(f"start over in {self.path}"):
+            self._files.forget_earlier()
+            if self._starts_over:
+                (self.path / "summary.json").unlink(missing_ok=True)
+        remove_left_over(self.path)
 
     def discard(self) -> None:
         """Leave nothing behind of a job that could not begin; close the store first."""
-        self._remove_state()
-        if not self._is_ours:
-            return
-        # What else is in the folder was put there by somebody else: then it stays.
-        with contextlib.suppress(OSError, StorageError):
-            for output in files_of(self._config):
-                if output.is_relative_to(self.path) and output.stat().st_size == 0:
-                    output.unlink()
-            (self.path / "lock").unlink(missing_ok=True)
-            self.path.rmdir()
-
-    def _remove_state(self) -> None:
-        try:
-            if self.state_path.is_dir():
-                shutil.rmtree(self.state_path)
-            else:
-                self.state_path.unlink(missing_ok=True)
-        except OSError as error:
-            raise refusal(f"remove {self.state_path}", error, _ADVICE) from error
+        with self._refused(f"remove {self.state_path}"):
+            self._files.remove(keep_folder=self._had_state_folder)
+        if self._made_folders:
+            with contextlib.suppress(OSError, StorageError):
+                for output in files_of(self._config):
+                    if output.is_relative_to(self.path) and output.stat().st_size == 0:
+                        output.unlink()
+        self._leave()
 
     def settle(self, store: Store, seeds: str) -> bool:
         """Note in a new store what the job is. False if it was begun with other settings but has no record yet:
@@ -119,6 +136,7 @@ class Job:
         now = _plain(now)
         then = store.meta("job")
         if then is None:
+            self._check_summary()
             self._check_output()
             store.put_meta("job", now)
             store.commit()
@@ -152,11 +170,97 @@ class Job:
                     "use another --output, or --fresh to overwrite it"
                 )
 
+    def _check_summary(self) -> None:
+        """Refuse to overwrite a file that has the summary's name and is none."""
+        path = self.path / "summary.json"
+        try:
+            if not path.is_symlink() and (not path.exists() or _is_summary(path.read_bytes())):
+                return
+        except OSError as error:
+            raise refusal(f"read {path}", error, _ADVICE) from error
+        raise JobError(f"{printable(str(path))} is there and is no summary of a crawl: {_ELSEWHERE}")
+
     def close(self) -> None:
         """Release the lock. Safe to call twice."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+
+    # The lock
+
+    def _take_lock(self) -> None:
+        path = self.path / "lock"
+        with self._refused(f"write the job folder {self.path}"):
+            while True:
+                self._open_lock(path)
+                self._lock_it()
+                if is_at(self._lock, path):
+                    break
+                self.close()  # whoever held it has removed it
+            self._noted = os.pread(self._lock, 100, 0)
+        if _PROCESS.fullmatch(self._noted) is None:
+            self.close()
+            raise JobError(f"{printable(str(path))} is there and is no lock of a crawl: {_ELSEWHERE}")
+        self._note(str(os.getpid()).encode())
+
+    def _open_lock(self, path: Path) -> None:
+        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._lock = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+            self._made_lock = True
+        except FileExistsError:
+            self._lock = os.open(path, flags | os.O_CREAT, 0o644)
+            self._made_lock = False
+
+    def _lock_it(self) -> None:
+        try:
+            if try_lock(self._lock):
+                return
+        except OSError as error:
+            if not has_no_locks(error):
+                raise
+            raise StorageError(
+                f"cannot lock the job folder {self.path}: its file system has no locks ({error.strerror}), and without "
+                "one two runs could spoil the job: choose a --job on a local disk; outputs may stay where they are"
+            ) from error
+        noted = os.pread(self._lock, 20, 0).decode(errors="replace").strip()
+        owner = f"process {noted or holder(self._lock) or 'unknown'}"
+        self._made_lock = False
+        self.close()
+        raise JobError(f"job {self.path} is being run by {owner}: wait for it, or use another --job")
+
+    def _note(self, text: bytes) -> None:
+        """Note who runs the job: good to know, no more, so a full disk may refuse it."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, text, 0)
+
+    def _leave(self) -> None:
+        """Leave the folder as it was found, and remove it if this run has made it."""
+        if self._lock >= 0:
+            if self._made_lock:
+                with contextlib.suppress(OSError):
+                    (self.path / "lock").unlink(missing_ok=True)
+            else:
+                self._note(self._noted)
+            self.close()
+        # What else is in the folder was put there by somebody else: then it stays.
+        remove_folders(self._made_folders)
+
+    @contextlib.contextmanager
+    def _refused(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise refusal(what, error, _ADVICE) from error
+
+
+def _is_summary(content: bytes) -> bool:
+    """Whether a file is a summary that a crawl has written; an empty one is nobody's loss."""
+    try:
+        return not content or "crawler_version" in msgspec.json.decode(content, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return False
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

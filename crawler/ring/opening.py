@@ -69,9 +69,10 @@ class Opening:
             raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
         with self._standard_input() as stdin, ExitStack() as undo:
             seeds = fingerprint(self._sources, stdin) if self._sources else ""
+            undo.callback(job.bring_back)
             if self._fresh:
                 job.start_over()
-            store = self._settled_store(seeds)
+            store = self._settled_store(seeds, anew=self._fresh)
             undo.callback(store.close)
             positions = store.meta("sinks") or {}
             for sink in self._sinks:
@@ -81,6 +82,7 @@ class Opening:
             if not store.meta("seeded"):
                 self._seed(store, frontier, stdin)
             undo.pop_all()
+        job.begun()
         return Opened(store, self._sinks, frontier)
 
     def _standard_input(self) -> AbstractContextManager[BinaryIO | None]:
@@ -89,8 +91,13 @@ class Opening:
             return nullcontext()
         return spool(self._stdin, self._job.path)
 
-    def _settled_store(self, seeds: str) -> Store:
-        """The store of a job that is, or becomes, the crawl from these seeds with these settings."""
+    def _settled_store(self, seeds: str, *, anew: bool) -> Store:
+        """The store of a job that is, or becomes, the crawl from these seeds with these settings.
+
+        `anew`: it has started over, and the records of earlier runs go.
+        """
+        if anew:
+            self._job.remove_records()
         store = Store(self._job.state_path)
         try:
             if self._job.settle(store, seeds):
@@ -101,7 +108,7 @@ class Opening:
         store.close()
         _log.info("job %s had no record yet: it begins anew with the settings given now", self._job.path)
         self._job.start_over()
-        return self._settled_store(seeds)
+        return self._settled_store(seeds, anew=True)
 
     def _seed(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> None:
         """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""

@@ -12,6 +12,7 @@ from crawler.core.errors import JobError, StorageError
 from crawler.core.model import SeedContext
 from crawler.frontier.row import ENDED, QUEUED, UrlRow, queue_key, queue_place
 from crawler.frontier.store import SCHEMA_VERSION, Store
+from crawler.frontier.store_files import prepare_store
 from crawler.web.urls import host_key, url_key
 
 
@@ -239,6 +240,7 @@ def test_a_store_whose_making_was_cut_off_is_made_to_the_end(tmp_path):
     options = rocksdict.Options(raw_mode=True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
+    prepare_store(tmp_path / "s")
     rocksdict.Rdict(str(tmp_path / "s"), options, column_families={"meta": options, "urls": options}).close()
     with Store(tmp_path / "s") as store:
         assert store.contents.add_bodies([(b"x" * 16, b"1" * 16)]) == [None]

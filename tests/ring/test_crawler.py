@@ -547,10 +547,13 @@ async def test_a_host_of_large_pages_is_asked_less_often_and_leaves_the_parsers_
 
 
 async def test_what_a_killed_crawl_left_of_a_large_page_is_removed(job):
-    job.mkdir(parents=True)
-    (job / "abc.large").write_bytes(b"x" * 1000)
+    """And what is somebody else's stays."""
+    (job / "large").mkdir(parents=True)
+    (job / "large/crawler-abcd_123.large").write_bytes(b"x" * 1000)
+    (job / "mine.large").write_bytes(b"x")
     with LocalServer(pages({"/": Answer(html(text="word " * 500_000))})) as server:
         stats = await crawl(job, server.url("/"))
     assert stats.pages == 1
     assert records(job)[0]["text"].count("word") == 500_000
-    assert not list(job.glob("*.large"))
+    assert [path.name for path in job.glob("**/*.large")] == ["mine.large"]
+    assert not (job / "large").exists()

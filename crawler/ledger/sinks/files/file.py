@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from crawler.core.errors import StorageError
+from crawler.core.folders import sync_folder
 from crawler.core.model import Finished, Rotation
 from crawler.core.refusal import refusal
 from crawler.ledger.sinks.base import Position
@@ -22,7 +23,6 @@ __all__ = [
     "parts_there",
     "row_pattern",
     "split_name",
-    "sync_folder",
     "write_all",
 ]
 
@@ -295,15 +295,6 @@ def split_name(name: str) -> tuple[str, str]:
         stem, ending = os.path.splitext(inner)  # noqa: PTH122 - as above
         return stem, ending + outer
     return inner, outer
-
-
-def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on the device. Raises OSError."""
-    folder = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def write_all(fd: int | None, data: bytes, name: str) -> int:

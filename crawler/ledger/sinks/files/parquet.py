@@ -26,11 +26,12 @@ import msgspec
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import StorageError
 from crawler.core.extras import needed
+from crawler.core.folders import sync_folder
 from crawler.core.model import Finished, Rotation
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
 from crawler.ledger.sinks.base import Position, record_lines
-from crawler.ledger.sinks.files.file import sync_folder, write_all
+from crawler.ledger.sinks.files.file import write_all
 from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.tables.batch import Batches, in_batches
 from crawler.ledger.tables.schema import Column, Inference, columns_of

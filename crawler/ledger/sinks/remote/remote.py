@@ -33,10 +33,10 @@ from xxhash import xxh3_64_hexdigest
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, JobError, StorageError
+from crawler.core.folders import sync_folder
 from crawler.core.model import Finished
 from crawler.core.refusal import refusal
 from crawler.ledger.sinks.base import Position, Sink
-from crawler.ledger.sinks.files.file import sync_folder
 from crawler.ledger.sinks.remote.object_storage import ObjectStorage
 
 __all__ = ["RemoteSink"]

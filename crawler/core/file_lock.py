@@ -1,0 +1,57 @@
+"""A lock on a file or a folder: `flock`, which ends with the process, however that ends, so that none is ever stale.
+
+It is tied to an open file and not to a process: two crawls of one program keep each other out as two programs do.
+"""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+__all__ = ["has_no_locks", "holder", "is_at", "try_lock"]
+
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
+_LOCKS = Path("/proc/locks")
+
+
+def try_lock(fd: int) -> bool:
+    """Lock an open file or folder until it is closed. False if another holds it.
+
+    Raises OSError if that cannot be known: see `has_no_locks`.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            return False
+        raise
+    return True
+
+
+def has_no_locks(error: OSError) -> bool:
+    """Whether the file system has no locks, as some network file systems, or none left."""
+    return error.errno in _NO_LOCKS
+
+
+def is_at(fd: int, path: Path) -> bool:
+    """Whether the open file is the one that has this name now: between opening and locking another may have come."""
+    try:
+        there = path.stat()
+    except OSError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)
+
+
+def holder(fd: int) -> int | None:
+    """Return the id of the process that holds the lock on an open file; None if the system does not tell."""
+    inode = str(os.fstat(fd).st_ino)
+    try:
+        lines = _LOCKS.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:  # 3: FLOCK  ADVISORY  WRITE 4711 fe:00:2622154 0 EOF
+        words = line.split()
+        if words[1:2] == ["FLOCK"] and len(words) > 5 and words[5].rpartition(":")[2] == inode:
+            return int(words[4]) or None
+    return None

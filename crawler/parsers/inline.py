@@ -49,6 +49,7 @@ class InlineParsers:
     """
 
     replaced = 0
+    started = True
 
     def __init__(
         self,
@@ -196,8 +197,11 @@ class InlineParsers:
             download, ended = given
             with self._changed:
                 self._changed.wait_for(lambda: self._failure is not None or not self._is_full())
-            if self._failure is None:
-                self._read(download, number)
+            try:
+                if self._failure is None:
+                    self._read(download, number)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                self._break(error)
             settle_from_thread(ended)
             del given, download, ended  # a thread that waits for the next page must not keep the body
 
@@ -208,7 +212,7 @@ class InlineParsers:
     def _read(self, download: Download, number: int) -> None:
         """Parse a page with the caches of this thread, and lay down its result for the collector."""
         started_at = time.monotonic()
-        done = page_end(download, self._readers[number], self._parse, through=KeyboardInterrupt)
+        done = page_end(download, self._readers[number], self._parse, through=_not_of_a_page())
         self._busy_s[number] += time.monotonic() - started_at
         with self._changed:
             self._ready.append(done)
@@ -243,7 +247,7 @@ class InlineParsers:
             results, self._ready = self._ready, []
             return results if self._failure is None else []
 
-    def _break(self, error: Exception) -> None:
+    def _break(self, error: BaseException) -> None:
         failure = error if isinstance(error, CrawlerError) else CrawlerError(f"parsing failed: {error!r}")
         if failure is not error:
             failure.__cause__ = error
@@ -259,6 +263,11 @@ class InlineParsers:
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         if self._loop is not None:
             call_in(self._loop, function, *arguments)
+
+
+def _not_of_a_page() -> tuple[type[BaseException], ...]:
+    """A Ctrl-C of the user strikes in the main thread, and nowhere else; elsewhere it is a spider that raises it."""
+    return (KeyboardInterrupt,) if threading.current_thread() is threading.main_thread() else ()
 
 
 def _size(done: Done) -> int:

@@ -14,6 +14,7 @@ from typing import get_args
 
 import pytest
 
+import crawler
 from crawler.core.config import CrawlConfig, StrategyKind
 from crawler.core.errors import ConfigError, CrawlerError, StorageError
 from crawler.core.model import Done, Download
@@ -139,6 +140,23 @@ async def test_a_spider_that_raises_is_one_failed_url(tmp_path, server, strategy
     stats = await crawl(tmp_path / "job", strategy, *(server.url(f"/n{n}") for n in range(8)), spider=odd)
     kinds = ("LookupError", "SystemExit", "CancelledError")
     assert stats.outcomes == {"fetched": 5} | {f"failed: parser-error: {kind}": 1 for kind in kinds}
+
+
+def interrupting(page):
+    if page.url.endswith("/n3"):
+        raise KeyboardInterrupt
+    return {"url": page.url}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_interrupt_that_a_spider_raises_is_one_failed_url(server, strategy):
+    """Away from the main thread no Ctrl-C of a user raises it."""
+    seeds = [server.url(f"/n{n}") for n in range(8)]
+    pages = crawler.crawl(
+        seeds, spider=interrupting, strategy=strategy, scope="page", parsers=2, allow_private=True, delay_s=0
+    )
+    assert len(list(pages)) == 7
+    assert pages.stats().outcomes == {"fetched": 7, "failed: parser-error: KeyboardInterrupt": 1}
 
 
 async def test_memory_that_runs_out_in_this_process_is_one_failed_url(tmp_path, server):

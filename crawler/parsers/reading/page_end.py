@@ -9,10 +9,12 @@ from crawler.parsers.reading.reader import PageReader, Parse
 __all__ = ["page_end"]
 
 
-def page_end(download: Download, reader: PageReader, parse: Parse, through: type[BaseException] = MemoryError) -> Done:
+def page_end(
+    download: Download, reader: PageReader, parse: Parse, through: tuple[type[BaseException], ...] = (MemoryError,)
+) -> Done:
     """Return what `parse` makes of a download, or how its page fails: as `parser-error: <name of the exception>`.
 
-    An exception of the kind `through` is no matter of the page, and is raised.
+    An exception of the kinds `through` is no matter of the page, and is raised.
     """
     try:
         download = _with_body(download)

@@ -31,6 +31,10 @@ class Parsers(Protocol):
         """For each parser, seconds spent on pages since the start."""
 
     @property
+    def started(self) -> bool:
+        """Whether anything parses yet: before that no page can end."""
+
+    @property
     def replaced(self) -> int:
         """Parsers that died or were killed and were replaced."""
 

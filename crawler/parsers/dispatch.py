@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Iterator
 
 import msgspec
 
@@ -14,14 +15,18 @@ __all__ = ["Dispatch"]
 class Dispatch:
     """The open batch, the batches that dead parsers have left, and the parsers that take them.
 
+    While some of the `size` parsers start, the others get one batch each: a second one would wait behind the first,
+    which may take long, and could go to one that starts.
+
     State, all of it under the pool's lock, which whoever calls a method holds: the parsers, the batches, how long a
     page takes lately, and `flushing`: no page will come for a while, so that the open batch need not wait for more.
     """
 
-    def __init__(self, limits: BatchLimits, encoder: msgspec.msgpack.Encoder) -> None:
+    def __init__(self, limits: BatchLimits, encoder: msgspec.msgpack.Encoder, size: int) -> None:
         self.flushing = False
         self._limits = limits
         self._encoder = encoder
+        self._size = size
         self._parsers: list[ParserProcess] = []
         self._again: deque[Batch] = deque()
         self._open: list[Item] = []
@@ -60,7 +65,7 @@ class Dispatch:
     @property
     def has_room(self) -> bool:
         """Whether a batch that is closed now could go."""
-        return not self._again and any(parser.has_room() for parser in self._parsers)
+        return not self._again and any(self._with_room())
 
     def add(self, item: Item) -> bool:
         """Put a page into the open batch; False if there is no room for it."""
@@ -78,18 +83,22 @@ class Dispatch:
     def send(self) -> None:
         """Give to the parsers what is due, as far as they have room; the least loaded first."""
         while self._again or self.is_due:
-            parser = min(
-                (one for one in self._parsers if one.has_room()), key=lambda one: len(one.batches), default=None
-            )
+            parser = min(self._with_room(), key=lambda one: len(one.batches), default=None)
             if parser is None:
                 return
-            if self._again:
-                batch = self._again.popleft()
-            else:
-                batch = Batch(self._open)
-                self._open = []
-                self._open_bytes = 0
+            batch = self._again.popleft() if self._again else self._closed()
             parser.give(batch, self._encoder.encode([item.raw for item in batch.items]))
+
+    def _closed(self) -> Batch:
+        """Close the open batch. As long as nobody knows how long pages take here, its first page goes alone."""
+        taken = len(self._open) if self._page_s or not self._limits.eager else 1
+        batch, self._open = Batch(self._open[:taken]), self._open[taken:]
+        self._open_bytes -= sum(item.size for item in batch.items)
+        return batch
+
+    def _with_room(self) -> Iterator[ParserProcess]:
+        all_ready = sum(parser.ready for parser in self._parsers) == self._size
+        return (parser for parser in self._parsers if parser.has_room() and (all_ready or not parser.batches))
 
     def answered(self, parser: ParserProcess) -> None:
         """Take the first batch from a parser, which has answered it, and learn how long its pages took."""

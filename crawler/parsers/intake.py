@@ -21,7 +21,7 @@ __all__ = ["Intake"]
 
 
 class Intake:
-    """Admits pages as fast as parsers take them. Large pages are admitted one at a time, and wait in `folder`.
+    """Admits pages as fast as the `size` parsers take them. Large pages come one at a time, and wait in `folder`.
 
     `submit` and `drain` are for one event loop, the rest for the thread that sees to the parsers.
 
@@ -30,12 +30,12 @@ class Intake:
     end. State of the event loop's thread: whose turn it is among large pages, and the timer of the open batch.
     """
 
-    def __init__(self, limits: BatchLimits, folder: Path) -> None:
+    def __init__(self, limits: BatchLimits, folder: Path, size: int) -> None:
         self.lock = threading.Lock()
         self.pending = 0
         self.failure: CrawlerError | None = None
         self._encoder = msgspec.msgpack.Encoder()
-        self.dispatch = Dispatch(limits, self._encoder)
+        self.dispatch = Dispatch(limits, self._encoder, size)
         self._limits = limits
         self._folder = folder
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -148,6 +148,13 @@ class Intake:
             settle(waiter, error=failure)
 
     # The thread that sees to the parsers.
+
+    def joined(self, parser: ParserProcess) -> None:
+        """Give work to a parser that has started."""
+        with self.lock:
+            parser.ready = True
+            self.dispatch.send()
+        self.wake()
 
     def delivered(self, parser: ParserProcess, results: list[Done]) -> None:
         """Go on after a parser's results for its first batch were delivered."""

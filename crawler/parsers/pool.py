@@ -50,7 +50,7 @@ class ParserPool:
         limits: BatchLimits = LIMITS,
     ) -> None:
         self._most = config.parsers * BATCHES_PER_PARSER * limits.pages
-        self._intake = Intake(limits, config.folder)
+        self._intake = Intake(limits, config.folder, config.parsers)
         self._supervision = Supervision(
             self._intake,
             ParserSettings.of(config, spider),
@@ -81,16 +81,19 @@ class ParserPool:
         return self._supervision.busy_s
 
     @property
+    def started(self) -> bool:
+        """Whether the first parser has started: before that no page can end."""
+        return self._supervision.started
+
+    @property
     def replaced(self) -> int:
         """Parsers that died or were killed and were replaced; not those that had swollen."""
         return self._supervision.replaced
 
     def start(self) -> None:
-        """Start the processes and the collector. Raises `CrawlerError` if a process cannot be started."""
+        """Start the collector, which starts the processes; pages may be submitted at once. Never waits."""
         atexit.register(self.close)
         self._supervision.start()
-        if self._intake.failure is not None:
-            raise self._intake.failure
 
     def submit(self, download: Download) -> Coroutine[Any, Any, None]:
         """Give a download to the parsers; waits while they have as much as they may have, and for a large page's end.

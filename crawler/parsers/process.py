@@ -28,8 +28,9 @@ class ParserProcess:
     For the arguments see `worker.main`. `results` is the pipe on which it answers.
 
     State: `batches`, in the order given, and `gone`, that they were taken back and it must not get others: both change
-    under the pool's lock. The rest is of the thread that started it: `ready`, that it has sent its first sign;
-    `garbled`, that what it sent was no answer; when the page began for which it was killed.
+    under the pool's lock, and so does `ready`, that it has sent its first sign. The rest is of the thread that started
+    it: `garbled`, that what it sent was no answer; for how long it has been starting; when the page began for which it
+    was killed.
     """
 
     def __init__(self, counters: MutableSequence[float], slot: int, settings: bytes, parse: Parse) -> None:
@@ -40,6 +41,8 @@ class ParserProcess:
         self.garbled = False
         self._counters = counters
         self._hung_at: float | None = None
+        self._starting_s = 0.0
+        self._looked_at = time.monotonic()
         self._busy_s = counters[slot + BUSY_S]
         # More than it is given, so that to put a message in never waits: the last one tells it to end.
         self._inbox = Inbox(BATCHES_PER_PARSER + 1)
@@ -103,8 +106,8 @@ class ParserProcess:
         return self._hung_at not in {None, self._counters[self.slot + STARTED_AT]}
 
     def has_room(self) -> bool:
-        """Whether it can take another batch."""
-        return not self.gone and len(self.batches) < BATCHES_PER_PARSER
+        """Whether it can take another batch: once it is ready, or a page would wait for what its spider imports."""
+        return self.ready and not self.gone and len(self.batches) < BATCHES_PER_PARSER
 
     def give(self, batch: Batch, message: bytes) -> None:
         """Give it a batch, which as a message is msgpack; it must have room. Never waits."""
@@ -122,6 +125,17 @@ class ParserProcess:
         if self._hung_at is None and started_at and time.monotonic() - started_at > timeout_s:
             self._hung_at = started_at
             self._process.kill()
+
+    def starting_s(self) -> float:
+        """Return for how many seconds it has been starting, as seen by whoever asks several times a second.
+
+        Long gaps between two looks count as one second: then this process was stopped, and the parser with it.
+        """
+        if not self.ready:
+            now = time.monotonic()
+            self._starting_s += min(now - self._looked_at, 1.0)
+            self._looked_at = now
+        return self._starting_s
 
     def dismiss(self) -> None:
         """Let it end, at once unless it has nothing to do."""

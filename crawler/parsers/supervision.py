@@ -21,6 +21,9 @@ from crawler.parsers.worker import BUSY_S, READY, SLOTS, STARTED_AT
 __all__ = ["Supervision"]
 
 _STARTS = 5
+_START_S = 60.0
+_START_TIMEOUTS = 3
+"""A parser has this many times the time for a page to start, and at least `_START_S`: it imports what a spider does."""
 _END_S = 1.0
 _TICK_S = 0.25
 
@@ -30,11 +33,12 @@ class Supervision:
 
     What a parser was given is kept until its answer has come whole. When a parser dies, the batch that it was at is
     parsed again page by page, and a page that ends its parser when it is there alone has failed; everything else is
-    only moved. A page that takes longer than `timeout_s` is ended with its parser. `archive`: whether a page that
-    failed so keeps its exchange with the server. `on_done` and `on_failure` are those of the pool.
+    only moved. A page that takes longer than `timeout_s` is ended with its parser. A parser that does not start in time
+    breaks the pool, or is replaced if others have started. `archive`: whether a page that failed so keeps its exchange
+    with the server. `on_done` and `on_failure` are those of the pool.
 
-    State, of the collector: the counters in shared memory (others read them), `replaced`, how many starts have failed
-    in a row. `start` and `close` are for any thread.
+    State, of the collector: the counters in shared memory, `replaced`, and `started`, that the first parser has (others
+    read these three); how many starts have failed in a row. `start` and `close` are for any thread.
     """
 
     def __init__(
@@ -50,8 +54,10 @@ class Supervision:
         on_failure: Callable[[CrawlerError], None] | None,
     ) -> None:
         self.replaced = 0
+        self.started = False
         self._intake = intake
         self._settings = msgspec.msgpack.encode(settings)
+        self._spider = settings.spider_title
         self._parse = parse
         self._size = size
         self._timeout_s = timeout_s
@@ -64,7 +70,6 @@ class Supervision:
         self._failed_starts = 0
         self._wakeup, self._waker = connection.Pipe(duplex=False)
         self._collector = threading.Thread(target=self._collect, name="parser-collector", daemon=True)
-        self._started = threading.Event()
         # Written by the first `close`, under the lock.
         self._closing = False
 
@@ -74,9 +79,8 @@ class Supervision:
         return tuple(self._counters[slot + BUSY_S] for slot in range(0, self._size * SLOTS, SLOTS))
 
     def start(self) -> None:
-        """Start the processes, and wait for that. What prevents it is the intake's `failure` afterwards."""
+        """Have the processes started, one after the other; returns at once. What prevents it breaks the pool."""
         self._collector.start()
-        self._started.wait()
 
     def close(self) -> None:
         """End the processes and the collector; pages that are not done are dropped. May be called again."""
@@ -98,36 +102,46 @@ class Supervision:
     def _collect(self) -> None:
         try:
             self._counters = new_counters(self._size)
-            for slot in range(0, self._size * SLOTS, SLOTS):
-                parser = self._start_parser(slot)
-                with self._intake.lock:
-                    self._intake.dispatch.join(parser)
-            self._started.set()
+            to_start = list(range(0, self._size * SLOTS, SLOTS))
             while not self._closing:
-                self._turn()
+                if to_start:
+                    parser = self._start_parser(to_start.pop(0))
+                    with self._intake.lock:
+                        self._intake.dispatch.join(parser)
+                # Those that have started have work, and a crawl may end, before the last one was made.
+                self._turn(0.0 if to_start else min(_TICK_S, self._timeout_s / 4))
         except Exception as error:  # noqa: BLE001 - whatever it is, the pool is broken and those who wait must hear of it
             self._break(error)
         finally:
-            self._started.set()
             self._end_parsers()
 
     def _start_parser(self, slot: int) -> ParserProcess:
         # In this thread, and for as long as the processes live: Linux ends them with the thread that started them.
         return ParserProcess(self._counters, slot, self._settings, self._parse)
 
-    def _turn(self) -> None:
-        """Wait for something to happen and deal with it."""
+    def _turn(self, patience_s: float) -> None:
+        """Wait for something to happen, for so long, and deal with it."""
         parsers = self._intake.dispatch.parsers()
         sources: list[Any] = [self._wakeup]
         for parser in parsers:
             sources += (parser.results, parser.sentinel)
-        ready = connection.wait(sources, min(_TICK_S, self._timeout_s / 4))
+        ready = connection.wait(sources, patience_s)
         for parser in parsers:
             # A process that a spider has forked holds the sentinel open after the parser's end.
             if parser.exit_code is not None or (parser.results in ready and not self._receive(parser)):
                 self._replace(parser)
             else:
                 parser.kill_if_hung(self._timeout_s)
+                self._end_late_start(parser)
+
+    def _end_late_start(self, parser: ParserProcess) -> None:
+        """End a parser that takes too long to start. Raises `CrawlerError` if none has started yet."""
+        limit_s = max(_START_S, _START_TIMEOUTS * self._timeout_s)
+        if parser.ready or parser.starting_s() < limit_s:
+            return
+        if not self.started:
+            raise CrawlerError(_why_late(self._spider, limit_s))
+        parser.end(0.0)
 
     def _receive(self, parser: ParserProcess) -> bool:
         """Take one message from a parser; False if no more can come from it, or what comes is no answer."""
@@ -136,7 +150,8 @@ class Supervision:
         except (EOFError, OSError):
             return False
         if message == READY:
-            parser.ready = True
+            self.started = True
+            self._intake.joined(parser)
             return True
         try:
             results = self._decoder.decode(message)
@@ -153,7 +168,8 @@ class Supervision:
 
     def _replace(self, parser: ParserProcess) -> None:
         """Start a parser in the place of one that is gone, and see to the pages that it had."""
-        parser.end(0.0)
+        # One that fails to start says why, and its exit code does; it needs a moment from one to the other.
+        parser.end(0.0 if parser.ready else _END_S)
         while not parser.garbled and parser.results.poll() and self._receive(parser):
             pass
         worn = parser.is_worn
@@ -166,7 +182,7 @@ class Supervision:
         if not parser.ready:
             self._failed_starts += 1
         if self._failed_starts >= _STARTS:
-            raise CrawlerError(_why_no_start(parser))
+            raise CrawlerError(_why_no_start(parser, self._spider))
         self._counters[parser.slot + STARTED_AT] = 0.0
         replacement = self._start_parser(parser.slot)
         self.replaced += 0 if worn else 1
@@ -199,7 +215,17 @@ class Supervision:
             parser.discard()
 
 
-def _why_no_start(parser: ParserProcess) -> str:
+def _why_late(spider: str | None, limit_s: float) -> str:
+    what = "this machine may be too busy for it"
+    if spider:
+        what = f"the import of the spider {spider} hangs there, or takes long"
+    return (
+        f"no parser process has started within {limit_s:g} s: {what}; to allow more, raise the time for a page "
+        f"(--parser-timeout, parser_timeout_s), of which a start has {_START_TIMEOUTS} times as much"
+    )
+
+
+def _why_no_start(parser: ParserProcess, spider: str | None) -> str:
     if parser.is_out_of_memory:
         return (
             f"parser processes run out of memory while they start, {_STARTS} in a row: allow them more "
@@ -207,5 +233,6 @@ def _why_no_start(parser: ParserProcess) -> str:
         )
     return (
         f"parser processes end while they start, {_STARTS} in a row, the last with exit code {parser.exit_code}: the "
-        "message above says why; if it is about a spider, `crawler try URL --spider ...` shows it in one process"
+        "message above says why"
+        + (f"; if it is about the spider, `crawler try URL --spider {spider}` shows more" if spider else "")
     )

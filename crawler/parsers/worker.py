@@ -17,6 +17,7 @@ from multiprocessing.queues import Queue
 
 import msgspec
 
+from crawler.core.errors import CrawlerError
 from crawler.core.model import Download
 from crawler.parsers.memory import MemoryLimit, return_large_blocks
 from crawler.parsers.reading.page_end import page_end
@@ -77,7 +78,7 @@ def main(
     plain = msgspec.msgpack.decode(settings, type=ParserSettings)
     try:
         memory = MemoryLimit(plain.parser_memory_bytes)
-        reader = PageReader(plain)
+        reader = _reader(plain)
         decoder = msgspec.msgpack.Decoder(list[Download])
         encoder = msgspec.msgpack.Encoder()
         results.send_bytes(READY)
@@ -103,6 +104,14 @@ def main(
     except OSError:
         # The inbox or the pipe is closed: by the parent, which has to do with this process no more, or by a page.
         os._exit(1)
+
+
+def _reader(settings: ParserSettings) -> PageReader:
+    """Import the spider. A module that calls `sys.exit` is a mistake to be told like others, and has no say here."""
+    try:
+        return PageReader(settings)
+    except SystemExit as error:
+        raise CrawlerError(f"the spider's module calls sys.exit({error.code!r}) when it is imported") from error
 
 
 def _ignore_signals() -> None:

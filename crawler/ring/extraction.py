@@ -20,7 +20,7 @@ from crawler.core.errors import ConfigError
 from crawler.core.model import Download
 from crawler.core.printable import printable
 from crawler.core.stats import ExtractStats
-from crawler.core.threads import OneThread
+from crawler.core.threads import OneThread, settle
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.outputs import files_of, sinks_for, wants_exchange
 from crawler.parsers.pool import ParserPool
@@ -78,10 +78,16 @@ class Extraction:
         self._is_whole = False
         self._writer: RecordWriter | None = None
         self._pool: ParserPool | None = None
+        self._halted: asyncio.Future[None] | None = None
 
     def stop(self) -> None:
-        """Read no further page; those that were read are finished. For the event loop's thread."""
+        """Read no further page; those that were read are finished, or given up if no parser has started yet.
+
+        For the event loop's thread.
+        """
         self._stopping = True
+        if self._halted is not None and self._pool is not None and not self._pool.started:
+            settle(self._halted)
 
     def stats(self) -> ExtractStats:
         """Counters as of now; from any thread."""
@@ -124,10 +130,11 @@ class Extraction:
         broken = Breakdown()
         writer = self._writer = RecordWriter(config, self._sinks, ordered=self._ordered, fresh=self._fresh)
         pool = self._pool = ParserPool(config, writer.put, on_failure=broken.tell_from_thread, spider=self._spider)
+        halted = self._halted = asyncio.get_running_loop().create_future()
         written = writing.start(writer.run)
         feeding = asyncio.ensure_future(self._feed(pool, writer, reading))
         try:
-            await broken.until(feeding, written)
+            await broken.until(feeding, written, halted)
             writer.end(whole=True)
             await written
             self._is_whole = not self._stopping
@@ -142,7 +149,7 @@ class Extraction:
             _ = written.exception()  # known, if something else ended it first
 
     async def _feed(self, pool: ParserPool, writer: RecordWriter, reading: OneThread) -> None:
-        await reading.call(pool.start)
+        pool.start()
         downloads = iter(self._archive)
         while not self._stopping and (taken := await reading.call(_some, downloads)):
             taken.reverse()

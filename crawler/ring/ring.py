@@ -90,6 +90,7 @@ class Ring:
             thread = OneThread("ledger")
             cleanup.callback(thread.close)
             cleanup.callback(self.statistics.finish)
+            self._start_clock(cleanup)
             consumed = bool(sinks)
             told, is_temporary = self._config, self._config.job is None
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
@@ -129,12 +130,16 @@ class Ring:
             cleanup.push_async_callback(_commit_and_end, ledger, written)
             cleanup.push(_released(sinks))
             cleanup.push_async_callback(fetcher.abort)
-            self._start_clocks(cleanup)
+            lag = asyncio.create_task(self.statistics.lag.run())
+            cleanup.callback(lag.cancel)
 
             # Turn, until nothing is left, a budget is used up, somebody asks for the end, or something breaks.
             await _wait_for(self.stop_request.wait(), broken, written)
-            # Drain in the direction of the flow: what is under way ends, and goes on to the stage behind.
             fetcher.stop()
+            if not parsers.started:
+                # What is under way would wait for what a spider imports, as long as that takes: it stays due.
+                return
+            # Drain in the direction of the flow: what is under way ends, and goes on to the stage behind.
             await _wait_for(fetcher.drain(), broken, written)
             await _wait_for(parsers.drain(), broken, written)
             # What the stack does: the ledger commits and ends, then the transport, the parsers, the store, the sinks.
@@ -223,13 +228,11 @@ class Ring:
             fail=broken.tell,
         )
 
-    def _start_clocks(self, cleanup: AsyncExitStack) -> None:
-        """Have the time limit end the crawl, and measure how late the event loop is."""
+    def _start_clock(self, cleanup: AsyncExitStack) -> None:
+        """Have the time limit end the crawl, wherever it is then."""
         if self._config.max_time_s is not None:
             loop = asyncio.get_running_loop()
             cleanup.callback(loop.call_later(self._config.max_time_s, self.stop_request.ask, "max-time").cancel)
-        lag = asyncio.create_task(self.statistics.lag.run())
-        cleanup.callback(lag.cancel)
 
 
 async def _wait_for(work: Coroutine[Any, Any, None], broken: Breakdown, written: "asyncio.Future[None]") -> None:

@@ -28,8 +28,13 @@ class StopRequest:
                 self._then()
 
     def then(self, act: Callable[[], None]) -> None:
-        """Have `act` called in the moment in which the end is asked for: whoever waits comes some turns later."""
+        """Have `act` called in the moment in which the end is asked for: whoever waits comes some turns later.
+
+        At once, if it was asked for before.
+        """
         self._then = act
+        if self.why is not None:
+            act()
 
     def is_asked(self) -> bool:
         """Whether the crawl is to end. From any thread."""

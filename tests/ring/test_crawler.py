@@ -288,9 +288,9 @@ async def test_page_budget_stops_exactly_and_a_larger_one_goes_on(job, max_pages
 
 async def test_time_budget_stops_drains_and_commits(job):
     """After --max-time every page that was asked for has its record, and a later run goes on."""
-    site = {"/": [f"/p{n}" for n in range(200)], **{f"/p{n}": Answer(html(), delay_s=0.02) for n in range(200)}}
+    site = {"/": [f"/p{n}" for n in range(200)], **{f"/p{n}": Answer(html(), delay_s=0.1) for n in range(200)}}
     with LocalServer(pages(site)) as server:
-        stats = await crawl(job, server.url(), max_time_s=1.0)
+        stats = await crawl(job, server.url(), max_time_s=2.0)
         assert stats.ended == "max-time"
         assert 1 <= stats.pages < 201
         assert stats.pages == len(records(job)) == sum(server.pages().values())

@@ -34,6 +34,15 @@ class ParserSettings(Struct, frozen=True):
     archive: bool = False
     simhash: bool = False
 
+    @property
+    def spider_title(self) -> str | None:
+        """What people know the spider by, if there is one."""
+        if not self.spider:
+            return None
+        from crawler.parsers.spiders.spider import title_of  # noqa: PLC0415 - most parsers have no spider
+
+        return title_of(self.spider)
+
     @classmethod
     def of(cls, config: CrawlConfig, spider: bytes = b"") -> "ParserSettings":
         """Take the settings out of a crawl's configuration; `spider` is the crawl's, packed."""

@@ -8,6 +8,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import logging
 import pickle
 import pkgutil
 import re
@@ -32,13 +33,16 @@ from crawler.parsers.spiders.router import is_async
 if TYPE_CHECKING:
     from crawler.page.page import Page
 
-__all__ = ["Spider", "load_spider", "pack_spider", "unpack_spider"]
+__all__ = ["Spider", "load_spider", "pack_spider", "title_of", "unpack_spider"]
+
+_log = logging.getLogger(__name__)
 
 Spider = Callable[["Page"], Any]
 """What reads a page: takes a `Page`; returns or yields records and what `page.follow` gives. `docs/spiders.md`."""
 
 _REFERENCE = re.compile(r"(?P<place>.+):(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 _SHOWN_CHARS = 300
+_LATE_S = 10.0
 # Held while the path of imports has one folder more.
 _lock = threading.RLock()
 
@@ -51,6 +55,11 @@ class _Packed(Struct, frozen=True, array_like=True):
     folders: tuple[str, ...]
     value: bytes = b""
 
+    @property
+    def title(self) -> str:
+        """What people know it by."""
+        return "(a function of the main file)" if self.value else f"{self.place}:{self.name}"
+
 
 def load_spider(spider: "Spider | str") -> Spider:
     """Return the function that `package.module:function` or `path/file.py:function` names, or that was given.
@@ -62,7 +71,7 @@ def load_spider(spider: "Spider | str") -> Spider:
     if not isinstance(spider, str):
         return _checked(spider, _title(spider) if callable(spider) else repr(spider))
     packed = _located(spider)
-    with _lock, _importing(packed.folders):
+    with _lock, _importing(packed.folders), _told_when_late(packed.title):
         found = _found(packed, spider)
     return _checked(found, spider)
 
@@ -94,6 +103,11 @@ def unpack_spider(raw: bytes) -> Spider:
     module = _module_of_file(Path(packed.place)) if _is_file(packed.place) else importlib.import_module(packed.place)
     found: Spider = attrgetter(packed.name)(module)
     return found
+
+
+def title_of(raw: bytes) -> str:
+    """Return what people know a packed spider by: where it stands, and its name there."""
+    return printable(msgspec.msgpack.decode(raw, type=_Packed).title, _SHOWN_CHARS)
 
 
 # From a reference to a function.
@@ -134,6 +148,22 @@ def _importing(folders: Sequence[str]) -> Iterator[None]:
                 sys.path.remove(folder)
 
 
+@contextmanager
+def _told_when_late(title: str) -> Iterator[None]:
+    """Say what is waited for, if it takes long: nothing but a Ctrl-C can end an import in this process."""
+    told = threading.Timer(
+        _LATE_S,
+        _log.warning,
+        ("the import of the spider %s takes more than %g s, and nothing begins before", printable(title), _LATE_S),
+    )
+    told.daemon = True
+    told.start()
+    try:
+        yield
+    finally:
+        told.cancel()
+
+
 def _found(packed: _Packed, reference: str) -> Any:
     where = f"spider: {printable(reference, _SHOWN_CHARS)}"
     try:
@@ -153,7 +183,9 @@ def _found(packed: _Packed, reference: str) -> Any:
         raise ConfigError(
             f"{where}: there is no module {error.name!r} in {printable(here)} or among the installed ones{near}"
         ) from None
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may raise SystemExit, or what a test runner raises to skip it
         raise ConfigError(f"{where}: {_why_not_imported(error, packed)}") from error
     try:
         return attrgetter(packed.name)(module)

@@ -86,7 +86,8 @@ class Job:
     def start_over(self) -> None:
         """Put the state of earlier runs aside; close the store first.
 
-        `begun` forgets it, with the records and the summary; `bring_back` has it again.
+        `begun` forgets it, with the summary; `bring_back` has it again. The records of earlier runs stay until the
+        sinks have new ones.
         """
         self._check_summary()
         self._starts_over = True
@@ -97,12 +98,6 @@ class Job:
         """Have the state again that was put aside for one that could not begin; close the store first."""
         with self._refused(f"bring back the state in {self.path}"):
             self._files.bring_back()
-
-    def remove_records(self) -> None:
-        """Remove the records of earlier runs."""
-        with self._refused(f"start over in {self.path}"):
-            for path in files_of(self._config):
-                path.unlink(missing_ok=True)
 
     def begun(self) -> None:
         """Learn that the job has begun or goes on: what only earlier runs needed may go."""
@@ -116,11 +111,6 @@ class Job:
         """Leave nothing behind of a job that could not begin; close the store first."""
         with self._refused(f"remove {self.state_path}"):
             self._files.remove(keep_folder=self._had_state_folder)
-        if self._made_folders:
-            with contextlib.suppress(OSError, StorageError):
-                for output in files_of(self._config):
-                    if output.is_relative_to(self.path) and output.stat().st_size == 0:
-                        output.unlink()
         self._leave()
 
     def settle(self, store: Store, seeds: str) -> bool:
@@ -137,7 +127,8 @@ class Job:
         then = store.meta("job")
         if then is None:
             self._check_summary()
-            self._check_output()
+            if not self._starts_over:
+                self._check_output()
             store.put_meta("job", now)
             store.commit()
             return True

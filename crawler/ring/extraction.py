@@ -66,7 +66,6 @@ class Extraction:
         sinks_for(structs.replace(config, job=Path()))  # only to see whether they can be made
         self._config = config
         self._ordered = ordered
-        self._fresh = fresh
         self._sinks = tuple(sinks)
         self._spider = pack_spider(config.spider if spider is None else spider)
         self._archive = Archive(paths, config.max_body_bytes)
@@ -128,7 +127,7 @@ class Extraction:
 
     async def _run(self, config: CrawlConfig, reading: OneThread, writing: OneThread) -> None:
         broken = Breakdown()
-        writer = self._writer = RecordWriter(config, self._sinks, ordered=self._ordered, fresh=self._fresh)
+        writer = self._writer = RecordWriter(config, self._sinks, ordered=self._ordered)
         pool = self._pool = ParserPool(config, writer.put, on_failure=broken.tell_from_thread, spider=self._spider)
         halted = self._halted = asyncio.get_running_loop().create_future()
         written = writing.start(writer.run)

@@ -12,7 +12,8 @@ from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, read_seeds, spoo
 from crawler.frontier.store import Store
 from crawler.ledger.job import Job
 from crawler.ledger.sinks.base import Sink
-from crawler.ledger.sinks.outputs import sinks_for
+from crawler.ledger.sinks.locks import OutputLocks
+from crawler.ledger.sinks.outputs import places_of, sinks_for
 
 __all__ = ["Opened", "Opening"]
 
@@ -21,11 +22,12 @@ _SEED_BATCH = 5_000
 
 
 class Opened(NamedTuple):
-    """What the ring runs on. All three belong to the thread that opened them."""
+    """What the ring runs on. All belong to the thread that opened them."""
 
     store: Store
     sinks: Sequence[Sink]
     frontier: Frontier
+    locks: OutputLocks
 
 
 class Opening:
@@ -69,10 +71,13 @@ class Opening:
             raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
         with self._standard_input() as stdin, ExitStack() as undo:
             seeds = fingerprint(self._sources, stdin) if self._sources else ""
+            locks = OutputLocks()
+            undo.callback(locks.discard)
+            locks.take(places_of(self._config))
             undo.callback(job.bring_back)
             if self._fresh:
                 job.start_over()
-            store = self._settled_store(seeds, anew=self._fresh)
+            store = self._settled_store(seeds)
             undo.callback(store.close)
             positions = store.meta("sinks") or {}
             for sink in self._sinks:
@@ -83,7 +88,7 @@ class Opening:
                 self._seed(store, frontier, stdin)
             undo.pop_all()
         job.begun()
-        return Opened(store, self._sinks, frontier)
+        return Opened(store, self._sinks, frontier, locks)
 
     def _standard_input(self) -> AbstractContextManager[BinaryIO | None]:
         """A copy of standard input, if seeds come from there: it is read once for what they are, once for all."""
@@ -91,13 +96,8 @@ class Opening:
             return nullcontext()
         return spool(self._stdin, self._job.path)
 
-    def _settled_store(self, seeds: str, *, anew: bool) -> Store:
-        """The store of a job that is, or becomes, the crawl from these seeds with these settings.
-
-        `anew`: it has started over, and the records of earlier runs go.
-        """
-        if anew:
-            self._job.remove_records()
+    def _settled_store(self, seeds: str) -> Store:
+        """The store of a job that is, or becomes, the crawl from these seeds with these settings."""
         store = Store(self._job.state_path)
         try:
             if self._job.settle(store, seeds):
@@ -108,7 +108,7 @@ class Opening:
         store.close()
         _log.info("job %s had no record yet: it begins anew with the settings given now", self._job.path)
         self._job.start_over()
-        return self._settled_store(seeds, anew=True)
+        return self._settled_store(seeds)
 
     def _seed(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> None:
         """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Done, Download, Finished, Task
-from crawler.core.refusal import refusal
 from crawler.core.threads import call_in
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import release
-from crawler.ledger.sinks.outputs import files_of, sinks_for
+from crawler.ledger.sinks.locks import OutputLocks
+from crawler.ledger.sinks.outputs import places_of, sinks_for
 
 __all__ = ["RecordWriter"]
 
@@ -21,7 +21,6 @@ _MOST_PAGES = 512
 _MOST_BYTES = 32 << 20
 _FLUSH_BYTES = 16 << 20
 _FLUSH_S = 5.0
-_ADVICE = "choose another --output, or make it writable"
 
 
 class RecordWriter:
@@ -32,12 +31,11 @@ class RecordWriter:
     State: under the condition, results that wait for the thread; of the thread, those that wait for one before them.
     """
 
-    def __init__(self, config: CrawlConfig, sinks: Sequence[Sink], *, ordered: bool, fresh: bool) -> None:
+    def __init__(self, config: CrawlConfig, sinks: Sequence[Sink], *, ordered: bool) -> None:
         self._config = config
         self._sinks = (*sinks, *sinks_for(config))
         self._loop = asyncio.get_running_loop()
         self._ordered = ordered
-        self._fresh = fresh
         self._changed = threading.Condition()
         self._inbox: deque[Done] = deque()
         self._inbox_bytes = 0
@@ -82,9 +80,9 @@ class RecordWriter:
 
     def run(self) -> None:
         """Open the sinks, write what comes until `end`, close them."""
+        locks = OutputLocks()
         try:
-            if self._fresh:
-                self._start_over()
+            locks.take(places_of(self._config))
             for sink in self._sinks:
                 sink.open(None)
             while (results := self._taken()) is not None:
@@ -97,14 +95,7 @@ class RecordWriter:
                 self._changed.notify_all()
             for sink in self._sinks:
                 sink.close()
-
-    def _start_over(self) -> None:
-        """Remove what the outputs would overwrite, and what of it they would leave: columns, later files of a row."""
-        try:
-            for path in files_of(self._config):
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise refusal("remove an earlier output", error, _ADVICE) from error
+            locks.close()
 
     def _taken(self) -> list[Done] | None:
         with self._changed:

@@ -263,6 +263,7 @@ def _released(sinks: Sequence[Sink]) -> Callable[[type[BaseException] | None, ob
 
 def _close(opened: Opened) -> None:
     with ExitStack() as cleanup:
+        cleanup.callback(opened.locks.close)
         cleanup.callback(opened.store.close)
         for sink in opened.sinks:
             cleanup.callback(sink.close)

@@ -107,6 +107,11 @@ REFUSED = {
     "output is a folder": (with_file("a.jsonl/b", "mine"), ["--job", "j", "-o", "a.jsonl"], "cannot write a.jsonl"),
     "output in a file": (with_file("a", "mine"), ["--job", "j", "-o", "a/b.jsonl"], "a is not a folder"),
     "parquet is a file": (with_file("a.parquet", "mine"), ["--job", "j", "-o", "a.parquet"], "is a file"),
+    "second output is a folder": (
+        with_file("b.jsonl/c", "mine"),
+        ["--job", "j", "-o", "new/a.jsonl", "-o", "b.jsonl"],
+        "cannot write b.jsonl",
+    ),
     "job is a file": (with_file("j", "mine"), ["--job", "j"], "cannot write the job folder j"),
     "job in a file": (with_file("j", "mine"), ["--job", "j/k"], "cannot write the job folder j/k"),
     "a bad seed": (with_file("seeds.txt", "http://a.example/\nnonsense\n"), ["seeds.txt", "--strict"], "nonsense"),
@@ -155,6 +160,8 @@ def test_a_refused_command_leaves_all_files_as_they_were(tmp_path, server, case,
 
 
 REFUSED_OVER_A_JOB = {
+    "another output cannot be written": (with_file("b.jsonl/c", "mine"), ["-o", "a.jsonl", "-o", "b.jsonl"]),
+    "strict": (with_file("seeds.txt", "nonsense\n"), ["seeds.txt", "--strict"]),
     "no such seeds": (nothing, ["nowhere.txt"]),
     "summary is mine": (with_file("job/summary.json", "mine"), []),
     "a file of mine in the state": (with_file("job/state/notes.txt", "mine"), []),

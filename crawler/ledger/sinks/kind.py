@@ -19,6 +19,7 @@ class SinkKind(Struct, frozen=True):
     for settings that it cannot do, and if an extra is not installed: nothing of an extra is imported before.
     `files(path, rotated)` gives the files that are there and that belong to an output at `path`, whoever wrote them.
     `row(output)` gives the pattern of the names of a row of files, as a summary shows it.
+    `is_folder`: whether an output is the folder in which its files lie.
     `wants_exchange`: whether it writes down whole exchanges with servers, which parsers pack for it.
     """
 
@@ -26,4 +27,5 @@ class SinkKind(Struct, frozen=True):
     make: Callable[[Path, CrawlConfig, str], Sink]
     files: Callable[[Path, bool], list[Path]]
     row: Callable[[str], str]
+    is_folder: bool = False
     wants_exchange: bool = False

@@ -12,7 +12,9 @@ from crawler.core.printable import printable
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.files.jsonl import KIND as JSON_LINES
 from crawler.ledger.sinks.kind import SinkKind
+from crawler.ledger.sinks.locks import Place
 from crawler.ledger.sinks.stdout import StdoutSink
+from crawler.ledger.sinks.successor import Successor
 
 __all__ = [
     "STDOUT",
@@ -20,6 +22,7 @@ __all__ = [
     "files_of",
     "is_remote",
     "output_names",
+    "places_of",
     "row_pattern",
     "sink_at",
     "sinks_for",
@@ -119,6 +122,16 @@ def files_of(config: CrawlConfig) -> list[Path]:
     return [file for file in files if file.is_file()]
 
 
+def places_of(config: CrawlConfig) -> list[Place]:
+    """Return where the local outputs lie that are files; pipes and devices have no place."""
+    paths = [Path(output) for output in config.outputs if output != STDOUT and not is_remote(output)]
+    return [
+        Place(path, is_folder=kind.is_folder, is_row=config.rotate is not None and not kind.is_folder)
+        for path in paths
+        if not _is_special(path) and (kind := _kind_of(path)) is not None
+    ]
+
+
 def _sink(output: str, config: CrawlConfig, name: str) -> Sink:
     if output == STDOUT:
         if config.rotate is not None:
@@ -128,7 +141,12 @@ def _sink(output: str, config: CrawlConfig, name: str) -> Sink:
         from crawler.ledger.sinks.remote.remote import RemoteSink  # noqa: PLC0415 - an extra
 
         return RemoteSink(output, config, sink_at)
-    return sink_at(Path(output), config, name)
+    path = Path(output)
+    kind = _kind_of(path)
+    if _is_special(path) or kind is None:
+        return sink_at(path, config, name)
+    rotated = config.rotate is not None
+    return Successor(path, lambda at: sink_at(at, config, name), lambda at: kind.files(at, rotated), name)
 
 
 def _is_special(path: Path) -> bool:

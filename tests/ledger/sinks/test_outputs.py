@@ -114,6 +114,8 @@ def test_a_job_without_a_commit_begins_with_an_empty_output(tmp_path, ending):
         sink.open(None)
         sink.write([page(number)])
         sink.flush()
+        if number:
+            sink.committed()
         sink.close()
     assert urls(path) == ["http://a.example/1"]
 
@@ -390,7 +392,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
     path = tmp_path / "a.db"
     path.write_bytes(b"no database" * 1_000)
     with pytest.raises(StorageError, match=r"cannot write .*a\.db: file is not a database; name a file"):
-        sink_of(path).open(None)
+        sink_of(path).open({"rows": 1})
 
 
 # Which outputs

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from crawler.core.errors import StorageError
-from crawler.core.folders import sync_folder
+from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished, Rotation
 from crawler.core.refusal import refusal
 from crawler.ledger.sinks.base import Position
@@ -231,27 +231,29 @@ class FileSink:
         """Remove the files that were begun after the last commit, and name those that were begun in it."""
         if self._rotation is None:
             return
-        later = self._part
         try:
             for early in parts_there(self._path, early=True):
                 path = early.with_name(early.name[1:].removesuffix(_EARLY))
-                if int(split_name(path.name)[0].rpartition("-")[2]) <= self._part:
+                if _number_of(path) <= self._part:
                     early.replace(path)
                 else:
                     early.unlink()
-            while self.part_path(later + 1).exists():
-                later += 1
             # The last one first: killed in between, what is left is still a row without a gap.
-            for number in range(later, self._part, -1):
-                self.part_path(number).unlink()
+            for later in sorted(parts_there(self._path), key=_number_of, reverse=True):
+                if _number_of(later) > self._part:
+                    later.unlink()
         except OSError as error:
-            raise refusal(f"remove {self.part_path(later)}", error, _ADVICE) from error
+            raise refusal(f"remove what follows {self.part_path(self._part)}", error, _ADVICE) from error
 
 
 def numbered(path: Path, number: int) -> Path:
     """Path of a file in a row: `pages.jsonl.gz` and 2 are `pages-00002.jsonl.gz`."""
     stem, ending = split_name(path.name)
     return path.with_name(f"{stem}-{number:05}{ending}")
+
+
+def _number_of(part: Path) -> int:
+    return int(split_name(part.name)[0].rpartition("-")[2])
 
 
 def _early(path: Path) -> Path:
@@ -319,7 +321,7 @@ def write_all(fd: int | None, data: bytes, name: str) -> int:
 def make_folder_of(path: Path) -> None:
     """Make the folder of an output if it is not there. Raises `StorageError` if that cannot be done."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     except FileExistsError as error:
         raise StorageError(f"cannot write {path}: {path.parent} is not a folder; {_ADVICE}") from error
     except OSError as error:

@@ -26,7 +26,7 @@ import msgspec
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import StorageError
 from crawler.core.extras import needed
-from crawler.core.folders import sync_folder
+from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished, Rotation
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
@@ -100,7 +100,7 @@ class ParquetSink:
         self._records = int(position.get("records", 0))
         self._inferred = str(position.get("columns", ""))
         try:
-            self._path.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path)
         except FileExistsError as error:
             raise StorageError(
                 f"cannot write {self._path}: it or a part of its path is a file; Parquet goes to a folder, {_ADVICE}"
@@ -280,5 +280,5 @@ def _files(path: Path, _rotated: bool) -> list[Path]:
     return sorted(file for name in ("part-*.parquet", "_part-*.tmp", "_spool-*.jsonl") for file in path.glob(name))
 
 
-KIND = SinkKind((".parquet",), _made, _files, row=str)
+KIND = SinkKind((".parquet",), _made, _files, row=str, is_folder=True)
 """A folder of parts names itself, so it is the pattern of its row."""

@@ -1,11 +1,13 @@
 """A lock on a file or a folder: `flock`, which ends with the process, however that ends, so that none is ever stale.
 
-It is tied to an open file and not to a process: two crawls of one program keep each other out as two programs do.
+It is tied to an open file and not to a process: two crawls of one program keep each other out as two programs do. A
+child made by fork has the open file too, and would hold the lock as long as it lives: so it lets go of it at once.
 """
 
 import errno
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["has_no_locks", "holder", "is_at", "try_lock"]
@@ -14,9 +16,27 @@ _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
 _LOCKS = Path("/proc/locks")
 
+_locked: dict[int, tuple[int, int]] = {}
+"""Descriptors that were locked, and device and inode of what they were of: by now they may be of something else."""
+
+
+def _let_go() -> None:
+    """Put nothing in the place of each locked file, in a child: whoever closes the descriptor there does no harm."""
+    for fd, place in _locked.items():
+        with suppress(OSError):
+            there = os.fstat(fd)
+            if (there.st_dev, there.st_ino) == place:
+                nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+                os.dup2(nothing, fd, inheritable=False)
+                os.close(nothing)
+    _locked.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 def try_lock(fd: int) -> bool:
-    """Lock an open file or folder until it is closed. False if another holds it.
+    """Lock an open file or folder until it is closed, for this process alone. False if another holds it.
 
     Raises OSError if that cannot be known: see `has_no_locks`.
     """
@@ -26,6 +46,8 @@ def try_lock(fd: int) -> bool:
         if error.errno in _HELD:
             return False
         raise
+    there = os.fstat(fd)
+    _locked[fd] = (there.st_dev, there.st_ino)
     return True
 
 

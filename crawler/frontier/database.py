@@ -4,14 +4,18 @@ Everything put between two commits travels in one `WriteBatch`: after `kill -9` 
 """
 
 import contextlib
+import ctypes
+import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import rocksdict
 
-from crawler.core.errors import JobError
+from crawler.core.errors import JobError, UsageError
+from crawler.core.fork import Birth
 from crawler.core.refusal import refusal
 from crawler.frontier.store_files import prepare_store, refuse_foreign
 
@@ -91,6 +95,7 @@ class Database:
         Raises `StorageError` if the disk refuses and `JobError` if another version of the format made it, or if what is
         there is none of ours.
         """
+        _begin_here()
         self._path = path
         self._versions = versions
         self.batch = rocksdict.WriteBatch(raw_mode=True)
@@ -184,6 +189,32 @@ class Database:
             f"{self._path}: made by another version of crawler (it has {msgspec.msgpack.decode(found)}, this one needs "
             f"{self._versions}): go on with that version, or start over with --fresh"
         )
+
+
+_births: list[Birth] = []
+"""The process in which RocksDB was used first: its threads run there, and in no process forked from it."""
+
+
+def _begin_here() -> None:
+    """Note that RocksDB's threads start here. Raises `UsageError` if they are those of a parent, which a fork lacks."""
+    if not _births:
+        c_library = ctypes.CDLL(None)
+        _births.append(Birth())
+        os.register_at_fork(after_in_child=partial(_leave_threads, c_library))
+    elif not _births[0].is_here:
+        raise UsageError(
+            f"process {_births[0].pid} has crawled, and this one was forked from it: the store's threads did not come "
+            'along; start processes that crawl with "spawn", or before the first crawl'
+        )
+
+
+def _leave_threads(library: ctypes.CDLL) -> None:
+    """Let a child end without RocksDB's own end, which waits for threads that it does not have, or crashes.
+
+    What the C library calls last at the exit it calls first: `_exit`, with the status. Python has ended by then.
+    """
+    if hasattr(library, "on_exit"):  # glibc's
+        library.on_exit(library._exit, None)  # noqa: SLF001 - the name that the C library gives it
 
 
 def _options(cache: rocksdict.Cache) -> rocksdict.Options:

@@ -15,6 +15,7 @@ from typing import Any
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
+from crawler.core.fork import Birth
 from crawler.core.model import Done, Download
 from crawler.parsers.batch import LIMITS, BatchLimits
 from crawler.parsers.intake import Intake
@@ -49,6 +50,7 @@ class ParserPool:
         parse: Parse = parse_page,
         limits: BatchLimits = LIMITS,
     ) -> None:
+        self._birth = Birth()
         self._most = config.parsers * BATCHES_PER_PARSER * limits.pages
         self._intake = Intake(limits, config.folder, config.parsers)
         self._supervision = Supervision(
@@ -108,6 +110,11 @@ class ParserPool:
         await self._intake.drain()
 
     def close(self) -> None:
-        """End the processes and the collector; pages that are not done are dropped. May be called again."""
+        """End the processes and the collector; pages that are not done are dropped. May be called again.
+
+        Nothing happens in a process that was forked meanwhile: the parsers are not its own.
+        """
+        if not self._birth.is_here:
+            return
         self._supervision.close()
         atexit.unregister(self.close)

@@ -10,6 +10,9 @@ Private, as of Python 3.11 to 3.14, and no other file names them:
 - `popen_spawn_posix.Popen._launch` starts the process, and asks `spawn.get_preparation_data` what it is to be told.
 - `spawn.get_preparation_data` names the main file under keys that begin with `init_main_from`.
 - `SpawnProcess._Popen` is what `start` calls to make that `Popen`.
+- `BaseProcess.start` asks `_current_process` whether this process may have children, and notes each in `_children`. A
+  worker of `multiprocessing.Pool` or of Celery may have none, since they would outlive it; ours end with it. And what
+  is noted there a process forked by the program would try to end and to join at its exit.
 - `Queue._ignore_epipe`: whether a queue's thread keeps silent when nobody reads any more.
 - `Queue._reader` and `Queue._writer` are the two ends of a queue's pipe.
 
@@ -65,8 +68,17 @@ class _Popen(popen_spawn_posix.Popen):
 class Process(SpawnProcess):
     """A `multiprocessing` process of start method `spawn` that leaves the main file of the program alone.
 
+    A daemonic process may start it too.
+
     `target` and its arguments must be picklable and importable by their names.
     """
+
+    def start(self) -> None:
+        """Start it, in any process, and note it nowhere: whoever starts it ends it."""
+        start = SpawnProcess.start
+        any_process = SimpleNamespace(_config={})
+        own = {**start.__globals__, "_current_process": any_process, "_children": set()}
+        FunctionType(start.__code__, own, start.__name__)(self)
 
     @staticmethod
     def _Popen(process_obj: Any) -> popen_spawn_posix.Popen:  # noqa: N802 - overrides multiprocessing's method

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from crawler.core.errors import UsageError
 from crawler.core.event_loop import loop_factory
+from crawler.core.fork import Birth
 from crawler.core.threads import call_in
 from crawler.ledger.sinks.consumer import ConsumerLeftError, ConsumerSink
 
@@ -48,6 +50,7 @@ class Background:
         self._consumer = consumer
         self._folder = None if job is None else job.resolve()
         self._starting = threading.Lock()
+        self._birth = Birth()
         self._thread: threading.Thread | None = None
         self._told = False
         self._stopped = False
@@ -56,7 +59,15 @@ class Background:
         self._error: BaseException | None = None
 
     def next(self) -> bytes | None:
-        """Return the next record, or None after the last one; start the crawl if that has not been done."""
+        """Return the next record, or None after the last one; start the crawl if that has not been done.
+
+        Raises `UsageError` in a process that was forked meanwhile.
+        """
+        if self._is_copy:
+            raise UsageError(
+                f"these records are taken by process {self._birth.pid}, and this one was forked from it: take them "
+                "there, and give to other processes what is to be done with them"
+            )
         with self._starting:
             if self._thread is None and not self._consumer.left:
                 self._start()
@@ -66,17 +77,26 @@ class Background:
         return line
 
     def leave(self) -> None:
-        """Take no more records and cancel the crawl; returns at once. From any thread, the garbage collector too."""
+        """Take no more records and cancel the crawl; returns at once. From any thread, the garbage collector too.
+
+        Nothing happens in a process that was forked meanwhile: it has a copy, maybe with locks that are held.
+        """
+        if self._is_copy:
+            return
         self._consumer.leave()
         self._in_loop(lambda: self._task and self._task.cancel())
 
     def stop(self) -> None:
         """Let the crawl drain, or not begin."""
+        if self._is_copy:
+            return
         self._stopped = True
         self._in_loop(self._work.stop)
 
     def close(self, *, quietly: bool) -> None:
         """Leave and wait for the end. Raises what broke the crawl, once, unless `quietly`."""
+        if self._is_copy:
+            return
         if not self._consumer.ended:
             self.leave()
         self._wait_for_end(quietly=quietly)
@@ -93,7 +113,13 @@ class Background:
         if self._consumer.left and self._thread is not None:
             self._thread.join()
 
+    @property
+    def _is_copy(self) -> bool:
+        """Whether the thread runs in a process from which this one was forked."""
+        return self._thread is not None and not self._birth.is_here
+
     def _start(self) -> None:
+        self._birth = Birth()
         if self._folder is not None:
             other = _running.get(self._folder)
             if other is not None:

@@ -38,6 +38,14 @@ PRIVATE: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: "_Popen" in vars(SpawnProcess) and "_Popen" in names_in(process.BaseProcess.start.__code__),
         "is not what starts a process any more: `Process` overrides nothing",
     ),
+    "process._current_process": (
+        lambda: {"_current_process", "_config"} <= names_in(process.BaseProcess.start.__code__),
+        "is not asked any more whether this process may have children: a worker of a pool could not crawl",
+    ),
+    "process._children": (
+        lambda: "_children" in names_in(process.BaseProcess.start.__code__),
+        "is not where a process is noted any more: the exit of a forked child would try to join our processes",
+    ),
     "Queue._ignore_epipe": (
         lambda: "_ignore_epipe" in names_in(queues.Queue._start_thread.__code__),
         "is not looked at any more when the queue's thread starts: a parser that dies would print a traceback",

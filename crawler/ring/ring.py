@@ -270,12 +270,15 @@ def _close(opened: Opened) -> None:
 
 
 def _affordable(config: CrawlConfig) -> int:
-    """Raise the limit on open files and return how many requests it allows at once; warn if those are too few."""
+    """Return how many requests the limit on open files allows at once; warn if those are too few."""
     wanted = config.most_at_once
     affordable = affordable_concurrency(wanted, config.parser_processes)
     if affordable < wanted:
         _log.warning(
-            "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`", affordable, wanted
+            "the limit on open files allows %d requests at once, not %d: raise it with `ulimit -n`, or in a program by "
+            "resource.setrlimit",
+            affordable,
+            wanted,
         )
     return affordable
 

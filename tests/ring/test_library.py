@@ -6,6 +6,7 @@ import gc
 import itertools
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -212,6 +213,26 @@ def test_output_gets_the_records_too_and_without_it_no_file_is_written(tmp_path)
         assert [line["url"] for line in lines] == [record.url for record in taken]
         list(crawl(server.url(), job=str(tmp_path / "other"), **LOCAL))
         assert {path.name for path in (tmp_path / "other").iterdir()} == {"state", "lock"}
+
+
+def limits(page):
+    """A spider: the limit on open files where it runs."""
+    return {"soft": resource.getrlimit(resource.RLIMIT_NOFILE)[0]}
+
+
+def test_the_limit_on_open_files_is_the_programs_own_and_the_command_line_raises_its_own(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (700, hard))
+    try:
+        with LocalServer(site(2)) as server:
+            assert list(crawl(server.url(), spider=limits, **LOCAL)) == [{"soft": 700}]
+            assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 700
+            command = [sys.executable, "-m", "crawler", "crawl", server.url(), "--allow-private", "--scope", "page"]
+            command += ["--spider", "tests.ring.test_library:limits", "--job", str(tmp_path / "job"), "-o", "-"]
+            told = subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S, cwd=ROOT).stdout
+            assert json.loads(told)["soft"] > 700
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_stop_finishes_what_is_under_way():

@@ -20,6 +20,7 @@ from crawler.cli.terminal import Terminal, live_console, set_up_logging
 from crawler.core.errors import ConfigError
 from crawler.core.event_loop import loop_factory
 from crawler.core.printable import printable
+from crawler.fetcher.transport.descriptors import raise_limit
 from crawler.frontier.seeds import STDIN, BadSeed
 from crawler.parsers.memory import collect_rarely, return_large_blocks
 
@@ -113,6 +114,7 @@ def _crawled(run: Run, terminal: Terminal) -> int:
     _check_bundle(run.config)
     return_large_blocks()
     collect_rarely()
+    raise_limit(run.config.most_at_once, run.config.parser_processes)
     set_up_logging(run, terminal)
     console = live_console(run, terminal)
     if run.config.insecure:

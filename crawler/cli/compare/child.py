@@ -14,6 +14,7 @@ from crawler.cli.compare.timeline import Sample, Sampler, lanes
 from crawler.cli.compare.work import CrawlMeasured, CrawlWork, Work, from_json, to_json
 from crawler.core.event_loop import loop_factory
 from crawler.core.stats import CrawlStats
+from crawler.fetcher.transport.descriptors import raise_limit
 from crawler.parsers.memory import return_large_blocks
 from crawler.ring.crawler import Crawler
 
@@ -36,6 +37,7 @@ def main() -> None:
 def measure_crawl(work: CrawlWork) -> CrawlMeasured:
     """Crawl, and tell what it took. Raises what `Crawler.run` raises."""
     config = work.config
+    raise_limit(config.most_at_once, config.parser_processes)
     crawler = Crawler(config)
     sampler = Sampler(crawler.stats, config.parser_processes)
     children_s = _children_s()

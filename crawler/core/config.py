@@ -284,6 +284,10 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         if spider and self.select:
             raise ConfigError("spider: a crawl has a spider or fields found by selectors, not both")
 
+    def without_processes(self) -> "CrawlConfig":
+        """Return the settings of the same crawl that parses in its own process."""
+        return self if self.strategy != "hybrid" else replace(self, strategy=_INLINE[self.transport_kind])
+
     def settled(
         self, *, job: Path, affordable: int, consumed: bool, spider: str | None, archive: bool
     ) -> "CrawlConfig":
@@ -343,6 +347,8 @@ _TRANSPORTS: dict[StrategyKind, TransportKind] = {
     "async": "aiohttp",
     "hybrid": "aiohttp",
 }
+
+_INLINE: dict[TransportKind, StrategyKind] = {"aiohttp": "async", "requests": "threads"}
 
 CRAWL_SETTINGS: tuple[Setting, ...] = settings_of(CrawlConfig)
 """All settings of a crawl, by groups, in the order of the help."""

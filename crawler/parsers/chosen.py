@@ -1,5 +1,6 @@
 """What parses pages, as the ring sees it, and which one the settings name."""
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -8,8 +9,11 @@ from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
 from crawler.parsers.inline import InlineParsers
 from crawler.parsers.pool import ParserPool
+from crawler.parsers.spawning import check_queues
 
-__all__ = ["Parsers", "chosen_parsers"]
+__all__ = ["Parsers", "chosen_parsers", "possible"]
+
+_log = logging.getLogger(__name__)
 
 
 class Parsers(Protocol):
@@ -49,6 +53,19 @@ class Parsers(Protocol):
 
     def close(self) -> None:
         """End; pages that are not done are dropped. May be called again."""
+
+
+def possible(config: CrawlConfig) -> CrawlConfig:
+    """Return the settings, or those without parser processes where the system has no queues to them: with a warning."""
+    if config.strategy != "hybrid":
+        return config
+    try:
+        check_queues(config.parsers + 1)  # one for a parser that takes the place of another
+    except CrawlerError as error:
+        inline = config.without_processes()
+        _log.warning("%s; this crawl goes on with strategy %s", error, inline.strategy)
+        return inline
+    return config
 
 
 def chosen_parsers(

@@ -7,7 +7,7 @@ from collections.abc import MutableSequence
 
 from crawler.parsers.batch import Batch
 from crawler.parsers.reading.reader import Parse
-from crawler.parsers.spawning import Inbox, Process, context
+from crawler.parsers.spawning import Inbox, Process, context, new_shared
 from crawler.parsers.worker import BUSY_S, OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN, main
 
 __all__ = ["BATCHES_PER_PARSER", "ParserProcess", "new_counters"]
@@ -18,8 +18,7 @@ BATCHES_PER_PARSER = 2
 
 def new_counters(parsers: int) -> MutableSequence[float]:
     """Return zeros in shared memory, `SLOTS` for each parser."""
-    counters: MutableSequence[float] = context.Array("d", parsers * SLOTS, lock=False)
-    return counters
+    return new_shared(parsers * SLOTS)
 
 
 class ParserProcess:

@@ -19,8 +19,11 @@ Private, as of Python 3.11 to 3.14, and no other file names them:
 `tests/parsers/test_spawning.py` looks whether each is still there, and does what we need of it.
 """
 
+import errno
 import os
 import sys
+from collections.abc import Iterator, MutableSequence
+from contextlib import contextmanager
 from multiprocessing import get_context, popen_spawn_posix, spawn
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
@@ -28,7 +31,11 @@ from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-__all__ = ["Inbox", "Process", "context", "same_imports"]
+from crawler.core.errors import CrawlerError
+
+__all__ = ["Inbox", "Process", "check_queues", "context", "new_shared", "same_imports"]
+
+_NOT_OF_SHM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 # Spawn, not forkserver: a SIGTERM to the whole process group would end the fork server, and with it the means to
 # replace a parser while the crawl drains. Never fork: the pool has threads.
@@ -57,6 +64,40 @@ def _with_own_spawn(launch: Any) -> Any:
     function = FunctionType(launch.__code__, {**launch.__globals__, "spawn": own}, launch.__name__)
     function.__kwdefaults__ = launch.__kwdefaults__
     return function
+
+
+@contextmanager
+def _advised() -> Iterator[None]:
+    """Say what is missing where there are no semaphores, or no shared memory; raises `CrawlerError`."""
+    try:
+        yield
+    except (OSError, ImportError) as error:
+        if isinstance(error, OSError) and error.errno in _NOT_OF_SHM:
+            raise
+        why = error.strerror if isinstance(error, OSError) else error
+        raise CrawlerError(
+            f"parser processes need a /dev/shm that is there, writable and not full ({why}): mount one, as "
+            "`docker run --shm-size 64m` does"
+        ) from error
+
+
+def check_queues(number: int) -> None:
+    """Try whether there may be so many inboxes at once. Raises `CrawlerError`."""
+    inboxes = []
+    try:
+        new_shared(number)
+        for _ in range(number):
+            inboxes.append(Inbox(1))  # noqa: PERF401 - those that there are must go when one cannot be
+    finally:
+        for inbox in inboxes:
+            inbox.discard()
+
+
+def new_shared(number: int) -> MutableSequence[float]:
+    """Return so many zeros in memory that processes share. Raises `CrawlerError` if the system has none."""
+    with _advised():
+        shared: MutableSequence[float] = context.Array("d", number, lock=False)
+    return shared
 
 
 class _Popen(popen_spawn_posix.Popen):
@@ -88,11 +129,12 @@ class Process(SpawnProcess):
 class Inbox:
     """A bounded queue of bytes to one process, which may be killed at any time. State: that of the queue.
 
-    `queue` is what the process is given; it takes `size` messages.
+    `queue` is what the process is given; it takes `size` messages. Raises `CrawlerError` if the system has none.
     """
 
     def __init__(self, size: int) -> None:
-        self.queue: Queue[bytes | None] = context.Queue(size)
+        with _advised():
+            self.queue: Queue[bytes | None] = context.Queue(size)
         # As concurrent.futures does: without it the queue's thread prints a traceback when its reader is gone.
         self.queue._ignore_epipe = True  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
 

@@ -32,7 +32,7 @@ from crawler.ledger.ledger import Ledger
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import release
 from crawler.ledger.sinks.outputs import wants_exchange
-from crawler.parsers.chosen import Parsers, chosen_parsers
+from crawler.parsers.chosen import Parsers, chosen_parsers, possible
 from crawler.ring.breakdown import Breakdown
 from crawler.ring.job_folder import job_folder, remove_in_use
 from crawler.ring.opening import Opened, Opening
@@ -84,6 +84,8 @@ class Ring:
         # Begin. Nothing is made before seeds and settings are known to be good: a typo must not leave a job behind.
         if self._sources:
             check_sources(self._sources, self._stdin)
+        told = self._config
+        self._config = possible(told)
         affordable = _affordable(self._config)
         async with AsyncExitStack() as cleanup:  # ends what was begun, in the reverse order, however this is left
             # The one thread that opens, uses and closes the store: first for the seeds, then for the ledger.
@@ -92,7 +94,7 @@ class Ring:
             cleanup.callback(self.statistics.finish)
             self._start_clock(cleanup)
             consumed = bool(sinks)
-            told, is_temporary = self._config, self._config.job is None
+            is_temporary = told.job is None
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
             config = self._config = self._config.settled(
                 job=folder,

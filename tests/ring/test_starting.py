@@ -18,6 +18,7 @@ from crawler.ring.crawler import Crawler
 from tests.support.patience import PATIENCE_S, wait_until
 from tests.support.processes import end_groups
 from tests.support.servers import Answer, LocalServer, html
+from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 
@@ -77,6 +78,27 @@ async def test_a_crawl_ends_while_its_parsers_start_and_goes_on_later(slow, serv
     (slow.parent / "all-may-start").touch()
     stats = await made(slow, server).run()
     assert (stats.ended, stats.pages) == ("done", 41)
+
+
+@pytest.mark.parametrize(
+    ("mount", "why"),
+    first_quickly([("size=8k", "No space left on device"), ("ro", "Read-only file system")]),
+)
+def test_without_shared_memory_a_crawl_parses_in_its_own_process_and_says_so(server, tmp_path, mount, why):
+    command = [sys.executable, "-m", "crawler", "crawl", server.url(), "--allow-private", "--delay", "0"]
+    mounted = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs -o {mount} tmpfs /dev/shm && echo mounted && "$@"']
+    done = subprocess.run(
+        [*mounted, "sh", *command, "--job", str(tmp_path / "job"), "-o", "-"],
+        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    if not done.stdout.startswith("mounted"):
+        pytest.skip(f"no mounts of one's own here: {done.stderr.strip()}")
+    assert done.returncode == 0
+    assert done.stdout.count("\n") == 1 + 41
+    told = [line for line in done.stderr.splitlines() if "WARNING" in line]
+    assert len(told) == 1
+    assert f"not full ({why}): mount one" in told[0]
+    assert "this crawl goes on with strategy async" in told[0]
 
 
 def test_the_first_ctrl_c_ends_a_command_while_its_parsers_start(slow, server, tmp_path):

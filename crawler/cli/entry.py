@@ -1,5 +1,6 @@
 """`crawler`: its commands, and what becomes of an error in one of them."""
 
+import difflib
 import logging
 import os
 import traceback
@@ -14,8 +15,9 @@ from crawler.cli.commands.spider import new, try_
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.terminal import Terminal
 from crawler.core.errors import CrawlerError, StorageError, UsageError
-from crawler.core.printable import printable
+from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.core.version import __version__
+from crawler.frontier.seeds import is_seed, looks_like_file
 
 __all__ = ["cli", "main"]
 
@@ -66,7 +68,32 @@ def _occupy_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True)
+class _Commands(click.Group):
+    """The commands; a word that is none of them is told with what may be meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command of a command line. Fails as wrong usage if there is none."""
+        word = args[0]
+        if self.get_command(ctx, word) is None and not word.startswith("-"):
+            near = difflib.get_close_matches(word, self.list_commands(ctx), 1)
+            meant = f"crawl {word}" if _is_source(word) else near[0] if near else ""
+            advice = f" Did you mean `{ctx.info_name} {meant}`?" if meant else ""
+            ctx.fail(f"No such command '{printable(word, SHOWN_CHARS)}'.{advice}")
+        return super().resolve_command(ctx, args)
+
+
+def _is_source(word: str) -> bool:
+    """Whether a word can only be meant as seeds: they stand behind `crawl`."""
+    return is_seed(word) or looks_like_file(word) or "." in word.partition("/")[0]
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    no_args_is_help=True,
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""

@@ -29,6 +29,7 @@ from crawler.frontier.seeds import STDIN, is_seed, looks_like_file
 from crawler.ledger.sinks.outputs import is_remote
 
 __all__ = [
+    "CONFIG_VARIABLE",
     "GROUPS",
     "SETTINGS",
     "Layer",
@@ -71,6 +72,9 @@ class Run(Struct, frozen=True, kw_only=True):
     places: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
 
+
+CONFIG_VARIABLE = "CRAWLER_CONFIG"
+"""Names the settings file."""
 
 _ALL = (*CRAWL_SETTINGS, *settings_of(Run))
 
@@ -150,13 +154,30 @@ def load_settings(path: Path) -> Layer:
 
 
 def from_environment(environment: Mapping[str, str], command: str = "crawl") -> Layer:
-    """Return the fields that `CRAWLER_*` variables set for a command. Raises `ConfigError` for a malformed value."""
+    """Return the fields that `CRAWLER_*` variables set for a command, with a note for each of them that is no setting.
+
+    Raises `ConfigError` for a malformed value.
+    """
     layer = Layer()
     for setting in SETTINGS:
         for name in setting.names if setting.is_of(command) else ():
             if given := environment.get(variable_of(name)):
                 layer.take(setting, name, given, variable_of, text=True)
+    layer.notes += _no_settings(environment)
     return layer
+
+
+def _no_settings(environment: Mapping[str, str]) -> Iterator[str]:
+    """Give a line for each variable that is named like a setting and is none."""
+    prefix = variable_of("")
+    known = {variable_of(name).removeprefix(prefix) for setting in SETTINGS for name in setting.names}
+    known.add(CONFIG_VARIABLE.removeprefix(prefix))
+    for variable, value in sorted(environment.items()):
+        name = variable.removeprefix(prefix)
+        if value and variable != name and name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            meant = f"; did you mean {prefix}{near[0]} ?" if near else ""
+            yield f"the variable {printable(variable, SHOWN_CHARS)} is no setting{meant}"
 
 
 def from_options(options: Mapping[str, Any]) -> Layer:

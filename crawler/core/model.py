@@ -58,8 +58,17 @@ FieldType = Literal["text", "int", "float", "date", "url"]
 """What the text that a field finds is turned into. `date` becomes ISO 8601 text, `url` an absolute URL."""
 
 
-class Field(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Place(Struct, frozen=True, omit_defaults=True):
+    """What of a field needs no keyword."""
+
+    name: str
+    css: str = ""
+
+
+class Field(_Place, frozen=True, kw_only=True, omit_defaults=True):
     """One field of a record, found in a page by selectors instead of code. `docs/fields.md` describes each part.
+
+        Field("title", "h1")
 
     `css` or `xpath` says where it stands; `pick` what is taken of an element found: `text` (white space collapsed),
     `html`, or `attr(NAME)`. `many` makes a list of all that is found, in page order. `regex` keeps its first group, or
@@ -67,8 +76,6 @@ class Field(Struct, frozen=True, kw_only=True, omit_defaults=True):
     record. With `fields` the elements found are objects with those fields, looked up inside of them.
     """
 
-    name: str
-    css: str = ""
     xpath: str = ""
     pick: str = "text"
     many: bool = False

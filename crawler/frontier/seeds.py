@@ -49,6 +49,7 @@ __all__ = [
     "is_seed",
     "is_url",
     "looks_like_file",
+    "no_such_source",
     "read_seeds",
     "spool",
 ]
@@ -69,6 +70,7 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 # Tab, line feed, vertical tab, form feed, carriage return and escape do stand in text files.
 _CONTROL_BYTES = bytes(byte for byte in range(0x20) if byte not in b"\t\n\v\f\r\x1b")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
+_IPV4 = re.compile(r"[0-9.]+")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -180,9 +182,7 @@ def _require_file(source: str) -> None:
             mode = Path(source).stat().st_mode
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:
             # ValueError: a NUL in the name.
-            if looks_like_file(source):
-                raise SeedError(f"no such file of seeds: '{shown}'") from error
-            raise SeedError(f"'{shown}' is neither an http(s) URL nor a file{_proposal(source)}") from error
+            raise no_such_source(source) from error
     if stat.S_ISDIR(mode):
         raise SeedError(f"'{shown}' is a folder; name the files of seeds in it")
     if not stat.S_ISREG(mode):
@@ -190,11 +190,21 @@ def _require_file(source: str) -> None:
         raise SeedError(f"'{shown}' is not a regular file; pipe it in and give - as the seed")
 
 
+def no_such_source(source: str, of: str = "of seeds") -> SeedError:
+    """Return the error for what is neither a URL nor a file (`of` seeds), with the URL that may be meant."""
+    shown = printable(source, SHOWN_CHARS)
+    if looks_like_file(source):
+        return SeedError(f"no such file {of}: '{shown}'")
+    return SeedError(f"'{shown}' is neither an http(s) URL nor a file{_proposal(source)}")
+
+
 def _proposal(source: str) -> str:
     host = source.partition("/")[0]
     if "." not in host and ":" not in host and host != "localhost":
         return ""
-    proposed = f"https://{source}"
+    # What has a port of its own, or is this machine, speaks TLS less often than not.
+    scheme = "http" if ":" in host.removesuffix(":443") or host == "localhost" or _IPV4.fullmatch(host) else "https"
+    proposed = f"{scheme}://{source}"
     try:
         normalise(proposed)
     except UrlError:

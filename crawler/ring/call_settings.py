@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -11,13 +11,17 @@ import msgspec
 
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import ConfigError
+from crawler.core.model import Field
 from crawler.core.printable import printable
 from crawler.ring.keywords import PathLike
 
-__all__ = ["Seeds", "config_of"]
+__all__ = ["Seeds", "Select", "config_of"]
 
 Seeds = PathLike | Iterable[PathLike]
 """One seed or several: http(s) URLs, `sitemap:URL`, paths of seed files."""
+
+Select = Sequence[Field] | Sequence[str] | Mapping[str, Any]
+"""Fields to find in each page: `Field`s, lines as `--select` takes them, or a dict as a settings file has it."""
 
 
 _SETTINGS = {setting.field: setting for setting in CRAWL_SETTINGS}
@@ -42,6 +46,9 @@ def config_of(seeds: Seeds, settings: Mapping[str, Any], command: str = "crawl")
             raise ConfigError(f"there is no setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     plain: dict[str, Any] = {}
     for name, value in {"seeds": seeds, **settings}.items():
+        if name == "select" and value:
+            plain[name] = _fields(value)
+            continue
         try:
             plain[name] = _SETTINGS[name].kind.plain(value)
         except TypeError as error:
@@ -50,6 +57,21 @@ def config_of(seeds: Seeds, settings: Mapping[str, Any], command: str = "crawl")
         return msgspec.convert(plain, CrawlConfig, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise _mistake(str(error), {**settings, "seeds": seeds}) from None
+
+
+def _fields(select: Any) -> Any:
+    """Return the fields that a dict or lines describe; what else is given, as it is."""
+    given = [select] if isinstance(select, str) else select
+    if not isinstance(given, Mapping | list | tuple):
+        return given
+    from crawler.page.fields.lines import read_field, read_fields  # noqa: PLC0415 - 30 ms, and most crawls have none
+
+    try:
+        if isinstance(given, Mapping):
+            return read_fields(given)
+        return [read_field(one) if isinstance(one, str) else one for one in given]
+    except ConfigError as error:
+        raise ConfigError(f"select: {error}") from error
 
 
 def _path(kind: type, value: Any) -> Any:

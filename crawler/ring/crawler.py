@@ -1,6 +1,7 @@
 """A crawl as a program sees it: run it, or take its records, ask how far it is, stop it."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Self
 
@@ -16,6 +17,8 @@ from crawler.ring.ring import Ring
 from crawler.ring.stream import RecordStream, cancelled
 
 __all__ = ["Crawler"]
+
+_log = logging.getLogger(__name__)
 
 
 class Crawler:
@@ -148,7 +151,12 @@ class Crawler:
 
     async def _crawl(self) -> CrawlStats:
         await self._ring.crawl(self._sinks)
-        return self.stats()
+        stats = self.stats()
+        if self._sinks and not stats.pages and stats.ended != "interrupted":
+            # A loop over nothing ends as quietly as one over everything.
+            kinds = sorted(stats.outcomes.items(), key=lambda kind: -kind[1])
+            _log.warning("no page was fetched: %s", ", ".join(f"{kind} ({number:,})" for kind, number in kinds[:5]))
+        return stats
 
 
 def _spider_name(spider: Spider | str) -> str:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from crawler.core.errors import ConfigError
-from crawler.core.model import Field
 from crawler.core.record import Record
 from crawler.core.stats import ExtractStats
 from crawler.ledger.sinks.consumer import ConsumerSink
 from crawler.parsers.spiders.spider import Spider
 from crawler.ring.background import Background
-from crawler.ring.call_settings import config_of
+from crawler.ring.call_settings import Select, config_of
 from crawler.ring.keywords import ExtractSettings, PathLike
 from crawler.ring.records import Records
 from crawler.web.warc import check_installed
@@ -89,7 +88,7 @@ def extract(
     archives: PathLike | Iterable[PathLike],
     *,
     spider: None = None,
-    select: Sequence[Field],
+    select: Select,
     fields: Sequence[str] | None = None,
     output: PathLike | Sequence[PathLike] | None = None,
     ordered: bool = True,
@@ -114,7 +113,7 @@ def extract(
     archives: PathLike | Iterable[PathLike],
     *,
     spider: Spider | str | None = None,
-    select: Sequence[Field] | None = None,
+    select: Select | None = None,
     fields: Sequence[str] | None = None,
     output: PathLike | Sequence[PathLike] | None = None,
     ordered: bool = True,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from crawler.core.config import CrawlConfig, TransportKind, with_new_names
-from crawler.core.model import Field
 from crawler.core.record import Record
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
@@ -14,7 +13,7 @@ from crawler.ledger.sinks.consumer import ConsumerSink
 from crawler.ledger.sinks.outputs import sinks_for
 from crawler.parsers.spiders.spider import Spider
 from crawler.ring.background import Background
-from crawler.ring.call_settings import Seeds, config_of
+from crawler.ring.call_settings import Seeds, Select, config_of
 from crawler.ring.crawler import Crawler
 from crawler.ring.keywords import Settings
 from crawler.ring.records import Records
@@ -88,7 +87,7 @@ def crawl(
     *,
     spider: None = None,
     fields: Sequence[str] | None = None,
-    select: Sequence[Field],
+    select: Select,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],
@@ -111,7 +110,7 @@ def crawl(
     *,
     spider: Spider | str | None = None,
     fields: Sequence[str] | None = None,
-    select: Sequence[Field] | None = None,
+    select: Select | None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Any,
@@ -124,9 +123,10 @@ def crawl(
     `seeds`: one or several http(s) URLs, `sitemap:URL`, or paths of seed files; none resumes a `job` that exists.
     Records are `Record` structs; with `spider`, `fields` or `select` they are dicts. `spider` is a spider
     (`docs/spiders.md`): any function that takes a page, or a reference to one; `fields` names what the records have;
-    `select` finds it. `transport` names what downloads, or is it and is closed at the end. `fresh` starts a job
-    over. All other settings are those of `CrawlConfig`; lists will do for tuples, text for paths. Without `job` the
-    state lies in a temporary folder that is removed at the end; without `output` nothing is written.
+    `select` finds it: `{"title": "h1"}`, lines, or `Field`s. `transport` names what downloads, or is it and is closed
+    at the end. `fresh` starts a job over. All other settings are those of `CrawlConfig`; lists will do for tuples, text
+    for paths. Without `job` the state lies in a temporary folder that is removed at the end; without `output` nothing
+    is written. When no page at all was fetched, the log gets a warning that says why.
 
     Raises `ConfigError` for a setting, a spider or an output that cannot be used, and `SeedError` for a seed that can
     not. Bad lines in seed files are skipped with a warning in the log, or with `strict` end the crawl.
@@ -165,7 +165,7 @@ def crawl_to_arrow(
     *,
     spider: Spider | str | None = None,
     fields: Sequence[str] | None = None,
-    select: Sequence[Field] | None = None,
+    select: Select | None = None,
     transport: Transport | TransportKind | None = None,
     fresh: bool = False,
     **config: Unpack[Settings],

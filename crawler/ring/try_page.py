@@ -41,10 +41,14 @@ class Step(Struct, frozen=True):
 
 
 class Fetched(Struct, frozen=True):
-    """What a server answered: the page, or in one line why there is none; `hops` are the URLs that redirected."""
+    """What a server answered: the page, or in one line why there is none; `hops` are the URLs that redirected.
+
+    `outcome` is what a crawl would count the URL under, as in its summary (`failed: dns`); empty for a page.
+    """
 
     download: Download | None
     why: str
+    outcome: str
     hops: tuple[str, ...]
     steps: tuple[Step, ...]
 
@@ -131,7 +135,7 @@ async def _fetched(config: CrawlConfig, url: str, watched: "_Watched", budget: B
             fetcher.feed([task], [])
             match await ends.get():
                 case Download() as download:
-                    return Fetched(download, "", task.redirected_from, watched.steps)
+                    return Fetched(download, "", "", task.redirected_from, watched.steps)
                 case Again(at=at):
                     wait_s = at - time.time()
                     _log.warning("%s wants no request for another %.0f s: waiting", origin(task.url), wait_s)
@@ -142,7 +146,8 @@ async def _fetched(config: CrawlConfig, url: str, watched: "_Watched", budget: B
                         task, key=link.key, url=link.url, redirected_from=hops, spent_s=link.spent_s
                     )
                 case Done() as done:
-                    return Fetched(None, watched.why(done), task.redirected_from, watched.steps)
+                    outcome = f"{done.outcome}: {done.reason}"
+                    return Fetched(None, watched.why(done), outcome, task.redirected_from, watched.steps)
                 case BaseException() as error:
                     raise error
     finally:
@@ -205,7 +210,9 @@ class _Watched:
         last = self._last
         if done.reason == "private-address":
             return f"skipped: private-address: {done.detail} (--allow-private fetches from such addresses)"
-        if done.reason in {"robots", "robots-unreachable"} or status == 0:
+        if done.outcome == "failed" and isinstance(last, Failure):
+            return f"failed: {last.kind}: {last.detail}"
+        if done.reason in {"robots", "robots-unreachable"}:
             said = "does not allow it" if done.reason == "robots" else "cannot be had"
             told = f" (status {status})" if status else ""
             return f"skipped: robots: the robots.txt of {self._origin} {said}{told}"

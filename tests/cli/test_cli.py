@@ -21,7 +21,6 @@ from crawler.cli.exit_code import ExitCode
 from crawler.cli.settings import GROUPS, SETTINGS, from_options
 from crawler.cli.terminal import LogLines, Terminal
 from tests.support.patience import PATIENCE_S, wait_until
-from tests.support.ports import closed_port
 from tests.support.terminal import PseudoTerminal
 from tests.support.thorough import first_quickly
 
@@ -229,7 +228,10 @@ def test_the_exit_codes_in_the_documentation_are_those_of_the_program():
     [
         (["crawl"], "no seeds given: name a URL, a file of URLs, or - for standard input (or --job to resume)"),
         (["crawl", "--dpeth", "1"], "No such option '--dpeth'. Did you mean '--depth'? (see crawler crawl --help)"),
-        (["crwl"], "No such command 'crwl'."),
+        (["crwl"], "No such command 'crwl'. Did you mean `crawler crawl`? (see crawler --help)"),
+        (["frobnicate"], "No such command 'frobnicate'. (see crawler --help)"),
+        (["https://x.example/a"], "No such command 'https://x.example/a'. Did you mean `crawler crawl https://x.exa"),
+        (["seeds.txt", "--depth", "1"], "No such command 'seeds.txt'. Did you mean `crawler crawl seeds.txt`?"),
         (["crawl", "http://x/", "--depth", "deep"], "--depth: expected a whole number or 'none', not 'deep'"),
         (["crawl", "http://x/", "--depth", "-1"], "--depth must be at least 0, not -1"),
         (["crawl", "http://x/", "--scope", "all"], "Invalid value for '--scope': 'all' is not one of 'page',"),
@@ -436,10 +438,21 @@ def test_a_job_of_another_crawl_is_refused_with_the_choices(run, site):
     assert "--fresh" in err
 
 
-def test_no_page_fetched_ends_with_3(run):
-    with closed_port() as port:
-        code, _, _ = run("crawl", f"http://127.0.0.1:{port}/", "--retries", "0", *POLITE_ENOUGH)
+def test_no_page_fetched_ends_with_3_and_its_reason_even_if_quiet(run):
+    code, _, err = run("crawl", "http://127.0.0.1/", "--quiet")
     assert code == ExitCode.NO_PAGE
+    why = "skipped: private-address (1); the seeds are on loopback or private addresses: run again with --allow-private"
+    assert err.startswith(f"crawler: error: no page was fetched: {why}")
+    assert err.count("\n") == 1
+
+
+def test_a_variable_that_is_no_setting_is_named(run, site):
+    env = {"CRAWLER_MAXPAGES": "1", "CRAWLER_QWERTY": "1", "CRAWLER_DEPTH": "0", "CRAWLER_SCOPE": ""}
+    _, _, err = run("crawl", f"{site.url}/", *POLITE_ENOUGH, env=env)
+    assert err.splitlines()[0] == (
+        "crawler: note: the variable CRAWLER_MAXPAGES is no setting; did you mean CRAWLER_MAX_PAGES ?; "
+        "the variable CRAWLER_QWERTY is no setting"
+    )
 
 
 def slow_pages(site):

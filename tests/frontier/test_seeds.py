@@ -284,7 +284,7 @@ def test_on_bad_may_stop_the_reading(write):
         ("example.com", "'example.com' is neither an http(s) URL nor a file; did you mean https://example.com ?"),
         (
             "localhost:80/a",
-            "'localhost:80/a' is neither an http(s) URL nor a file; did you mean https://localhost:80/a ?",
+            "'localhost:80/a' is neither an http(s) URL nor a file; did you mean http://localhost:80/a ?",
         ),
         ("nothing", "'nothing' is neither an http(s) URL nor a file"),
         ("nothing/at/all", "'nothing/at/all' is neither an http(s) URL nor a file"),

@@ -6,6 +6,7 @@ import gc
 import itertools
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, 
 from crawler.core.model import Field
 from crawler.core.record import Record
 from crawler.fetcher.transport.fake import FakeTransport, answer
+from crawler.ring.call_settings import config_of
 from crawler.ring.crawler import Crawler
 from crawler.ring.keywords import Settings
 from crawler.ring.library import crawl
@@ -196,10 +198,14 @@ def test_a_crawl_gives_each_page_once_and_leaves_nothing():
             ({"spider": lambda page: {"title": page.title}}, {"title": "/"}),
             ({"spider": parsed, "fields": ["title"]}, {"title": "/"}),
             ({"select": [Field(name="heading", css="title")], "fields": ["status"]}, {"status": 200, "heading": "/"}),
+            (
+                {"select": {"h": "title", "o": {"fields": {"t": "title"}}}, "fields": ["depth"]},
+                {"depth": 0, "h": "/", "o": {"t": "/"}},
+            ),
         ],
         2,
     ),
-    ids=["fields", "function", "reference", "lambda", "function and fields", "select"],
+    ids=["fields", "function", "reference", "lambda", "function and fields", "select", "select by a dict"],
 )
 def test_records_are_dicts_of_what_was_asked_for(what, expected):
     with LocalServer(site(1)) as server:
@@ -338,6 +344,37 @@ def test_a_job_that_runs_elsewhere_is_refused_where_a_record_is_asked_for(tmp_pa
             second.close()
             assert next(first).url
         before.nothing()
+
+
+@pytest.mark.parametrize(
+    "select", [{"a": "h1", "b": {"css": "li", "many": True}}, ["a=h1", "b[]=li"], ["a=h1", Field("b", "li", many=True)]]
+)
+def test_fields_to_find_are_written_as_one_likes(select):
+    by_hand = (Field(name="a", css="h1"), Field(name="b", css="li", many=True))
+    assert config_of("http://a.example/", {"select": select}).select == by_hand
+
+
+@pytest.mark.parametrize(
+    ("select", "message"),
+    [
+        ({"h": 5}, "select: h: expected a selector or a table with css or xpath, not 5"),
+        ("h1", "select: 'h1': expected NAME=SELECTOR, as in price=.price::text"),
+        (5, "select: expected a list, not 5"),
+    ],
+)
+def test_fields_that_cannot_be_meant_are_refused_at_the_call(select, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        crawl("http://example.com/", select=select)
+
+
+def test_a_crawl_that_fetched_nothing_at_all_says_why_in_the_log(caplog):
+    """A loop over nothing ends as quietly as one over everything."""
+    assert list(crawl("http://127.0.0.1:1/", **(LOCAL | {"allow_private": False}))) == []
+    assert [record.getMessage() for record in caplog.records] == ["no page was fetched: skipped: private-address (1)"]
+    caplog.clear()
+    with LocalServer(site(1)) as server:
+        assert len(list(crawl(server.url(), **LOCAL))) == 1
+    assert not caplog.records
 
 
 def test_a_selector_made_by_hand_is_checked_at_the_call():

@@ -1,5 +1,6 @@
 """`crawler try`: one page, read as a crawl would do it, with its records, links and times."""
 
+import asyncio
 import json
 import os
 import re
@@ -12,8 +13,9 @@ import pytest
 
 from crawler.cli.entry import main
 from crawler.cli.exit_code import ExitCode
+from tests.fetcher.transport.raw_server import RawServer, page, says
 from tests.support.ports import closed_port
-from tests.support.servers import Answer, LocalServer, html
+from tests.support.servers import HANG, Answer, LocalServer, html
 
 ROOT = Path(__file__).parents[2]
 
@@ -165,7 +167,7 @@ def test_redirects_share_one_deadline(capsys):
         code, text = tried(capsys, server.url("/0"), "--robots", "ignore", "--timeout", str(timeout_s))
         asked = sum(server.requests.values())
     assert code == ExitCode.NO_PAGE
-    assert text.splitlines()[-1].startswith("failed: timeout: ")
+    assert text.splitlines()[-2].startswith("failed: timeout: ")
     assert text.count("redirected: ") == asked - ("no complete headers" in text)
     assert asked <= hops / 2
 
@@ -202,11 +204,41 @@ def test_a_redirect_to_another_origin_is_followed_and_its_robots_txt_asked_for(c
     assert there.requests[f"localhost:{there.port}", "/robots.txt"] == 1
 
 
-def test_a_robots_txt_of_a_server_that_is_not_there_cannot_be_had(capsys):
+def test_a_server_that_is_not_there_is_named_as_the_cause_with_what_to_do(capsys):
+    """And not that its robots.txt cannot be had."""
     with closed_port() as port:
-        url = f"http://127.0.0.1:{port}"
-        code, text = tried(capsys, f"{url}/")
-    assert (code, text) == (ExitCode.NO_PAGE, f"skipped: robots: the robots.txt of {url} cannot be had\n")
+        code, text = tried(capsys, f"http://127.0.0.1:{port}/")
+    assert (code, text.splitlines()[0]) == (ExitCode.NO_PAGE, "failed: connect: Connection refused")
+    assert "check host and port" in text
+
+
+async def test_each_cause_has_its_name_and_its_remedy(capsys):
+    """A name that nobody has, silence, a certificate, and TLS on a port of plain HTTP."""
+    plain = says(b"HTTP/1.1 400 plain HTTP\r\n\r\n", end="close")
+    with LocalServer(lambda _host, _path: HANG) as silent:
+        async with RawServer(says(page()), certificate="self") as tls, RawServer(plain) as no_tls:
+            no_tls.head = lambda reader: reader.read(1)
+            for url, cause, advice in (
+                ("http://nobody.invalid/", "failed: dns: nobody.invalid: ", "check the spelling"),
+                (silent.url(), "failed: timeout: ", "--timeout S waits longer"),
+                (tls.url("/", "localhost", "https"), "failed: tls: self-signed: ", "--ca-bundle FILE trusts further"),
+                (no_tls.url("/", "localhost", "https"), "failed: tls: wrong version", "http:// rather than https:// ?"),
+            ):
+                code, text = await asyncio.to_thread(tried, capsys, url, "--timeout", "2")
+                assert (code, text.startswith(cause), advice in text) == (ExitCode.NO_PAGE, True, True), text
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("example.com", "'example.com' is neither an http(s) URL nor a file; did you mean https://example.com ?"),
+        ("localhost:8000/a", "did you mean http://localhost:8000/a ?"),
+        ("./saved", "no such file of HTML: './saved'"),
+    ],
+)
+def test_what_is_neither_url_nor_file_is_told_with_what_may_be_meant(capsys, page, message):
+    assert main(["try", page]) == ExitCode.USAGE
+    assert message in capsys.readouterr().err
 
 
 def test_what_a_robots_txt_leads_to_is_no_page(capsys):

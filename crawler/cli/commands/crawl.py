@@ -14,7 +14,16 @@ import click
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
-from crawler.cli.settings import Run, combine, from_environment, from_options, load_settings, named_as_spelled, resumed
+from crawler.cli.settings import (
+    CONFIG_VARIABLE,
+    Run,
+    combine,
+    from_environment,
+    from_options,
+    load_settings,
+    named_as_spelled,
+    resumed,
+)
 from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
 from crawler.core.errors import ConfigError
@@ -52,7 +61,7 @@ The same command again picks up where it left off. Every option is also a key of
 3 no page fetched, 4 interrupted, 5 storage failure.""",
 )
 @click.argument("seeds", nargs=-1, metavar="[SEED]...")
-@click.option("--config", metavar="FILE", envvar="CRAWLER_CONFIG", help="TOML file of settings, named as the options.")
+@click.option("--config", metavar="FILE", envvar=CONFIG_VARIABLE, help="TOML file of settings, named as the options.")
 @click.pass_obj
 def crawl(terminal: Terminal, /, seeds: tuple[str, ...], config: str | None, **options: Any) -> int:
     """Crawl from each SEED: an http(s) URL, a file of them, - for standard input, or sitemap:URL for its pages.
@@ -105,6 +114,7 @@ def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **optio
 
 def _crawled(run: Run, terminal: Terminal) -> int:
     """Run one crawl with all that a person sees of it; return the exit code."""
+    from crawler.cli.report.ending import why_no_page  # noqa: PLC0415  as below
     from crawler.cli.report.progress import Progress  # noqa: PLC0415  rich is slow to import
     from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  as above
     from crawler.ring.crawler import Crawler  # noqa: PLC0415  aiohttp, the store and the parser take 0.3 s to import
@@ -148,7 +158,10 @@ def _crawled(run: Run, terminal: Terminal) -> int:
     if not run.quiet:
         with contextlib.suppress(OSError):  # as `Terminal.say`; the same is in summary.json
             print_summary(stats, run.config, console=console)
-    return _exit_code(stats)
+    code = _exit_code(stats)
+    if run.quiet and code == ExitCode.NO_PAGE:
+        terminal.say(f"crawler: error: no page was fetched: {why_no_page(stats, run.config)}")
+    return code
 
 
 def _records_alone(config: "CrawlConfig") -> contextlib.AbstractContextManager[object]:

@@ -12,12 +12,13 @@ import click
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
+from crawler.cli.report.certificates import NO_TLS, is_of_certificate, is_without_tls
 from crawler.cli.settings import Run, combine, from_environment, from_options, named_as_spelled
 from crawler.cli.terminal import Terminal, set_up_logging
 from crawler.core.errors import CrawlerError
 from crawler.core.event_loop import loop_factory
 from crawler.core.printable import printable
-from crawler.frontier.seeds import is_url
+from crawler.frontier.seeds import is_url, no_such_source
 
 if TYPE_CHECKING:
     from crawler.core.model import Done
@@ -29,6 +30,13 @@ _PACKAGE = str(Path(__file__).parents[2])
 _SHOWN_LINKS = 20
 _SHOWN_VALUES = 10
 _SHOWN_CHARS = 300
+
+_HTML = {".html", ".htm", ".xhtml"}
+_REMEDIES = {
+    "failed: dns": "check the spelling of the host's name, and the network",
+    "failed: connect": "nothing listens there: check host and port, and whether the server runs",
+    "failed: timeout": "--timeout S waits longer",
+}
 
 
 @click.group(no_args_is_help=True)
@@ -102,8 +110,12 @@ def _tried(run: Run, target: str, url: str | None, terminal: Terminal, *, everyt
         download = fetched.download
         if download is None:
             _show(fetched.why)
+            if advice := _remedy(fetched.outcome):
+                _show(f"  {advice}")
             return ExitCode.NO_PAGE
     else:
+        if url is None and not Path(target).exists() and Path(target).suffix.lower() not in _HTML:
+            raise no_such_source(target, "of HTML")
         download = download_of_file(Path(target), url or "http://example.com/")
     answer = download.answer
     _show(f"{answer.status} {download.task.url} ({answer.body_bytes:,} bytes)")
@@ -120,6 +132,15 @@ def _tried(run: Run, target: str, url: str | None, terminal: Terminal, *, everyt
     for line in _times((*steps, *tried.steps), config.parser_timeout_s):
         _show(line)
     return ExitCode.ERROR if tried.done.outcome == "failed" else ExitCode.DONE
+
+
+def _remedy(outcome: str) -> str:
+    """Say what to do about a page that could not be had; empty for what says it itself."""
+    if is_of_certificate(outcome):
+        return "--ca-bundle FILE trusts further authorities, --insecure any certificate"
+    if is_without_tls(outcome):
+        return NO_TLS
+    return next((then for start, then in _REMEDIES.items() if outcome.startswith(start)), "")
 
 
 def _show(line: str) -> None:

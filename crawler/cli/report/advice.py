@@ -1,5 +1,6 @@
 """What to do about outcomes that an option could change, in plain sentences: pure."""
 
+from crawler.cli.report.certificates import TLS, is_of_certificate
 from crawler.cli.report.quantity import count, duration, size
 from crawler.core.config import CrawlConfig
 from crawler.core.stats import CrawlStats
@@ -24,9 +25,7 @@ def _trap(stats: CrawlStats, config: CrawlConfig) -> str:
 
 def _tls(stats: CrawlStats) -> str:
     kinds = {
-        kind.removeprefix("failed: tls: "): number
-        for kind, number in stats.outcomes.items()
-        if kind.startswith("failed: tls: ") and number
+        kind.removeprefix(TLS): number for kind, number in stats.outcomes.items() if is_of_certificate(kind) and number
     }
     if not kinds:
         return ""

@@ -2,11 +2,12 @@
 
 from msgspec import Struct
 
+from crawler.cli.report.certificates import NO_TLS, TLS, is_of_certificate, is_without_tls
 from crawler.cli.report.quantity import count, duration
 from crawler.core.config import CrawlConfig
 from crawler.core.stats import CrawlStats
 
-__all__ = ["Ending", "ending"]
+__all__ = ["Ending", "ending", "why_no_page"]
 
 
 _CAUSES = (
@@ -59,7 +60,7 @@ def _ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
             what = "broken off by an error; what was committed is safe"
             then = _sentence(left, "put right what the error names and run the same command again")
         case "done" if stats.pages == 0:
-            what, then = "done, but no page was fetched", _nothing_fetched(stats)
+            what, then = "done, but no page was fetched", _nothing_fetched(stats, config)
         case "done" if stats.run_pages == 0:
             what, then = "done before; this run found nothing left to fetch", "--fresh crawls it all again"
         case "done":
@@ -67,7 +68,24 @@ def _ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
     return Ending(what, then)
 
 
-def _nothing_fetched(stats: CrawlStats) -> str:
+def _remedy(kind: str, config: CrawlConfig) -> str:
+    """Say what to do about a kind of outcome that most URLs have; empty for one that nobody can help."""
+    if kind.startswith(TLS) and not is_of_certificate(kind):
+        if is_without_tls(kind):
+            return NO_TLS
+        return f"most URLs {kind}: crawler and server have no version or cipher of TLS in common"
+    if kind.startswith("failed: parser-error") and config.spider is not None:
+        return f"the spider fails: `crawler try URL --spider {config.spider}` shows where; mended, run it with --fresh"
+    return next((then.format(reason=kind) for start, then in _CAUSES if kind.startswith(start)), "")
+
+
+def why_no_page(stats: CrawlStats, config: CrawlConfig) -> str:
+    """Say in one line how most URLs ended, and what to do about it."""
+    kinds = sorted(stats.outcomes.items(), key=lambda item: (-item[1], item[0]))
+    return _sentence(", ".join(f"{kind} ({count(number)})" for kind, number in kinds[:3]), ending(stats, config).then)
+
+
+def _nothing_fetched(stats: CrawlStats, config: CrawlConfig) -> str:
     """Name the most likely cause: the reason that most URLs ended with."""
     if not stats.known:
         return "there was no usable seed: give an http(s) URL or a file of them"
@@ -76,10 +94,7 @@ def _nothing_fetched(stats: CrawlStats) -> str:
     if stats.outcomes and not others:
         return "sitemaps were read, but they list no page"
     reason = min(others, key=lambda kind: (-others[kind], kind), default="")
-    for start, then in _CAUSES:
-        if reason.startswith(start):
-            return then.format(reason=reason)
-    return "see the outcomes above"
+    return _remedy(reason, config) or "see the outcomes above"
 
 
 def _sentence(*parts: str) -> str:

@@ -1,5 +1,6 @@
 """What the errors of sockets, TLS and resolvers mean: each becomes a `Failure` with one line of detail."""
 
+import os
 import socket
 import ssl
 
@@ -48,7 +49,8 @@ def dns_failure(host: str, error: BaseException) -> Failure:
 def connect_failure(error: OSError) -> Failure:
     """`Failure("reset")` for a connection that the server broke off at once, else `Failure("connect")`."""
     kind = "reset" if isinstance(error, ConnectionResetError) else "connect"
-    return Failure(kind, error.strerror or str(error), retryable=True)
+    # asyncio writes the address where the system's words stand: `Connect call failed ('127.0.0.1', 80)`.
+    return Failure(kind, os.strerror(error.errno) if error.errno else str(error), retryable=True)
 
 
 def tls_failure(error: Exception) -> Failure:

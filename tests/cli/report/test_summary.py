@@ -128,6 +128,7 @@ def test_a_sitemap_that_was_not_read_to_its_end_is_told():
                 )
             ],
         ),
+        ({"outcomes": {"failed: tls: wrong version number": 2, "failed: tls: unsupported protocol": 1}}, {}, []),
         (
             {"outcomes": {"failed: parser-timeout": 1, "failed: parser-died": 2}},
             {},
@@ -174,6 +175,13 @@ def test_an_empty_summary_can_be_printed():
         ({"ended": "done", "known": 1, "outcomes": {"failed: dns": 1}}, "no page", "do not resolve"),
         ({"ended": "done", "known": 1, "outcomes": {"failed: connect": 1}}, "no page", "failed: connect"),
         ({"ended": "done", "known": 1, "outcomes": {"failed: tls: expired": 1}}, "no page", "--ca-bundle FILE"),
+        (
+            {"ended": "done", "known": 1, "outcomes": {"failed: tls: wrong version number": 1}},
+            "no page",
+            "is it http://",
+        ),
+        ({"ended": "done", "known": 1, "outcomes": {"failed: tls: unsupported protocol": 1}}, "no page", "in common"),
+        ({"ended": "done", "known": 1, "outcomes": {"failed: parser-error: KeyError": 1}}, "no page", "--spider a:b"),
         ({"ended": "done", "known": 3, "outcomes": {"fetched: sitemap": 3}}, "no page", "they list no page"),
         ({"ended": "done", "known": 3, "outcomes": {"fetched: sitemap": 2, "skipped: scope": 1}}, "no page", "--scope"),
         ({"ended": "done", "known": 1, "outcomes": {"redirected": 1}}, "no page", "see the outcomes"),
@@ -181,7 +189,7 @@ def test_an_empty_summary_can_be_printed():
     ],
 )
 def test_the_end_is_explained_with_what_to_do_next(stats: dict, what: str, then: str):
-    found = ending(CrawlStats(**stats), config(Path("job"), max_time_s=60))
+    found = ending(CrawlStats(**stats), config(Path("job"), max_time_s=60, spider="a:b"))
     assert what in found.what
     assert then in found.then
     assert bool(then) == bool(found.then)

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo build docs test test-all test-kill test-memory compare fuzz soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-store bench-docs bench lint types check clean
+.PHONY: help install demo build docs test test-all test-kill test-memory compare fuzz same-set soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-store bench-docs bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-kill    kill -9 the crawler at 40 instants and at every named point"
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
+	@echo "make same-set     20,000 simulated webs with random answers, parsers and kills: the URLs that they must have"
 	@echo "make soak         50 healthy hosts alone and beside hostile ones: rate and memory (4 runs of a minute)"
 	@echo "make docs         write again what documents and types take from the code: options, fields, hostile behaviours"
 	@echo "make bench        our crawler beside wget2, spider-rs, Crawlee and Scrapy: a table and a chart (10 to 15 minutes)"
@@ -73,6 +74,10 @@ test-memory: $(TESTED)
 fuzz: export CRAWLER_FUZZ_EXAMPLES ?= 20000
 fuzz: $(TESTED)
 	$(BIN)/python -m pytest --timeout 0 --hypothesis-show-statistics --durations 0 --durations-min 1 tests/fuzz
+
+same-set: export CRAWLER_FUZZ_EXAMPLES ?= 20000
+same-set: $(TESTED)
+	$(BIN)/python -m pytest --timeout 0 -s tests/frontier/test_same_set.py
 
 soak: $(TESTED)
 	$(BIN)/python -m bench.soak

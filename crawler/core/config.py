@@ -136,8 +136,8 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         _CRAWLED, COUNT, least=1, also=("try", "extract"), matters=True,
     )] = 10_000
     max_chain: Annotated[int | None, Setting(
-        "Take at most this many pages in a row that look alike, as in an endless calendar. The next one is skipped: "
-        "trap.",
+        "Take at most this many pages in a row that look alike, as in an endless calendar; 100 times as many while "
+        "they bring other pages. The next one is skipped: trap.",
         _CRAWLED, or_none(COUNT), least=1, matters=True,
     )] = 100
     robots: Annotated[RobotsMode, Setting(

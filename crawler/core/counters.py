@@ -8,7 +8,8 @@ __all__ = ["Counters"]
 class Counters(Struct):
     """One job's totals over all its runs; names as in `CrawlStats`. Written by the frontier only.
 
-    `seq` is the number of URLs ever queued: the next one's place in the order of discovery follows it.
+    `seq` is the number of URLs ever queued: the next one's place in the order of discovery follows it. `stale` counts
+    pages to which a shorter way was found after they were read, `reread` those that were read again because of that.
     """
 
     seq: int = 0
@@ -21,6 +22,8 @@ class Counters(Struct):
     near_duplicates: int = 0
     outcomes: dict[str, int] = {}
     statuses: dict[int, int] = {}
+    stale: int = 0
+    reread: int = 0
 
     def next_seq(self) -> int:
         """Return the place of one more URL in the order of discovery."""

@@ -127,8 +127,8 @@ class SeedContext(Struct, frozen=True, array_like=True, gc=False):
 class Task(Struct, frozen=True, array_like=True, gc=False):
     """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made.
 
-    `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` counts pages in a row that look
-    alike and lead only to each other (see `web.traps`). `spent_s` is the time that the redirects to here have
+    `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` and `far` are what
+    `frontier.reach` keeps of the ways to here. `spent_s` is the time that the redirects to here have
     used up of the URL's deadline. `lastmod` is what a sitemap says of its last change, empty if none does.
     """
 
@@ -143,6 +143,7 @@ class Task(Struct, frozen=True, array_like=True, gc=False):
     chain: int = 0
     spent_s: float = 0.0
     lastmod: str = ""
+    far: int = 0
 
 
 class Exchange(Struct, frozen=True, array_like=True, gc=False):
@@ -205,9 +206,10 @@ class Download(Struct, frozen=True, array_like=True, gc=False):
 class Link(Struct, frozen=True, array_like=True, gc=False):
     """A URL that a page leads to: absolute, in normal form.
 
-    `key` is its 16-byte key (`web.urls.task_key`), `host` its 8-byte host key. `skip` is empty if it is to be
-    fetched, else the reason why it is not (see `Outcome`). `kind`, `chain`, `spent_s` and `lastmod` become
-    those of its task.
+    `key` is its 16-byte key (`web.urls.task_key`), `host` its 8-byte host key. `skip` is empty if it may be
+    fetched, else the reason why it is not (see `Outcome`); the frontier may still find it too far away.
+    `alike` says that it looks like what leads to it (`web.traps.alike`). `kind`, `spent_s` and `lastmod` become those
+    of its task.
     """
 
     url: str
@@ -215,7 +217,7 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
     host: bytes
     skip: str = ""
     kind: TaskKind = "page"
-    chain: int = 0
+    alike: bool = False
     spent_s: float = 0.0
     lastmod: str = ""
 

@@ -1,81 +1,49 @@
 """How URLs become known: seeds, and the links of tasks that end. Test and set are one step."""
 
-from msgspec import Struct
+from msgspec import structs
 
 from crawler.core.counters import Counters
-from crawler.core.model import Done, Link, SeedContext, TaskKind
-from crawler.frontier.handed import Handed
+from crawler.core.model import Link, TaskKind
+from crawler.frontier.known import waiting
+from crawler.frontier.reach import NOT_REACHED, Limits, Reach
 from crawler.frontier.row import ENDED, QUEUED, REOPENABLE, UrlRow, queue_place
 from crawler.frontier.seed_contexts import SeedContexts
+from crawler.frontier.source import Source
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
 from crawler.web.urls import host_key, task_key
 
-__all__ = ["Discovery", "Source"]
+__all__ = ["Discovery"]
 
-_REOPENED_BY_LINK = frozenset({"scope", "depth", "nofollow", "filter", "trap"})
-
-
-class Source(Struct, frozen=True, gc=False):
-    """What a task that ends gives to the URLs that it leads to. `hops`: the redirects from it to there."""
-
-    seed: SeedContext
-    depth: int
-    pages_depth: int
-    parent: bytes
-    parent_url: str | None
-    hops: tuple[str, ...]
-
-    @classmethod
-    def of(cls, handed: Handed, done: Done) -> "Source":
-        """A page that a sitemap lists counts as a seed; the target of a redirect stands where the redirect stood."""
-        task = handed.task
-        if done.outcome == "redirected":
-            hops = (*task.redirected_from, task.url)
-            return cls(task.seed, task.depth, task.depth, handed.parent, task.parent, hops)
-        depth = task.depth + 1
-        return cls(task.seed, depth, 0 if task.kind == "sitemap" else depth, task.key, task.url, ())
-
-    def row(
-        self, link: Link, seq: int, now: float, *, outcome: str = "", reason: str = "", parent_url: str | None = None
-    ) -> UrlRow:
-        """Return the row of a link."""
-        is_sitemap = link.kind == "sitemap"
-        return UrlRow(
-            url=link.url,
-            depth=self.depth if is_sitemap else self.pages_depth,
-            parent=self.parent,
-            seed=self.seed.number,
-            redirected_from=self.hops,
-            attempts=0,
-            seq=seq,
-            at=now,
-            outcome=outcome,
-            reason=reason,
-            is_sitemap=is_sitemap,
-            chain=link.chain,
-            spent_ms=round(link.spent_s * 1000),
-            lastmod=link.lastmod,
-            parent_url=parent_url,
-        )
+_REASONS = ("scope", "filter", "trap", "nofollow")
+"""Which reason a URL keeps that links leave out for several: the one that comes last."""
+_SEED_REACH = Reach(0, 0)
 
 
 class Discovery:
     """Makes URLs known and gives those that are due to the window. Part of the frontier, whose counters it writes."""
 
-    def __init__(
-        self, store: Store, window: Window, seeds: SeedContexts, counters: Counters, *, level_by_level: bool
-    ) -> None:
+    def __init__(self, store: Store, window: Window, seeds: SeedContexts, counters: Counters, limits: Limits) -> None:
         self._urls = store.urls
         self._window = window
         self._seeds = seeds
         self._counters = counters
-        self._level_by_level = level_by_level
+        self._limits = limits
 
     def add(self, number: int, url: str, kind: TaskKind) -> bool:
-        """Make a start of seed `number` known and due. False if it was known."""
+        """Make a start of seed `number` known and due. False if it was known as one that is due or has ended."""
         key = task_key(url, kind)
-        if self._urls.values([key])[0] is not None:
+        (value,) = self._urls.values([key])
+        if value is None:
+            self._counters.known += 1
+        elif value[:1] == REOPENABLE:
+            skipped = self._urls.row(value)
+            self._counters.count(skipped.outcome, skipped.reason, -1)
+        else:
+            if value[:1] == QUEUED:
+                self._urls.put_waiting(key, waiting(value)[0], _SEED_REACH)
+            else:
+                self.improve(key, self._urls.row(value), _SEED_REACH)
             return False
         row = UrlRow(
             url=url,
@@ -89,52 +57,88 @@ class Discovery:
             is_sitemap=kind == "sitemap",
         )
         place = row.place(host_key(url))
-        self._urls.put_waiting(key, place)
+        self._urls.put_waiting(key, place, _SEED_REACH)
         self._window.add(key, place, row)
-        self._counters.known += 1
         self._counters.queued += 1
         return True
 
     def take(self, found: list[tuple[Link, Source]], now: float) -> None:
-        """Test and set in one step: unknown URLs become due or skipped; a better link reopens or moves a known one."""
+        """Test and set in one step: unknown URLs become due or skipped; a better way opens or moves a known one."""
         known = self._urls.values([link.key for link, _ in found])
         for (link, source), before in zip(found, known, strict=True):
             value = self._urls.pending(link.key) or before  # another link of this call may have put it
             if source.hops and not link.skip and source.hops[0] == source.seed.anchors[0]:
                 self._seeds.anchor(source.seed.number, link.url)
+            way = NOT_REACHED if link.skip else source.reach(link)
             if value is None:
                 self._counters.known += 1
-                if link.skip:
-                    self._skip(link, source, now)
-                else:
-                    self._queue_new(link, source, now)
+                self._put(link, source, way, now)
+            elif value[:1] == QUEUED:
+                self._come_nearer(link, value, source, way, now)
+            elif value[:1] == REOPENABLE:
+                self._judge_again(link, self._urls.row(value), source, way, now)
             elif not link.skip:
-                if value[:1] == REOPENABLE:
-                    old = self._urls.row(value)
-                    self._counters.count(old.outcome, old.reason, -1)
-                    self._queue_new(link, source, now)
-                elif self._level_by_level and value[:1] == QUEUED:
-                    self._move_up(link, value[1:], source, now)
+                self.improve(link.key, self._urls.row(value), way)
 
-    def _skip(self, link: Link, source: Source, now: float) -> None:
-        state = REOPENABLE if link.skip in _REOPENED_BY_LINK else ENDED
-        self._urls.put(link.key, state, source.row(link, 0, now, outcome="skipped", reason=link.skip))
-        self._counters.count("skipped", link.skip, +1)
+    def improve(self, key: bytes, row: UrlRow, way: Reach) -> None:
+        """Learn of a way to a URL that has ended. If it is nearer, what was read has to be judged again some time."""
+        before = self._limits.reach(row)
+        reach = before.nearer(way)
+        if reach != before:
+            improved = self._limits.at(row, reach)
+            stale = row.stale | self._limits.stale(improved, before, reach)
+            self._counters.stale += bool(stale) - bool(row.stale)
+            self._urls.put(key, ENDED, structs.replace(improved, stale=stale))
 
-    def _queue_new(self, link: Link, source: Source, now: float) -> None:
-        row = source.row(link, self._counters.next_seq(), now, parent_url=source.parent_url)
-        place = row.place(link.host)
-        self._urls.put_waiting(link.key, place)
-        self._counters.queued += 1
-        self._window.offer(link.key, place, row)
+    def open(self, key: bytes, row: UrlRow) -> None:
+        """Make a URL due that was cut off, since the limit that did it has moved. No other URL is due."""
+        self._counters.count(row.outcome, row.reason, -1)
+        parent_url = self._urls.row(parent).url if (parent := self._urls.values([row.parent])[0]) else None
+        seq = self._counters.next_seq()
+        due = structs.replace(row, outcome="", reason="", seq=seq, parent_url=parent_url)
+        self._queue(key, host_key(row.url), due, self._limits.reach(row))
 
-    def _move_up(self, link: Link, place: bytes, source: Source, now: float) -> None:
-        """A shorter way to a page that was never handed out: queue it at the smaller depth."""
-        if not place or link.kind == "sitemap" or self._window.find(link.key) is not None:
+    def _put(self, link: Link, source: Source, reach: Reach, now: float) -> None:
+        """Put down what follows from all that is known of a URL that is not due yet."""
+        reason = link.skip or self._limits.cut(reach, link.host, is_sitemap=link.kind == "sitemap")
+        if not reason:
+            row = source.row(link, reach, now, seq=self._counters.next_seq(), parent_url=source.parent_url)
+            self._queue(link.key, link.host, row, reach)
             return
-        depth, seq = queue_place(place)
-        row = source.row(link, seq, now, parent_url=source.parent_url)
-        if row.depth < depth:
-            better = row.place(link.host)
-            self._urls.put_waiting(link.key, better)
-            self._window.move(link.key, place, better, row)
+        row = source.row(link, reach, now, outcome="skipped", reason=reason)
+        self._urls.put(link.key, REOPENABLE, row)
+        self._counters.count("skipped", reason, +1)
+
+    def _queue(self, key: bytes, host: bytes, row: UrlRow, reach: Reach) -> None:
+        place = row.place(host)
+        self._urls.put_waiting(key, place, reach)
+        self._counters.queued += 1
+        self._window.offer(key, place, row)
+
+    def _judge_again(self, link: Link, row: UrlRow, source: Source, way: Reach, now: float) -> None:
+        """Look whether a URL that was skipped is skipped no longer, or for another reason."""
+        before = self._limits.reach(row)
+        reach = before.nearer(way)
+        if reach == before and (reach != NOT_REACHED or _rank(link.skip) <= _rank(row.reason)):
+            return
+        self._counters.count(row.outcome, row.reason, -1)
+        self._put(link, source, reach, now)
+
+    def _come_nearer(self, link: Link, value: bytes, source: Source, way: Reach, now: float) -> None:
+        """Note a shorter way to a URL that has not ended; if it was never handed out, queue it at its smaller depth."""
+        place, before = waiting(value)
+        reach = before.nearer(way)
+        if reach == before:
+            return
+        better = place
+        if self._limits.by_depth and place and link.kind == "page" and self._window.find(link.key) is None:
+            depth, seq = queue_place(place)
+            row = source.row(link, reach, now, seq=seq, parent_url=source.parent_url)
+            if row.depth < depth:
+                better = row.place(link.host)
+                self._window.move(link.key, place, better, row)
+        self._urls.put_waiting(link.key, better, reach)
+
+
+def _rank(reason: str) -> int:
+    return _REASONS.index(reason) if reason in _REASONS else -1

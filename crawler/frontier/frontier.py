@@ -19,11 +19,15 @@ import msgspec
 from crawler.core.config import CrawlConfig
 from crawler.core.counters import Counters
 from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedContext, Task
-from crawler.frontier.discovery import Discovery, Source
+from crawler.frontier.discovery import Discovery
 from crawler.frontier.duplicates import Duplicates, Repeat
 from crawler.frontier.handed import Handed
-from crawler.frontier.row import ENDED, UrlRow
+from crawler.frontier.known import waiting
+from crawler.frontier.reach import Limits, Reach
+from crawler.frontier.row import ENDED, QUEUED, UrlRow
+from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
+from crawler.frontier.source import Source
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
 from crawler.web.urls import host_key, robots_url
@@ -44,11 +48,12 @@ class Frontier:
         # State: the counters, which the discovery writes too; when the next retry is due.
         self.counters = _counters(store)
         self._next_retry_at = store.retries.next_due_at()
-        level_by_level = config.depth is not None
+        self._limits = limits = Limits(config)
         self._seeds = SeedContexts(store)
-        self._window = Window(store.queue, self._read, level_by_level=level_by_level)
+        self._window = window = Window(store.queue, self._read, level_by_level=limits.by_depth)
         self._duplicates = Duplicates(store, config.skip_duplicates)
-        self._discovery = Discovery(store, self._window, self._seeds, self.counters, level_by_level=level_by_level)
+        self._discovery = Discovery(store, window, self._seeds, self.counters, limits)
+        self._second_look = SecondLook(store, window, self._discovery, self.counters, limits)
         self._limit_window()
 
     # What the ledger tells
@@ -74,7 +79,8 @@ class Frontier:
         """
         handed = self._window.find(done.key)
         if handed is not None:
-            source = Source.of(handed, done)
+            nearest = self._nearest(self._store.urls.values([done.key])[0], handed)
+            source = Source.of(handed, done, nearest, self._limits)
             self._discovery.take([(link, source) for link in links], now)
 
     def finish(self, results: Iterable[Result], now: float) -> list[Finished]:
@@ -82,26 +88,32 @@ class Frontier:
 
         A result for a task that is not handed out is ignored: each URL ends once. `now` is unix time.
         """
-        ended: list[tuple[Handed, Done]] = []
-        for result in results:
+        ended: list[tuple[Handed, Done, Reach]] = []
+        results = list(results)
+        known = self._store.urls.values([result.key for result in results])
+        found: list[tuple[Link, Source]] = []
+        for result, value in zip(results, known, strict=True):
             if isinstance(result, Again) and result.reason is None:
                 self._window.postpone(result.key, result.at)
                 continue
             handed = self._window.remove(result.key)
             if handed is None:
                 continue
-            if isinstance(result, Done):
-                ended.append((handed, result))
+            nearest = self._nearest(value, handed)
+            if not isinstance(result, Done):
+                self._defer(handed, nearest, max(now, result.at), result.reason or "", now)
+                continue
+            if result.links:
+                source = Source.of(handed, result, nearest, self._limits)
+                found += [(link, source) for link in result.links]
+            if handed.outcome:
+                self._second_look.ended(result.key, handed.reach)
             else:
-                self._defer(handed, max(now, result.at), result.reason or "", now)
+                ended.append((handed, result, nearest))
         finished = []
-        found: list[tuple[Link, Source]] = []
-        repeats = self._duplicates.take([done for _, done in ended])
-        for (handed, done), repeat in zip(ended, repeats, strict=True):
-            finished.append(self._end(handed, done, repeat, done.fetched_at or now))
-            if done.links:
-                source = Source.of(handed, done)
-                found += [(link, source) for link in done.links]
+        repeats = self._duplicates.take([done for _, done, _ in ended])
+        for (handed, done, nearest), repeat in zip(ended, repeats, strict=True):
+            finished.append(self._end(handed, done, nearest, repeat, done.fetched_at or now))
         if found:
             self._discovery.take(found, now)
         return finished
@@ -123,12 +135,14 @@ class Frontier:
         """Hand out what is due: the tasks, and the keys of hosts that entered the window with them."""
         if self._next_retry_at is not None and self._next_retry_at <= now:
             self._revive(now)
+        if self.counters.queued == 0:
+            self._second_look.take()
         return self._window.refill(now)
 
     @property
     def starved(self) -> bool:
-        """True if a commit would give a host something to do that has nothing handed out."""
-        return self._window.starved
+        """True if a commit would give a host something to do that has nothing handed out, or allow the second look."""
+        return self._window.starved or (self.counters.queued == 0 and self._second_look.is_due)
 
     @property
     def next_retry_at(self) -> float | None:
@@ -148,7 +162,7 @@ class Frontier:
     @property
     def exhausted(self) -> bool:
         """True when no known URL is left that has not ended."""
-        return self.counters.queued == 0
+        return self.counters.queued == 0 and not self._second_look.is_due
 
     @property
     def budget_spent(self) -> bool:
@@ -161,7 +175,14 @@ class Frontier:
 
     # Ending, or trying again
 
-    def _end(self, handed: Handed, done: Done, repeat: Repeat | None, now: float) -> Finished:
+    def _nearest(self, value: bytes | None, handed: Handed) -> Reach:
+        """Return the best that is known of how far a task's URL is, in the store or when it was handed out."""
+        if value is None:
+            return handed.reach
+        known = waiting(value)[1] if value[:1] == QUEUED else self._limits.reach(self._store.urls.row(value))
+        return handed.reach.nearer(known)
+
+    def _end(self, handed: Handed, done: Done, nearest: Reach, repeat: Repeat | None, now: float) -> Finished:
         """End a task. If it repeats a page and such pages are skipped, it ends without a record."""
         task, counters = handed.task, self.counters
         if done.records is not None:
@@ -173,6 +194,10 @@ class Frontier:
                 reason = "near-duplicate" if repeat.near else "duplicate"
                 done = msgspec.structs.replace(done, reason=reason, records=None)
         row = handed.row(now, outcome=done.outcome, reason=done.reason, status=done.status)
+        if nearest != handed.reach:
+            row = self._limits.at(row, nearest)
+            row = msgspec.structs.replace(row, stale=self._limits.stale(row, handed.reach, nearest))
+            counters.stale += bool(row.stale)
         self._store.urls.put(task.key, ENDED, row)
         counters.queued -= 1
         counters.count(done.outcome, done.reason, +1)
@@ -182,11 +207,13 @@ class Frontier:
             counters.statuses[done.status] = counters.statuses.get(done.status, 0) + 1
         return Finished.of(task, done, now, None if repeat is None else self._duplicates.page(repeat))
 
-    def _defer(self, handed: Handed, until: float, reason: str, now: float) -> None:
+    def _defer(self, handed: Handed, nearest: Reach, until: float, reason: str, now: float) -> None:
         """Put a task that was tried away until its time comes."""
         task = handed.task
-        self._store.retries.add(until, task.key, handed.row(now, reason=reason, parent_url=task.parent))
-        self._store.urls.put_waiting(task.key)
+        row = handed.row(now, outcome=handed.outcome, reason=reason, parent_url=task.parent)
+        self._store.retries.add(until, task.key, row)
+        if not handed.outcome:
+            self._store.urls.put_waiting(task.key, b"", nearest)
         self.counters.retrying += 1
 
     def _limit_window(self) -> None:
@@ -215,8 +242,9 @@ class Frontier:
             chain=row.chain,
             spent_s=row.spent_s,
             lastmod=row.lastmod,
+            far=row.depth if self._limits.by_depth or row.is_sitemap else row.far,
         )
-        return Handed(task, place[:8], row.parent, row.seq, place)
+        return Handed(task, place[:8], row.parent, row.seq, place, row.outcome)
 
 
 def _counters(store: Store) -> Counters:

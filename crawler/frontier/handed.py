@@ -3,19 +3,29 @@
 from msgspec import Struct
 
 from crawler.core.model import Task
+from crawler.frontier.reach import Reach
 from crawler.frontier.row import UrlRow
 
 __all__ = ["Handed"]
 
 
 class Handed(Struct, gc=False):
-    """A task with its host key and its `place` (queue key). `parent` (key) and `seq` are for its row when it ends."""
+    """A task with its host key and its `place` (queue key). `parent` (key) and `seq` are for its row when it ends.
+
+    `outcome` is that of a page that is read again for its links alone, else empty.
+    """
 
     task: Task
     host: bytes
     parent: bytes
     seq: int
     place: bytes
+    outcome: str = ""
+
+    @property
+    def reach(self) -> Reach:
+        """How far the URL was known to be when it was handed out."""
+        return Reach(self.task.far, self.task.chain)
 
     def row(
         self, now: float, *, outcome: str = "", reason: str, status: int = 0, parent_url: str | None = None
@@ -39,4 +49,5 @@ class Handed(Struct, gc=False):
             spent_ms=round(task.spent_s * 1000),
             lastmod=task.lastmod,
             parent_url=parent_url,
+            far=task.far,
         )

@@ -5,9 +5,13 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from crawler.frontier.database import Table
+from crawler.frontier.reach import Reach
 from crawler.frontier.row import QUEUED, UrlRow
 
-__all__ = ["KnownUrls"]
+__all__ = ["KnownUrls", "waiting"]
+
+_REACH_BYTES = 8
+_EARLIER_BYTES = (1, 17)
 
 
 class KnownUrls:
@@ -28,7 +32,7 @@ class KnownUrls:
         return len(self._pending)
 
     def values(self, keys: list[bytes]) -> Sequence[bytes | None]:
-        """Return what is known of each key: a state byte, and the queue key (see `put_waiting`) or the row (see `row`).
+        """Return what is known of each key: a state byte, and what `waiting` or `row` makes of the rest.
 
         None where the URL is unknown.
         """
@@ -50,17 +54,32 @@ class KnownUrls:
         self._pending[key] = value = state + self._encode(row)
         self._table.put(key, value)
 
-    def put_waiting(self, key: bytes, place: bytes = b"") -> None:
-        """Make one URL known as one that has not ended; `place` is its queue key, if it may be given a better one."""
-        self._pending[key] = value = QUEUED + place
+    def put_waiting(self, key: bytes, place: bytes, reach: Reach) -> None:
+        """Make one URL known as one that has not ended.
+
+        `place` is its queue key, if it may be given a better one; `reach` is the best that is known.
+        """
+        packed = reach.far.to_bytes(4, "big") + reach.chain.to_bytes(4, "big")
+        self._pending[key] = value = QUEUED + place + packed
         self._table.put(key, value)
 
-    def ended(self) -> Iterator[tuple[bytes, UrlRow]]:
-        """Give (state byte, row) of every committed URL that has ended or was skipped."""
-        for value in self._table.values():
+    def ended(self) -> Iterator[tuple[bytes, bytes, UrlRow]]:
+        """Give (key, state byte, row) of every committed URL that has ended or was skipped."""
+        for key, value in self._table.items():
             if value[:1] != QUEUED:
-                yield value[:1], self.row(value)
+                yield key, value[:1], self.row(value)
 
     def forget(self) -> None:
         """Learn that the open batch was committed or dropped."""
         self._pending.clear()
+
+
+def waiting(value: bytes) -> tuple[bytes, Reach]:
+    """Return the queue key (empty if there is none) and the reach in the value of a URL that has not ended.
+
+    Of one that an earlier version put, no better way is known.
+    """
+    if len(value) in _EARLIER_BYTES:
+        return value[1:], Reach(0, 0)
+    place = value[1:-_REACH_BYTES]
+    return place, Reach(int.from_bytes(value[-8:-4], "big"), int.from_bytes(value[-4:], "big"))

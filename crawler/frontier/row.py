@@ -17,9 +17,11 @@ REOPENABLE = b"s"
 class UrlRow(Struct, frozen=True, array_like=True, gc=False):
     """What the store knows of one URL. `outcome` is empty until it ended; `at` is the unix time of the last change.
 
-    `parent` is the key of what led here (empty for a seed), `seq` its place in the order of discovery. `kind`,
-    `chain` and `spent_s` are those of its `Task`; they are stored as small integers, one byte each as a rule.
-    `parent_url` is there as long as the URL waits.
+    `parent` is the key of what led here (empty for a seed), `seq` its place in the order of discovery. `kind`
+    and `spent_s` are those of its `Task`; they are stored as small integers, one byte each as a rule.
+    `parent_url` is there as long as the URL waits. `far` and `chain` are those of its `Reach` (`frontier.reach`);
+    `chain` is -1 while no way leads here that may be followed. `stale` says in what the page was read from further
+    away than the URL is known to be now. In the queue, a row that has an outcome is of a page that is read again.
     """
 
     url: str
@@ -38,6 +40,8 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
     spent_ms: int = 0
     lastmod: str = ""
     parent_url: str | None = None
+    far: int = 0
+    stale: int = 0
 
     @property
     def kind(self) -> TaskKind:

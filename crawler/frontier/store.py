@@ -64,10 +64,12 @@ class Store:
 
     def all_urls(self) -> Iterator[tuple[bytes, UrlRow]]:
         """Give every committed URL as (state byte, row): first those that have ended."""
-        yield from self.urls.ended()
+        for _, state, row in self.urls.ended():
+            yield state, row
         for rows in (self.queue.rows(), self.retries.rows()):
             for row in rows:
-                yield QUEUED, row
+                if not row.outcome:  # else it has ended, and is read again
+                    yield QUEUED, row
 
     # Seeds, hosts, meta
 

@@ -38,8 +38,8 @@ class Settings(TypedDict, total=False):
     """Take at most this many links from one page. Its record, or the log, says how many were left out. Links that a
     spider names are all taken. Default: 10000."""
     max_chain: int | None
-    """Take at most this many pages in a row that look alike, as in an endless calendar. The next one is skipped:
-    trap. Default: 100."""
+    """Take at most this many pages in a row that look alike, as in an endless calendar; 100 times as many while
+    they bring other pages. The next one is skipped: trap. Default: 100."""
     robots: Literal["obey", "ignore"]
     """Obey or ignore robots.txt, rel=nofollow and meta robots. Default: 'obey'."""
     user_agent: str

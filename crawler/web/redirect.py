@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from crawler.core.config import ScopeKind
 from crawler.core.model import Done, Link, Task
 from crawler.web.scope import Scope
+from crawler.web.traps import alike
 from crawler.web.urls import authority, host_key, task_key
 
 __all__ = ["MAX_REDIRECTS", "MAX_REFRESH_S", "followed", "redirect_scope", "refresh_target"]
@@ -39,8 +40,8 @@ def followed(source: Task, target: str | None, *, status: int, spent_s: float, s
     None if there is no such http(s) URL. `spent_s` is the time that the target's deadline has lost, this fetch
     included. `scope` is that of `redirect_scope`.
 
-    More than ten hops, a loop, and a target that is None end as `failed: redirects`. The target keeps kind, depth,
-    chain and lastmod. It counts as in scope if a seed led to it; so does a sitemap on the host of the one before, since
+    More than ten hops, a loop, and a target that is None end as `failed: redirects`. The target keeps kind, depth
+    and lastmod. It counts as in scope if a seed led to it; so does a sitemap on the host of the one before, since
     filters and depth are for pages.
     """
     hops = (*source.redirected_from, source.url)
@@ -52,7 +53,7 @@ def followed(source: Task, target: str | None, *, status: int, spent_s: float, s
         host=host_key(target),
         skip=_skip(source, target, scope),
         kind=source.kind,
-        chain=source.chain,
+        alike=alike(source.url, target),
         spent_s=spent_s,
         lastmod=source.lastmod,
     )

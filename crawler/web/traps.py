@@ -25,7 +25,7 @@ What stands in a percent-escape counts as no digit: a page with a name in Cyrill
 import re
 from collections import Counter
 
-__all__ = ["MAX_REPEATS", "is_fixed", "pattern", "repeats"]
+__all__ = ["MAX_REPEATS", "alike", "is_dated", "is_fixed", "pattern", "repeats"]
 
 MAX_REPEATS = 3
 """How often a block of path segments may stand in a row, and a query parameter with one value in a query."""
@@ -48,6 +48,7 @@ _RUN = re.compile(
 _WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]*+[0-9][A-Za-z0-9]*+")
 _SLUG_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][a-z]{2,}(?![A-Za-z0-9])")
 _UUID = re.compile(r"(?<![A-Za-z0-9])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![A-Za-z0-9])")
+_DATE_AT_END = re.compile(r"(?<![0-9])[0-9]{4}([-/_.]?)(?:0[1-9]|1[0-2])(?:\1(?:[0-2][0-9]|3[01]))?(?:\.html?)?/?$")
 _FOUR_EQUAL = re.compile(r"(?=(.)\1\1\1)", re.DOTALL)
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _CHANGE = re.compile(r"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])|[a-z](?=[A-Z])")
@@ -103,6 +104,20 @@ def pattern(url: str) -> str:
     """
     start = _start_of_path(url)
     return _collapsed(url[:start]) + _collapsed(url[start:])
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two URLs in normal form are the same page for another number, day or name. Never raises.
+
+    What has nothing in it that counts looks like nothing else. A slash at the end makes no difference, since it is what
+    many servers redirect by.
+    """
+    return not is_fixed(other) and pattern(one).rstrip("/") == pattern(other).rstrip("/")
+
+
+def is_dated(url: str) -> bool:
+    """Whether a URL ends in the year and month of a date, with or without its day. Never raises."""
+    return _DATE_AT_END.search(url) is not None
 
 
 def is_fixed(url: str) -> bool:

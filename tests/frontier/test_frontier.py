@@ -13,8 +13,8 @@ from crawler.frontier.store import Store
 from crawler.web.urls import host_key, task_key
 
 
-def link(url: str, skip: str = "", kind="page", chain: int = 0, spent_s: float = 0.0) -> Link:
-    return Link(url, task_key(url, kind), host_key(url), skip, kind, chain, spent_s)
+def link(url: str, skip: str = "", kind="page", alike: bool = False, spent_s: float = 0.0) -> Link:
+    return Link(url, task_key(url, kind), host_key(url), skip, kind, alike, spent_s)
 
 
 def sitemap(url: str, skip: str = "") -> Link:
@@ -579,14 +579,14 @@ def test_chain_and_time_spent_come_back_with_the_task(world, restart):
     """What a link says of them reaches its task, handed out at once, after a restart, and again after a retry."""
     one = world()
     one.seed("http://a/")
-    one.fetched(*one.due(), links=[link("http://a/1", chain=7), link("http://a/2", spent_s=1.2345)])
+    one.fetched(*one.due(), links=[link("http://a/1", alike=True), link("http://a/2", spent_s=1.2345)])
     if restart:
         one.commit()
         one.reopen()
     for _ in range(2):
         first, second = sorted(one.due(), key=lambda task: task.url)
-        assert (first.chain, first.spent_s) == (7, 0.0)
-        assert second.chain == 0
+        assert (first.chain, first.far, first.spent_s) == (1, 0, 0.0)
+        assert (second.chain, second.far) == (0, 1)
         assert second.spent_s == pytest.approx(1.2345, abs=0.001)
         one.frontier.finish([Again(task.key, one.now + 1, "reset") for task in (first, second)], one.now)
         one.commit()
@@ -602,7 +602,7 @@ def test_a_shorter_way_brings_its_chain_along(world):
     one.frontier.add_seed(2, Seed("http://a/map", {}, "sitemap"))
     one.commit()
     page, listing = sorted(one.due(), key=lambda task: task.kind)
-    one.fetched(page, links=[link("http://a/7", chain=3)])
+    one.fetched(page, links=[link("http://a/7", alike=True)])
     one.read(listing, link("http://a/7"))
     one.commit()
     (task,) = one.due()
@@ -726,3 +726,56 @@ def test_links_may_be_known_before_their_sitemap_ends_and_are_known_once(world):
     assert one.frontier.counters.queued == 10
     one.frontier.take_links(done, (link("http://a/late"),), one.now)
     assert one.frontier.counters.known == 11, "a sitemap that ended brings no more"
+
+
+def test_a_larger_depth_goes_on_where_the_smaller_one_ended(world):
+    """What was too deep is due when the limit is higher, with the page that led there."""
+    one = world(depth=1)
+    one.seed("http://a/")
+    one.fetched(*one.due(), links=[link("http://a/x")])
+    one.commit()
+    one.fetched(*one.due(), links=[link("http://b/y"), link("http://c/", "scope")])
+    one.commit()
+    assert one.frontier.exhausted
+    one.config = msgspec.structs.replace(one.config, depth=2)
+    one.reopen()
+    assert not one.frontier.exhausted
+    one.commit()
+    assert one.due() == []
+    one.commit()
+    (task,) = one.due()
+    assert (task.url, task.depth, task.parent) == ("http://b/y", 2, "http://a/x")
+    one.fetched(task)
+    assert one.frontier.exhausted
+    assert one.frontier.counters.outcomes == {"fetched": 3, "skipped: scope": 1}
+
+
+def test_a_page_to_which_a_shorter_way_is_found_is_read_again_for_its_links(world):
+    """It has one record and one count; only what its links lead to is new."""
+    one = world(depth=2)
+    one.seed("http://a/", "http://b/")
+    a, b = sorted(one.due(), key=lambda task: task.url)
+    one.fetched(a, links=[link("http://c/1")])
+    one.commit()
+    one.fetched(*one.due(), links=[link("http://d/page")])
+    one.commit()
+    (page,) = one.due()
+    assert one.fetched(page, links=[link("http://d/far")])
+    assert one.frontier.counters.outcomes == {"fetched": 3, "skipped: depth": 1}
+    one.fetched(b, links=[link("http://d/page")])
+    assert not one.frontier.exhausted
+    assert one.due() == [], "not before the commit"
+    one.commit()
+    one.due()
+    one.commit()
+    one.reopen()
+    (again,) = one.due()
+    assert (again.url, again.depth) == ("http://d/page", 1)
+    assert one.fetched(again, links=[link("http://d/far")]) == [], "no second record"
+    one.commit()
+    (found,) = one.due()
+    assert (found.url, found.depth) == ("http://d/far", 2)
+    one.fetched(found)
+    counters = one.frontier.counters
+    assert counters.outcomes == {"fetched": 5}
+    assert (counters.pages, counters.reread, counters.stale, counters.queued) == (5, 1, 0, 0)

@@ -10,6 +10,8 @@ import rocksdict
 
 from crawler.core.errors import JobError, StorageError
 from crawler.core.model import SeedContext
+from crawler.frontier.known import waiting
+from crawler.frontier.reach import Reach
 from crawler.frontier.row import ENDED, QUEUED, UrlRow, queue_key, queue_place
 from crawler.frontier.store import SCHEMA_VERSION, Store
 from crawler.frontier.store_files import prepare_store
@@ -42,8 +44,11 @@ def test_reads_of_urls_see_the_open_batch(tmp_path):
     with Store(tmp_path / "s") as store:
         key = url_key("http://a/")
         place = queue_key(b"h" * 8, 1, 2)
-        store.urls.put_waiting(key, place)
-        assert store.urls.values([key]) == [QUEUED + place]
+        store.urls.put_waiting(key, place, Reach(3, 4))
+        (value,) = store.urls.values([key])
+        assert value is not None
+        assert (value[:1], *waiting(value)) == (QUEUED, place, Reach(3, 4))
+        assert waiting(QUEUED + place) == (place, Reach(0, 0)), "as an earlier version put it"
         store.urls.put(key, ENDED, row("http://a/"))
         value = store.urls.values([key])[0]
         assert value is not None
@@ -191,11 +196,11 @@ def test_what_is_special_about_a_url_is_kept(tmp_path):
 
 
 def test_an_ordinary_row_does_not_pay_for_what_others_need():
-    """A page that is in no chain and was not redirected to: seven bytes for five fields."""
+    """A page that is in no chain and was not redirected to: nine bytes for seven fields."""
     plain = msgspec.msgpack.encode(row("http://a/"))
     fields = UrlRow.__struct_fields__
     before = list(msgspec.structs.astuple(row("http://a/")))[: fields.index("is_sitemap")]
-    assert len(plain) == len(msgspec.msgpack.encode(before)) + 7
+    assert len(plain) == len(msgspec.msgpack.encode(before)) + 9
 
 
 def test_a_body_is_new_once(tmp_path):
@@ -252,9 +257,9 @@ def test_every_url_is_told_once_wherever_it_waits(tmp_path):
     with Store(tmp_path / "s") as store:
         store.urls.put(b"e" * 16, ENDED, row("http://a/ended"))
         place = queue_key(b"h" * 8, 0, 1)
-        store.urls.put_waiting(b"d" * 16, place)
+        store.urls.put_waiting(b"d" * 16, place, Reach(0, 0))
         store.queue.add(place, b"d" * 16, row("http://a/due"))
-        store.urls.put_waiting(b"w" * 16)
+        store.urls.put_waiting(b"w" * 16, b"", Reach(0, 0))
         store.retries.add(100.0, b"w" * 16, row("http://a/waits"))
         store.commit()
         assert [(state, found.url) for state, found in store.all_urls()] == [

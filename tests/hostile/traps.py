@@ -50,7 +50,7 @@ async def named_calendar(ask):
     await ask.page((day + dt.timedelta(17)).strftime(spelling))
 
 
-@calendar("calendar that goes from month to week to month")
+@calendar("calendar that goes from month to week to month", 12 * CHAIN)
 async def alternating_calendar(ask):
     number = int(ask.path.rpartition("/")[2] or 0)
     await ask.page(f"/week/{number + 1}" if "month" in ask.path else f"/month/{number + 1}")
@@ -71,6 +71,23 @@ async def rotating_patterns(ask):
 async def spelled_numbers(ask):
     number = ask.path.count("x") + 1
     await ask.page("/" + "-".join(["x"] * number))
+
+
+@calendar("calendar on each page of which something fresh is found, which ends too", 250 * CHAIN)
+async def bringing_calendar(ask):
+    number = int(ask.path.rpartition("/")[2] or 0) if "by" not in ask.path else None
+    await ask.page(*([] if number is None else [f"/month/{number + 1}", "/by-" + "x" * number]))
+
+
+@calendar("calendar whose months are found from fresh pages only", 12 * CHAIN)
+async def calendar_by_way_of_others(ask):
+    number = int(ask.path.rpartition("/")[2] or 0) if "by" not in ask.path else len(ask.path)
+    await ask.page(f"/month/{number + 1}" if "by" in ask.path else "/by-" + "x" * (number - 3))
+
+
+@calendar("a tree of random tokens: two fresh ones on each page", 250 * CHAIN)
+async def token_tree(ask):
+    await ask.page(f"/id/{uuid.uuid4()}", f"/id/{uuid.uuid4()}")
 
 
 @behaviour(

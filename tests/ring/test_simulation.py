@@ -43,7 +43,7 @@ PAGE = "page"
 class InlinePool:
     """`ParserPool` without processes: parses at once and delivers late, in another order, at the latest in `drain`."""
 
-    capacity, busy_s, replaced = 64, (0.0,), 0
+    capacity, busy_s, replaced, started = 64, (0.0,), 0, True
 
     def __init__(self, config, on_done, *, on_failure, spider):
         self._state = PageReader(ParserSettings.of(config, spider))
@@ -101,8 +101,7 @@ class Web:
         self.pages = rng.randint(20, 250)
         self.scope = rng.choice(("any", "host"))
         self.urls = [f"http://h{rng.randrange(self.hosts)}.test/{name(n)}" for n in range(self.pages)]
-        self.depth = rng.choice((None, None, 0, 1, 2, 3, 5)) if self.hosts == 1 else None
-        self.troubled = self.depth is None  # a URL that waits for a retry does not hold its level back
+        self.depth = rng.choice((None, None, 0, 1, 2, 3, 5))
         self.starts = rng.sample(self.urls, min(self.pages, rng.randint(1, 6)))
         self.kinds: dict[str, tuple[str, int]] = {}
         self.links: dict[str, list[str]] = {}
@@ -114,9 +113,9 @@ class Web:
                 kind, number = "redirect", rng.randrange(n + 1, min(self.pages, n + 8))
             elif chance < 0.12:
                 kind = "missing"
-            elif self.troubled and chance < 0.24:
+            elif chance < 0.24:
                 kind, number = rng.choice(("busy", "reset")), rng.randint(1, RETRIES)
-            elif self.troubled and chance < 0.28:
+            elif chance < 0.28:
                 kind = "dead"
             elif chance < 0.32:
                 kind = "private"
@@ -134,8 +133,8 @@ class Web:
         self.maps: dict[str, tuple[str, list[str]]] = {}
         self.sitemaps = rng.random() < 0.6
         self.seeds = [*self.starts, *self._lay_sitemaps()]
-        if self.troubled and rng.random() < 0.5:
-            self._lay_rows()
+        if self.depth is None and rng.random() < 0.5:
+            self._lay_row()
 
     def _lay_sitemaps(self) -> list[str]:
         """Give some hosts sitemaps: a tree of them for robots.txt, others to be seeds. Return the seeds.
@@ -172,23 +171,23 @@ class Web:
         self.maps[url] = (kind, found)
         return url
 
-    def _lay_rows(self) -> None:
-        """Hang two rows of pages that look alike on a page: a calendar without end, and one that leads to articles."""
+    def _lay_row(self) -> None:
+        """Hang a row of pages that look alike on a page: a calendar without end, or one that leads to articles."""
         root = self.rng.choice(self.starts)
         host = root.rpartition("/")[0]
         if self.kinds[root][0] != "page":
             return
-        for row, articles in (("day", False), ("list", True)):
-            length = MAX_CHAIN + self.rng.randint(2, 8)
-            urls = [f"{host}/{row}/{n}" for n in range(length)]
-            self.links[root] = [*self.links[root], urls[0]]
-            for n, url in enumerate(urls):
-                self.kinds[url] = ("page" if articles or n <= MAX_CHAIN else "trap", 0)
-                self.links[url] = [*urls[max(0, n - 1) : n], *urls[n + 1 : n + 2]]
-                if articles:
-                    article = f"{host}/article-{name(n)}"
-                    self.kinds[article], self.links[article] = ("page", 0), []
-                    self.links[url].append(article)
+        row, articles = self.rng.choice((("day", False), ("list", True)))
+        length = MAX_CHAIN + self.rng.randint(2, 8)
+        urls = [f"{host}/{row}/{n}" for n in range(length)]
+        self.links[root] = [*self.links[root], urls[0]]
+        for n, url in enumerate(urls):
+            self.kinds[url] = ("page" if articles or n <= MAX_CHAIN else "trap", 0)
+            self.links[url] = [*urls[max(0, n - 1) : n], *urls[n + 1 : n + 2]]
+            if articles:
+                article = f"{host}/article-{name(n)}"
+                self.kinds[article], self.links[article] = ("page", 0), []
+                self.links[url].append(article)
 
     def transport(self) -> FakeTransport:
         rng = self.rng
@@ -235,7 +234,7 @@ class Web:
         def sitemap(request):
             kind, found = self.maps[request.url]
             self.asked[request.url] += 1
-            if self.troubled and self.asked[request.url] == 1 and rng.random() < 0.2:
+            if self.asked[request.url] == 1 and rng.random() < 0.2:
                 return answer(request, status=503)
             if kind == "moved":
                 return answer(request, status=301, headers=(("location", found[0]),))
@@ -348,7 +347,7 @@ def recount(job: Path) -> tuple[dict, dict[tuple[str, str], str]]:
         rows = list(store.all_urls())
         waiting = sum(1 for _ in store.retries.rows())
         known = {bytes(key) for key, value in store._database.table("urls").items() if value[:1] == QUEUED}
-        due = [value[:16] for value in store._database.table("queue").values()]
+        due = [value[:16] for value in store._database.table("queue").values() if not store.queue.row(value).outcome]
         saved = store.meta("counters")
     ended = [row for state, row in rows if state != QUEUED]
     open_keys = {task_key(row.url, row.kind) for state, row in rows if state == QUEUED}

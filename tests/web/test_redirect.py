@@ -19,13 +19,11 @@ def task(url: str = "http://a.test/docs/x", **changes) -> Task:
 
 
 @pytest.mark.parametrize("kind", ["page", "sitemap"])
-def test_the_target_keeps_kind_depth_and_chain_and_has_less_time(kind):
-    done = followed(
-        task(kind=kind, chain=7, spent_s=1.0), "http://a.test/docs/y", status=302, spent_s=2.5, scope=Scope("host")
-    )
+def test_the_target_keeps_its_kind_and_has_less_time(kind):
+    done = followed(task(kind=kind, spent_s=1.0), "http://a.test/docs/y", status=302, spent_s=2.5, scope=Scope("host"))
     (link,) = done.links
     assert (done.outcome, done.reason, done.status, done.records) == ("redirected", "", 302, None)
-    assert (link.url, link.kind, link.chain, link.spent_s, link.skip) == ("http://a.test/docs/y", kind, 7, 2.5, "")
+    assert (link.url, link.kind, link.alike, link.spent_s, link.skip) == ("http://a.test/docs/y", kind, False, 2.5, "")
     assert (link.key, link.host) == (task_key(link.url, kind), host_key(link.url))
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crawler.web.traps import is_fixed, pattern, repeats
+from crawler.web.traps import alike, is_dated, is_fixed, pattern, repeats
 from crawler.web.urls import MAX_URL_CHARS, resolve
 from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
@@ -398,3 +398,17 @@ def test_a_long_url_is_judged_in_linear_time(judge, name):
     """The shorter one keeps both ends: a `?` at the first and a digit at the last decide what is looked at at all."""
     path = LONGEST[name]
     assert takes_linear_time(lambda size: judge("http://h/" + path[0] + path[1:][-size:]), MAX_URL_CHARS // 8)
+
+
+def test_urls_are_alike_that_differ_in_what_counts_alone():
+    assert alike("http://a/cal/2024/05", "http://a/cal/2024/06/")
+    assert alike("http://a/", "http://a/?page=2") is False
+    assert alike("http://a/page", "http://a/page") is False, "nothing in it counts"
+    assert alike("http://a/week/3", "http://a/month/3") is False
+
+
+def test_a_url_is_dated_that_ends_in_year_and_month():
+    dated = ("/2024/05", "/2024/05/31/", "/e-2024-05-31", "/?month=2024-05", "/20240531", "/x/2024-05.html")
+    assert [is_dated(f"http://a{path}") for path in dated] == [True] * len(dated)
+    other = ("/2024/05/a-story", "/thread/12345", "/?page=2024", "/2024/13", "/t/120240")
+    assert [is_dated(f"http://a{path}") for path in other] == [False] * len(other)

@@ -34,7 +34,8 @@ class PageReader:
     def __init__(self, settings: ParserSettings) -> None:
         self.settings = settings
         limits = (settings.scope, settings.include, settings.exclude, settings.depth)
-        self.links = NewLinks(Scope(*limits), settings.max_chain, obey=settings.robots == "obey")
+        by_depth = settings.depth is not None
+        self.links = NewLinks(Scope(*limits), settings.max_chain, by_depth=by_depth, obey=settings.robots == "obey")
         self._redirect_scope = redirect_scope(*limits)
         self._resolver = LinkResolver()
         # Made at once: what a spider imports takes time, and no page is to pay for it.

@@ -10,10 +10,7 @@ from crawler.web.sitemap import Entry, SitemapError, read_sitemap
 from crawler.web.traps import repeats
 from crawler.web.urls import authority, host_key, task_key
 
-__all__ = ["MAX_INDEXES", "SitemapReader"]
-
-MAX_INDEXES = 5
-"""Indexes that may stand above a sitemap; the protocol knows one (https://www.sitemaps.org/protocol.html)."""
+__all__ = ["SitemapReader"]
 
 
 class SitemapReader:
@@ -53,8 +50,6 @@ class SitemapReader:
         return self._pages.verdict(url, task.seed.anchors, 0) or ("trap" if repeats(url) else "")
 
     def _sitemap_skip(self, url: str, task: Task, *, vouched: bool) -> str:
-        if task.depth >= MAX_INDEXES:
-            return "depth"
         if vouched or authority(url) == authority(task.url):
             return ""
         return self._sitemaps.verdict(url, task.seed.anchors, 0)

@@ -137,12 +137,12 @@ def refreshing(delay: str, target: str = "/y", **changes) -> Download:
 
 @pytest.mark.parametrize("delay", ["0", "10", "10.5"])
 def test_a_page_that_sends_its_reader_on_at_once_is_a_redirect(delay):
-    download = refreshing(delay, depth=3, chain=7, spent_s=1.5, redirected_from=("http://h.example/old",), status=203)
+    download = refreshing(delay, depth=3, spent_s=1.5, redirected_from=("http://h.example/old",), status=203)
     done = parse_page(download, reader_of())
     assert (done.key, done.outcome, done.status, done.records) == (download.task.key, "redirected", 203, None)
     assert (done.body_bytes, done.body_hash) == (download.answer.body_bytes, b"")
     url = "http://h.example/y"
-    assert done.links == (Link(url, url_key(url), host_key(url), "", "page", 7, 1.5),)
+    assert done.links == (Link(url, url_key(url), host_key(url), "", "page", False, 1.5),)
 
 
 @pytest.mark.parametrize(
@@ -188,9 +188,9 @@ def test_a_refresh_passes_the_checks_of_a_redirect(target, settings, skip):
     assert [link.skip for link in parse_page(seed, reader_of(**settings)).links] == [""]
 
 
-def chains_of(download: Download, reader: PageReader) -> dict[str, tuple[int, str]]:
+def alike_of(download: Download, reader: PageReader) -> dict[str, tuple[bool, str]]:
     return {
-        link.url.removeprefix("http://h.example"): (link.chain, link.skip)
+        link.url.removeprefix("http://h.example"): (link.alike, link.skip)
         for link in parse_page(download, reader).links
     }
 
@@ -200,66 +200,39 @@ def month(html: str, number: int = 5, **changes) -> Download:
     return download_of(html, url=url, key=url_key(url), parent=parent, **changes)
 
 
-def test_a_link_that_looks_like_its_page_or_the_one_before_goes_on_with_the_chain():
-    reader = reader_of(max_chain=9)
-    html = "<a href=/cal/6><a href=/day/6><a href=/list?page=2>"
-    assert chains_of(month(html, chain=4), reader) == {"/cal/6": (5, ""), "/day/6": (0, ""), "/list?page=2": (0, "")}
-    # Two kinds of pages by turns: a day and its month.
-    day = download_of(
-        "<a href=/cal/7><a href=/day/7>", url="http://h.example/day/6", parent="http://h.example/cal/6", chain=0
-    )
-    assert chains_of(day, reader) == {"/cal/7": (1, ""), "/day/7": (1, "")}
+def test_a_link_says_whether_it_looks_like_its_page():
+    html = "<a href=/cal/6><a href=/cal/7/><a href=/day/6><a href=/list?page=2><a href=/cal>"
+    assert alike_of(month(html), reader_of()) == {
+        "/cal/6": (True, ""), "/cal/7/": (True, ""), "/day/6": (False, ""), "/list?page=2": (False, ""),
+        "/cal": (False, ""),
+    }  # fmt: skip
+    # Without a limit on chains nobody asks.
+    assert alike_of(month("<a href=/cal/6>"), reader_of(max_chain=None)) == {"/cal/6": (False, "")}
 
 
-def test_a_chain_that_grows_too_long_is_a_trap():
-    assert chains_of(month("<a href=/cal/6>", chain=8), reader_of(max_chain=9)) == {"/cal/6": (9, "")}
-    assert chains_of(month("<a href=/cal/6>", chain=9), reader_of(max_chain=9)) == {"/cal/6": (10, "trap")}
-    assert chains_of(month("<a href=/cal/6>", chain=999), reader_of(max_chain=None)) == {"/cal/6": (0, "")}
-
-
-@pytest.mark.parametrize(
-    ("link", "chain"),
-    [
-        ("<a href=/article>", 1),
-        ("<a href=/article/7>", 10),
-        ("<a href=/article rel=nofollow>", 10),
-        ("<a href=http://o.example/>", 10),
-        ("<a href=/home>", 10),
-    ],
-)
-def test_a_page_that_brings_a_page_without_a_number_is_no_link_of_a_chain(link, chain):
-    reader = reader_of(max_chain=99)
-    # Known, though not from so near.
-    parse_page(download_of("<a href=/home>", depth=5), reader)
-    assert chains_of(month(link + "<a href=/cal/6>", chain=9), reader)["/cal/6"] == (chain, "")
-
-
-def test_a_link_that_repeats_itself_and_a_page_too_far_away_are_traps():
+def test_a_link_that_repeats_itself_is_a_trap():
     download = download_of("<a href=/a/b/a/b/a/b/a/b><a href=/a/a/a>")
     assert links_of(download) == {"/a/b/a/b/a/b/a/b": "trap", "/a/a/a": ""}
-    assert links_of(download_of("<a href=/x>", depth=89), reader_of(max_chain=9)) == {"/x": ""}
-    assert links_of(download_of("<a href=/x>", depth=90), reader_of(max_chain=9)) == {"/x": "trap"}
-    assert links_of(download_of("<a href=/x>", depth=90_000), reader_of(max_chain=None)) == {"/x": ""}
 
 
-def test_a_trap_comes_after_depth_scope_and_filter_and_before_nofollow():
+def test_a_trap_comes_after_scope_and_filter_and_before_nofollow():
     trap = "a/a/a/a/a"
     download = download_of(f"<a href=/{trap} rel=nofollow><a href=http://o.example/{trap}><a href=/x/{trap}>")
     assert links_of(download, reader_of(exclude=("/x/",))) == {
         f"/{trap}": "trap", f"http://o.example/{trap}": "scope", f"/x/{trap}": "filter",
     }  # fmt: skip
-    assert set(links_of(download, reader_of(depth=1)).values()) == {"depth"}
-    linked = month("<a href=/cal/6 rel=nofollow>", chain=9)
-    assert chains_of(linked, reader_of(max_chain=9)) == {"/cal/6": (10, "trap")}
-    assert chains_of(linked, reader_of(max_chain=10)) == {"/cal/6": (10, "nofollow")}
 
 
-def test_a_trap_is_sent_again_when_another_page_leads_there_rightly():
-    reader = reader_of(max_chain=9)
-    assert chains_of(month("<a href=/cal/6>", chain=9), reader) == {"/cal/6": (10, "trap")}
-    assert chains_of(month("<a href=/cal/6>", chain=9), reader) == {}
-    assert chains_of(download_of("<a href=/cal/6>", depth=5), reader) == {"/cal/6": (0, "")}
-    assert chains_of(month("<a href=/cal/6>", chain=9), reader) == {}
+def test_a_link_is_sent_again_when_its_chain_is_shorter_or_it_is_nearer():
+    reader = reader_of()
+    link = "<a href=/cal/6>"
+    assert alike_of(month(link, chain=9, far=5), reader) == {"/cal/6": (True, "")}
+    assert alike_of(month(link, chain=9, far=5), reader) == {}
+    assert alike_of(download_of("<a href=/cal/6>", far=6), reader) == {"/cal/6": (False, "")}, "a chain of 0, though"
+    assert alike_of(month(link, chain=9, far=4), reader) == {"/cal/6": (True, "")}, "nearer"
+    assert alike_of(month(link, chain=3, far=4), reader) == {}, "each number is as good as it ever was"
+    assert alike_of(download_of("<a href=/cal/6>", far=3), reader) == {}
+    assert alike_of(download_of("<a href=/cal/6>", far=2), reader) == {"/cal/6": (False, "")}
 
 
 @pytest.mark.parametrize("status", [200, 203])
@@ -274,7 +247,7 @@ def test_links_of_another_answer_stand_in_its_record_only(status):
     assert links_of(download) == {}
 
 
-def test_a_link_carries_its_keys_and_the_verdict_of_scope_at_the_next_depth():
+def test_a_link_carries_its_keys_and_the_verdict_of_scope():
     html = "<a href=/in><a href=http://o.example/><a href=/skip/x><a href=page.html>"
     done = parse_page(download_of(html), reader_of(exclude=("/skip/",)))
     assert {link.url: link.skip for link in done.links} == {
@@ -285,8 +258,6 @@ def test_a_link_carries_its_keys_and_the_verdict_of_scope_at_the_next_depth():
     for link in done.links:
         assert link.key == url_key(link.url)
         assert link.host == host_key(link.url)
-    assert links_of(download_of("<a href=x>", depth=2), reader_of(depth=2)) == {"/dir/x": "depth"}
-    assert links_of(download_of("<a href=x>", depth=1), reader_of(depth=2)) == {"/dir/x": ""}
 
 
 @pytest.mark.parametrize(
@@ -330,31 +301,31 @@ def test_a_link_is_sent_once():
     reader = reader_of()
     assert links_of(download_of("<a href=a><a href=b>"), reader) == {"/dir/a": "", "/dir/b": ""}
     assert links_of(download_of("<a href=b><a href=c>"), reader) == {"/dir/c": ""}
-    assert links_of(download_of("<a href=a>", depth=5), reader) == {}
+    assert links_of(download_of("<a href=a>", far=5), reader) == {}
 
 
 def test_a_link_found_closer_to_a_seed_is_sent_again():
     reader = reader_of()
-    assert links_of(download_of("<a href=a>", depth=5), reader) == {"/dir/a": ""}
-    assert links_of(download_of("<a href=a>", depth=4), reader) == {"/dir/a": ""}
-    assert links_of(download_of("<a href=a>", depth=4), reader) == {}
-    assert links_of(download_of("<a href=a rel=nofollow>", depth=2), reader) == {}
+    assert links_of(download_of("<a href=a>", far=5), reader) == {"/dir/a": ""}
+    assert links_of(download_of("<a href=a>", far=4), reader) == {"/dir/a": ""}
+    assert links_of(download_of("<a href=a>", far=4), reader) == {}
+    assert links_of(download_of("<a href=a rel=nofollow>", far=2), reader) == {}
 
 
-def test_a_link_sent_as_skipped_is_sent_again_when_it_is_to_be_followed():
-    reader = reader_of(depth=3)
-    assert links_of(download_of("<a href=a>", depth=3), reader) == {"/dir/a": "depth"}
-    assert links_of(download_of("<a href=a>", depth=3), reader) == {}
-    assert links_of(download_of("<a href=a>", depth=2), reader) == {"/dir/a": ""}
-    assert links_of(download_of("<a href=a>", depth=3), reader) == {}
+def test_a_link_sent_as_skipped_is_sent_again_with_a_better_verdict():
+    reader = reader_of()
     other = SeedContext(2, ("http://o.example/",), b"null")
     assert links_of(download_of("<a href=//o.example/>"), reader) == {"http://o.example/": "scope"}
+    assert links_of(download_of("<a href=//o.example/ rel=nofollow>", seed=other), reader) == {
+        "http://o.example/": "nofollow"
+    }
+    assert links_of(download_of("<a href=//o.example/>"), reader) == {}
     assert links_of(download_of("<a href=//o.example/>", seed=other), reader) == {"http://o.example/": ""}
 
 
 def test_what_was_sent_is_forgotten_when_its_memory_is_full():
     reader = reader_of()
-    reader.links = NewLinks(Scope("host"), 100, obey=True, sent_chars=1000)
+    reader.links = NewLinks(Scope("host"), 100, by_depth=False, obey=True, sent_chars=1000)
     html = "".join(f"<a href={number}>" for number in range(4))
     assert len(links_of(download_of(html), reader)) == 4
     assert len(links_of(download_of(html), reader)) == 0

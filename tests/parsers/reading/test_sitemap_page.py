@@ -8,7 +8,6 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Download, SeedContext
 from crawler.parsers.reading.reader import PageReader, parse_page
 from crawler.parsers.reading.settings import ParserSettings
-from crawler.parsers.reading.sitemap_page import MAX_INDEXES
 from crawler.web.urls import host_key, task_key
 from tests.support.downloads import download_of, reader_of
 
@@ -52,9 +51,9 @@ def test_the_pages_of_a_sitemap_are_links_and_it_has_no_record():
     done = read(download)
     assert (done.key, done.outcome, done.reason, done.status) == (task_key(URL, "sitemap"), "fetched", "sitemap", 200)
     assert (done.records, done.body_hash, done.body_bytes) == (None, b"", download.answer.body_bytes)
-    assert [(link.url, link.kind, link.skip, link.chain) for link in done.links] == [
-        ("http://h.example/1", "page", "", 0),
-        ("http://h.example/2", "page", "", 0),
+    assert [(link.url, link.kind, link.skip, link.alike) for link in done.links] == [
+        ("http://h.example/1", "page", "", False),
+        ("http://h.example/2", "page", "", False),
     ]
     for link in done.links:
         assert (link.key, link.host) == (task_key(link.url, "page"), host_key(link.url))
@@ -101,13 +100,6 @@ def test_robots_txt_may_name_sitemaps_anywhere():
         ("http://o.example/s.xml", "sitemap", ""),
         ("http://h.example/t.xml", "sitemap", ""),
     ]
-
-
-def test_indexes_nest_so_deep_and_no_deeper():
-    body = index("http://h.example/next.xml")
-    assert skips(sitemap_of(body, depth=MAX_INDEXES - 1)) == [""]
-    assert skips(sitemap_of(body, depth=MAX_INDEXES)) == ["depth"]
-    assert skips(sitemap_of(urlset("http://h.example/1"), depth=MAX_INDEXES), depth=0) == [""]
 
 
 @pytest.mark.parametrize(

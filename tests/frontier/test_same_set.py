@@ -1,0 +1,175 @@
+"""With the same site and settings a crawl takes the same URLs: whatever answers first, however often it is killed.
+
+The frontier and what parsers judge links by are real, and driven as the ledger drives them. The web is made up
+(`tests.support.simulated_web`), with an independent definition of what a crawl of it takes. `make same-set` tries
+20,000 webs (CRAWLER_FUZZ_EXAMPLES), the suite a few.
+"""
+
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import crawler.frontier.second_look
+import crawler.frontier.store
+import crawler.frontier.window
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Again, Done, Link, Seed, Task
+from crawler.frontier.frontier import Frontier
+from crawler.frontier.row import QUEUED
+from crawler.frontier.store import Store
+from crawler.parsers.reading.new_links import NewLinks
+from crawler.web.redirect import followed, redirect_scope
+from crawler.web.scope import Scope
+from crawler.web.urls import host_key, task_key
+from tests.support.memory_database import MemoryDatabase
+from tests.support.simulated_web import SimulatedWeb, expected
+
+WEBS = int(os.environ.get("CRAWLER_FUZZ_EXAMPLES", "150"))
+FIRST = int(os.environ.get("CRAWLER_FIRST_EXAMPLE", "0"))
+MOST = 4
+STEPS = 40_000
+
+
+class Crawl:
+    """One crawl of a web, killed and started again, with answers in any order."""
+
+    def __init__(self, web: SimulatedWeb, seed: int) -> None:
+        self.web = web
+        self.rng = random.Random(seed)
+        self.disk: dict = {}
+        self.now = 1000.0
+        self.config = CrawlConfig(
+            job=Path("job"), scope=web.scope, depth=web.depth, max_chain=web.max_chain, sitemaps=False
+        )
+        self.parsers = self.rng.choice((1, 2, 4))
+        self.kills = self.rng.choice((0.0, 0.0, 0.02, 0.1))
+        self.commits = self.rng.choice((0.05, 0.3, 1.0))
+        self.slow = {host: self.rng.choice((0.02, 0.5, 1.0)) for host in web.hosts}
+        self.asked: Counter[tuple[str, str]] = Counter()
+        self.written: list[str] = []
+        self.open()
+        for number, (url, kind) in enumerate(web.seeds, start=1):
+            self.frontier.add_seed(number, Seed(url, {}, kind))
+        self.commit()
+
+    def open(self) -> None:
+        """As a start after `kill -9`: what was not committed is gone, and so is what parsers had in mind."""
+        self.store = Store(self.disk)
+        self.frontier = Frontier(self.store, self.config)
+        self.under_way: list[Task] = []
+        self.unwritten: list[str] = []
+        scope = (self.config.scope, (), (), self.config.depth)
+        self.redirects = redirect_scope(*scope)
+        self.links = [
+            NewLinks(
+                Scope(*scope), self.config.max_chain, by_depth=self.config.depth is not None, obey=True,
+                sent_chars=self.rng.choice((1_000, 1 << 20)),
+            )
+            for _ in range(self.parsers)
+        ]  # fmt: skip
+
+    def commit(self) -> None:
+        self.frontier.save()
+        self.store.commit()
+        self.frontier.committed()
+        self.written += self.unwritten
+        self.unwritten = []
+
+    def run(self) -> dict[tuple[str, str], str]:
+        """Crawl to the end; return how each URL ended."""
+        rng = self.rng
+        for _ in range(STEPS):
+            tasks, _ = self.frontier.refill(self.now)
+            self.under_way += tasks
+            if self.frontier.exhausted:
+                self.commit()
+                return self.ends()
+            if rng.random() < self.kills:
+                self.open()
+            elif self.under_way:
+                self.answer_some()
+                if rng.random() < self.commits:
+                    self.commit()
+            else:
+                self.commit()
+                self.now += rng.choice((0.0, 1.0, 5.0))
+        raise AssertionError(f"does not end: {self.frontier.counters}")
+
+    def answer_some(self) -> None:
+        self.rng.shuffle(self.under_way)
+        rng, late, results = self.rng, [], []
+        for task in self.under_way:
+            host = task.url[: task.url.index("/", 8)]
+            if rng.random() < self.slow[host] and len(results) < 8:
+                results.append(self.result(task))
+            else:
+                late.append(task)
+        if not results:
+            results.append(self.result(late.pop()))
+        self.under_way = late
+        done = self.frontier.finish(results, self.now)
+        self.unwritten += [one.url for one in done if one.records is not None]
+
+    def result(self, task: Task) -> Done | Again:
+        what, found = self.web.answer(task.url, task.kind)
+        self.asked[task.url, task.kind] += 1
+        if self.asked[task.url, task.kind] <= self.web.flaky.get(task.url, 0):
+            tried = self.rng.random() < 0.7
+            wait_s = self.rng.choice((0.0, 0.5, 9.0)) if tried else 9.0
+            return Again(task.key, self.now + wait_s, "reset" if tried else None)
+        if what == "dead":
+            return Done(task.key, "failed", "protocol")
+        if what == "missing":
+            return Done(task.key, "fetched", "", 404, b"{}\n")
+        if what == "moved":
+            return followed(task, found[0][0], status=301, spent_s=0.0, scope=self.redirects)
+        if task.kind == "sitemap":
+            links = tuple(Link(url, task_key(url, kind), host_key(url), kind=kind) for url, kind, _ in found)
+            return Done(task.key, "fetched", "sitemap", 200, links=links)
+        hrefs = [(url, nofollow) for url, _, nofollow in found]
+        links = self.rng.choice(self.links).take(task, hrefs, nofollow=False)
+        return Done(task.key, "fetched", "", 200, b"{}\n", links)
+
+    def ends(self) -> dict[tuple[str, str], str]:
+        rows = list(self.store.all_urls())
+        assert not [row for state, row in rows if state == QUEUED]
+        names = {(row.url, row.kind): f"{row.outcome}: {row.reason}".removesuffix(": ") for _, row in rows}
+        counters = self.frontier.counters
+        assert (counters.queued, counters.retrying) == (0, 0)
+        assert counters.known == len(rows) == len(names)
+        assert counters.outcomes == Counter(names.values())
+        assert counters.stale == sum(bool(row.stale) for _, row in rows)
+        records = [url for (url, kind), end in names.items() if end == "fetched" and kind == "page"]
+        assert sorted(self.written) == sorted(records), "each page has one record"
+        return names
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(crawler.frontier.store, "Database", MemoryDatabase)
+    monkeypatch.setattr(crawler.frontier.second_look, "_MOST_PER_CHAIN", MOST)
+    monkeypatch.setattr(crawler.frontier.window, "HOST_TASKS", 8)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_crawl_takes_the_same_urls_whatever_answers_first():
+    reread = fetched = 0
+    for seed in range(FIRST, FIRST + WEBS):
+        web = SimulatedWeb(seed)
+        one = Crawl(web, seed)
+        ends = one.run()
+        wanted = expected(web, MOST)
+        differ = _differences(ends, wanted)
+        assert not differ, f"web {seed}: (is, should be) {differ}"
+        reread += one.frontier.counters.reread
+        fetched += one.frontier.counters.pages
+    print(f"{WEBS} webs, {fetched} pages, {reread} read again")
+
+
+def _differences(ends: dict, wanted: dict) -> dict:
+    return {
+        asked: (ends.get(asked), wanted.get(asked)) for asked in ends | wanted if ends.get(asked) != wanted.get(asked)
+    }

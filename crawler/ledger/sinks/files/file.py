@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePath
@@ -302,6 +303,8 @@ def split_name(name: str) -> tuple[str, str]:
 def write_all(fd: int | None, data: bytes, name: str) -> int:
     """Write all of `data` to `fd`, however many calls it takes; return its length.
 
+    One that does not block, as a pipe that another program has set so, is waited for.
+
     Raises `StorageError` naming `name` if the device refuses, and lets BrokenPipeError through: a reader
     that has seen enough is not a failure of storage.
     """
@@ -310,12 +313,22 @@ def write_all(fd: int | None, data: bytes, name: str) -> int:
     left = memoryview(data)
     try:
         while left:
-            left = left[os.write(fd, left) :]
+            try:
+                left = left[os.write(fd, left) :]
+            except BlockingIOError:  # in the middle of a record, as like as not
+                _wait_for_room(fd)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise refusal(f"write {name}", error, _ADVICE) from error
     return len(data)
+
+
+def _wait_for_room(fd: int) -> None:
+    """Wait until a write would not fail for lack of room, or the reader has gone, which the next write says."""
+    waiting = select.poll()
+    waiting.register(fd, select.POLLOUT)
+    waiting.poll()
 
 
 def make_folder_of(path: Path) -> None:

@@ -17,6 +17,7 @@ from crawler.cli.report.ending import Ending, ending
 from crawler.cli.report.quantity import count, duration, rate, size
 from crawler.cli.report.screen import STYLES, is_sitemap, phrase
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
+from crawler.core.folders import sync_folder
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
 from crawler.core.stats import CrawlStats, Ended
@@ -128,6 +129,7 @@ def write_summary(stats: CrawlStats, config: CrawlConfig) -> Path:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -33,7 +33,7 @@ from xxhash import xxh3_64_hexdigest
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, JobError, StorageError
-from crawler.core.folders import sync_folder
+from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished
 from crawler.core.refusal import refusal
 from crawler.ledger.sinks.base import Position, Sink
@@ -115,7 +115,7 @@ class RemoteSink:
         else:
             self._go_on(position)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
         except OSError as error:
             raise refusal(f"write {self._folder}", error, "choose another --job") from error
         self._local.open(position)

@@ -16,7 +16,7 @@ import rocksdict
 
 from crawler.core.errors import JobError, UsageError
 from crawler.core.fork import Birth
-from crawler.core.refusal import refusal
+from crawler.core.refusal import moved, refusal
 from crawler.frontier.store_files import prepare_store, refuse_foreign
 
 __all__ = ["CACHE_BYTES", "FAMILIES", "Database", "Table"]
@@ -117,6 +117,7 @@ class Database:
             self._db = rocksdict.Rdict(str(path), _options(cache), column_families=families, access_type=access)
         except Exception as error:  # rocksdict raises bare Exception
             raise refusal(f"open the store {path}", error, _ADVICE) from error
+        self._identity = path.stat()
         self._tables = {
             name: Table(self, self._db.get_column_family(name), self._db.get_column_family_handle(name))
             for name in FAMILIES
@@ -129,13 +130,24 @@ class Database:
 
     def commit(self) -> None:
         """Write the batch, whole, wait for the disk, and begin another one. Raises `StorageError`."""
+        self._check_place()
         try:
             # Two steps on purpose: the write holds the GIL (about 1 µs a row), the wait for the disk does not.
             self._db.write(self.batch)
             self._db.flush_wal(sync=True)
         except Exception as error:  # rocksdict raises bare Exception
+            self._check_place()
             raise refusal(f"write the store {self._path}", error, _ADVICE) from error
         self.forget()
+
+    def _check_place(self) -> None:
+        """See that the store has its name still: what is written to files without one is lost."""
+        try:
+            there = os.path.samestat(self._identity, self._path.stat())
+        except OSError:
+            there = False
+        if not there:
+            raise moved(self._path, "what the job knew")
 
     def forget(self) -> None:
         """Drop the batch and begin another one."""

@@ -19,7 +19,7 @@ from crawler.cli.report.screen import STYLES, is_sitemap, phrase
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.folders import sync_folder
 from crawler.core.printable import printable
-from crawler.core.refusal import refusal
+from crawler.core.refusal import moved, refusal
 from crawler.core.stats import CrawlStats, Ended
 from crawler.core.version import __version__
 from crawler.ledger.sinks.outputs import STDOUT, row_pattern
@@ -133,6 +133,8 @@ def write_summary(stats: CrawlStats, config: CrawlConfig) -> Path:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if not path.parent.is_dir():
+            raise moved(path.parent, "all that lay in it") from error
         raise refusal(f"write the summary {_text(path)}", error, "the records are safe in the job") from error
     return path
 

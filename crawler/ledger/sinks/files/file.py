@@ -9,9 +9,10 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from crawler.core.errors import StorageError
+from crawler.core.file_lock import is_at
 from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished, Rotation
-from crawler.core.refusal import refusal
+from crawler.core.refusal import moved, refusal
 from crawler.ledger.sinks.base import Position
 
 __all__ = [
@@ -137,8 +138,17 @@ class FileSink:
     def flush(self, *, last: bool = False) -> Position:  # noqa: ARG002 - the file is whole at each commit
         """Wait until the file's bytes are on the device."""
         self._sync_part()
+        self._check_place()
         position: Position = {"part": self._part, "offset": self._offset, "records": self._records}
         return position | self._encoder.state()
+
+    def _check_place(self) -> None:
+        """See that the file has its name still: what goes elsewhere must not be committed."""
+        path = self.part_path(self._part)
+        if self._part > self._named:
+            path = _early(path)
+        if self._regular and self._fd is not None and not is_at(self._fd, path):
+            raise moved(path, "records")
 
     def committed(self) -> None:
         """Give the files that were begun since the commit before their names: those before them are safe now."""

@@ -26,10 +26,11 @@ import msgspec
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import StorageError
 from crawler.core.extras import needed
+from crawler.core.file_lock import is_at
 from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished, Rotation
 from crawler.core.printable import printable
-from crawler.core.refusal import refusal
+from crawler.core.refusal import moved, refusal
 from crawler.ledger.sinks.base import Position, record_lines
 from crawler.ledger.sinks.files.file import write_all
 from crawler.ledger.sinks.kind import SinkKind
@@ -123,6 +124,8 @@ class ParquetSink:
 
     def flush(self, *, last: bool = False) -> Position:
         """Seal what is full, with `last` all there is, and bring the rest to the device."""
+        if self._fd is not None and not is_at(self._fd, self._spool_path(self._part)):
+            raise moved(self._spool_path(self._part), "records")
         if self._is_full() or (last and self._records):
             self._next_spool()
         for number in self._to_seal:

@@ -14,7 +14,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, StorageError
 from crawler.core.model import Finished
 from crawler.core.printable import printable
-from crawler.core.refusal import refusal
+from crawler.core.refusal import moved, refusal
 from crawler.ledger.sinks.base import Position, record_lines
 from crawler.ledger.sinks.files.file import make_folder_of, row_pattern
 from crawler.ledger.sinks.kind import SinkKind
@@ -54,6 +54,7 @@ class SqliteSink:
         # State: the connection, and whether it is set up for writing; the number of the last row; columns by their name
         # in small letters; what was left out.
         self._database: sqlite3.Connection | None = None
+        self._identity: os.stat_result | None = None
         self._rows = 0
         self._columns: dict[str, str] = {}
         self._is_set_up = False
@@ -71,6 +72,8 @@ class SqliteSink:
             self._database = sqlite3.connect(
                 self._path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
             )
+            self._connection.execute("PRAGMA schema_version")  # opens the file
+            self._identity = self._path.stat()
             there = self._connection.execute(f"PRAGMA table_info({TABLE})").fetchall()
             self._columns = {_key(column[1]): column[1] for column in there}
             if self._rows and not there:
@@ -106,6 +109,8 @@ class SqliteSink:
         with self._refused():
             if self._connection.in_transaction:
                 self._run("COMMIT")
+            if not self._is_there():
+                raise moved(self._path, "records")
         if last:
             with contextlib.suppress(sqlite3.OperationalError):  # somebody reads it: the next one to close it does this
                 self._run("PRAGMA busy_timeout=0")
@@ -184,12 +189,20 @@ class SqliteSink:
                     row[place] = _stored(value)
             yield row
 
+    def _is_there(self) -> bool:
+        """Whether the database has its name still."""
+        with contextlib.suppress(OSError):
+            return self._identity is None or os.path.samestat(self._identity, self._path.stat())
+        return False
+
     @contextlib.contextmanager
     def _refused(self) -> Iterator[None]:
         """Say what SQLite refuses as a `StorageError`."""
         try:
             yield
         except sqlite3.Error as error:
+            if not self._is_there():
+                raise moved(self._path, "records") from error
             reason: Exception = error
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
                 reason = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -12,7 +12,7 @@ import pytest
 import crawler
 
 ROOT = Path(__file__).parent.parent
-HEAVY = {"aiohttp", "ada_url", "asyncio", "bs4", "click", "lxml", "msgspec", "multiprocessing", "protego", "requests"}
+HEAVY = {"aiohttp", "ada_url", "asyncio", "bs4", "click", "lxml", "msgspec", "multiprocessing", "requests"}
 HEAVY |= {"rich", "rocksdict", "tldextract", "turbohtml", "uvloop"}
 
 

@@ -1,7 +1,7 @@
 """What a site's robots.txt, X-Robots-Tag and meta robots allow (RFC 9309 and the common extensions).
 
-Protego matches paths. Everything before that is decided here, because of what hostile and careless files hold:
-which bytes are read, which group is ours, and how many patterns one question may cost. Pure: nothing is fetched.
+`path_rules` matches paths. Everything before that is decided here, because of what hostile and careless files hold:
+which bytes are read, and which group is ours. Pure: nothing is fetched.
 """
 
 import math
@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, Literal, Self, get_args
 
 from msgspec import Struct
-from protego import Protego
+
+from crawler.web.path_rules import PathRules
 
 __all__ = [
     "MAX_CRAWL_DELAY_S",
     "MAX_ROBOTS_BYTES",
-    "MAX_WILDCARD_RULES",
     "RobotsAnswer",
     "RobotsRules",
     "directives",
@@ -30,9 +30,6 @@ MAX_ROBOTS_BYTES: Final = 500 * 1024
 MAX_CRAWL_DELAY_S: Final = 3600.0
 """A longer Crawl-delay counts as this one."""
 
-MAX_WILDCARD_RULES: Final = 1_000
-"""Different patterns with `*` or `$` for one agent. A file with more is taken for an attack: all is disallowed."""
-
 _MAX_AGENTS: Final = 16
 _DAY_S: Final = 86_400.0
 _UNREACHABLE_LIFETIME_S: Final = 600.0
@@ -40,19 +37,15 @@ _UNREACHABLE_LIFETIME_S: Final = 600.0
 _Kind = Literal["agent", "allow", "disallow", "delay", "sitemap"]
 _KINDS: Final[tuple[_Kind, ...]] = get_args(_Kind)
 
-# Protego's misspellings of Disallow and its forms without a colon are understood here too. Any other line is no
-# record at all, so that it cannot end a group (RFC 9309 §2.2.4).
+# Common misspellings of Disallow and forms without a colon are understood too. Any other line is no record at all, so
+# that it cannot end a group (RFC 9309 §2.2.4).
 _RECORD = re.compile(
     r"(?:(?P<agent>user[-\s]?agent)|(?P<allow>allow)|(?P<disallow>diss?all?ow|disallaw|diasllow)"
     r"|(?P<delay>crawl[-\s]delay)|(?P<sitemap>site-?maps?))(?=[\s:]|$)\s*:?\s*(?P<value>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-# str.splitlines, in Protego as here, breaks lines at these too; RFC 9309 §2.2 knows only CR and LF. Escaped they stay
-# what they are: a character of a path.
-_ODD_BREAK = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
-_ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
-_ESCAPED_UNRESERVED = re.compile("%(?:2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.IGNORECASE)
-_NEVER_ESCAPED = re.compile("[A-Za-z0-9_.~/-]+")  # "=" is missing: Protego takes it for equal to %3D
+_LINE = re.compile(r"[^\r\n]+")
+_BLANKS: Final = " \t\v\f"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _COMPATIBLE = re.compile(r"mozilla/[0-9.]+ \(compatible; *([A-Za-z0-9_-]+)", re.IGNORECASE)
 _DIRECTIVES_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
@@ -83,52 +76,11 @@ def _is_unreachable(status: int) -> bool:
     return status == 429 or not 200 <= status < 500
 
 
-class _AgentRules:
-    """The rules of one agent; `patterns` are "allow:/path" and "disallow:/path", each once.
+class _AgentRules(Struct, frozen=True):
+    """What one agent may ask for, and how often."""
 
-    A pattern with a wildcard costs 0.4 µs each time it is tried. So each gives a literal that any URL it matches must
-    hold, and a URL that holds none of them, as most do, is only asked of the rules without a wildcard.
-    """
-
-    __slots__ = ("delay_s", "every", "literals", "plain")
-
-    def __init__(self, patterns: Iterable[str], delay_s: float | None) -> None:
-        self.delay_s = delay_s
-        plain: list[str] = []
-        wild: list[str] = []
-        for pattern in patterns:
-            (wild if "*" in pattern or "$" in pattern else plain).append(pattern)
-        if len(wild) > MAX_WILDCARD_RULES:
-            plain, wild = ["disallow:/"], []
-        self.literals = tuple(dict.fromkeys(map(_literal, wild)))
-        self.plain = _matcher(plain)
-        self.every = _matcher(plain + wild) if wild else self.plain
-
-    def allow(self, url: str) -> bool:
-        matcher = self.plain
-        if "%" in url and _ESCAPED_UNRESERVED.search(url):  # not in normal form: may spell a literal otherwise
-            matcher = self.every
-        else:
-            for literal in self.literals:
-                if literal in url:
-                    matcher = self.every
-                    break
-        return matcher is None or matcher.can_fetch(url, "*")
-
-
-def _matcher(patterns: list[str]) -> Protego | None:
-    if not any(pattern.startswith("disallow") for pattern in patterns):
-        return None
-    return Protego.parse("\n".join(("user-agent:*", *patterns)))
-
-
-def _literal(pattern: str) -> str:
-    """Longest run of characters in a pattern's path that are never escaped: part of every URL that it matches."""
-    path = pattern.partition(":")[2]
-    head, slash, last = path.rpartition("/")
-    if last == "index.html" or "%" in last:  # Protego takes a folder's index.html for the folder too
-        path = head + slash
-    return max(_NEVER_ESCAPED.findall(_ESCAPE.sub("%", path)), key=len, default="")
+    paths: PathRules
+    delay_s: float | None
 
 
 class RobotsRules:
@@ -146,7 +98,7 @@ class RobotsRules:
     DISALLOW_ALL: ClassVar["RobotsRules"]
 
     def __init__(self, text: str) -> None:
-        self._text = _ODD_BREAK.sub(_escaped, text)
+        self._text = text
         self._by_agent: dict[str, _AgentRules] = {}
 
     def __repr__(self) -> str:
@@ -156,29 +108,23 @@ class RobotsRules:
     def parse(cls, body: bytes) -> Self:
         """Read a robots.txt; never raises.
 
-        UTF-8 with what is invalid replaced, a byte-order mark dropped, cut after the last whole line of the first
-        `MAX_ROBOTS_BYTES`: half a rule could disallow far more than the rule does.
+        UTF-8, in which an octet that is none stands for itself, as in a path (`%E9`). A byte-order mark is dropped. Cut
+        after the last whole line of the first `MAX_ROBOTS_BYTES`: half a rule could disallow far more than the rule
+        does.
         """
         if len(body) > MAX_ROBOTS_BYTES:
             body = body[:MAX_ROBOTS_BYTES]
             body = body[: max(body.rfind(b"\n"), body.rfind(b"\r")) + 1]
-        return cls(body.decode("utf-8-sig", errors="replace"))
+        return cls(body.decode("utf-8-sig", errors="surrogateescape"))
 
     def allows(self, url: str, user_agent: str) -> bool:
         """Say whether `user_agent` (a whole User-Agent value or a product token) may fetch `url` (in normal form).
 
-        The longest matching rule wins, Allow before Disallow if equally long; percent-escapes are compared after
-        normalisation (RFC 9309 §2.2.2). Never raises.
+        `PathRules` says how; robots.txt itself may always be asked for (RFC 9309 §2.2.2). Never raises.
         """
         rules = self._by_agent.get(user_agent) or self._select(user_agent)
-        if rules.every is None:
-            return True
-        try:
-            return rules.allow(url)
-        except ValueError:
-            # urlsplit dislikes the authority, which no rule is compared with.
-            path = url.partition("://")[2].partition("/")[2]
-            return rules.allow(f"http://host/{path}")
+        path = "/" + url.partition("://")[2].partition("/")[2].partition("#")[0]
+        return path.partition("?")[0] == "/robots.txt" or rules.paths.allow(path)
 
     def crawl_delay_s(self, user_agent: str) -> float | None:
         """Seconds of Crawl-delay for this agent, the largest if there are several, at most `MAX_CRAWL_DELAY_S`.
@@ -190,13 +136,16 @@ class RobotsRules:
     @property
     def sitemaps(self) -> tuple[str, ...]:
         """Values of all Sitemap lines, as written, each once, in order. They hold for every agent."""
-        return tuple(dict.fromkeys(value for kind, value in _records(self._text) if kind == "sitemap" and value))
+        values = (value for kind, value in _records(self._text) if kind == "sitemap" and value)
+        return tuple(
+            dict.fromkeys(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for value in values)
+        )
 
     def _select(self, user_agent: str) -> _AgentRules:
         """Find, and remember, the rules of one agent.
 
-        Groups are chosen here and not by Protego because it copies each rule to every agent of its group: a file of
-        20,000 agents and 20,000 rules would fill the memory.
+        Only those of the agent that is asked for: to copy each rule to every agent of its group, a file of 20,000
+        agents and 20,000 rules would fill the memory.
         """
         name = product_token(user_agent).lower()
         own, others = _Group(), _Group()
@@ -216,7 +165,7 @@ class RobotsRules:
                 if in_others:
                     others.add(kind, value)
         group = own if own.named else others
-        rules = _AgentRules(group.patterns, group.delay_s)
+        rules = _AgentRules(PathRules(group.rules), group.delay_s)
         if len(self._by_agent) >= _MAX_AGENTS:
             self._by_agent.clear()
         self._by_agent[user_agent] = rules
@@ -226,12 +175,12 @@ class RobotsRules:
 class _Group:
     """Collects the records of one agent while a file is read."""
 
-    __slots__ = ("delay_s", "named", "patterns")
+    __slots__ = ("delay_s", "named", "rules")
 
     def __init__(self) -> None:
         self.named = False
         self.delay_s: float | None = None
-        self.patterns: dict[str, None] = {}
+        self.rules: dict[tuple[str, bool], None] = {}
 
     def add(self, kind: _Kind, value: str) -> None:
         if kind == "delay":
@@ -239,18 +188,14 @@ class _Group:
             if delay_s is not None:
                 self.delay_s = max(delay_s, self.delay_s or 0.0)
         elif value:
-            self.patterns[f"{kind}:{value}"] = None
+            self.rules[value, kind == "allow"] = None
 
 
 def _records(text: str) -> Iterator[tuple[_Kind, str]]:
-    for line in text.splitlines():
-        match = _RECORD.match(line.partition("#")[0].strip())
+    for line in _LINE.finditer(text):
+        match = _RECORD.match(line[0].partition("#")[0].strip(_BLANKS))
         if match is not None:
             yield next(kind for kind in _KINDS if match[kind] is not None), match["value"]
-
-
-def _escaped(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match[0].encode())
 
 
 def _delay_s(value: str) -> float | None:

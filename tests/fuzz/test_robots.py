@@ -27,7 +27,7 @@ def test_any_file_answers_any_question(body, path, agent):
     url = normalise("http://h.example/" + path[:1_000])
     assert rules.allows(url, agent) in {True, False}
     assert rules.allows(url, agent) == rules.allows(url, agent) == RobotsRules.parse(body).allows(url, agent)
-    for authority in ("[::1", "[v1.x]:80", "a]", "h:x"):  # what Protego's own reading of URLs may stumble over
+    for authority in ("[::1", "[v1.x]:80", "a]", "h:x"):  # authorities that are none
         assert rules.allows(url.replace("h.example", authority, 1), agent) in {True, False}
     delay_s = rules.crawl_delay_s(agent)
     assert delay_s is None or 0 <= delay_s <= MAX_CRAWL_DELAY_S

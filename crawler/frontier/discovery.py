@@ -93,10 +93,20 @@ class Discovery:
     def open(self, key: bytes, row: UrlRow) -> None:
         """Make a URL due that was cut off, since the limit that did it has moved. No other URL is due."""
         self._counters.count(row.outcome, row.reason, -1)
-        parent_url = self._urls.row(parent).url if (parent := self._urls.values([row.parent])[0]) else None
-        seq = self._counters.next_seq()
-        due = structs.replace(row, outcome="", reason="", seq=seq, parent_url=parent_url)
+        due = structs.replace(self._due_again(row), outcome="", reason="")
         self._queue(key, host_key(row.url), due, self._limits.reach(row))
+
+    def read_again(self, key: bytes, row: UrlRow) -> None:
+        """Make a page due that has ended, for its links alone. It stays known as one that has ended."""
+        again = self._due_again(row)
+        self._counters.queued += 1
+        self._window.offer(key, again.place(host_key(row.url)), again)
+
+    def _due_again(self, row: UrlRow) -> UrlRow:
+        """Return a row with what a task needs that a row of a URL which has ended leaves out. No other URL is due."""
+        parent = self._urls.values([row.parent])[0] if row.parent else None
+        parent_url = None if parent is None else self._urls.row(parent).url
+        return structs.replace(row, seq=self._counters.next_seq(), attempts=0, parent_url=parent_url)
 
     def _put(self, link: Link, source: Source, reach: Reach, now: float) -> None:
         """Put down what follows from all that is known of a URL that is not due yet."""

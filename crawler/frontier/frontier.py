@@ -53,7 +53,7 @@ class Frontier:
         self._window = window = Window(store.queue, self._read, level_by_level=limits.by_depth)
         self._duplicates = Duplicates(store, config.skip_duplicates)
         self._discovery = Discovery(store, window, self._seeds, self.counters, limits)
-        self._second_look = SecondLook(store, window, self._discovery, self.counters, limits)
+        self._second_look = SecondLook(store, self._discovery, self.counters, limits)
         self._limit_window()
 
     # What the ledger tells

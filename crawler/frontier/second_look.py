@@ -21,7 +21,6 @@ from crawler.frontier.discovery import Discovery
 from crawler.frontier.reach import CHAIN_STALE, FAR_STALE, NOT_REACHED, Limits, Reach
 from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
 from crawler.frontier.store import Store
-from crawler.frontier.window import Window
 from crawler.web.traps import is_dated, pattern
 from crawler.web.urls import host_key
 
@@ -69,9 +68,8 @@ class SecondLook:
     do (likewise).
     """
 
-    def __init__(self, store: Store, window: Window, discovery: Discovery, counters: Counters, limits: Limits) -> None:
+    def __init__(self, store: Store, discovery: Discovery, counters: Counters, limits: Limits) -> None:
         self._store = store
-        self._window = window
         self._discovery = discovery
         self._counters = counters
         self._limits = limits
@@ -175,9 +173,7 @@ class SecondLook:
                 by_chain.setdefault(reach.chain, []).append((key, row))
         pages = [page for found in (by_far, by_chain) if found for page in found[min(found)]]
         for key, row in pages:
-            again = structs.replace(row, seq=self._counters.next_seq(), attempts=0)
-            self._counters.queued += 1
-            self._window.offer(key, again.place(host_key(row.url)), again)
+            self._discovery.read_again(key, row)
         return bool(pages)
 
     # Chains

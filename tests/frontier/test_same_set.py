@@ -62,6 +62,7 @@ class Crawl:
         self.under_way: list[Task] = []
         self.unwritten: list[str] = []
         scope = (self.config.scope, (), (), self.config.depth)
+        self.scope = Scope(self.config.scope)
         self.redirects = redirect_scope(*scope)
         self.links = [
             NewLinks(
@@ -127,7 +128,10 @@ class Crawl:
         if what == "moved":
             return followed(task, found[0][0], status=301, spent_s=0.0, scope=self.redirects)
         if task.kind == "sitemap":
-            links = tuple(Link(url, task_key(url, kind), host_key(url), kind=kind) for url, kind, _ in found)
+            links = tuple(
+                Link(url, task_key(url, kind), host_key(url), self.scope.verdict(url, task.seed.anchors, 0), kind)
+                for url, kind, _ in found
+            )
             return Done(task.key, "fetched", "sitemap", 200, links=links)
         hrefs = [(url, nofollow) for url, _, nofollow in found]
         links = self.rng.choice(self.links).take(task, hrefs, nofollow=False)

@@ -21,8 +21,9 @@ class SimulatedWeb:
 
     def __init__(self, seed: int) -> None:
         rng = random.Random(seed)
-        self.hosts = [f"http://{word}.test" for word in WORDS[: rng.choice((1, 1, 2, 3, 4))]]
-        self.scope = "any"
+        names = [f"{word}.{domain}.test" for word in WORDS[:3] for domain in WORDS[4:6]]
+        self.hosts = [f"http://{name}" for name in names[: rng.choice((1, 1, 2, 3, 4))]]
+        self.scope = rng.choice(("any", "any", "domain", "host"))
         self.depth = rng.choice((None, None, 1, 2, 3, 4))
         self.max_chain = rng.choice((None, 1, 3, 4, 6, 9))
         if self.depth is None and self.max_chain is None:
@@ -39,6 +40,8 @@ class SimulatedWeb:
         self._lay_maps(rng)
         for url in self.urls:
             self.pages[url] = self._page(rng, url)
+            if (url, "page") in self.seeds and self.scope != "any" and self.pages[url][0] == "moved":
+                self.pages[url] = "page", []  # the scope of a seed stays that of its host
 
     def _name(self, rng: random.Random, n: int) -> str:
         host = rng.choice(self.hosts)
@@ -62,7 +65,7 @@ class SimulatedWeb:
                 found = [(rng.choice(made), "sitemap", False) for _ in range(2)] + [(made[-1], "sitemap", False)]
             else:
                 found = [(rng.choice(self.urls), "page", False) for _ in range(rng.randint(0, 4))]
-            moved = made and rng.random() < 0.1
+            moved = made and urlsplit(made[-1]).netloc == urlsplit(url).netloc and rng.random() < 0.3
             self.maps[url] = ("moved", [(made[-1], "sitemap", False)]) if moved else ("page", found)
             made.append(url)
         if made:
@@ -153,14 +156,21 @@ def _leads(web, asked, at):
     what, links = web.answer(url, kind)
     for target, to, nofollow in links if what in {"page", "moved"} else ():
         looks_alike = alike(url, target)
+        outside = not _in_scope(web, url, target)
         if what == "moved":
-            yield (target, to), "", (far, chain if looks_alike else 0)
+            yield (target, to), "scope" if outside else "", (far, chain if looks_alike else 0)
         elif kind == "sitemap":
-            yield (target, to), "", (far + 1, 0) if to == "sitemap" else (0, 0)
+            yield (target, to), "scope" if outside else "", (far + 1, 0) if to == "sitemap" else (0, 0)
         elif target != url:
-            skip = "trap" if repeats(target) else "nofollow" if nofollow else ""
+            skip = "scope" if outside else "trap" if repeats(target) else "nofollow" if nofollow else ""
             step = 0 if looks_alike and web.depth is None else 1
             yield (target, to), skip, (far + step, chain + 1 if looks_alike and web.max_chain else 0)
+
+
+def _in_scope(web, url, target):
+    """Seeds have the scope of their hosts, so whichever led to a page, its links may go where it is itself."""
+    here, there = urlsplit(url).netloc, urlsplit(target).netloc
+    return {"any": True, "host": here == there, "domain": here.split(".")[1] == there.split(".")[1]}[web.scope]
 
 
 def _cut(web, limits, asked, at):

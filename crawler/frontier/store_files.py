@@ -21,7 +21,7 @@ from crawler.core.errors import JobError
 from crawler.core.folders import make_folder, sync_folder
 from crawler.core.printable import printable
 
-__all__ = ["StoreFiles", "prepare_store", "refuse_foreign"]
+__all__ = ["StoreFiles", "is_marked", "prepare_store", "refuse_foreign"]
 
 MARK = "CRAWLER"
 """The file that says whose store this is."""
@@ -89,7 +89,7 @@ class StoreFiles:
 
     def recover(self) -> None:
         """Bring back a store that was put aside for one that did not begin, and end a removal that was broken off."""
-        if _is_marked(self._gone):
+        if is_marked(self._gone):
             _remove(self._gone)
         self.bring_back()
 
@@ -113,14 +113,14 @@ class StoreFiles:
 
     def bring_back(self) -> None:
         """Have the store again that was put aside, if there is one, instead of that which was made in its place."""
-        if not _is_marked(self._earlier):
+        if not is_marked(self._earlier):
             return
         self.remove()
         self._move(self._earlier, self._path)
 
     def forget_earlier(self) -> None:
         """Remove what was put aside."""
-        if _is_marked(self._earlier):
+        if is_marked(self._earlier):
             self._remove_whole(self._earlier)
 
     def remove(self, *, keep_folder: bool = False) -> None:
@@ -151,7 +151,8 @@ class StoreFiles:
         sync_folder(other.parent)
 
 
-def _is_marked(path: Path) -> bool:
+def is_marked(path: Path) -> bool:
+    """Whether a folder holds a store, or the rest of one, that this version or a later one has made."""
     return (path / MARK).is_file()
 
 

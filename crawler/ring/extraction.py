@@ -8,7 +8,6 @@ records slowly holds the reader back.
 """
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from crawler.parsers.spiders.spider import Spider, pack_spider
 from crawler.ring.archive import Archive
 from crawler.ring.breakdown import Breakdown
 from crawler.ring.record_writer import RecordWriter
+from crawler.ring.temporary_folder import sweep, temporary_folder
 
 __all__ = ["Extraction"]
 
@@ -114,9 +114,10 @@ class Extraction:
         self._started_at = time.monotonic()
         reading, writing = OneThread("archive"), OneThread("records")
         try:
-            with tempfile.TemporaryDirectory(prefix="crawler-") as folder:
+            await reading.call(sweep)
+            with temporary_folder() as folder:
                 # No link is followed, so none has to be judged or sent.
-                config = structs.replace(self._config, job=Path(folder), scope="page", depth=0)
+                config = structs.replace(self._config, job=folder, scope="page", depth=0)
                 await self._run(config, reading, writing)
         finally:
             await reading.call(self._archive.close)

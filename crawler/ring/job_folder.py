@@ -7,13 +7,13 @@ import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
 from crawler.core.refusal import refusal
 from crawler.core.threads import OneThread
 from crawler.ledger.sinks.outputs import is_remote
+from crawler.ring.temporary_folder import make_temporary, sweep
 
 __all__ = ["job_folder", "remove_in_use"]
 
@@ -22,13 +22,17 @@ __all__ = ["job_folder", "remove_in_use"]
 async def job_folder(config: CrawlConfig, owner: object, thread: OneThread, *, consumed: bool) -> AsyncIterator[Path]:
     """Give the folder that was named, or make one that `thread` removes afterwards: at the latest as the program ends.
 
+    Those that killed crawls of this user have left are removed first.
+
     `owner` is what the folder must not outlive. `consumed`: whether the program takes the records itself. Raises
     `ConfigError` if a job has to be named, `StorageError` when the disk refuses.
     """
     if config.job is not None:
         yield config.job
         return
-    folder = _made(config, consumed=consumed)
+    _check(config, consumed=consumed)
+    await thread.call(sweep)
+    folder = _made()
     remove = weakref.finalize(owner, _remove, folder, os.getpid())
     try:
         yield folder
@@ -44,13 +48,16 @@ def remove_in_use(folder: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def _made(config: CrawlConfig, *, consumed: bool) -> Path:
+def _check(config: CrawlConfig, *, consumed: bool) -> None:
     if config.output is None and not consumed:
         raise ConfigError("job: none is named, and no output either: name one of them, or iterate over the records")
     if config.output is not None and any(map(is_remote, config.outputs)):
         raise ConfigError("job: an output in object storage needs a named one, where records wait to be sent")
+
+
+def _made() -> Path:
     try:
-        return Path(mkdtemp(prefix="crawler-"))
+        return make_temporary()
     except OSError as error:
         raise refusal("make a temporary folder for the job", error, "name one with `job`") from error
 

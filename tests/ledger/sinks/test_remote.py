@@ -28,6 +28,7 @@ from crawler.core.errors import ConfigError, JobError, StorageError
 from crawler.core.model import Finished, Rotation
 from crawler.ledger.sinks.outputs import sinks_for
 from crawler.ledger.sinks.remote import remote
+from crawler.ledger.sinks.remote.claim import Claim
 from crawler.ledger.sinks.remote.object_storage import ObjectStorage
 from crawler.ring.library import crawl
 from tests.support.thorough import first_quickly
@@ -83,7 +84,8 @@ def there(place: str) -> dict[str, bytes]:
     """What is there: path below the place and content."""
     fs, root = fsspec.core.url_to_fs(place, skip_instance_cache=True)
     fs.invalidate_cache()
-    return {path.removeprefix(root).lstrip("/"): fs.cat_file(path) for path in sorted(fs.find(root))}
+    found = {path.removeprefix(root).lstrip("/"): fs.cat_file(path) for path in sorted(fs.find(root))}
+    return {path: content for path, content in found.items() if not path.endswith(".lock")}
 
 
 def read(place: str) -> list[int]:
@@ -134,7 +136,7 @@ class Run:
 
 
 def local_files(job: Path) -> list[str]:
-    return sorted(path.name for path in (job / "upload").rglob("*") if path.is_file())
+    return sorted(path.name for path in (job / "upload").glob("*/**/*") if path.is_file())
 
 
 @pytest.mark.parametrize(
@@ -471,3 +473,55 @@ def test_credentials_of_s3_stay_in_the_environment(tmp_path, s3, caplog, monkeyp
     assert files
     assert not [content for content in files if SECRET.encode() in content]
     assert SECRET in os.environ["AWS_SECRET_ACCESS_KEY"]
+
+
+# Two crawls, and an earlier one
+
+
+def test_one_job_at_a_time_writes_an_output(tmp_path, place):
+    """A killed one goes on, wherever it runs; any other is told whose the mark is, and what to do."""
+    url = f"{place}/pages.jsonl"
+    run = Run(tmp_path / "one", url).commit(1)
+    with pytest.raises(
+        JobError,
+        match=r"is being written by job .*/one \(process \d+ on .*, since 20.*Z\): wait .* remove _pages\.jsonl\.lock",
+    ):
+        Run(tmp_path / "two", url)
+    run.die()
+    run = Run(tmp_path / "one", url, run.position).commit(2)
+    run.end()
+    assert read(place) == [1, 2]
+    fs, root = fsspec.core.url_to_fs(place, skip_instance_cache=True)
+    fs.invalidate_cache()
+    assert not [path for path in fs.find(root) if path.endswith(".lock")]
+
+
+def test_of_two_that_began_at_once_the_first_finds_out_before_it_uploads(tmp_path, memory, monkeypatch):
+    url = f"{memory}/pages.jsonl"
+    first = Run(tmp_path / "one", url).commit(1)
+    with monkeypatch.context() as blind:
+        blind.setattr(Claim, "_other", lambda _: None)
+        second = Run(tmp_path / "two", url)
+    second.commit(7).end()
+    storage = ObjectStorage(url)
+    storage.write("_pages.jsonl.lock", b'{"owner":"another","job":"/two"}')
+    with pytest.raises(StorageError, match=r"being written by job /two .* too, which began later"):
+        first.end()
+    assert read(memory) == [7]
+
+
+@pytest.mark.parametrize(("name", "settings"), [("pages.jsonl", {}), ("pages.jsonl", TWO), ("p.parquet", TWO)])
+def test_an_earlier_output_stays_until_there_is_a_record(tmp_path, memory, name, settings):
+    """Also the files of the earlier job that wait here, if the start fails or the process is killed in it."""
+    url = f"{memory}/{name}"
+    position = Run(tmp_path, url, **settings).commit(1, 2, 3, 4, 5).end()
+    Run(tmp_path, url, **settings).sink.close()  # refused for another reason
+    Run(tmp_path, url, **settings).die()
+    assert read(memory) == [1, 2, 3, 4, 5]
+    position = Run(tmp_path, url, position, **settings).commit(6).end()
+    assert read(memory) == [1, 2, 3, 4, 5, 6]
+    nothing = Run(tmp_path, url, **settings).commit().end()
+    assert read(memory) == [1, 2, 3, 4, 5, 6]
+    Run(tmp_path, url, nothing, **settings).commit(7).end()
+    assert read(memory) == [7]
+    assert not list((tmp_path / "upload").glob("*.earlier"))

@@ -89,6 +89,23 @@ class ObjectStorage:
             if there is not None and there != here:
                 raise OSError(f"{relative} has {there} bytes there, and {here} here")
 
+    def read(self, relative: str) -> bytes | None:
+        """What a small file holds; None if it is not there, or may not be read by one who may write."""
+        with self._told("read an object of"):
+            try:
+                content: bytes = self._fs.cat_file(self._path(relative))
+            except (FileNotFoundError, PermissionError):
+                return None
+            return content
+
+    def write(self, relative: str, content: bytes) -> None:
+        """Write a small file as a whole."""
+        path = self._path(relative)
+        with self._told("write an object of"):
+            if not self._has_buckets:
+                self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._fs.pipe_file(path, content)
+
     def names(self, relative: str) -> list[str]:
         """The last parts of all paths in the folder `relative` of `folder`; none if there is no such folder."""
         with self._told("list"):

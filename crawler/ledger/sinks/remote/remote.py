@@ -20,7 +20,6 @@ Names are always the same, so that a file can go up twice. Killed at any instant
 import contextlib
 import logging
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +36,8 @@ from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished
 from crawler.core.refusal import refusal
 from crawler.ledger.sinks.base import Position, Sink
+from crawler.ledger.sinks.remote.claim import Claim
+from crawler.ledger.sinks.remote.earlier import EarlierFiles
 from crawler.ledger.sinks.remote.object_storage import ObjectStorage
 
 __all__ = ["RemoteSink"]
@@ -45,6 +46,8 @@ _log = logging.getLogger(__name__)
 _ATTEMPTS = 3  # at the end of a run; a driver makes some of its own
 _PAUSE_S = 1.0
 _RETRY_S = 30.0
+_BEGUN = (("records", 0), ("rows", 0), ("part", 1))
+"""Keys of the local position that say that there are records, when they are above this."""
 _NUMBER = re.compile(r"(\d{5,})\.")
 
 
@@ -86,7 +89,9 @@ class RemoteSink:
             self._local = make(self._path, config, self.name)
         except ConfigError as error:
             raise ConfigError(str(error).replace(str(self._path), self.name)) from None
+        self._earlier = EarlierFiles(self._folder)
         self._mark = self._folder / "_sending"
+        self._claim = Claim(self._storage, self._folder.parent, config.job)
         self._is_row = self._part(1) != self._part(2)
         self._is_new = False
         # State: the thread that uploads, if one runs, and the last file of the row that it shall upload.
@@ -98,6 +103,10 @@ class RemoteSink:
         self._uploaded = 0
         self._removed = 0
         self._sent = ""
+        # Which start over this is; whether objects of an earlier output may be there; whether a record has come.
+        self._anew = ""
+        self._stale = False
+        self._has_records = False
         # What `flush` gave last, and what went wrong in it that may be told when the rest is committed.
         self._flushed: Position | None = None
         self._failure: StorageError | None = None
@@ -110,6 +119,8 @@ class RemoteSink:
         """
         self._storage.check()
         self._is_new = position is None
+        self._claim.take()
+        self._earlier.recover(position)
         if position is None:
             self._begin()
         else:
@@ -123,6 +134,7 @@ class RemoteSink:
     def write(self, finished: Sequence[Finished]) -> None:
         """Give what ended to the local sink."""
         self._local.write(finished)
+        self._has_records = self._has_records or any(one.records for one in finished)
 
     def flush(self, *, last: bool = False) -> Position:
         """Flush the local sink; with `last` wait until everything is uploaded."""
@@ -133,7 +145,9 @@ class RemoteSink:
                 self._finish(local)
             except StorageError as error:  # the commit comes first: what was fetched must not be lost by this
                 self._failure = error
-        self._flushed = local | {"uploaded": self._uploaded, "sent": self._sent}
+        self._flushed = local | {"uploaded": self._uploaded, "sent": self._sent, "anew": self._anew}
+        if self._stale:
+            self._flushed["stale"] = 1
         return self._flushed
 
     def committed(self) -> None:
@@ -145,6 +159,7 @@ class RemoteSink:
         position = self._flushed
         if position is None:
             return
+        self._forget_earlier(position)
         self._remove_uploaded(int(position["uploaded"]))
         if self._failure is not None:
             raise StorageError(
@@ -166,32 +181,42 @@ class RemoteSink:
         """End the upload that is under way, and close the local sink."""
         self._stop_thread()
         self._local.close()
+        self._claim.release()
         if self._is_new and self._flushed is None:
-            with contextlib.suppress(OSError):  # a start that failed leaves nothing behind
-                shutil.rmtree(self._folder)
-                self._folder.parent.rmdir()
+            self._earlier.bring_back()  # a start that failed leaves everything as it was
+            if not self._earlier.exist:
+                self._claim.forget()
 
     # Opening
 
     def _begin(self) -> None:
-        """Make room for a new job's objects. Those of an earlier job in this folder may go, as its files do."""
+        """Make room for the files of a new job. What an earlier one has there stays until there are records."""
         there = self._there()
-        if there and not self._folder.exists():
+        if there and not self._earlier.exist:
             raise JobError(
                 f"{self.name} is there already and job {self._config.folder} did not write it: "
                 "choose another --output, or remove it there"
             )
-        for relative in there:
-            self._storage.remove(relative)
-        try:
-            if self._folder.exists():
-                shutil.rmtree(self._folder)
-        except OSError as error:
-            raise refusal(f"remove {self._folder}", error, "remove it by hand") from error
+        self._stale = bool(there)
+        self._anew = self._earlier.put_aside()
+
+    def _forget_earlier(self, position: Position) -> None:
+        """Remove what an earlier job of this folder has left: its files at once, its objects when there are records."""
+        self._earlier.forget()
+        if not self._stale or not self._has_records:
+            return
+        last = int(position.get("part", 1)) if self._sent else self._uploaded
+        for relative in self._there() if self._is_row else ():
+            if self._number(relative) > last:
+                self._storage.remove(relative)
+        self._stale = False
 
     def _go_on(self, position: Position) -> None:
         self._uploaded = self._wanted = int(position.get("uploaded", 0))
         self._sent = str(position.get("sent", ""))
+        self._anew = str(position.get("anew", ""))
+        self._stale = bool(position.get("stale", 0))
+        self._has_records = any(int(position.get(name, 0)) > least for name, least in _BEGUN)
         if self._is_row:
             # They go in their order, so that the last ones may have been left; the next commit removes them.
             self._removed = self._uploaded
@@ -270,6 +295,7 @@ class RemoteSink:
                     self._changed.wait_for(lambda: self._stopping, _RETRY_S)
 
     def _upload_part(self, number: int) -> None:
+        self._claim.check()
         self._storage.put(self._lies_at(number), self._relative(number))
         self._uploaded = number
 
@@ -284,24 +310,28 @@ class RemoteSink:
     def _finish(self, local: Position) -> None:
         """Upload what is not there yet: closed files, and the open one if it has changed."""
         for number in range(self._uploaded + 1, self._last_closed(local) + 1):
-            self._note_sending()
+            _note_sending(self._mark)
             _patiently(partial(self._upload_part, number))
         number = int(local.get("part", 1))
         path = self._lies_at(number)
         state = msgspec.json.encode(local, order="sorted").decode()
         if state == self._sent or not path.is_file() or (self._is_row and not path.stat().st_size):
             return
-        self._note_sending()
+        if self._stale and not self._has_records:
+            return
+        self._claim.check()
+        _note_sending(self._mark)
         _patiently(partial(self._storage.put, path, self._relative(number)))
         self._sent = state
 
-    def _note_sending(self) -> None:
-        """Note on the disk that what is there may be ahead of the commit."""
-        try:
-            self._mark.touch()
-            sync_folder(self._folder)
-        except OSError as error:
-            raise refusal(f"write {self._mark}", error, "choose another --job") from error
+
+def _note_sending(mark: Path) -> None:
+    """Note on the disk that what is there may be ahead of the commit."""
+    try:
+        mark.touch()
+        sync_folder(mark.parent)
+    except OSError as error:
+        raise refusal(f"write {mark}", error, "choose another --job") from error
 
 
 def _patiently(upload: Callable[[], None]) -> None:

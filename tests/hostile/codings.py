@@ -258,6 +258,54 @@ async def truncated_member(ask):
     await encoded(ask, gzip.compress(PAGE, mtime=0) + gzip.compress(PAGE, mtime=0)[:-9], "gzip")
 
 
+def nothing(does):
+    return behaviour(
+        row=10,
+        does=does,
+        must="mark `truncated`, never silently complete",
+        expects={"/": "fetched"},
+        records={"/": {"truncated": True, "body_bytes": 0}},
+        both=True,
+    )
+
+
+@nothing("gzip cut within its header")
+async def gzip_header_alone(ask):
+    await encoded(ask, gzip.compress(PAGE, mtime=0)[:9], "gzip")
+
+
+@nothing("zstd cut before its first block")
+async def zstd_header_alone(ask):
+    await encoded(ask, zstd.compress(PAGE)[:5], "zstd")
+
+
+@behaviour(
+    row=10,
+    does="Transfer-Encoding: gzip, chunked, cut in the middle",
+    must="undone, and mark `truncated`",
+    expects={"/": "fetched"},
+    records={"/": CUT},
+    both=True,
+)
+async def truncated_transfer_coding(ask):
+    await ask.start("Transfer-Encoding: gzip, chunked")
+    await ask.chunk(gzip.compress(PAGE, mtime=0)[:-12])
+    await ask.chunk(b"")
+
+
+@behaviour(
+    row=6,
+    does="a transfer coding that nobody asked for",
+    must="no guess",
+    expects={"/": "failed: encoding"},
+    both=True,
+)
+async def unknown_transfer_coding(ask):
+    await ask.start("Transfer-Encoding: br, chunked")
+    await ask.chunk(b"whatever")
+    await ask.chunk(b"")
+
+
 @behaviour(
     row=10,
     does="gzip broken in the middle",

@@ -13,20 +13,21 @@ __all__ = ["Body"]
 class Body:
     """Collects one body, decoding as it comes, and never holds more than `limit` bytes and a piece.
 
-    `content_encoding` is the header's value ("" = none). Raises `CodingError` for more than two layers and for a
-    coding that cannot be undone; `feed` raises it for a broken stream. `full`: what follows is of no use, stop
-    reading.
+    `codings` are those that were applied to it, in that order, as in Content-Encoding ("" = none). Raises `CodingError`
+    for more than two layers and for a coding that cannot be undone; `feed` raises it for a broken stream. `full`: what
+    follows is of no use, stop reading.
     """
 
-    def __init__(self, content_encoding: str, limit: int) -> None:
+    def __init__(self, codings: str, limit: int) -> None:
         self._limit = limit
         self._bytes = BytesIO()  # what it holds can be had without a copy
         self._size = 0
         self.truncated = False
         self.full = False
-        self._layers = decoders(content_encoding)
+        self._layers = decoders(codings)
         # What goes into a decoder is bounded too, or a stream that decodes to nothing would be read for ever.
-        self._input_left = [2 * limit + PIECE_BYTES for _ in self._layers]
+        self._most_input = 2 * limit + PIECE_BYTES
+        self._input_left = [self._most_input for _ in self._layers]
 
     def feed(self, chunk: bytes) -> Iterator[int]:
         """Take the next bytes from the wire, piece by piece: each step says how many decoded bytes it is to keep.
@@ -67,9 +68,10 @@ class Body:
         return self._size
 
     def finish(self) -> bytes:
-        """All decoded bytes, after the last chunk. A stream without its end makes `truncated` true."""
-        if self._size and not all(layer.complete for layer in self._layers):
-            self.truncated = True
+        """All decoded bytes, after the last chunk. A stream that has begun and not ended makes `truncated` true."""
+        for layer, left in zip(self._layers, self._input_left, strict=True):
+            if left < self._most_input and not layer.complete:
+                self.truncated = True
         return self._bytes.getvalue()
 
     def result(

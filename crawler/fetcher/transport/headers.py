@@ -8,7 +8,7 @@ from msgspec import Struct
 from crawler.core.config import CrawlConfig
 from crawler.fetcher.transport.base import is_redirect
 from crawler.web import credentials
-from crawler.web.content_coding import OFFERED_CODINGS
+from crawler.web.content_coding import OFFERED_CODINGS, CodingError
 
 __all__ = [
     "CONTROLS",
@@ -17,6 +17,7 @@ __all__ = [
     "Head",
     "HeadError",
     "clean_headers",
+    "codings_of",
     "content_encoding",
     "is_clear_redirect",
     "read_head",
@@ -34,6 +35,7 @@ CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 MAX_HEAD_CHARS = 1_048_576
 """Longest headers of an answer, all together: sixteen of the longest that one may be."""
 
+_TRANSFER_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "identity"})
 _UNCLEAR = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BLANKS = re.compile(r"[\t-\r ]+")
 
@@ -118,3 +120,23 @@ def read_head(status: int, pairs: Collection[tuple[str, str]], codec: str, error
 def content_encoding(headers: Iterable[tuple[str, str]]) -> str:
     """Value of Content-Encoding, "" if there is none; several headers of that name are one list (RFC 9110 §5.3)."""
     return ", ".join([value for name, value in headers if name == "content-encoding"])
+
+
+def codings_of(headers: Collection[tuple[str, str]]) -> str:
+    """The codings of a body in the order in which they were applied, as one list; "" if there are none.
+
+    Content-Encoding, then Transfer-Encoding without `chunked`, which has been undone by now (RFC 9112 §7). Nobody asks
+    for others, but some servers send `gzip, chunked`. Raises `HeadError` if `chunked` is not the last of them,
+    `CodingError` for one that cannot be undone.
+    """
+    content = content_encoding(headers)
+    transfer = [coding for name, value in headers if name == "transfer-encoding" for coding in value.lower().split(",")]
+    codings = [name for coding in transfer if (name := coding.strip(" \t"))]
+    while codings and codings[-1] == "chunked":  # some proxies name it twice, and apply it once
+        codings.pop()
+    for coding in codings:
+        if coding == "chunked":
+            raise HeadError("chunked is not the last Transfer-Encoding")
+        if coding not in _TRANSFER_CODINGS:
+            raise CodingError(f"Transfer-Encoding {coding[:40]!r} is not supported")
+    return ", ".join([content, *codings]) if codings else content

@@ -94,6 +94,14 @@ def test_a_stream_that_breaks_off_is_truncated_never_silently_complete(name):
     assert NOISE.startswith(data)
 
 
+@table("name", ["gzip", "deflate", "br", "zstd"])
+@table("received", [1, 2, 4])
+def test_a_stream_that_breaks_off_before_it_gives_anything_is_truncated_too(name, received):
+    assert read(name, ENCODERS[name](TEXT)[:received]) == (b"", True)
+    assert read(f"{name}, gzip", gzip.compress(ENCODERS[name](TEXT)[:received])) == (b"", True)
+    assert read(f"br, {name}", ENCODERS[name](TEXT)[:received]) == (b"", True)
+
+
 @table("missing", [1, 4, 8])
 def test_a_gzip_body_without_all_of_its_trailer_is_truncated(missing):
     assert read("gzip", gzip.compress(TEXT, mtime=0)[:-missing]) == (TEXT, True)

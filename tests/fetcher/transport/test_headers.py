@@ -1,7 +1,17 @@
 """Headers are sent as configured, and come out fit to be stored and shown."""
 
+import pytest
+
 from crawler.core.config import CrawlConfig
-from crawler.fetcher.transport.headers import clean_headers, content_encoding, is_clear_redirect, request_headers
+from crawler.fetcher.transport.headers import (
+    HeadError,
+    clean_headers,
+    codings_of,
+    content_encoding,
+    is_clear_redirect,
+    request_headers,
+)
+from crawler.web.content_coding import CodingError
 from tests.support.table import table
 
 
@@ -79,3 +89,31 @@ def test_a_location_with_control_characters_is_not_clear(location, clear, codec,
 )
 def test_several_content_encoding_headers_are_one_list(headers, value):
     assert content_encoding(headers) == value
+    assert codings_of(headers) == value
+
+
+@table(
+    ("transfer", "codings"),
+    [
+        (["chunked"], "br"),
+        (["Chunked "], "br"),
+        (["chunked, chunked"], "br"),
+        (["identity"], "br, identity"),
+        (["gzip, chunked"], "br, gzip"),
+        (["gzip", " chunked"], "br, gzip"),
+        (["GZIP"], "br, gzip"),
+        (["deflate,\tx-gzip ,, chunked"], "br, deflate, x-gzip"),
+        (["chunked, gzip"], HeadError),
+        (["chunked", "gzip, chunked"], HeadError),
+        (["br, chunked"], CodingError),
+        (["xchunked"], CodingError),
+    ],
+)
+def test_transfer_codings_are_undone_before_those_of_the_content_or_refused(transfer, codings):
+    """RFC 9112 §7: all but `chunked`, which is the last of them."""
+    headers = [("content-encoding", "br"), *(("transfer-encoding", value) for value in transfer)]
+    if isinstance(codings, str):
+        assert codings_of(headers) == codings
+    else:
+        with pytest.raises(codings):
+            codings_of(headers)

@@ -1,6 +1,7 @@
 """Both network transports against heads and ends of answers that break the rules of HTTP, or lead astray."""
 
 import asyncio
+import gzip
 import logging
 
 import pytest
@@ -166,9 +167,23 @@ async def test_broken_chunks_end_at_once_whenever_they_come(transport, rest, pau
 
 
 async def test_chunks_behind_another_coding_are_still_chunks(transport):
-    answer = OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
-    async with RawServer(says(answer)) as server:
-        assert (await transport.fetch(request(server))).body == b"hello"
+    """And the coding is undone, so that a body is never kept packed."""
+    packed = gzip.compress(b"hello")
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed)
+    for codings in (b"gzip, chunked", b"gzip\r\nTransfer-Encoding: chunked"):
+        async with RawServer(says(OK + b"Transfer-Encoding: " + codings + b"\r\n\r\n" + chunks)) as server:
+            assert (await transport.fetch(request(server))).body == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("codings", "named"), [(b"br, chunked", "encoding"), (b"zip", "encoding"), (b"chunked, gzip", "protocol")]
+)
+async def test_a_transfer_coding_that_cannot_be_undone_is_refused(transport, codings, named):
+    answer = OK + b"Transfer-Encoding: " + codings + b"\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    async with RawServer(says(answer, end="close")) as server:
+        failure = await transport.fetch(request(server))
+    assert (failure.kind, failure.retryable) == (named, False)
+    assert "Transfer-Encoding" in failure.detail
 
 
 async def test_trailers_without_end_are_an_error_and_not_read_until_the_deadline(transport):

@@ -24,7 +24,7 @@ from crawler.fetcher.transport.budget import FREE_BYTES, ByteBudget, Share
 from crawler.fetcher.transport.descriptors import spare_descriptors
 from crawler.fetcher.transport.failures import connect_failure, one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
-from crawler.fetcher.transport.headers import HeadError, content_encoding, read_head, request_headers
+from crawler.fetcher.transport.headers import HeadError, codings_of, read_head, request_headers
 from crawler.fetcher.transport.tls import LazyTls
 from crawler.web.content_coding import CodingError
 from crawler.web.urls import origin
@@ -97,7 +97,7 @@ class AiohttpTransport:
         attempt.answered = True
         try:
             head = read_head(message.code, message.headers.items(), "utf-8", "surrogateescape")
-            body = Body("" if head.redirect else content_encoding(head.headers), request.max_body_bytes)
+            body = Body("" if head.redirect else codings_of(head.headers), request.max_body_bytes)
             if not head.redirect:
                 await _read_all(content, body, attempt, self._budget, clock)
             return body.result(

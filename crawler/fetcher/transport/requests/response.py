@@ -80,7 +80,8 @@ class StrictResponse(http.client.HTTPResponse):
         if len(lengths) > 1 or not all(length.isascii() and length.strip().isdigit() for length in lengths):
             raise _HeadError("Content-Length is not one number")
         if codings.rpartition(",")[2].strip() == "chunked" and not self.chunked:
-            # After another transfer coding, which is left as it is; http.client looks for `chunked` alone.
+            # After another transfer coding, which is undone with those of the content; http.client looks for `chunked`
+            # alone.
             self.chunked, self.chunk_left, self.length = True, None, None
 
     def _read_and_discard_trailer(self) -> None:

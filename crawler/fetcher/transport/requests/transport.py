@@ -30,7 +30,7 @@ from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.failures import one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
-from crawler.fetcher.transport.headers import HeadError, content_encoding, read_head, request_headers
+from crawler.fetcher.transport.headers import HeadError, codings_of, read_head, request_headers
 from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies, Session
 from crawler.fetcher.transport.requests.resolver import Resolver
 from crawler.fetcher.transport.tls import LazyTls
@@ -258,7 +258,7 @@ def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt
         raw = response.raw
         pairs = list(raw.headers.iteritems())
         head = read_head(response.status_code, pairs, "latin-1")
-        body = Body("" if head.redirect else content_encoding(head.headers), request.max_body_bytes)
+        body = Body("" if head.redirect else codings_of(head.headers), request.max_body_bytes)
         if not head.redirect or raw.length_remaining == 0:
             _read_all(raw, body, attempt)
         return body.result(

@@ -71,6 +71,7 @@ class Table:
         if upper is not None:
             options["read_opt"] = rocksdict.ReadOptions()
             options["read_opt"].set_iterate_upper_bound(upper)
+            return _held(iter(self._family.items(**options)), upper)
         return iter(self._family.items(**options))
 
     def keys(self, start: bytes | None = None) -> Iterator[bytes]:
@@ -84,6 +85,11 @@ class Table:
     def release(self) -> None:
         """Let go of the database, which closes only when nobody holds its families."""
         self._family = self._handle = None
+
+
+def _held(items: Iterator[tuple[bytes, bytes]], _bound: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Give the items, and hold their bound as long: RocksDB points to it, and rocksdict does not keep it."""
+    yield from items
 
 
 class Database:

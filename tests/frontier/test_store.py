@@ -100,6 +100,17 @@ def test_retries_come_back_when_their_time_has_come(tmp_path):
         assert store.retries.next_due_at() == 200.0
 
 
+def test_a_scan_goes_up_to_its_bound_however_long_the_caller_holds_that(tmp_path):
+    """RocksDB points to the bound of a scan: it must live as long."""
+    with Store(tmp_path / "s") as store:
+        for n in range(200):
+            store.retries.add(n, url_key(f"http://a/{n}"), row(f"http://a/{n}", seq=n))
+        store.commit()
+        for now in range(0, 200, 20):
+            due = store.retries.take_due(now + 0.5, 1_000)
+            assert [row.seq for _, row in due] == list(range(now + 1)), "nothing was committed meanwhile"
+
+
 def test_seeds_and_hosts_are_kept(tmp_path):
     with Store(tmp_path / "s") as store:
         context = SeedContext(7, ("http://a/",), b'{"x":1}')

@@ -220,6 +220,15 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "Let this function read the pages: package.module:function, file.py:function.",
         _WRITTEN, or_none(SPIDER), also=("try", "extract"), matters=True, was_keyword="parse",
     )] = None
+    all_statuses: Annotated[bool, Setting(
+        "Let a spider or selectors read answers of any status, not of 2xx alone.",
+        _WRITTEN, SWITCH, also=("try", "extract"), matters=True,
+    )] = False
+    record_per_seed: Annotated[bool | None, Setting(
+        "Write one record for each row of the seeds, whatever becomes of it, with its columns. By itself with "
+        "--scope page.",
+        _WRITTEN, or_none(SWITCH, "auto"), matters=True,
+    )] = None
     skip_duplicates: Annotated[DuplicateMode, Setting(
         "Write no record of a page whose body was seen before. near also leaves out nearly the same text.",
         _WRITTEN, switch_or_choice(get_args(DuplicateMode), off="no", on="exact"), matters=True,

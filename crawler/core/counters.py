@@ -10,6 +10,8 @@ class Counters(Struct):
 
     `seq` is the number of URLs ever queued: the next one's place in the order of discovery follows it. `stale` counts
     pages to which a shorter way was found after they were read, `reread` those that were read again because of that.
+    Where each row of the seeds has a record: `rows` are known, `open_rows` of them have none yet, and `owed` records
+    are kept back until a page has had one, which `has_page_record` says.
     """
 
     seq: int = 0
@@ -24,6 +26,10 @@ class Counters(Struct):
     statuses: dict[int, int] = {}
     stale: int = 0
     reread: int = 0
+    rows: int = 0
+    open_rows: int = 0
+    owed: int = 0
+    has_page_record: bool = False
 
     def next_seq(self) -> int:
         """Return the place of one more URL in the order of discovery."""

@@ -30,6 +30,7 @@ __all__ = [
     "Rotation",
     "Seed",
     "SeedContext",
+    "SeedRow",
     "Task",
     "TaskKind",
 ]
@@ -44,7 +45,7 @@ Outcome = Literal["fetched", "redirected", "failed", "skipped"]
   `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`, `parser-error: <exception>`,
   `record: <what>`).
 - `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
-  `nofollow`, `private-address`, `trap`).
+  `nofollow`, `private-address`, `trap`; of a row of a list that is no URL, `malformed`).
 
 A sitemap that was read ends as `fetched` without a record; its `reason` is `sitemap`, or `sitemap: cut` if not all
 of it was taken.
@@ -124,12 +125,23 @@ class SeedContext(Struct, frozen=True, array_like=True, gc=False):
     extra: bytes
 
 
+class SeedRow(Struct, frozen=True, array_like=True, gc=False):
+    """A row of the seeds that led to a page, where each has a record of its own: its number, the URLs that redirected
+    from it to the page, and its extra columns as in `SeedContext`.
+    """
+
+    number: int
+    redirected_from: tuple[str, ...]
+    extra: bytes
+
+
 class Task(Struct, frozen=True, array_like=True, gc=False):
     """A URL that is due: what the frontier hands to the fetcher. `attempts` counts fetches already made.
 
     `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` and `far` are what
     `frontier.reach` keeps of the ways to here. `spent_s` is the time that the redirects to here have
-    used up of the URL's deadline. `lastmod` is what a sitemap says of its last change, empty if none does.
+    used up of the URL's deadline. `lastmod` is what a sitemap says of its last change, empty if none does. `rows` are
+    those for each of which a spider is to read the page, if that is not the seed alone.
     """
 
     key: bytes
@@ -144,6 +156,7 @@ class Task(Struct, frozen=True, array_like=True, gc=False):
     spent_s: float = 0.0
     lastmod: str = ""
     far: int = 0
+    rows: tuple[SeedRow, ...] = ()
 
 
 class Exchange(Struct, frozen=True, array_like=True, gc=False):
@@ -232,7 +245,7 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     for. If an output wants it, `archive` is the exchange with the server, as `web.warc` encodes it, and
     `fetched_at` (unix time) when that was: it counts as the time of the URL's end, by which archives know a page again.
     `detail` says for people what the reason leaves out; only logs and `crawler try` show it. A page of which not all
-    links were taken has one, too.
+    links were taken has one, too. `row_records` are the records of each of the task's `rows`, by their numbers.
     """
 
     key: bytes
@@ -247,6 +260,7 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     archive: bytes | None = None
     fetched_at: float = 0.0
     detail: str = ""
+    row_records: tuple[tuple[int, bytes], ...] = ()
 
 
 class Again(Struct, frozen=True, gc=False):
@@ -278,16 +292,17 @@ class Duplicate(Struct, frozen=True, gc=False):
 class Finished(Struct, frozen=True, kw_only=True, gc=False):
     """A URL that has ended, as sinks are told of it.
 
-    `url` is in normal form, `at` the unix time of its end, `reason` says more of `outcome` (see `Outcome`), `status` is
-    that of HTTP, 0 without an answer. `depth` counts links from the seed; `parent` is the URL where it was found, None
-    for a seed; `redirected_from` are the URLs that redirected to it, first one first; `lastmod` is what a sitemap says
-    of its last change, empty if none does; `seed` is the JSON text (UTF-8) of the seed's extra columns, `b"null"` when
-    it has none.
+    `url` is in normal form (empty where records come later than the ends of their URLs), `at` the unix time of its end,
+    `reason` says more of `outcome` (see `Outcome`), `status` is that of HTTP, 0 without an answer. `depth` counts links
+    from the seed; `parent` is the URL where it was found, None for a seed; `redirected_from` are the URLs that
+    redirected to it, first one first; `lastmod` is what a sitemap says of its last change, empty if none does; `seed`
+    is the JSON text (UTF-8) of the seed's extra columns, `b"null"` when it has none.
 
-    `records` are complete JSON lines, each with its line feed: none or several with a spider, else one. None if the
-    outcome has none. `body_bytes` counts the decoded bytes that were received; `body_hash` is the xxh3_128 of a body
-    that was read, 16 bytes, empty without one. `duplicate` is the page that it repeats, if known. `archive` is what the
-    crawler's own archives keep of the exchange with the server, None if no output is one.
+    `records` are complete JSON lines, each with its line feed: none or several with a spider, or where each seed has a
+    record, whatever the outcome; else one. None if there can be none. `body_bytes` counts the decoded bytes that were
+    received; `body_hash` is the xxh3_128 of a body that was read, 16 bytes, empty without one. `duplicate` is the page
+    that it repeats, if known. `archive` is what the crawler's own archives keep of the exchange with the server, None
+    if no output is one.
     """
 
     url: str

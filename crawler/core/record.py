@@ -4,7 +4,7 @@ All that is to be known of a field stands there: its name and type, how it comes
 unless others are asked for, and what docs/records.md says of it. Order is that of the table.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol
 
@@ -14,12 +14,15 @@ __all__ = [
     "ALL_BUT",
     "DEFAULT_FIELDS",
     "FIELDS",
+    "OUTCOME_FIELDS",
     "RECORD_FIELDS",
+    "SEED_FIELDS",
     "ColumnKind",
     "PageFacts",
     "Record",
     "RecordField",
     "RecordMaker",
+    "without_page",
 ]
 
 ColumnKind = Literal["text", "int", "float", "bool", "time", "object"]
@@ -63,7 +66,8 @@ class RecordField(Struct, frozen=True):
     `meaning`, `empty` (when it is null or empty) and `example` are for people; docs/records.md shows them. `value`
     makes the field of a page; None takes the attribute of the page that has its name. In tables it is a `column` of
     that kind, or with `many` of lists of it. A field without `default` is written only if it is asked for. `noindex`
-    empties it on a page that robots may not index.
+    empties it on a page that robots may not index. `unread` stands there in the record of a seed that came to no page,
+    if nothing better is known.
     """
 
     meaning: str
@@ -74,6 +78,7 @@ class RecordField(Struct, frozen=True):
     many: bool = False
     default: bool = True
     noindex: bool = False
+    unread: Any = None
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -84,14 +89,19 @@ class Record(Struct, frozen=True, gc=False):
     """
 
     url: Annotated[str, RecordField("the URL fetched, in [normal form](urls.md)", "never", "http://example.org/a?b=1")]
-    status: Annotated[int, RecordField("HTTP status of the answer", "never", 200, column="int")]
+    status: Annotated[
+        int, RecordField("HTTP status of the answer", "0 for a seed that got none", 200, column="int", unread=0)
+    ]
     fetched_at: Annotated[
         str,
         RecordField(
-            "when it was fetched: RFC 3339, UTC, milliseconds", "never", "2026-11-22T16:20:00.125Z", column="time"
+            "when it was fetched, or a seed ended without that: RFC 3339, UTC, milliseconds",
+            "never",
+            "2026-11-22T16:20:00.125Z",
+            column="time",
         ),
     ]
-    depth: Annotated[int, RecordField("links from the seed to here; a seed has 0", "never", 2, column="int")]
+    depth: Annotated[int, RecordField("links from the seed to here; a seed has 0", "never", 2, column="int", unread=0)]
     parent: Annotated[
         str | None,
         RecordField("URL of the page on which this one was found first", "null for a seed", "http://example.org/"),
@@ -99,7 +109,11 @@ class Record(Struct, frozen=True, gc=False):
     redirected_from: Annotated[
         tuple[str, ...],
         RecordField(
-            "the URLs that redirected here, first one first", "empty if none did", ["http://example.org/old"], many=True
+            "the URLs that redirected here, first one first",
+            "empty if none did",
+            ["http://example.org/old"],
+            many=True,
+            unread=(),
         ),
     ]
     content_type: Annotated[
@@ -126,7 +140,7 @@ class Record(Struct, frozen=True, gc=False):
         ),
     ]
     body_bytes: Annotated[
-        int, RecordField("size of the body received, after decompression", "never", 26114, column="int")
+        int, RecordField("size of the body received, after decompression", "never", 26114, column="int", unread=0)
     ]
     body_hash: Annotated[
         str | None,
@@ -146,6 +160,7 @@ class Record(Struct, frozen=True, gc=False):
             "never",
             example=False,
             column="bool",
+            unread=False,
         ),
     ]
     title: Annotated[
@@ -196,6 +211,7 @@ class Record(Struct, frozen=True, gc=False):
             "empty if not HTML or none",
             ["http://example.org/b"],
             many=True,
+            unread=(),
         ),
     ]
     links_dropped: Annotated[
@@ -205,6 +221,7 @@ class Record(Struct, frozen=True, gc=False):
             "0 if not HTML",
             0,
             column="int",
+            unread=0,
         ),
     ]
     seed: Annotated[
@@ -234,6 +251,36 @@ class Record(Struct, frozen=True, gc=False):
             noindex=True,
         ),
     ] = None
+    outcome: Annotated[
+        str | None,
+        RecordField(
+            "how the URL ended: `fetched`; or what became of a seed without a page: `failed`, `skipped`",
+            "never",
+            "fetched",
+            value=lambda _: "fetched",
+            default=False,
+        ),
+    ] = None
+    reason: Annotated[
+        str | None,
+        RecordField(
+            "why a seed came to no page: `dns`, `robots`, `duplicate`, …",
+            "null of a page",
+            "dns",
+            value=lambda _: None,
+            default=False,
+        ),
+    ] = None
+    detail: Annotated[
+        str | None,
+        RecordField(
+            "the same for people, in words that may change",
+            "null of a page, and if there is no more to say",
+            "Name or service not known",
+            value=lambda _: None,
+            default=False,
+        ),
+    ] = None
 
 
 FIELDS: dict[str, RecordField] = {
@@ -248,8 +295,15 @@ DEFAULT_FIELDS: tuple[str, ...] = tuple(name for name, field in FIELDS.items() i
 """Names of the fields that are written unless others are asked for. The others cost time, as `simhash` does (a third of
 that for a page), or few sites tell them."""
 
-ALL_BUT = f"all but {' and '.join(name for name, field in FIELDS.items() if not field.default)}"
-"""The same for people."""
+OUTCOME_FIELDS = ("outcome", "reason", "detail")
+"""Names of the fields that are written beside those where each seed has a record."""
+
+SEED_FIELDS = ("url", "seed", "redirected_from", "status", *OUTCOME_FIELDS)
+"""Names of the fields that the record of a seed without a page has in a crawl with a spider."""
+
+_others = [name for name, field in FIELDS.items() if not field.default]
+ALL_BUT = f"all but {', '.join(_others[:-1])} and {_others[-1]}"
+"""What is written by default, for people."""
 
 _Value = Callable[[PageFacts], Any]
 
@@ -265,3 +319,11 @@ class RecordMaker:
         if noindex:
             return {name: None if FIELDS[name].noindex else value(page) for name, value in self._values}
         return {name: value(page) for name, value in self._values}
+
+
+def without_page(fields: Iterable[str], known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the record of a seed that came to no page: of these fields those that are `known`, else as the table says.
+
+    A name that is no field of the table is null.
+    """
+    return {name: known[name] if name in known else FIELDS[name].unread if name in FIELDS else None for name in fields}

@@ -49,6 +49,10 @@ class Table:
         """Remove one row with the next commit."""
         self._database.batch.delete(key, self._handle)
 
+    def delete_range(self, start: bytes, end: bytes) -> None:
+        """Remove the rows with start <= key < end with the next commit."""
+        self._database.batch.delete_range(start, end, self._handle)
+
     def get(self, key: bytes) -> bytes | None:
         """Return the committed value of a key, None if there is none."""
         value: bytes | None = self._family.get(key)

@@ -62,6 +62,33 @@ class Discovery:
         self._counters.queued += 1
         return True
 
+    def ask_again(self, key: bytes, seed: int, hops: tuple[str, ...]) -> None:
+        """Make a URL due that has ended, now as one that seed `seed` leads to by the redirects `hops`."""
+        value = self._urls.values([key])[0]
+        if value is None or value[:1] == QUEUED:
+            return
+        old = self._urls.row(value)
+        self._counters.count(old.outcome, old.reason, -1)
+        self._counters.stale -= bool(old.stale)
+        due = structs.replace(
+            old,
+            depth=0,
+            parent=b"",
+            seed=seed,
+            redirected_from=hops,
+            attempts=0,
+            seq=self._counters.next_seq(),
+            outcome="",
+            reason="",
+            status=0,
+            spent_ms=0,
+            stale=0,
+        )
+        place = due.place(host_key(due.url))
+        self._urls.put_waiting(key, place, self._limits.reach(due))
+        self._window.add(key, place, due)
+        self._counters.queued += 1
+
     def take(self, found: list[tuple[Link, Source]], now: float) -> None:
         """Test and set in one step: unknown URLs become due or skipped; a better way opens or moves a known one."""
         known = self._urls.values([link.key for link, _ in found])

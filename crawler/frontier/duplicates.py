@@ -60,7 +60,8 @@ class Duplicates:
                 repeat = self._alike(done.simhash)
                 if repeat is None:
                     self._keep(done.simhash, done.key)
-            repeats.append(repeat)
+            # A page that was asked for again does not repeat itself.
+            repeats.append(None if repeat is not None and repeat.key == done.key else repeat)
         return repeats
 
     def page(self, repeat: Repeat) -> Duplicate:

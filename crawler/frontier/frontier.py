@@ -27,6 +27,8 @@ from crawler.frontier.reach import Limits, Reach
 from crawler.frontier.row import ENDED, QUEUED, UrlRow
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
+from crawler.frontier.seed_lines import BadSeed
+from crawler.frontier.seed_records import SeedRecords
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
@@ -54,6 +56,7 @@ class Frontier:
         self._duplicates = Duplicates(store, config.skip_duplicates)
         self._discovery = Discovery(store, window, self._seeds, self.counters, limits)
         self._second_look = SecondLook(store, self._discovery, self.counters, limits)
+        self._seed_records = SeedRecords(store, config, self._seeds, self.counters, self._discovery)
         self._limit_window()
 
     # What the ledger tells
@@ -61,16 +64,23 @@ class Frontier:
     def add_seed(self, number: int, seed: Seed) -> bool:
         """Make a seed known and due, at depth 0. False if its URL was known already.
 
+        Where each row has a record (`core.page_fields`) it is one of them, as what `add_bad_seed` takes.
         With `config.sitemaps`, the robots.txt of a page's origin becomes known as a sitemap beside it; what it names
         counts as coming from this seed.
         """
-        if not self._discovery.add(number, seed.url, seed.kind):
-            return False
-        extra = msgspec.json.encode(seed.extra) if seed.extra else b"null"
-        self._store.put_seed(SeedContext(number, (seed.url,), extra))
-        if self._sitemaps and seed.kind == "page":
+        is_new = self._discovery.add(number, seed.url, seed.kind)
+        if is_new or self._seed_records.wanted:
+            extra = msgspec.json.encode(seed.extra) if seed.extra else b"null"
+            self._store.put_seed(SeedContext(number, (seed.url,), extra))
+        if is_new and self._sitemaps and seed.kind == "page":
             self._discovery.add(number, robots_url(seed.url), "sitemap")
-        return True
+        if self._seed_records.wanted:
+            self._seed_records.add(number, seed.url, seed.kind)
+        return is_new
+
+    def add_bad_seed(self, number: int, bad: BadSeed, now: float) -> None:
+        """Take a row that is no seed: it is owed a record that says so."""
+        self._seed_records.add_bad(number, bad, now)
 
     def take_links(self, done: Done, links: Sequence[Link], now: float) -> None:
         """Make known some of the links of a task that is still to be finished: for a result with very many of them.
@@ -116,7 +126,11 @@ class Frontier:
             finished.append(self._end(handed, done, nearest, repeat, done.fetched_at or now))
         if found:
             self._discovery.take(found, now)
-        return finished
+        return self._seed_records.told([(handed, done) for handed, done, _ in ended], finished)
+
+    def owed(self, now: float) -> list[Finished]:
+        """Return, with records, what ended before there was a place for them."""
+        return self._seed_records.owed(now)
 
     def committed(self) -> None:
         """Learn that the open batch was committed: what it added can be seen by scans now."""
@@ -161,8 +175,8 @@ class Frontier:
 
     @property
     def exhausted(self) -> bool:
-        """True when no known URL is left that has not ended."""
-        return self.counters.queued == 0 and not self._second_look.is_due
+        """True when no known URL is left that has not ended, and no record is owed."""
+        return self.counters.queued == 0 and self.counters.owed == 0 and not self._second_look.is_due
 
     @property
     def budget_spent(self) -> bool:
@@ -243,6 +257,7 @@ class Frontier:
             spent_s=row.spent_s,
             lastmod=row.lastmod,
             far=row.depth if self._limits.by_depth or row.is_sitemap else row.far,
+            rows=self._seed_records.rows_to_read_for(key, row.seed),
         )
         return Handed(task, place[:8], row.parent, row.seq, place, row.outcome)
 

@@ -36,6 +36,7 @@ _SITEMAP = "sitemap:"
 
 LineFormat = Literal["txt", "csv", "jsonl"]
 
+_TEXT_CHARS = 2_083
 _DELIMITERS = ",;\t"
 _BOM = b"\xef\xbb\xbf"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -46,12 +47,16 @@ class BadSeed(Struct, frozen=True):
     """A line that gives no seed.
 
     `place` is `file:line`, `value` what stands there (printable, cut at 100 characters, may be empty), `why` the
-    reason in words. `str()` gives all three in one line.
+    reason in words. `str()` gives all three in one line. Of a line, `text` is what stands there (printable, of at most
+    2,083 characters), and `extra` the other columns, as far as they can be told; `is_line` says that it is one.
     """
 
     place: str
     value: str
     why: str
+    text: str = ""
+    extra: dict[str, Any] = {}
+    is_line: bool = False
 
     def __str__(self) -> str:
         """Return `seeds/a.txt:12: not an http(s) URL: 'htp://x'`."""
@@ -121,10 +126,11 @@ class _Lines:
                 self.bad(raw.decode("utf-8", "backslashreplace").strip(), "not UTF-8 text")
         raise StopIteration
 
-    def bad(self, value: str, why: str, number: int | None = None) -> None:
+    def bad(self, value: str, why: str, number: int | None = None, extra: dict[str, Any] | None = None) -> None:
         """Report line `number`, or the last one."""
         place = f"{self._name}:{self.number if number is None else number}"
-        self._on_bad(BadSeed(place, printable(value, SHOWN_CHARS), why))
+        shown, text = printable(value, SHOWN_CHARS), printable(value, _TEXT_CHARS)
+        self._on_bad(BadSeed(place, shown, why, text, extra or {}, is_line=True))
 
     def refuse(self, why: str) -> SeedError:
         """Return the error for a source that is of no use as a whole."""
@@ -176,7 +182,7 @@ def _json_seeds(lines: _Lines) -> Iterator[Seed]:
             continue
         url = values.pop("url", None)
         if not isinstance(url, str):
-            lines.bad(text, "no key 'url' with a text in this object")
+            lines.bad(text, "no key 'url' with a text in this object", extra=values)
         elif seed := _seed(url.strip(), values, lines, lines.number):
             yield seed
 
@@ -209,12 +215,12 @@ def _csv_seeds(lines: _Lines) -> Iterator[Seed]:
             continue
         if not any(row):
             continue
-        if any(row[len(columns) :]):
-            why = f"{len(row)} values for {len(columns)} columns (put a value that holds {delimiter!r} in quotes)"
-            lines.bad(delimiter.join(row), why, number)
-            continue
         named = zip(columns, row, strict=False)
         extra = {name: value for at, (name, value) in enumerate(named) if name and at != url_at}
+        if any(row[len(columns) :]):
+            why = f"{len(row)} values for {len(columns)} columns (put a value that holds {delimiter!r} in quotes)"
+            lines.bad(delimiter.join(row), why, number, extra)
+            continue
         url = row[url_at].strip() if url_at < len(row) else ""
         if seed := _seed(url, extra, lines, number):
             yield seed
@@ -234,16 +240,16 @@ def _columns(header: str) -> tuple[str, list[str]] | None:
 
 def _seed(url: str, extra: dict[str, Any], lines: _Lines, number: int) -> Seed | None:
     if not url:
-        lines.bad("", "no URL", number)
+        lines.bad("", "no URL", number, extra)
     elif _CONTROL.search(url):
         # Parsing as browsers do would drop tabs and line breaks, and so join two URLs into one.
-        lines.bad(url, "control character in a URL", number)
+        lines.bad(url, "control character in a URL", number, extra)
     else:
         try:
             return parse_seed(url, extra)
         except UrlError:
             too_long = f"URL of more than {MAX_URL_CHARS:,} characters"
-            lines.bad(url, too_long if len(url) > MAX_URL_CHARS else "not an http(s) URL", number)
+            lines.bad(url, too_long if len(url) > MAX_URL_CHARS else "not an http(s) URL", number, extra)
     return None
 
 

@@ -7,6 +7,7 @@
     bodies    xxh3_128(body)                       URL key: the first page with that body
     texts     band, fingerprint of a text          URL key (`frontier.duplicates`)
     seeds     seed number                          SeedContext (msgpack)
+              letter, URL key or seed number       rows of the seeds that have no record yet (`frontier.seed_rows`)
     hosts     host key                             HostState (msgpack)
     meta      name                                 versions, settings, counters, positions of sinks
 
@@ -30,6 +31,7 @@ from crawler.frontier.known import KnownUrls
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.retries import Retries
 from crawler.frontier.row import QUEUED, UrlRow
+from crawler.frontier.seed_rows import SeedRows
 from crawler.web.urls import NORMAL_FORM_VERSION
 
 __all__ = ["SCHEMA_VERSION", "Store"]
@@ -52,6 +54,7 @@ class Store:
         self.queue = UrlQueue(database.table("queue"))
         self.retries = Retries(database.table("later"))
         self.contents = Contents(database.table("bodies"), database.table("texts"))
+        self.rows = SeedRows(database.table("seeds"))
         self._seeds, self._hosts, self._meta = map(database.table, ("seeds", "hosts", "meta"))
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode_seed = msgspec.msgpack.Decoder(SeedContext).decode
@@ -131,3 +134,4 @@ class Store:
         self.urls.forget()
         self.queue.forget()
         self.contents.forget()
+        self.rows.forget()

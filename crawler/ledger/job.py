@@ -261,5 +261,7 @@ def _plain(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_pages(store: Store) -> bool:
-    """Whether something would be lost if the job began anew."""
-    return bool((store.meta("counters") or {}).get("pages"))
+    """Whether something would be lost if the job began anew: a page, or a record of a seed that came to none."""
+    counters = store.meta("counters") or {}
+    of_seeds = counters.get("rows", 0) - counters.get("open_rows", 0) - counters.get("owed", 0)
+    return bool(counters.get("pages")) or of_seeds > 0

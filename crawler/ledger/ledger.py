@@ -135,7 +135,8 @@ class Ledger:
                 self._changed.notify_all()
 
     def _settle(self, results: Sequence[Result]) -> None:
-        """Give results to the frontier, not more than `SLICE_LINKS` links at once."""
+        """Give results to the frontier, not more than `SLICE_LINKS` links at once; take what it owes to the sinks."""
+        self._keep(self._frontier.owed(time.time()))
         part: list[Result] = []
         links = 0
         for result in results:
@@ -160,9 +161,11 @@ class Ledger:
 
     def _finish(self, results: list[Result]) -> None:
         if results:
-            finished = self._frontier.finish(results, time.time())
-            self._finished += finished
-            self._finished_bytes += sum(map(_size, finished))
+            self._keep(self._frontier.finish(results, time.time()))
+
+    def _keep(self, finished: list[Finished]) -> None:
+        self._finished += finished
+        self._finished_bytes += sum(map(_size, finished))
 
     def _catch_up(self) -> None:
         """Do what is due in the middle of many results."""

@@ -85,7 +85,7 @@ class RawPage:
 
     @property
     def status(self) -> int:
-        """HTTP status. Spiders get 2xx only."""
+        """HTTP status. Spiders get 2xx only, unless they ask for all."""
         return self._answer.status
 
     @once

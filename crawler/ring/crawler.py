@@ -5,13 +5,16 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Self
 
+from msgspec import structs
+
 from crawler.core.config import CrawlConfig, with_new_names
 from crawler.core.errors import UsageError
+from crawler.core.page_fields import has_seed_records
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed
 from crawler.ledger.sinks.base import Sink
-from crawler.parsers.spiders.spider import Spider, pack_spider
+from crawler.parsers.spiders.spider import Spider, load_spider, pack_spider
 from crawler.ring.decoder import decoder
 from crawler.ring.ring import Ring
 from crawler.ring.stream import RecordStream, cancelled
@@ -58,6 +61,8 @@ class Crawler:
         given: Spider | str | None = with_new_names({"spider": spider, "parse": parse})["spider"]
         reader = config.spider if given is None else given
         config.check_reader(reader)
+        if getattr(None if reader is None else load_spider(reader), "all_statuses", False):
+            config = structs.replace(config, all_statuses=True)
         if config.select:
             from crawler.page.fields.lines import check_fields  # noqa: PLC0415 - 30 ms, and most crawls have none
 
@@ -66,7 +71,7 @@ class Crawler:
         self._sinks = tuple(sinks)
         self._ring = Ring(
             config,
-            list(dict.fromkeys([*config.seeds, *seeds])),
+            _sources(config, seeds),
             transport=transport,
             fresh=fresh,
             stdin=stdin,
@@ -157,6 +162,13 @@ class Crawler:
             kinds = sorted(stats.outcomes.items(), key=lambda kind: -kind[1])
             _log.warning("no page was fetched: %s", ", ".join(f"{kind} ({number:,})" for kind, number in kinds[:5]))
         return stats
+
+
+def _sources(config: CrawlConfig, seeds: Sequence[str]) -> list[str]:
+    """Return all seeds; each once, unless each is to have a record."""
+    if has_seed_records(config):
+        return [*config.seeds, *(seed for seed in seeds if seed not in config.seeds)]
+    return list(dict.fromkeys([*config.seeds, *seeds]))
 
 
 def _spider_name(spider: Spider | str) -> str:

@@ -117,7 +117,7 @@ class Extraction:
             await reading.call(sweep)
             with temporary_folder() as folder:
                 # No link is followed, so none has to be judged or sent.
-                config = structs.replace(self._config, job=folder, scope="page", depth=0)
+                config = structs.replace(self._config, job=folder, scope="page", depth=0, record_per_seed=False)
                 await self._run(config, reading, writing)
         finally:
             await reading.call(self._archive.close)

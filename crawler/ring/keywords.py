@@ -78,6 +78,11 @@ class Settings(TypedDict, total=False):
     output. Default: None, <job>/pages.jsonl."""
     rotate: Rotation | None
     """Begin the next file of an output after this many bytes (1GB) or records (50000). Default: None."""
+    all_statuses: bool
+    """Let a spider or selectors read answers of any status, not of 2xx alone. Default: False."""
+    record_per_seed: bool | None
+    """Write one record for each row of the seeds, whatever becomes of it, with its columns. By itself with --scope
+    page. Default: None, auto."""
     skip_duplicates: Literal["no", "exact", "near"]
     """Write no record of a page whose body was seen before. near also leaves out nearly the same text. Default:
     'no'."""
@@ -112,6 +117,8 @@ class ExtractSettings(TypedDict, total=False):
     10000000."""
     rotate: Rotation | None
     """Begin the next file of an output after this many bytes (1GB) or records (50000). Default: None."""
+    all_statuses: bool
+    """Let a spider or selectors read answers of any status, not of 2xx alone. Default: False."""
     parsers: int
     """Parse in this many processes, or threads. Default: one a core, at most 4."""
     parser_timeout_s: float

@@ -1,12 +1,16 @@
 """From a job's folder to a crawl that can begin: settle what it is, cut the sinks back, make the seeds known."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import BinaryIO, NamedTuple
 
+from msgspec import structs
+
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import SeedError
+from crawler.core.page_fields import has_seed_records
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, read_seeds, spool
 from crawler.frontier.store import Store
@@ -22,12 +26,13 @@ _SEED_BATCH = 5_000
 
 
 class Opened(NamedTuple):
-    """What the ring runs on. All belong to the thread that opened them."""
+    """What the ring runs on. All but `config`, by which the job goes on, belong to the thread that opened them."""
 
     store: Store
     sinks: Sequence[Sink]
     frontier: Frontier
     locks: OutputLocks
+    config: CrawlConfig
 
 
 class Opening:
@@ -59,6 +64,7 @@ class Opening:
         self._stdin = stdin
         self._on_bad_seed = on_bad_seed
         self._stopping = stopping
+        self._given = tuple(sinks)
         self._sinks = (*sinks, *sinks_for(config))
 
     def open(self) -> Opened:
@@ -79,6 +85,7 @@ class Opening:
                 job.start_over()
             store = self._settled_store(seeds)
             undo.callback(store.close)
+            self._go_on_as_begun(store)
             positions = store.meta("sinks") or {}
             for sink in self._sinks:
                 undo.callback(sink.close)
@@ -88,7 +95,16 @@ class Opening:
                 self._seed(store, frontier, stdin)
             undo.pop_all()
         job.begun()
-        return Opened(store, self._sinks, frontier, locks)
+        return Opened(store, self._sinks, frontier, locks, self._config)
+
+    def _go_on_as_begun(self, store: Store) -> None:
+        """Let a job that was begun before seeds could have records write what it wrote then."""
+        if "record_per_seed" in store.meta("job"):
+            return
+        config = self._config
+        fields = ("url",) if config.select and config.fields is None else config.fields
+        self._config = structs.replace(config, record_per_seed=False, fields=fields)
+        self._sinks = (*self._given, *sinks_for(self._config))
 
     def _standard_input(self) -> AbstractContextManager[BinaryIO | None]:
         """A copy of standard input, if seeds come from there: it is read once for what they are, once for all."""
@@ -116,9 +132,19 @@ class Opening:
             raise SeedError("the run before was stopped while it read its seeds: name them again")
         if stdin is not None:
             stdin.seek(0)
-        for number, seed in enumerate(read_seeds(self._sources, self._on_bad_seed, stdin), start=1):
+        number = 0
+
+        def told(bad: BadSeed) -> None:
+            nonlocal number
+            self._on_bad_seed(bad)
+            if bad.is_line and has_seed_records(self._config):
+                number += 1
+                frontier.add_bad_seed(number, bad, time.time())
+
+        for added, seed in enumerate(read_seeds(self._sources, told, stdin), start=1):
+            number += 1
             frontier.add_seed(number, seed)
-            if number % _SEED_BATCH == 0:
+            if added % _SEED_BATCH == 0:
                 _commit(store, frontier)
                 if self._stopping():
                     return

@@ -108,6 +108,7 @@ class Ring:
             job = Job(config)
             cleanup.callback(job.close)
             opened = await self._open(job, thread, sinks)
+            self._config = opened.config
             cleanup.push_async_callback(thread.call, _close, opened)
             if not is_temporary:
                 await thread.call(keep, opened.store, replace(told, spider=self._spider_name))

@@ -24,7 +24,8 @@ from msgspec import Struct
 from crawler.core.config import CrawlConfig
 from crawler.core.extras import needed
 from crawler.core.model import Field, FieldType
-from crawler.core.record import DEFAULT_FIELDS, FIELDS, ColumnKind
+from crawler.core.page_fields import page_fields
+from crawler.core.record import FIELDS, ColumnKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,14 +76,13 @@ def fits_64_bits(number: int) -> bool:
 def columns_of(config: CrawlConfig) -> tuple[Column, ...] | None:
     """The columns of a crawl's records, None if only the records can tell: those of a spider.
 
-    Without `fields` the default record has `DEFAULT_FIELDS`, and a crawl with selectors `url` before what they find.
+    They are `page_fields`, before those that selectors find.
     """
     if config.spider:
         return None
     own = tuple(_column(field) for field in config.select)
     names = {column.name for column in own}
-    fields = config.fields or (("url",) if own else DEFAULT_FIELDS)
-    return (*(RECORD_COLUMNS[name] for name in fields if name not in names), *own)
+    return (*(RECORD_COLUMNS[name] for name in page_fields(config) if name not in names), *own)
 
 
 _KINDS: dict[FieldType, ColumnKind] = {"text": "text", "int": "int", "float": "float", "date": "text", "url": "text"}

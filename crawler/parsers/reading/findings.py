@@ -18,7 +18,7 @@ class Findings(Struct, frozen=True, gc=False):
     normal form, its `nofollow`).
 
     `outcome`, `reason` and `detail` are those of `core.model.Done`: a page whose records cannot be written has failed,
-    and one whose links were not all taken says so.
+    and one whose links were not all taken says so; so is `row_records`.
     """
 
     records: bytes | None = b""
@@ -26,6 +26,7 @@ class Findings(Struct, frozen=True, gc=False):
     outcome: Outcome = "fetched"
     reason: str = ""
     detail: str = ""
+    row_records: tuple[tuple[int, bytes], ...] = ()
 
 
 def left_out(page: RawPage) -> str:

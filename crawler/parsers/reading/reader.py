@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from crawler.core.model import Answer, Done, Download, Link
+from crawler.core.model import Answer, Done, Download, Link, SeedContext, SeedRow
 from crawler.page.raw_page import RawPage
 from crawler.parsers.reading.findings import Finder, Findings
 from crawler.parsers.reading.new_links import NewLinks
@@ -64,14 +64,15 @@ class PageReader:
         """Return how a page ends: `fetched` with its records and with its links, each with its verdict.
 
         What the records are, and which links are followed, the spider says, or the selectors; they see answers with a
-        2xx status alone. Without them there is one record, of an answer of any status, and all links are followed.
+        2xx status alone, unless the settings or the spider say otherwise. Without them there is one record, of an
+        answer of any status, and all links are followed.
         Raises what a spider raises; a record that cannot be written ends its page as `failed: record: <what is wrong>`.
 
-        Links are followed from pages with a 2xx status. `skip` of a link is the verdict of scope, or `trap` (see
-        `web.traps`), or `nofollow` when robots are obeyed and the link, the page's `<meta name=robots>` or its
-        X-Robots-Tag says so. The page itself, and links sent before (see `NewLinks`), are left out. With `noindex`
-        obeyed, some fields of the record are null (see `core.record`). An HTML page with a 2xx status that sends its
-        reader to another URL within ten seconds is a redirect and has no record.
+        Links are followed from pages with a 2xx status, and those that a spider asks for. `skip` of a link is the
+        verdict of scope, or `trap` (see `web.traps`), or `nofollow` when robots are obeyed and the link, the page's
+        `<meta name=robots>` or its X-Robots-Tag says so. The page itself, and links sent before (see `NewLinks`), are
+        left out. With `noindex` obeyed, some fields of the record are null (see `core.record`). An HTML page with a 2xx
+        status that sends its reader to another URL within ten seconds is a redirect and has no record.
         """
         download = page.download
         task, answer = download.task, download.answer
@@ -85,9 +86,24 @@ class PageReader:
             moved = followed(task, target, status=answer.status, spent_s=spent_s, scope=scope)
             return msgspec.structs.replace(moved, body_bytes=answer.body_bytes)
         asked = self._asked(answer, None if extracted is None else extracted.meta_robots)
-        found = self._finder.find(page, noindex="noindex" in asked)
-        links = self.links.take(task, found.hrefs, nofollow="nofollow" in asked) if succeeded else ()
+        find = self._find_for_rows if task.rows else self._finder.find
+        found = find(page, noindex="noindex" in asked)
+        hrefs = found.hrefs if succeeded or self.settings.spider else ()
+        links = self.links.take(task, hrefs, nofollow="nofollow" in asked) if hrefs else ()
         return self._done(page, download, found, links)
+
+    def _find_for_rows(self, page: RawPage, *, noindex: bool) -> Findings:
+        """Return what is found in a page that is read once for each row of the seeds that led to it."""
+        found = [
+            (row.number, self._finder.find(self.page(_of_row(page.download, row)), noindex=noindex))
+            for row in page.download.task.rows
+        ]
+        failed = next((one for _, one in found if one.outcome == "failed"), None)
+        if failed is not None:
+            return failed
+        hrefs = {url: nofollow for _, one in found for url, nofollow in one.hrefs}
+        records = tuple([(number, one.records or b"") for number, one in found])
+        return msgspec.structs.replace(found[0][1], hrefs=list(hrefs.items()), row_records=records)
 
     def _asked(self, answer: Answer, meta: str | None) -> frozenset[str]:
         """What robots directives a page has for this crawler, as far as they count; `meta` are those in its HTML."""
@@ -109,7 +125,17 @@ class PageReader:
             body_hash=page.body_hash,
             simhash=page.simhash if self.settings.simhash else None,
             detail=found.detail,
+            row_records=found.row_records,
         )
+
+
+def _of_row(download: Download, row: SeedRow) -> Download:
+    """Return a download as if this row of the seeds alone had led to it."""
+    task = download.task
+    seed = SeedContext(row.number, task.seed.anchors, row.extra)
+    hops = row.redirected_from
+    task = msgspec.structs.replace(task, seed=seed, redirected_from=hops, depth=0, parent=None, rows=())
+    return msgspec.structs.replace(download, task=task)
 
 
 def _finder(settings: ParserSettings) -> Finder[Any]:
@@ -118,10 +144,15 @@ def _finder(settings: ParserSettings) -> Finder[Any]:
     from crawler.parsers.reading.spider_page import SelectorFinder, SpiderFinder  # noqa: PLC0415 - these import much, and most crawls need it not
 
     if settings.select:
-        return SelectorFinder(settings.select, settings.fields or ())
+        return SelectorFinder(settings.select, settings.fields or (), any_status=settings.all_statuses)
     from crawler.parsers.spiders.spider import unpack_spider  # noqa: PLC0415 - as above
 
-    return SpiderFinder(unpack_spider(settings.spider), settings.fields)
+    return SpiderFinder(
+        unpack_spider(settings.spider),
+        settings.fields,
+        any_status=settings.all_statuses,
+        with_seed=settings.seed_records,
+    )
 
 
 class Parse(Protocol):

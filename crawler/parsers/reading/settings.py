@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from crawler.core.config import CrawlConfig, RobotsMode, ScopeKind
 from crawler.core.model import Field
-from crawler.core.record import DEFAULT_FIELDS
+from crawler.core.page_fields import has_seed_records, page_fields
 
 __all__ = ["ParserSettings"]
 
@@ -15,7 +15,8 @@ class ParserSettings(Struct, frozen=True):
     """The part of `CrawlConfig` that parsing needs; fields mean the same. Crosses to a parser as msgpack.
 
     `fields` None stands for all that a spider gives. `spider` is the spider as `spiders.spider` packs it, empty without
-    one. `archive` says that an output wants the exchanges with servers, `simhash` that near-duplicates are looked for.
+    one. `archive` says that an output wants the exchanges with servers, `simhash` that near-duplicates are looked for,
+    `seed_records` that each row of the seeds has a record.
     """
 
     fields: tuple[str, ...] | None
@@ -33,6 +34,8 @@ class ParserSettings(Struct, frozen=True):
     spider: bytes = b""
     archive: bool = False
     simhash: bool = False
+    all_statuses: bool = False
+    seed_records: bool = False
 
     @property
     def spider_title(self) -> str | None:
@@ -47,6 +50,7 @@ class ParserSettings(Struct, frozen=True):
     def of(cls, config: CrawlConfig, spider: bytes = b"") -> "ParserSettings":
         """Take the settings out of a crawl's configuration; `spider` is the crawl's, packed."""
         taken: dict[str, Any] = {name: getattr(config, name) for name in cls.__struct_fields__ if hasattr(config, name)}
-        if config.fields is None and not spider:
-            taken["fields"] = ("url",) if config.select else DEFAULT_FIELDS
+        if not spider:
+            taken["fields"] = page_fields(config)
+        taken["seed_records"] = has_seed_records(config)
         return cls(**taken | {"spider": spider, "simhash": config.skip_duplicates == "near"})

@@ -18,26 +18,31 @@ class SpiderFinder:
     """Calls the spider with each page. Of its records all `fields` are written, or these; keeps nothing of them.
 
     Links that a spider names are followed, however many they are; `page.follow()` means those that the page has, of
-    which no more are taken than from any page.
+    which no more are taken than from any page. With `with_seed` a record has the columns of the page's seed, if there
+    are any and it has no `seed` of its own. A spider may ask for `any_status` itself, by its attribute `all_statuses`.
     """
 
     page = Page
-    any_status = False
 
-    def __init__(self, spider: Callable[[Page], Any], fields: Sequence[str] | None) -> None:
+    def __init__(
+        self, spider: Callable[[Page], Any], fields: Sequence[str] | None, *, any_status: bool, with_seed: bool
+    ) -> None:
         self._spider = spider
         self._fields = fields
+        self._with_seed = with_seed
+        self.any_status = any_status or bool(getattr(spider, "all_statuses", False))
 
     def find(self, page: Page, *, noindex: bool) -> Findings:  # noqa: ARG002 - what is indexed, a spider decides
         """Return the records that the spider gives, and the links that it asks for. Raises what the spider raises."""
         follow: list[Follow] = []
         lines = []
+        beside = {"seed": page.seed} if self._with_seed and page.seed else {}
         try:
             for value in _values(self._spider(page)):
                 if isinstance(value, Follow):
                     follow.append(value)
                 else:
-                    lines.append(encode_record(value, self._fields))
+                    lines.append(encode_record(value, self._fields, beside))
         except RecordError as error:
             return _unwritten(page, error)
         cut = left_out(page) if any(one.everything for one in follow) else ""
@@ -48,10 +53,10 @@ class SelectorFinder:
     """Finds the fields that `selectors` describe, beside `fields` of the page's own record. Follows all links."""
 
     page = Page
-    any_status = False
 
-    def __init__(self, selectors: tuple[Field, ...], fields: Sequence[str]) -> None:
+    def __init__(self, selectors: tuple[Field, ...], fields: Sequence[str], *, any_status: bool) -> None:
         self._selectors = selectors
+        self.any_status = any_status
         self._records = RecordMaker(fields)
 
     def find(self, page: Page, *, noindex: bool) -> Findings:

@@ -61,12 +61,17 @@ def plain_record(record: object) -> dict[str, Any]:
     return _object(members, ())
 
 
-def encode_record(record: object, fields: Sequence[str] | None = None) -> bytes:
+def encode_record(
+    record: object, fields: Sequence[str] | None = None, beside: Mapping[str, Any] | None = None
+) -> bytes:
     """Return a record as one line of JSON with its line feed; of `fields` alone, in that order, if given.
 
-    A field that the record has not is null then. Raises `RecordError`.
+    A field that the record has not is that of `beside`, which is plain already; with `fields` else null. Raises
+    `RecordError`.
     """
     plain = plain_record(record)
+    for name, value in (beside or {}).items():
+        plain.setdefault(name, value)
     if fields is not None:
         plain = {name: plain.get(name) for name in fields}
     return _encoder.encode(plain) + b"\n"

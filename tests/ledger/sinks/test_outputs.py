@@ -280,8 +280,10 @@ def test_columns_of_csv_are_the_fields_asked_for_or_found_by_selectors(tmp_path)
     price = Field(name="price", css=".price", type="float")
     for settings, header in (
         ({"fields": ("status", "url")}, b"status,url\n"),
-        ({"select": (price,)}, b"url,price\n"),
+        ({"select": (price,)}, b"url,seed,price\n"),
         ({"select": (price,), "fields": ("status",)}, b"status,price\n"),
+        ({"select": (price,), "scope": "page", "fields": ("url", "reason")}, b"url,reason,price\n"),
+        ({"select": (price,), "scope": "page"}, b"url,seed,outcome,reason,detail,price\n"),
         ({"fields": ("url", "b"), **SPIDER}, b"url,b\n"),
     ):
         path = tmp_path / "a.csv"

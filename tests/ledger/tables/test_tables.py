@@ -92,11 +92,13 @@ def test_dicts_lose_nothing_even_if_the_first_ones_look_like_records():
     [
         ({}, DEFAULT_FIELDS),
         ({"fields": ("title", "url")}, ("title", "url")),
-        ({"select": (Field(name="price"),)}, ("url", "price")),
+        ({"scope": "page"}, (*DEFAULT_FIELDS, "outcome", "reason", "detail")),
+        ({"scope": "page", "record_per_seed": False}, DEFAULT_FIELDS),
+        ({"select": (Field(name="price"),)}, ("url", "seed", "price")),
         ({"select": (Field(name="price"),), "fields": ("status",)}, ("status", "price")),
         ({"select": (Field(name="title", css="h1"),), "fields": ("title", "url")}, ("url", "title")),
     ],
-    ids=["default", "chosen", "selectors", "both", "same name"],
+    ids=["default", "chosen", "a record for each seed", "turned off", "selectors", "both", "same name"],
 )
 def test_the_settings_tell_the_columns(settings, names):
     assert tuple(column.name for column in columns_of(config(**settings))) == names
@@ -121,11 +123,12 @@ def test_fields_found_by_selectors_have_the_types_that_were_asked_for():
     schema = arrow_schema(columns_of(config(select=fields)))
     offers = pa.list_(pa.struct({"n": pa.int64(), "urls": pa.list_(pa.string())}))
     assert dict(zip(schema.names, schema.types, strict=True)) == {
-        "url": pa.string(), "name": pa.string(), "price": pa.float64(), "stock": pa.int64(), "odd": pa.string(),
+        "url": pa.string(), "seed": pa.string(), "name": pa.string(), "price": pa.float64(), "stock": pa.int64(),
+        "odd": pa.string(),
         "day": pa.string(), "tags": pa.list_(pa.string()), "offers": offers,
     }  # fmt: skip
     rows = [
-        {"url": "u", "name": "a", "price": 3, "stock": 2, "odd": 5, "day": "2026-11-22", "tags": [],
+        {"url": "u", "seed": None, "name": "a", "price": 3, "stock": 2, "odd": 5, "day": "2026-11-22", "tags": [],
          "offers": [{"n": 1, "urls": ["x", None]}, {"n": None, "urls": []}]},
         {"url": "v", "odd": "none"},
     ]  # fmt: skip

@@ -139,6 +139,23 @@ def test_only_pages_with_a_status_of_success_are_read(status):
     assert (done.outcome, done.reason, done.status, done.records, done.links) == ("fetched", "", status, b"", ())
 
 
+def test_a_spider_that_asks_for_it_reads_pages_of_any_status_and_follows_what_it_names():
+    def spider(page):
+        yield {"status": page.status}
+        yield page.follow("/next")
+
+    settings = {"all_statuses": True}
+    done = done_of(spider, "<p>gone", settings, status=404)
+    assert (records_of(done), followed(done)) == ([{"status": 404}], {"/next": ""})
+    assert done_of(spider, status=404).records == b""
+    spider.all_statuses = True
+    assert records_of(done_of(spider, status=500)) == [{"status": 500}]
+    selected = done_of(
+        None, "<h1>Gone</h1><a href=/a>a</a>", {"select": (Field(name="h", css="h1"),), **settings}, status=410
+    )
+    assert (records_of(selected)[0]["h"], followed(selected)) == ("Gone", {})
+
+
 def test_a_spider_reads_what_is_no_html_too_with_or_without_a_body():
     types = {"headers": {"content-type": "application/json"}}
     assert records_of(done_of(lambda page: page.json(), b'{"a": [1]}', **types)) == [{"a": [1]}]
@@ -287,8 +304,8 @@ def test_fields_found_by_selectors_follow_all_links_and_skip_what_has_not_what_i
         url = server.url
     assert stats.outcomes == {"fetched": 3, "fetched: no price": 2}
     assert lines_of(tmp_path) == [
-        {"url": url("/a"), "title": "A", "price": 5},
-        {"url": url("/c"), "title": None, "price": 7},
+        {"url": url("/a"), "seed": None, "title": "A", "price": 5},
+        {"url": url("/c"), "seed": None, "title": None, "price": 7},
     ]
 
 

@@ -9,6 +9,8 @@ import msgspec
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Finished
+from crawler.core.page_fields import has_seed_records
+from crawler.core.record import SEED_FIELDS
 from crawler.ledger.sinks.base import Position, Sink, record_lines
 from crawler.ledger.sinks.files.compressed import compressor_for
 from crawler.ledger.sinks.files.file import FileSink, files_at, row_pattern
@@ -26,8 +28,8 @@ class CsvRows:
     """The `files.file.Encoder` of CSV, in UTF-8 without a byte order mark.
 
     Columns are known from the settings, but for a spider without `fields`: then they are the keys of the records of the
-    first commit, in order of appearance, and the position keeps them as `columns` (JSON text). What later records have
-    beside them is left out, and a warning names it.
+    first commit, in order of appearance, and those that a seed without a page may have. The position keeps them as
+    `columns` (JSON text). What later records have beside them is left out, and a warning names it.
 
     Text stands as it is; numbers, `true` and `false` as in JSON; lists and objects as JSON text; null as nothing.
     """
@@ -36,6 +38,7 @@ class CsvRows:
         described = columns_of(config)
         known = config.fields if described is None else tuple(column.name for column in described)
         self._known = known
+        self._also = SEED_FIELDS if has_seed_records(config) else ()
         # State: the columns, once they are known; what was left out.
         self._columns = known
         self._left_out = LeftOut(name)
@@ -47,7 +50,8 @@ class CsvRows:
             records = list(records)
             if not records:
                 return
-            self._columns = tuple(dict.fromkeys(name for record in records for name in record))[:MOST_COLUMNS]
+            learned = tuple(dict.fromkeys(name for record in records for name in record))[:MOST_COLUMNS]
+            self._columns = tuple(dict.fromkeys((*learned, *self._also)))
         columns = self._columns
         known = frozenset(columns)
         for record in records:

@@ -37,7 +37,7 @@ class WarcRecords:
 
     def encode(self, finished: Sequence[Finished]) -> Iterable[bytes]:
         """Give the records of each URL, joined."""
-        return map(self._records, finished)
+        return [self._records(one) for one in finished if one.url]
 
     def head(self) -> bytes:
         """The record that a file begins with."""

@@ -1,0 +1,259 @@
+"""A record for each row of the seeds: whatever becomes of it, with its own columns, once."""
+
+import csv
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Field
+from crawler.ring.crawler import Crawler
+from tests.support.kill_driver import POINTS
+from tests.support.servers import RESET, Answer, LocalServer
+from tests.support.thorough import first_quickly
+
+DRIVER = Path(__file__).parents[1] / "support" / "kill_driver.py"
+TITLE = Field(name="title", css="title")
+OPEN = {"allow_private": ("127.0.0.0/8",), "delay_s": 0.0, "retries": 0, "parsers": 1}
+
+
+def moved(to: str) -> Answer:
+    return Answer(status=302, headers={"location": to})
+
+
+def respond(host: str, path: str) -> Answer | object:
+    kind, _, rest = path.strip("/").partition("/")
+    match kind:
+        case "robots.txt":
+            return Answer("User-agent: *\nDisallow: /closed/\n", headers={"content-type": "text/plain"})
+        case "page":
+            return Answer(f"<title>{rest}</title><p>{'word ' * 30}{rest}")
+        case "same":
+            return Answer("<title>same</title>")
+        case "old":
+            return moved(f"/page/{rest}")
+        case "older":
+            return moved(f"/old/{rest}")
+        case "ping":
+            return moved(f"/pong/{rest}")
+        case "pong":
+            return moved(f"/ping/{rest}")
+        case "soon":
+            return Answer(f"<meta http-equiv=refresh content='0; url=/page/{rest}'>")
+        case "inside":
+            return moved("http://10.0.0.1/")
+        case "to-closed":
+            return moved("/closed/1")
+        case "reset":
+            return RESET
+        case "broken":
+            return Answer(b"no gzip", headers={"content-encoding": "gzip"})
+        case "data":
+            return Answer('{"a": 1}', headers={"content-type": "application/json"})
+    return Answer("<title>gone</title>", status=404)
+
+
+@pytest.fixture(scope="module")
+def server():
+    with LocalServer(respond) as one:
+        yield one
+
+
+def rows(url: Any, groups: int) -> list[tuple[str, str, str]]:
+    """(URL, outcome, reason) of each row: for each group all kinds, four of which lead to one page."""
+    found = []
+    for n in range(groups):
+        found += [
+            (url(f"/page/{n}"), "fetched", ""),
+            (url(f"/page/{n}"), "fetched", ""),
+            (url(f"/page/{n}#part"), "fetched", ""),
+            (url(f"/old/{n}"), "fetched", ""),
+            (url(f"/older/{n}"), "fetched", ""),
+            (url(f"/soon/{n}"), "fetched", ""),
+            (url("/old/0"), "fetched", ""),
+            (url(f"/ping/{n}"), "failed", "redirects"),
+            (url(f"/pong/{n}"), "failed", "redirects"),
+            (url(f"/missing/{n}"), "fetched", ""),
+            (url(f"/data/{n}"), "fetched", ""),
+            (url(f"/same/{n}"), "fetched", ""),
+            (url(f"/closed/{n}"), "skipped", "robots"),
+            (url("/to-closed/1"), "skipped", "robots"),
+            (url(f"/inside/{n}"), "skipped", "private-address"),
+            (f"http://10.0.0.1/{n}", "skipped", "private-address"),
+            (f"http://name{n % 3}.invalid/", "failed", "dns"),
+            (url(f"/broken/{n}"), "failed", "encoding"),
+            (f"htp://bad/{n}", "skipped", "malformed"),
+            ("", "skipped", "malformed"),
+        ]
+    return [*found, (url("/reset/1"), "failed", "reset"), ("http://127.0.0.1:1/", "failed", "connect")]
+
+
+def seed_file(folder: Path, expected: list[tuple[str, str, str]]) -> str:
+    with (folder / "seeds.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["n", "url", "name"])
+        writer.writerows((n, url, f"row {n}") for n, (url, _, _) in enumerate(expected))
+    return str(folder / "seeds.csv")
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def settings(folder: Path, **others) -> CrawlConfig:
+    output = others.pop("output", str(folder / "pages.jsonl"))
+    return CrawlConfig(job=folder / "job", output=output, scope="page", **{**OPEN, **others})
+
+
+def check(records: list[dict], expected: list[tuple[str, str, str]]) -> None:
+    """Each row once, with its columns, as it must end; of a host that cannot be had, robots.txt may be why."""
+    assert Counter(int(record["seed"]["n"]) for record in records) == Counter(range(len(expected)))
+    for record in records:
+        n = int(record["seed"]["n"])
+        url, outcome, reason = expected[n]
+        assert record["seed"] == {"n": str(n), "name": f"row {n}"}
+        ended = (record["outcome"], record["reason"] or "")
+        assert ended in {(outcome, reason), ("skipped", "robots-unreachable")}, (url, record)
+        hops = [hop.partition("#")[0] for hop in [*record["redirected_from"], record["url"]]]
+        assert hops[0] == url.partition("#")[0]
+
+
+def parse(page):
+    if "/data/" in page.url:
+        return {"url": page.url, "redirected_from": page.redirected_from, "name": page.seed["name"], "a": page.json()}
+    return {
+        "url": page.url,
+        "redirected_from": page.redirected_from,
+        "name": page.seed["name"],
+        "outcome": "fetched",
+        "reason": None,
+    }
+
+
+async def test_each_row_of_a_list_has_one_record_whatever_becomes_of_it(tmp_path, server):
+    expected = rows(server.url, 12)
+    server.requests.clear()
+    await Crawler(settings(tmp_path), [seed_file(tmp_path, expected)]).run()
+    records = lines(tmp_path / "pages.jsonl")
+    check(records, expected)
+    assert {tuple(record) for record in records} == {tuple(records[0])}, "all have the same fields"
+    fetches = {path: count for (_, path), count in server.pages().items() if path != "/reset/1"}
+    assert set(fetches.values()) == {1}, "one fetch, however many rows"
+    gone = next(record for record in records if "/missing/" in record["url"])
+    assert (gone["status"], gone["title"], gone["outcome"]) == (404, "gone", "fetched")
+
+
+def tables(folder: Path) -> dict[str, list[dict]]:
+    """What each output holds, with the columns of the seed read from their text."""
+    with (folder / "pages.csv").open(newline="") as file:
+        of_csv: list[dict] = list(csv.DictReader(file))
+    with sqlite3.connect(folder / "pages.db") as database:
+        database.row_factory = sqlite3.Row
+        of_sqlite = [dict(row) for row in database.execute("SELECT * FROM records")]
+    database.close()
+    of_parquet = pyarrow.parquet.read_table(folder / "pages.parquet").to_pylist()
+    found = {"csv": of_csv, "db": of_sqlite, "parquet": of_parquet}
+    for records in found.values():
+        for record in records:
+            record["seed"] = json.loads(record["seed"])
+            if isinstance(record["redirected_from"], str):
+                record["redirected_from"] = json.loads(record["redirected_from"])
+    return found | {"jsonl": lines(folder / "pages.jsonl")}
+
+
+def everywhere(folder: Path) -> tuple[str, ...]:
+    return tuple(str(folder / f"pages.{ending}") for ending in ("jsonl", "csv", "db", "parquet", "warc.gz"))
+
+
+SELECT = {"select": (TITLE, Field(name="seed-title", css="title")), "all_statuses": True}
+SELECT["fields"] = ("url", "redirected_from", "seed", "status", "outcome", "reason", "detail")
+
+
+@pytest.mark.parametrize(
+    ("how", "strategy"),
+    [
+        ({}, "hybrid"),
+        (SELECT, "async"),
+        ({"spider": f"{__file__}:parse"}, "hybrid"),
+    ],
+    ids=["plain", "selectors", "spider"],
+)
+async def test_every_output_has_each_row_once(tmp_path, server, how, strategy):
+    """The list has the same URL for several rows: of a page that a spider reads, each has what it made of that row."""
+    expected = rows(server.url, 4)
+    await Crawler(
+        settings(tmp_path, output=everywhere(tmp_path), strategy=strategy, **how), [seed_file(tmp_path, expected)]
+    ).run()
+    if how is SELECT:
+        expected = [(url, end, why or ("not markup" if "/data/" in url else "")) for url, end, why in expected]
+    for records in tables(tmp_path).values():
+        for record in records:
+            name = record.get("name")  # only a spider gives one
+            assert not name or name == record["seed"]["name"]
+            record["outcome"] = record.get("outcome") or (name and "fetched")
+            record["reason"] = record.get("reason")
+        check(records, expected)
+
+
+async def test_it_can_be_turned_off_and_on(tmp_path, server):
+    """By itself it is on with scope page alone. On with another scope, the pages behind the seeds have records, too."""
+    expected = rows(server.url, 1)
+    seeds = seed_file(tmp_path, expected)
+    await Crawler(settings(tmp_path / "off", record_per_seed=False), [seeds]).run()
+    assert Counter(record["url"] for record in lines(tmp_path / "off" / "pages.jsonl")).most_common(1)[0][1] == 1
+    config = CrawlConfig(job=tmp_path / "on", record_per_seed=True, **OPEN)
+    await Crawler(config, [seeds]).run()
+    check(lines(tmp_path / "on" / "pages.jsonl"), expected)
+
+
+async def test_a_page_that_has_ended_without_a_row_is_asked_for_again_when_one_comes(tmp_path):
+    """Through a link it was there before: the row that a slow redirect leads to it has a record of its own."""
+    late = 0
+
+    def answers(host: str, path: str) -> Answer:
+        nonlocal late
+        if path == "/slow":
+            late += server.requests[f"127.0.0.1:{server.port}", "/b"] > 0
+            return moved(server.url("/b")) if late > 1 else Answer(status=503, headers={"retry-after": "1"})
+        return {"/": Answer("<a href=/b>b</a>"), "/b": Answer("<title>b</title>")}.get(path, Answer(status=404))
+
+    with LocalServer(answers, ("127.0.0.1", "127.0.0.2")) as server:
+        slow = server.url("/slow", "127.0.0.2")
+        (tmp_path / "seeds.csv").write_text(f"url,n\n{server.url('/')},1\n{slow},2\n")
+        others = OPEN | {"retries": 9, "skip_duplicates": "exact"}
+        config = CrawlConfig(job=tmp_path / "job", record_per_seed=True, **others)
+        await Crawler(config, [str(tmp_path / "seeds.csv")]).run()
+        fetched = server.requests[f"127.0.0.1:{server.port}", "/b"]
+    found = [
+        (record["url"].rpartition("/")[2], record["depth"], record["seed"]["n"], len(record["redirected_from"]))
+        for record in lines(tmp_path / "job" / "pages.jsonl")
+    ]
+    assert sorted(found) == [("", 0, "1", 0), ("b", 0, "2", 1), ("b", 1, "1", 0)]
+    assert fetched == 2
+
+
+@pytest.mark.parametrize("point", first_quickly([point for point in POINTS if point != "between-slices"], 2))
+def test_killed_at_a_named_point_each_row_still_has_one_record(tmp_path, server, point):
+    expected = rows(server.url, 25)
+    command = [
+        *("crawl", seed_file(tmp_path, expected), "--job", str(tmp_path / "job"), "--scope", "page", "--quiet"),
+        *("--allow-private=127.0.0.0/8", "--delay", "0", "--retries", "0", "--parsers", "1"),
+    ]
+    for ending in ("jsonl", "csv", "db", "parquet"):
+        command += ["-o", str(tmp_path / f"pages.{ending}")]
+    if point.startswith("in-resume"):
+        assert subprocess.run([sys.executable, DRIVER, "before-commit", "2", *command], check=False).returncode < 0
+    count = "1" if point.startswith("in-resume") else "2"
+    killed = subprocess.run([sys.executable, DRIVER, point, count, *command], check=False, timeout=90)
+    assert killed.returncode == -signal.SIGKILL
+    subprocess.run([sys.executable, "-m", "crawler", *command], check=True, timeout=90)
+    for records in tables(tmp_path).values():
+        check(records, expected)

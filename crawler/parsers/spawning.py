@@ -51,6 +51,8 @@ def same_imports() -> dict[str, str]:
 def _data_without_main(name: str) -> dict[str, Any]:
     """What a new process is told about this one, but for the file or module that it would import as its main one."""
     data = spawn.get_preparation_data(name)
+    # Celery's own kind of process has a key of its own kind, which cannot be pickled here.
+    data["authkey"] = bytes(data["authkey"])
     return {key: value for key, value in data.items() if not key.startswith("init_main_from")}
 
 
@@ -116,6 +118,7 @@ class Process(SpawnProcess):
 
     def start(self) -> None:
         """Start it, in any process, and note it nowhere: whoever starts it ends it."""
+        self.authkey = bytes(self.authkey)  # of the kind that it has here, as above
         start = SpawnProcess.start
         any_process = SimpleNamespace(_config={})
         own = {**start.__globals__, "_current_process": any_process, "_children": set()}

@@ -128,6 +128,27 @@ def test_a_program_without_a_guard_starts_a_process(tmp_path, how):
     assert run(script, *arguments) == ["main file runs as __main__", "child", "ended with 0"]
 
 
+def test_a_process_with_a_key_of_another_kind_starts_one(tmp_path):
+    """Celery's workers are such: `multiprocessing` would pickle the key, which refuses that."""
+    script = tmp_path / "program.py"
+    script.write_text(
+        textwrap.dedent("""
+            import multiprocessing, os
+            from crawler.parsers.spawning import Process
+
+            class Key(bytes):
+                def __reduce__(self):
+                    raise TypeError("not to be pickled")
+
+            multiprocessing.current_process()._config |= {"authkey": Key(b"secret"), "daemon": True}
+            process = Process(target=os.write, args=(1, b"child\\n"))
+            process.start()
+            process.join()
+        """)
+    )
+    assert run(script, str(script)) == ["child"]
+
+
 def test_processes_that_others_start_get_the_main_file_as_ever(tmp_path):
     """Ours are started in one thread while another one starts its own: neither changes what the other starts."""
     script = tmp_path / "program.py"

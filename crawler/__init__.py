@@ -7,6 +7,7 @@
 The public names are those of `__all__`. Each is loaded when it is first used, so that `import crawler` costs nothing.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -62,3 +63,7 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+if getattr(sys, "frozen", False):
+    import_module("crawler.core.frozen").serve_if_asked()

@@ -149,6 +149,30 @@ def test_a_process_with_a_key_of_another_kind_starts_one(tmp_path):
     assert run(script, str(script)) == ["child"]
 
 
+FROZEN = """
+    import os, sys
+    sys.frozen, sys.executable = True, os.path.abspath("packed")
+    print("program", *sys.argv[1:2], flush=True)
+    import crawler
+    from crawler.parsers.spawning import Process
+    print("main file goes on", flush=True)
+    process = Process(target=os.write, args=(1, b"child\\n"))
+    process.start()
+    process.join()
+"""
+
+
+def test_a_frozen_program_without_a_guard_starts_a_process(tmp_path):
+    """Its executable is the program, whatever arguments it gets: each process starts as the program does."""
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(FROZEN))
+    packed = tmp_path / "packed"
+    helper = f'[ "$1" = --multiprocessing-fork ] || exec {sys.executable} "$@"'  # multiprocessing's own, with -c
+    packed.write_text(f'#!/bin/sh\n{helper}\nexec {sys.executable} {script} "$@"\n')
+    packed.chmod(0o755)
+    assert run(script, str(script)) == ["program", "main file goes on", "program --multiprocessing-fork", "child"]
+
+
 def test_processes_that_others_start_get_the_main_file_as_ever(tmp_path):
     """Ours are started in one thread while another one starts its own: neither changes what the other starts."""
     script = tmp_path / "program.py"

@@ -187,6 +187,11 @@ async def two_lengths(ask):
     await ask.close()
 
 
+@behaviour(row=13, does="the same length twice", must="take it (RFC 9112 §6.3)", expects={"/": "fetched"}, both=True)
+async def equal_lengths(ask):
+    await ask.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello")
+
+
 @behaviour(row=13, does="a negative length", must=NAMED, expects={"*": "failed: protocol"}, seed="/-5")
 async def odd_length(ask):
     await ask.send(b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\nhello" % ask.path[1:].encode())

@@ -20,8 +20,10 @@ __all__ = [
     "codings_of",
     "content_encoding",
     "is_clear_redirect",
+    "one_length",
     "read_head",
     "request_headers",
+    "with_one_length",
 ]
 
 _ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -35,6 +37,7 @@ CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 MAX_HEAD_CHARS = 1_048_576
 """Longest headers of an answer, all together: sixteen of the longest that one may be."""
 
+_MOST_DIGITS = 20  # of 2^64
 _TRANSFER_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "identity"})
 _UNCLEAR = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BLANKS = re.compile(r"[\t-\r ]+")
@@ -120,6 +123,30 @@ def read_head(status: int, pairs: Collection[tuple[str, str]], codec: str, error
 def content_encoding(headers: Iterable[tuple[str, str]]) -> str:
     """Value of Content-Encoding, "" if there is none; several headers of that name are one list (RFC 9110 §5.3)."""
     return ", ".join([value for name, value in headers if name == "content-encoding"])
+
+
+def one_length(values: Iterable[str]) -> str | None:
+    """The length that all these values of Content-Length give, several in one value too; None if they give no such one.
+
+    RFC 9112 §6.3 lets a recipient take a length that is only repeated.
+    """
+    lengths = {length.strip(" \t") for value in values for length in value.split(",")}
+    if len(lengths) != 1:
+        return None
+    (length,) = lengths
+    return length if length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS else None
+
+
+def with_one_length(head: bytes) -> bytes:
+    """A head in which one Content-Length stands for several equal ones; the head itself if there is nothing to mend."""
+    lines = head.split(b"\r\n")
+    values = {at: line[15:] for at, line in enumerate(lines) if line[:15].lower() == b"content-length:"}
+    length = one_length(value.decode("latin-1") for value in values.values())
+    if length is None:
+        return head
+    first = min(values)
+    lines[first] = b"Content-Length: " + length.encode()
+    return b"\r\n".join([line for at, line in enumerate(lines) if at == first or at not in values])
 
 
 def codings_of(headers: Collection[tuple[str, str]]) -> str:

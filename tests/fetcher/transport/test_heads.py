@@ -118,7 +118,7 @@ BROKEN = {
     "negative length": OK + b"Content-Length: -5\r\n\r\nhello",
     "length with a sign": OK + b"Content-Length: +5\r\n\r\nhello",
     "length with a line in it": OK + b"Content-Length: 0_5\r\n\r\nhello",
-    "a list of lengths": OK + b"Content-Length: 5, 5\r\n\r\nhello",
+    "a list of lengths": OK + b"Content-Length: 5, 6\r\n\r\nhello",
     "status 0": b"HTTP/1.1 000 OK\r\n\r\n",
     "status 1000": b"HTTP/1.1 1000 OK\r\n\r\n",
     "half a status": b"HTTP/1.1 20",
@@ -184,6 +184,41 @@ async def test_a_transfer_coding_that_cannot_be_undone_is_refused(transport, cod
         failure = await transport.fetch(request(server))
     assert (failure.kind, failure.retryable) == (named, False)
     assert "Transfer-Encoding" in failure.detail
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        b"Content-Length: 5\r\nContent-Length: 5",
+        b"Content-Length: 5, 5",
+        b"content-length:5\r\nX: y\r\nContent-Length: 5 \r\nCONTENT-LENGTH: 5,5",
+    ],
+)
+async def test_a_length_that_is_only_repeated_is_that_length(transport, lengths):
+    """RFC 9112 §6.3. What comes behind it is no part of the answer."""
+    answer = OK + lengths + b"\r\n\r\nhello"
+    async with RawServer(says(answer, answer + POISON)) as server:
+        for _ in range(2):
+            result = await transport.fetch(request(server))
+            assert (result.body, result.header("content-length")[0], result.truncated) == (b"hello", "5", False)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        b"Content-Length: 5\r\nContent-Length: 6",
+        b"Content-Length: 5, 6",
+        b"Content-Length: 05\r\nContent-Length: 5",
+        b"Content-Length: +5\r\nContent-Length: +5",
+        b"Content-Length: 5,\r\nContent-Length: 5",
+        b"Content-Length: 5\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+        b"Content-Length: " + b"9" * 5000,
+    ],
+)
+async def test_lengths_that_differ_or_are_none_are_refused(transport, lengths):
+    async with RawServer(says(OK + lengths + b"\r\n\r\nhello!")) as server:
+        failure = await transport.fetch(request(server))
+    assert (failure.kind, failure.retryable) == ("protocol", False)
 
 
 async def test_trailers_without_end_are_an_error_and_not_read_until_the_deadline(transport):

@@ -46,12 +46,13 @@ from crawler.core.model import Failure
 from crawler.fetcher.transport.aiohttp.resolver import Resolver
 from crawler.fetcher.transport.failures import dns_failure, one_line
 from crawler.fetcher.transport.guard import AddressGuard
-from crawler.fetcher.transport.headers import MOST_INTERIM_ANSWERS
+from crawler.fetcher.transport.headers import MOST_INTERIM_ANSWERS, with_one_length
 from crawler.web.urls import origin
 
 __all__ = ["ATTEMPT", "Attempt", "Connector", "Peer", "inner_failure"]
 
 _HEAD_END = b"\r\n\r\n"
+_LENGTH = b"\ncontent-length:"
 _NO_LIMIT = aiohttp.ClientTimeout(
     total=None, sock_connect=None
 )  # `AiohttpTransport.fetch` keeps one clock for everything
@@ -139,6 +140,13 @@ class _Protocol(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take what the server sent."""
+        if self._answer is None:
+            # The parser refuses a length that is repeated. One look at a head that comes in one piece, as heads do.
+            end = data.find(_HEAD_END)
+            head = data[:end].lower() if end > 0 else b""
+            at = head.find(_LENGTH)
+            if at > 0 and (head.find(_LENGTH, at + 1) > 0 or b"," in head[at : head.find(b"\r", at + 1)]):
+                data = with_one_length(data[:end]) + data[end:]
         self._piece = data
         super().data_received(data)
         self._piece = b""

@@ -23,7 +23,7 @@ from typing import Any
 import urllib3.exceptions
 from urllib3.util.response import assert_header_parsing
 
-from crawler.fetcher.transport.headers import MOST_INTERIM_ANSWERS, HeadError
+from crawler.fetcher.transport.headers import MOST_INTERIM_ANSWERS, HeadError, one_length
 
 __all__ = ["StrictResponse"]
 
@@ -77,8 +77,12 @@ class StrictResponse(http.client.HTTPResponse):
         codings = ",".join(self.msg.get_all("transfer-encoding", [])).lower()
         if lengths and codings:
             raise _HeadError("Content-Length and Transfer-Encoding together")
-        if len(lengths) > 1 or not all(length.isascii() and length.strip().isdigit() for length in lengths):
-            raise _HeadError("Content-Length is not one number")
+        if lengths:
+            length = one_length(lengths)
+            if length is None:
+                raise _HeadError("Content-Length is not one number")
+            if self.length is None:
+                self.length = int(length)  # http.client reads none from "5, 5"
         if codings.rpartition(",")[2].strip() == "chunked" and not self.chunked:
             # After another transfer coding, which is undone with those of the content; http.client looks for `chunked`
             # alone.

@@ -4,6 +4,7 @@ from msgspec import structs
 
 from crawler.core.counters import Counters
 from crawler.core.model import Link, TaskKind
+from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
 from crawler.frontier.reach import NOT_REACHED, Limits, Reach
 from crawler.frontier.row import ENDED, QUEUED, REOPENABLE, UrlRow, queue_place
@@ -18,10 +19,15 @@ __all__ = ["Discovery"]
 _REASONS = ("scope", "filter", "trap", "nofollow")
 """Which reason a URL keeps that links leave out for several: the one that comes last."""
 _SEED_REACH = Reach(0, 0)
+_NEARER_KEPT = 65_536
 
 
 class Discovery:
-    """Makes URLs known and gives those that are due to the window. Part of the frontier, whose counters it writes."""
+    """Makes URLs known and gives those that are due to the window. Part of the frontier, whose counters it writes.
+
+    State: the reach of URLs to which a shorter way was found in this run while they were due, as far as they are not
+    too many; the order of discovery at the start of what that does not cover.
+    """
 
     def __init__(self, store: Store, window: Window, seeds: SeedContexts, counters: Counters, limits: Limits) -> None:
         self._urls = store.urls
@@ -29,6 +35,8 @@ class Discovery:
         self._seeds = seeds
         self._counters = counters
         self._limits = limits
+        self._nearer: dict[bytes, Reach] = {}
+        self._told_up_to = counters.seq
 
     def add(self, number: int, url: str, kind: TaskKind) -> bool:
         """Make a start of seed `number` known and due. False if it was known as one that is due or has ended."""
@@ -41,7 +49,7 @@ class Discovery:
             self._counters.count(skipped.outcome, skipped.reason, -1)
         else:
             if value[:1] == QUEUED:
-                self._urls.put_waiting(key, waiting(value)[0], _SEED_REACH)
+                self._note(key, waiting(value)[0], _SEED_REACH)
             else:
                 self.improve(key, self._urls.row(value), _SEED_REACH)
             return False
@@ -106,6 +114,19 @@ class Discovery:
                 self._judge_again(link, self._urls.row(value), source, way, now)
             elif not link.skip:
                 self.improve(link.key, self._urls.row(value), way)
+
+    def nearest(self, handed: Handed, *, last: bool = True) -> Reach:
+        """Return the best that is known of how far a task's URL is; `last` says that it will not be asked for again."""
+        key, reach = handed.task.key, handed.reach
+        if handed.seq > self._told_up_to and not handed.outcome:
+            # What was found in this run is at hand: to ask the store for each page would cost as much as all else here.
+            known = self._nearer.pop(key, reach) if last else self._nearer.get(key, reach)
+        else:
+            (value,) = self._urls.values([key])
+            if value is None:
+                return reach
+            known = waiting(value)[1] if value[:1] == QUEUED else self._limits.reach(self._urls.row(value))
+        return reach if known == reach else reach.nearer(known)
 
     def improve(self, key: bytes, row: UrlRow, way: Reach) -> None:
         """Learn of a way to a URL that has ended. If it is nearer, what was read has to be judged again some time."""
@@ -174,7 +195,14 @@ class Discovery:
             if row.depth < depth:
                 better = row.place(link.host)
                 self._window.move(link.key, place, better, row)
-        self._urls.put_waiting(link.key, better, reach)
+        self._note(link.key, better, reach)
+
+    def _note(self, key: bytes, place: bytes, reach: Reach) -> None:
+        self._urls.put_waiting(key, place, reach)
+        self._nearer[key] = reach
+        if len(self._nearer) > _NEARER_KEPT:
+            self._nearer.clear()
+            self._told_up_to = self._counters.seq
 
 
 def _rank(reason: str) -> int:

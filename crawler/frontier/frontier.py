@@ -22,9 +22,8 @@ from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedCo
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.duplicates import Duplicates, Repeat
 from crawler.frontier.handed import Handed
-from crawler.frontier.known import waiting
 from crawler.frontier.reach import Limits, Reach
-from crawler.frontier.row import ENDED, QUEUED, UrlRow
+from crawler.frontier.row import ENDED, UrlRow
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.seed_lines import BadSeed
@@ -89,7 +88,7 @@ class Frontier:
         """
         handed = self._window.find(done.key)
         if handed is not None:
-            nearest = self._nearest(self._store.urls.values([done.key])[0], handed)
+            nearest = self._discovery.nearest(handed, last=False)
             source = Source.of(handed, done, nearest, self._limits)
             self._discovery.take([(link, source) for link in links], now)
 
@@ -99,17 +98,15 @@ class Frontier:
         A result for a task that is not handed out is ignored: each URL ends once. `now` is unix time.
         """
         ended: list[tuple[Handed, Done, Reach]] = []
-        results = list(results)
-        known = self._store.urls.values([result.key for result in results])
         found: list[tuple[Link, Source]] = []
-        for result, value in zip(results, known, strict=True):
+        for result in results:
             if isinstance(result, Again) and result.reason is None:
                 self._window.postpone(result.key, result.at)
                 continue
             handed = self._window.remove(result.key)
             if handed is None:
                 continue
-            nearest = self._nearest(value, handed)
+            nearest = self._discovery.nearest(handed, last=isinstance(result, Done))
             if not isinstance(result, Done):
                 self._defer(handed, nearest, max(now, result.at), result.reason or "", now)
                 continue
@@ -188,13 +185,6 @@ class Frontier:
         self._store.put_meta("counters", msgspec.to_builtins(self.counters))
 
     # Ending, or trying again
-
-    def _nearest(self, value: bytes | None, handed: Handed) -> Reach:
-        """Return the best that is known of how far a task's URL is, in the store or when it was handed out."""
-        if value is None:
-            return handed.reach
-        known = waiting(value)[1] if value[:1] == QUEUED else self._limits.reach(self._store.urls.row(value))
-        return handed.reach.nearer(known)
 
     def _end(self, handed: Handed, done: Done, nearest: Reach, repeat: Repeat | None, now: float) -> Finished:
         """End a task. If it repeats a page and such pages are skipped, it ends without a record."""

@@ -59,8 +59,7 @@ class KnownUrls:
 
         `place` is its queue key, if it may be given a better one; `reach` is the best that is known.
         """
-        packed = reach.far.to_bytes(4, "big") + reach.chain.to_bytes(4, "big")
-        self._pending[key] = value = QUEUED + place + packed
+        self._pending[key] = value = QUEUED + place + (reach.far << 32 | reach.chain).to_bytes(_REACH_BYTES, "big")
         self._table.put(key, value)
 
     def ended(self) -> Iterator[tuple[bytes, bytes, UrlRow]]:
@@ -81,5 +80,5 @@ def waiting(value: bytes) -> tuple[bytes, Reach]:
     """
     if len(value) in _EARLIER_BYTES:
         return value[1:], Reach(0, 0)
-    place = value[1:-_REACH_BYTES]
-    return place, Reach(int.from_bytes(value[-8:-4], "big"), int.from_bytes(value[-4:], "big"))
+    packed = int.from_bytes(value[-_REACH_BYTES:], "big")
+    return value[1:-_REACH_BYTES], Reach(packed >> 32, packed & 0xFFFF_FFFF)

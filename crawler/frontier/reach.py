@@ -58,6 +58,10 @@ class Limits:
         # Even the shortest has a look before its end, so that there is something to compare with.
         self.first_chain = None if config.max_chain is None else min(FIRST_CHAIN, max(1, config.max_chain * 2 // 3))
         self.chains: dict[bytes, int] = {}
+        self._at_once = Reach(
+            NOT_REACHED.far - 1 if self._max_far is None else self._max_far,
+            NOT_REACHED.chain - 1 if self.first_chain is None else self.first_chain,
+        )
 
     def chain(self, host: bytes) -> int | None:
         """Return how long a chain of the host may be as yet, None = any length."""
@@ -70,10 +74,13 @@ class Limits:
 
     def cut(self, reach: Reach, host: bytes, *, is_sitemap: bool) -> str:
         """Return why a URL is not fetched that may be: `depth` or `trap`; empty if it is fetched."""
-        if self.too_far(reach.far, is_sitemap=is_sitemap):
+        far, chain = reach
+        if far <= self._at_once.far and chain <= self._at_once.chain and not is_sitemap:
+            return ""  # nearly all
+        if self.too_far(far, is_sitemap=is_sitemap):
             return "depth" if self.by_depth or is_sitemap else "trap"
         limit = self.chain(host)
-        return "trap" if limit is not None and reach.chain > limit else ""
+        return "trap" if limit is not None and chain > limit else ""
 
     def reach(self, row: UrlRow) -> Reach:
         """Return how far the URL of a row is."""

@@ -8,10 +8,11 @@ __all__ = ["Counters"]
 class Counters(Struct):
     """One job's totals over all its runs; names as in `CrawlStats`. Written by the frontier only.
 
-    `seq` is the number of URLs ever queued: the next one's place in the order of discovery follows it. `stale` counts
-    pages to which a shorter way was found after they were read, `reread` those that were read again because of that.
-    Where each row of the seeds has a record: `rows` are known, `open_rows` of them have none yet, and `owed` records
-    are kept back until a page has had one, which `has_page_record` says.
+    `records` is counted by the ledger, as they are written. `seq` is the number of URLs ever queued: the next one's
+    place in the order of discovery follows it. `stale` counts pages to which a shorter way was found after they were
+    read, `reread` those that were read again because of that. Where each row of the seeds has a record: `rows` are
+    known, `open_rows` of them have none yet, and `owed` records are kept back until a page has had one, which
+    `has_page_record` says.
     """
 
     seq: int = 0
@@ -19,6 +20,7 @@ class Counters(Struct):
     queued: int = 0
     retrying: int = 0
     pages: int = 0
+    records: int = 0
     bytes: int = 0
     duplicates: int = 0
     near_duplicates: int = 0

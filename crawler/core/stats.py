@@ -23,6 +23,10 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     whose text is nearly the same, if the crawl looks for them; with `skip_duplicates` they are no records.
     `body_bytes_held` are bytes of bodies between the network and the parsers, of at most `body_bytes_most`;
     `body_waits` counts how often a download of this run had to wait for room there.
+    `records` counts what was written: one for a page, unless a spider gives none or several. When a program has left
+    its crawl, `pages` and `records` are what it took.
+    `under_way` holds up to three URLs that are under way, each with its seconds, the oldest first. `held_by` counts
+    hosts that have more to do than they may be asked, by the option (`--per-host 2`) or the word that holds them.
     `loop_lag_p99_s` is the event loop's 99th percentile of lateness in this run.
     """
 
@@ -30,6 +34,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     elapsed_s: float = 0.0
     pages: int = 0
     run_pages: int = 0
+    records: int = 0
     bytes: int = 0
     run_bytes: int = 0
     outcomes: dict[str, int] = {}
@@ -41,6 +46,8 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     waiting_hosts: int = 0
     fetching: int = 0
     concurrency: int = 0
+    under_way: tuple[tuple[str, float], ...] = ()
+    held_by: dict[str, int] = {}
     parsing: int = 0
     parse_capacity: int = 0
     committing: int = 0

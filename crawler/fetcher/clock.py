@@ -88,6 +88,12 @@ class Clock:
         """Return when the next request may start; that may have passed."""
         return max(self._last_start + self.delay_s, self._held_until)
 
+    def held_by(self, now: float) -> str:
+        """Say what the wait until `ready` is for."""
+        if self._held_until > now or self._backoff_s:
+            return "Retry-After or back-off"
+        return "Crawl-delay" if self._crawl_delay_s >= self.delay_s else "delay"
+
     def started(self, now: float) -> None:
         """Learn that a request starts."""
         self._last_start = now

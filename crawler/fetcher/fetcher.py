@@ -73,7 +73,8 @@ class Fetcher:
         self._robots = Robots(config, transport, self._hosts, self._rng)
         self._pump = Pump(self._pump_once)
         self._under_way = UnderWay(config.concurrency, ended=self._pump.soon, fail=fail)
-        self.concurrency = config.concurrency
+        self.oldest = self._under_way.oldest
+        self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
         self._results: list[Result] = []
         self._unparsed = 0
         self._stopping = False
@@ -158,7 +159,7 @@ class Fetcher:
             if self._may_start(host, host.errands[0].url, now):
                 errand = host.errands.popleft()
                 self._hosts.started(host, now)
-                self._under_way.start(errand.go())
+                self._under_way.start(errand.go(), errand.url)
             return
         refusals = 0
         while host.tasks and not host.asking:
@@ -179,11 +180,11 @@ class Fetcher:
             if robots is None and self._asks_robots:
                 self._hosts.hold(host)
                 self._hosts.started(host, now)
-                self._under_way.start(self._ask_robots(Search.of(host, origin)))
+                self._under_way.start(self._ask_robots(Search.of(host, origin)), origin)
             else:
                 host.tasks.popleft()
                 self._hosts.started(host, now)
-                self._under_way.start(self._fetch(host, task))
+                self._under_way.start(self._fetch(host, task), task.url)
             return
         self._hosts.retire(now)
 
@@ -197,7 +198,7 @@ class Fetcher:
             return False
         if not host.located and not host.asking:
             self._hosts.hold(host)
-            self._under_way.start(self._locate(host, url))
+            self._under_way.start(self._locate(host, url), url)
         return host.located
 
     # Asking whether it may go

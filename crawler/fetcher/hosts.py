@@ -2,6 +2,7 @@
 
 import time
 from asyncio import get_running_loop
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from heapq import heappop, heappush
 
@@ -42,6 +43,12 @@ class Hosts:
         self._remember = remember
         self._loop = get_running_loop()
         self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
+        delay = "auto" if config.delay_s is None else f"{config.delay_s:g}"
+        self._options = {
+            "per-host": f"--per-host {config.per_host}",
+            "per-address": f"--per-address {max(config.per_address, config.per_host)}",
+            "delay": f"--delay {delay}",
+        }
         self._hosts: dict[str, Host] = {}
         self._line: list[tuple[float, int, Host]] = []
         self._lined_up = 0
@@ -79,6 +86,16 @@ class Hosts:
     def waiting(self) -> int:
         """Hosts that have tasks but may not be asked yet."""
         return sum(1 for host in self._hosts.values() if host.tasks and not self._politeness.in_flight(host.name))
+
+    @property
+    def held_by(self) -> dict[str, int]:
+        """Count the hosts that have tasks and may not be asked now, by the option, or the word, that holds them."""
+        now = self._loop.time()
+        held: Counter[str] = Counter()
+        for host in list(self._hosts.values()):
+            if host.tasks and not host.asking and (by := self._politeness.held_by(host.name, now)):
+                held[self._options.get(by, by)] += 1
+        return dict(held.most_common())
 
     # Whose turn it is
 

@@ -183,6 +183,20 @@ class Politeness:
         state = self._hosts.get(host)
         return state is not None and state.is_down
 
+    def held_by(self, host: str, now: float) -> str:
+        """Say what keeps a request to `host` from starting now, empty if nothing does.
+
+        One of `per-host`, `per-address`, `Retry-After or back-off`, `Crawl-delay`, `delay`.
+        """
+        state = self._hosts.get(host)
+        if state is None:
+            return ""
+        if state.in_flight >= self._per_host:
+            return "per-host"
+        if state.ready() > now:
+            return state.held_by(now)
+        return "per-address" if state.address is not None and host in state.address.waiting else ""
+
     def forget(self, host: str, now: float) -> bool:
         """Drop all that is known of an idle host whose clock has run out, so that it would be free to start anyway.
 

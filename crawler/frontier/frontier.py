@@ -136,9 +136,23 @@ class Frontier:
         self._seeds.committed()
         self._next_retry_at = self._store.retries.next_due_at()
 
-    def forget(self) -> None:
-        """Learn that the open batch was dropped and the run is over: the counters are those of the last commit."""
-        self.counters = _counters(self._store)
+    def leave(self, finished: Iterable[Finished], taken: int) -> None:
+        """Learn that the open batch was dropped and the run is over; the counters are only read from now on.
+
+        Of the URLs that ended in it, in this order, those count on whose records are among the first `taken`.
+        """
+        counters = self.counters
+        for one in finished:
+            lines = one.records.count(b"\n") if one.records else 0
+            counters.records += min(lines, taken)
+            if one.outcome == "fetched" and one.records is not None and not (taken and lines):
+                counters.pages -= 1
+                counters.bytes -= one.body_bytes
+                counters.count(one.outcome, one.reason, -1)
+                counters.statuses[one.status] -= 1
+                counters.queued += 1
+            taken = max(0, taken - lines)
+        counters.statuses = {status: number for status, number in counters.statuses.items() if number}
 
     # What the ledger asks
 
@@ -254,4 +268,7 @@ class Frontier:
 
 def _counters(store: Store) -> Counters:
     saved = store.meta("counters")
-    return msgspec.convert(saved, Counters) if saved else Counters()
+    if not saved:
+        return Counters()
+    # Earlier versions did not count records: of those that have no spider there is one a page.
+    return msgspec.convert({"records": saved["pages"], **saved}, Counters)

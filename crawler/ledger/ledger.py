@@ -69,13 +69,15 @@ class Ledger:
         self._notes: dict[bytes, bytes] = {}
         self._stopping = False
         self._closed = False
-        # State of the ledger's thread: what ended in the open batch, whether the end was announced.
+        # State of the ledger's thread: what ended in the open batch, whether the end was announced, and whether who
+        # took the records has left before it.
         self._announced = False
         self._finished: list[Finished] = []
         self._finished_bytes = 0
         self._committed_at = time.monotonic()
         self.commits = 0
         self.commit_s = 0.0
+        self.was_left = False
 
     # Any thread
 
@@ -126,8 +128,9 @@ class Ledger:
                 self._settle(results)
                 if stopping or self._commit_due():
                     self._commit(last=stopping)
-        except ConsumerLeftError:
-            self._seal()
+        except ConsumerLeftError as left:
+            self.was_left = True
+            self._seal(left.taken)
             raise
         finally:
             with self._changed:
@@ -224,6 +227,7 @@ class Ledger:
                 sink.write(self._finished)
                 positions[sink.name] = sink.flush(last=last)
             self._store.put_meta("sinks", positions)
+            self._frontier.counters.records += sum(map(_lines, self._finished))
             self._finished, self._finished_bytes = [], 0
         with self._changed:
             notes, self._notes = self._notes, {}
@@ -239,13 +243,14 @@ class Ledger:
         self.commits += 1
         self.commit_s += self._committed_at - started_at
 
-    def _seal(self) -> None:
+    def _seal(self, taken: int) -> None:
         """Forget the open batch, whose URLs stay due: who took the records has left. All other sinks end in good order.
 
-        A consumer comes first among the sinks, so that no other one has got this batch.
+        A consumer comes first among the sinks, so that no other one has got this batch. `taken` records of it count as
+        such all the same, for whoever asks now how many there were.
         """
         self._store.forget()
-        self._frontier.forget()
+        self._frontier.leave(self._finished, taken)
         positions = self._store.meta("sinks") or {}
         positions |= {sink.name: sink.flush(last=True) for sink in self._sinks}
         self._store.put_meta("sinks", positions)
@@ -257,6 +262,11 @@ class Ledger:
         if self._frontier.exhausted:
             return "done"
         return "max-pages" if self._frontier.budget_spent else None
+
+
+def _lines(finished: Finished) -> int:
+    """Records that a URL has brought."""
+    return finished.records.count(b"\n") if finished.records else 0
 
 
 def _size(brought: Done | Finished) -> int:

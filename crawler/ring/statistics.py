@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from crawler.core.config import CrawlConfig
-from crawler.core.stats import CrawlStats
+from crawler.core.stats import CrawlStats, Ended
 from crawler.fetcher.fetcher import Fetcher
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.frontier.frontier import Frontier
@@ -16,6 +16,9 @@ from crawler.ring.lag import LagMeter
 from crawler.ring.stop_request import StopRequest
 
 __all__ = ["Stages", "Statistics"]
+
+
+_SHOWN_UNDER_WAY = 3
 
 
 class Stages(NamedTuple):
@@ -71,7 +74,7 @@ class Statistics:
     def now(self) -> CrawlStats:
         """Counters as of now."""
         stats = CrawlStats(
-            ended="running" if self._finished_at is None else self._stop_request.why or "interrupted",
+            ended=self._ended,
             elapsed_s=(self._finished_at or time.monotonic()) - self._started_at,
             bad_seeds=self.bad_seeds,
             concurrency=self._config.concurrency,
@@ -86,12 +89,20 @@ class Statistics:
             stats = self._with_frontier(stats, self._frontier)
         return stats if self._stages is None else _with_stages(stats, self._stages)
 
+    @property
+    def _ended(self) -> Ended:
+        if self._finished_at is None:
+            return "running"
+        left = self._stages is not None and self._stages.ledger.was_left
+        return "interrupted" if left else self._stop_request.why or "interrupted"
+
     def _with_frontier(self, stats: CrawlStats, frontier: Frontier) -> CrawlStats:
         counters = frontier.counters
         return msgspec.structs.replace(
             stats,
             pages=counters.pages,
             run_pages=counters.pages - self._pages_before,
+            records=counters.records,
             bytes=counters.bytes,
             run_bytes=counters.bytes - self._bytes_before,
             outcomes=dict(counters.outcomes),
@@ -113,7 +124,8 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
         commits=ledger.commits,
         commit_s=ledger.commit_s,
         fetching=fetcher.in_flight,
-        concurrency=fetcher.concurrency,
+        under_way=fetcher.oldest(_SHOWN_UNDER_WAY),
+        held_by=fetcher.hosts_held_by(),
         waiting_hosts=fetcher.waiting_hosts,
         parsing=parsers.pending,
         parse_capacity=parsers.capacity,

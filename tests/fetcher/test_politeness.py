@@ -27,6 +27,24 @@ def test_unknown_host_may_start_at_once():
     assert clocks.forget("a", 5.0)
 
 
+def test_what_holds_a_host_is_named():
+    clocks = Politeness(2, 3, None)
+    assert clocks.held_by("a", 0.0) == ""
+    for host in ("a", "b", "c"):
+        clocks.set_address(host, "192.0.2.1")
+    clocks.started("a", 0.0)
+    assert clocks.held_by("a", 0.05) == "delay"
+    clocks.started("a", 1.0)
+    assert clocks.held_by("a", 9.0) == "per-host"
+    clocks.started("b", 1.0)
+    clocks.ready_at("c", 9.0)
+    assert (clocks.held_by("b", 9.0), clocks.held_by("c", 9.0)) == ("", "per-address")
+    clocks.set_crawl_delay("b", 20.0)
+    assert clocks.held_by("b", 9.0) == "Crawl-delay"
+    clocks.finished("b", 9.0, 0.1, "slow_down", 60.0)
+    assert clocks.held_by("b", 10.0) == "Retry-After or back-off"
+
+
 @pytest.mark.parametrize(("latency_s", "expected"), [(0.001, 0.1), (0.1, 0.1), (2.0, 2.0), (25.0, 10.0)])
 def test_auto_delay_is_the_latency_within_bounds(latency_s, expected):
     clocks = Politeness(2, 32, None)

@@ -11,6 +11,22 @@ async def turn():
     await asyncio.sleep(0)
 
 
+async def test_the_oldest_are_named_first_with_their_seconds():
+    gates = [asyncio.Event() for _ in range(3)]
+    under_way = UnderWay(5, ended=lambda: None, fail=lambda _: None)
+    under_way.begin_turn()
+    for number, gate in enumerate(gates):
+        under_way.start(gate.wait(), f"http://a.example/{number}")
+    assert [url[-1] for url, _ in under_way.oldest(2)] == ["0", "1"]
+    gates[0].set()
+    await asyncio.sleep(0.01)
+    seconds = [seconds for _, seconds in under_way.oldest(9)]
+    assert seconds == sorted(seconds, reverse=True)
+    assert (len(seconds), min(seconds) >= 0.01) == (2, True)
+    await under_way.cancel()
+    assert under_way.oldest(9) == ()
+
+
 async def test_no_more_start_than_there_is_room_for_at_once_and_in_a_turn():
     gate = asyncio.Event()
     ends = []
@@ -19,11 +35,11 @@ async def test_no_more_start_than_there_is_room_for_at_once_and_in_a_turn():
     under_way.begin_turn()
     for _ in range(16):
         assert under_way.has_room
-        under_way.start(gate.wait())
+        under_way.start(gate.wait(), "")
     assert (under_way.has_room, under_way.turn_is_over) == (False, True)
     under_way.begin_turn()
     for _ in range(4):
-        under_way.start(gate.wait())
+        under_way.start(gate.wait(), "")
     assert (under_way.has_room, under_way.turn_is_over, under_way.count) == (False, False, 20)
     gate.set()
     await under_way.wait()
@@ -39,8 +55,8 @@ async def test_what_is_raised_is_told_and_what_is_cancelled_is_not():
         raise RuntimeError("down")
 
     under_way.begin_turn()
-    under_way.start(breaks_down())
-    under_way.start(asyncio.Event().wait())
+    under_way.start(breaks_down(), "")
+    under_way.start(asyncio.Event().wait(), "")
     await turn()
     assert [str(error) for error in told] == ["down"]
     await under_way.cancel()

@@ -417,15 +417,26 @@ def test_a_spider_that_parsers_cannot_load_is_an_error_where_records_are_asked_f
 # Left before the end
 
 
-def test_counters_after_leaving_are_those_of_what_was_committed(tmp_path):
+def two_of(page):
+    yield {"first": page.url}
+    yield {"second": page.url}
+    yield page.follow()
+
+
+@pytest.mark.parametrize(("spider", "taken", "pages"), [(None, 3, 3), (two_of, 5, 3)], ids=["pages", "two of each"])
+def test_counters_after_leaving_are_those_of_what_was_taken(tmp_path, spider, taken, pages):
+    """What of it was not committed stays due in the job all the same: the next run gives it again."""
     with LocalServer(site(300)) as server:
-        with crawl(server.url(), job=tmp_path / "job", **LOCAL) as pages:
-            for _ in range(3):
-                next(pages)
-        left = pages.stats().pages
-        again = crawl(server.url(), job=tmp_path / "job", **LOCAL)
-        assert left <= 3
-        assert left + len(list(again)) == 300
+        left = crawl(server.url(), job=tmp_path / "job", spider=spider, **LOCAL)
+        for number, _ in enumerate(left, start=1):
+            if number == taken:
+                break
+        stats = left.stats()
+        assert (stats.pages, stats.run_pages, stats.records) == (pages, pages, taken)
+        assert (stats.outcomes["fetched"], stats.statuses) == (pages, {200: pages})
+        assert stats.ended == "interrupted"
+        again = crawl(server.url(), job=tmp_path / "job", spider=spider, **LOCAL)
+        assert len(list(again)) >= (300 - pages) * taken // pages
         assert again.stats().pages == 300
 
 

@@ -36,6 +36,7 @@ PARSE_BACKLOG_SHARE = 0.8
 LOOP_LAG_S = 0.1
 FETCHING_SHARE = 0.95
 HELD_SHARE = 0.9
+_SHOWN_CAUSES = 2
 
 
 class Bottleneck(Struct, frozen=True):
@@ -62,7 +63,10 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
         stage, why = "ledger", f"{count(c.committing)} results wait to be written to disk"
     elif c.parse_capacity and busy >= BUSY_SHARE and c.parsing >= PARSE_BACKLOG_SHARE * c.parse_capacity:
         places = f"{count(c.parsing)} of {count(c.parse_capacity)} places before them are taken"
-        stage, why = "parsers", f"they are busy {share(busy)} of the time and {places}"
+        stage, why = (
+            "parsers",
+            f"all of --parsers {len(c.parser_busy_s)} are busy {share(busy)} of the time and {places}",
+        )
     elif _memory_is_full(previous, c):
         stage = "memory"
         why = f"bodies fill the memory that they may have ({size(c.body_bytes_most)}): "
@@ -71,7 +75,10 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
         late = duration(c.loop_lag_p99_s)
         stage, why = "main process", f"its event loop is up to {late} late, so it lacks processor time"
     elif c.concurrency and c.fetching >= FETCHING_SHARE * c.concurrency:
-        stage, why = "network", f"{count(c.fetching)} of {count(c.concurrency)} requests wait for an answer"
+        stage, why = (
+            "network",
+            f"{count(c.fetching)} of {count(c.concurrency)} requests wait for an answer (--concurrency)",
+        )
     else:
         return _frontier(c)
     return Bottleneck(stage, why)
@@ -89,9 +96,16 @@ def _frontier(c: CrawlStats) -> Bottleneck:
     idle = max(0, c.queued - c.fetching - c.parsing - c.committing)
     if idle and c.retrying >= idle:
         return Bottleneck("retries", f"all {count(idle)} URLs that are left wait for their next attempt")
+    if idle and c.held_by:
+        held = ", ".join(f"{by} ({_hosts(number)})" for by, number in list(c.held_by.items())[:_SHOWN_CAUSES])
+        return Bottleneck("politeness", f"{count(idle)} URLs are queued, held by {held}")
     if idle and c.waiting_hosts:
-        hosts = "1 host waits" if c.waiting_hosts == 1 else f"{count(c.waiting_hosts)} hosts wait"
+        hosts = f"{_hosts(c.waiting_hosts)} {'waits' if c.waiting_hosts == 1 else 'wait'}"
         return Bottleneck("politeness", f"{count(idle)} URLs are queued, but {hosts} for the next allowed request")
     if idle > c.concurrency:
         return Bottleneck("frontier", f"{count(idle)} URLs are queued and no host has to wait: it hands out too slowly")
     return Bottleneck("frontier", f"only {count(c.queued)} known URLs have not ended")
+
+
+def _hosts(number: int) -> str:
+    return "1 host" if number == 1 else f"{count(number)} hosts"

@@ -28,6 +28,8 @@ MAX_WIDTH = 110
 NARROW = 70
 """Below this some things are shortened or stand in two lines."""
 MAX_KINDS = 8
+UNDER_WAY_LINES = 3
+"""URLs that are shown while they are fetched."""
 COMMIT_SCALE = 1_000
 """Results that fill the ledger's bar: about one commit."""
 
@@ -117,13 +119,14 @@ def frame(view: View, width: int, height: int, *, ascii_only: bool = False) -> F
     limit = _limit(view, inner)
     ring = [[], *_ring(view, inner, glyphs)]
     stages = [*_parsers(view, inner, glyphs), _hosts(view), *_outcomes(view, inner)]
-    room = height - len(head) - len(limit) - len(ring) - len(stages)
+    now = _under_way(view, inner, glyphs)
+    room = height - len(head) - len(limit) - len(ring) - len(stages) - len(now)
     kinds = [[], *_kinds(view, inner, min(MAX_KINDS, room - 2), glyphs)] if room >= 4 else []
     kept = list[list[Line]]()
-    for section in (head, limit, ring, stages, kinds):
+    for section in (head, limit, ring, stages, now, kinds):
         if sum(map(len, kept)) + len(section) <= height:
             kept.append(section)
-    drawn = [line for section in (head, ring, limit, stages, kinds) if section in kept for line in section]
+    drawn = [line for section in (head, ring, limit, stages, now, kinds) if section in kept for line in section]
     return Frame([_cut([(" ", ""), *line], max(1, width - 1)) for line in (drawn or head)[: max(1, height)]])
 
 
@@ -269,6 +272,18 @@ def _hosts(view: View) -> Line:
     if s.bad_seeds:
         line += [(f"   {count(s.bad_seeds)} bad seeds", "bad")]
     return line
+
+
+def _under_way(view: View, inner: int, glyphs: Glyphs) -> list[Line]:
+    """URLs that are fetched now, those first that take longest; always as many lines, so that nothing below jumps."""
+    shown = view.stats.under_way
+    lines = []
+    for number in range(UNDER_WAY_LINES):
+        url, seconds = shown[number] if number < len(shown) else ("", 0.0)
+        took = duration(seconds).rjust(7) if url else ""
+        line: Line = [("now     " if number == 0 else " " * 8, "label"), (took, "value")]
+        lines.append([*line, ("  " + _short(printable(url), inner - 17, glyphs), "label")])
+    return lines
 
 
 def _outcomes(view: View, inner: int) -> Iterable[Line]:

@@ -47,6 +47,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     elapsed_s: float
     pages: int
     run_pages: int
+    records: int
     pages_per_s: float
     bytes: int
     run_bytes: int
@@ -84,6 +85,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         elapsed_s=round(stats.elapsed_s, 3),
         pages=stats.pages,
         run_pages=stats.run_pages,
+        records=stats.records,
         pages_per_s=round(_pages_per_s(stats), 3),
         bytes=stats.bytes,
         run_bytes=stats.run_bytes,
@@ -171,6 +173,7 @@ def _head(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
     rows = [
         ("crawl", end.what),
         ("pages", count(stats.pages) + earlier),
+        *([("wrote", f"{count(stats.records)} records")] if stats.records != stats.pages else []),
         ("time", f"{duration(stats.elapsed_s)}, {rate(_pages_per_s(stats))} pages/s"),
         ("received", f"{size(stats.bytes)}, {size(per_s)}/s"),
         ("URLs", f"{count(stats.known)} known, {count(stats.queued)} still queued"),

@@ -14,7 +14,14 @@ _LOOK_S = 0.25
 
 
 class ConsumerLeftError(Exception):
-    """The consumer takes no more records. What it did not take stays due in the store; it is not a failure."""
+    """The consumer takes no more records. What it did not take stays due in the store; it is not a failure.
+
+    `taken` counts the records of the open batch that it had.
+    """
+
+    def __init__(self, taken: int = 0) -> None:
+        super().__init__()
+        self.taken = taken
 
 
 class ConsumerSink:
@@ -66,8 +73,9 @@ class ConsumerSink:
             while not self._asked and not self._released and not self.abandoned:
                 self._changed.wait(_LOOK_S)
             if not self._asked:
+                taken = len(lines) - len(self._lines)
                 self._lines.clear()
-                raise ConsumerLeftError
+                raise ConsumerLeftError(taken)
             self._taken += len(lines)
 
     def flush(self, *, last: bool = False) -> Position:  # noqa: ARG002 - see Sink; nothing is open here

@@ -50,6 +50,12 @@ CASES = [
     ("event loop late", {"loop_lag_p99_s": 0.4, **FULL_NETWORK}, "main process", "0.4 s late"),
     ("all requests under way", FULL_NETWORK, "network", "256 of 256 requests"),
     ("hosts wait", {"fetching": 2, "waiting_hosts": 20}, "politeness", "20 hosts wait"),
+    (
+        "hosts are held by options",
+        {"fetching": 2, "waiting_hosts": 1, "held_by": {"--per-host 2": 20, "Crawl-delay": 1, "--delay auto": 1}},
+        "politeness",
+        "URLs are queued, held by --per-host 2 (20 hosts), Crawl-delay (1 host)",
+    ),
     ("one host waits", {"fetching": 2, "waiting_hosts": 1}, "politeness", "1 host waits"),
     (
         "only retries are left",

@@ -40,6 +40,7 @@ STATS = CrawlStats(
     body_bytes_held=12_300_000,
     body_bytes_most=64_000_000,
     max_pages=20_000,
+    under_way=(("https://docs.example.org/slow\x1b[2J", 12.4), ("https://docs.example.org/b", 0.2)),
 )
 VIEW = View(
     title="https://docs.example.org/ -> output/docs",
@@ -91,6 +92,8 @@ def draw(view: View, width: int = 80, height: int = 40, **options: bool) -> list
         "limited by parsers: they are busy",
         "20 active, 4 waiting   bodies 12.3 MB of 64.0 MB   31 duplicates",
         "91 %",
+        "now        12 s  https://docs.example.org/slow\\x1b[2J",
+        "          0.2 s  https://docs.example.org/b",
         "12,345 fetched",
         "212 redirected",
         "88,120 skipped",

@@ -16,7 +16,7 @@ Places, by the names that links of handlers use in braces:
 
 - `here`: the origin asked (not in `places`; just write a path)
 - `port`: the port of plain HTTP on all addresses; `other_port`: a second one, so another origin of the same host
-- `good`, `expired`, `self`, `wrong`: https://localhost:PORT with that certificate
+- `good`, `expired`, `self`, `wrong`, `common_name`: https://localhost:PORT with that certificate
 - `canary_port`: a port on 127.0.0.1, 127.0.0.2 and ::1 at which every connection is counted and nothing is said
 """
 
@@ -70,7 +70,7 @@ class HostileServer:
             self.places[name] = str(await _listen(self._serve, self._addresses))
         canaries = CANARIES if _has_ipv6() else CANARIES[:-1]
         self.places["canary_port"] = str(await _listen(self._canary, canaries))
-        for name in ("good", "expired", "self", "wrong"):
+        for name in ("good", "expired", "self", "wrong", "common_name"):
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(CERTIFICATES / f"{name}.pem")
             server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)

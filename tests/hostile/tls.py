@@ -33,6 +33,17 @@ async def wrong_name(ask):
     await page(ask)
 
 
+@certificate(
+    "common_name",
+    "common_name",
+    "certificate with its name in the subject alone (RFC 9525)",
+    "failed: tls: wrong name",
+    {"ca_bundle": AUTHORITY.with_name("common_name.pem")},
+)
+async def common_name(ask):
+    await page(ask)
+
+
 @certificate("good", "known_authority", "certificate of an authority in --ca-bundle", "fetched", TRUSTED, "accept")
 async def known_authority(ask):
     await page(ask)

@@ -43,6 +43,15 @@ async def test_a_certificate_for_another_address_has_the_wrong_name_too(make):
     assert (failure.kind, failure.retryable) == ("tls: wrong name", False)
 
 
+async def test_a_name_that_stands_in_the_subject_alone_does_not_count(make):
+    """RFC 9525 §6.3: it must stand in subjectAltName, as browsers have it."""
+    transport = make(ca_bundle=DATA / "common_name.pem")
+    async with RawServer(says(page()), certificate="common_name") as server:
+        failure = await transport.fetch(request(server))
+    assert (failure.kind, failure.retryable) == ("tls: wrong name", False)
+    assert not server.heads
+
+
 async def test_a_server_without_tls_is_named_too(make):
     transport = make()
     async with RawServer(says(b"HTTP/1.1 400 plain HTTP\r\n\r\n", end="close")) as server:
@@ -61,7 +70,9 @@ async def test_a_handshake_that_breaks_off_may_be_tried_again(make):
     assert failure.kind == "reset" or failure.kind.startswith("tls: ")
 
 
-@pytest.mark.parametrize("certificate", ["good", "expired", "future", "self", "wrong", "unknown", "chain"])
+@pytest.mark.parametrize(
+    "certificate", ["good", "expired", "future", "self", "wrong", "unknown", "chain", "common_name"]
+)
 async def test_insecure_accepts_every_certificate(make, certificate):
     transport = make(insecure=True)
     async with RawServer(says(page()), certificate=certificate) as server:

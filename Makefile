@@ -31,6 +31,7 @@ help:
 	@echo "make bench-hosts  10,000 hosts: rate against what politeness allows, and how late the event loop is"
 	@echo "make bench-store  a crawl with the durable store and with one in memory, in turns"
 	@echo "make bench-docs   every HTML page of documentation packages behind nginx, against wget2 and a walk with lxml"
+	@echo "make bench-text   main text beside trafilatura, resiliparse and others: words kept, words of menus, time (10 minutes)"
 	@echo "make clean        remove the virtual environment and caches"
 
 $(READY): pyproject.toml
@@ -111,6 +112,11 @@ bench-store: $(TESTED)
 
 bench-docs: $(TESTED)
 	$(BIN)/python -m bench.documentation
+
+# ARTICLES="checkout …" adds the pages of two public corpora, which bench/text.py names.
+bench-text: $(TESTED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check cssselect justext lxml_html_clean readability-lxml resiliparse trafilatura
+	$(BIN)/python -m bench.text --articles $(ARTICLES)
 
 lint: $(TESTED)
 	$(BIN)/ruff check .

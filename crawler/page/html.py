@@ -17,7 +17,9 @@ __all__ = [
     "MAX_LINKS",
     "Extracted",
     "cut_at_tag",
+    "drop_unseen",
     "extract",
+    "laid_out",
     "media_type",
     "most_tags",
     "read",
@@ -401,18 +403,28 @@ def _line(text: str) -> str | None:
 
 def visible_text(document: Document) -> str:
     """Return what a reader sees, one block a line. Changes the document: read everything else from it before."""
+    drop_unseen(document)
+    return laid_out(document)
+
+
+def drop_unseen(document: Document) -> None:
+    """Take out of a document what no reader sees."""
     for element in list(document.iter_elements(_UNSEEN_TAGS)):
         if element.tag != "dialog" or element.attr("open") is None:
             element.decompose()
     for element in document.select("[hidden],[style]"):
         if element.attr("hidden") is not None or _HIDDEN_STYLE.search(element.attr("style") or ""):
             element.decompose()
-    for element in document.iter_elements(_BLOCK_TAGS):
+
+
+def laid_out(part: Document | Element) -> str:
+    """Return the text of a tree, one block a line, cells parted by tabs. Changes the tree: its blocks become `div`."""
+    for element in part.iter_elements(_BLOCK_TAGS):
         element.tag = "div"
-    for element in document.iter_elements(_CELL_TAGS):
+    for element in part.iter_elements(_CELL_TAGS):
         element.tag = "span"
         element.insert_before(Text(_CELL_MARK))
-    return _tidy(document.to_text(_PLAIN_TEXT))
+    return _tidy(part.to_text(_PLAIN_TEXT))
 
 
 def _tidy(text: str) -> str:

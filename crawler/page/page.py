@@ -17,6 +17,7 @@ from turbohtml import Document, Element, HTMLParseError, MicrodataItem, Node, pa
 from crawler.core.model import Answer, Download, SeedContext, Task
 from crawler.core.record import DEFAULT_FIELDS, RecordMaker
 from crawler.page.html import without_controls
+from crawler.page.main_part import main_markdown, main_text
 from crawler.page.once import once
 from crawler.page.raw_page import NotJsonError, RawPage
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata
@@ -186,10 +187,10 @@ class Page(RawPage):
 
     @once
     def article(self) -> Article:
-        """The main part of the page, and what the page says about it. Costs 80 µs."""
+        """The main part of the page, and what the page says about it. Costs 250 µs."""
         found = self._pristine.article()
         return Article(
-            text=without_controls(found.text),
+            text=self.main_text,
             title=found.title,
             byline=found.byline,
             date=found.date,
@@ -203,15 +204,13 @@ class Page(RawPage):
 
     @once
     def main_text(self) -> str:
-        """Text of the main part of the page, without menus and the like; empty if no part reads like one. 60 µs."""
-        return without_controls(self._pristine.main_text())
+        """Text of the main part of the page, without menus and the like, one block a line. 170 µs."""
+        return main_text(self._pristine)
 
     @once
     def markdown(self) -> str:
-        """The main part of the page as Markdown, links absolute; all of it if no part reads like one. 100 µs."""
-        document = copy.deepcopy(self._pristine)
-        document.resolve_links(self._base)
-        return without_controls((document.main_content() or document).to_markdown()).strip()
+        """The main part of the page as Markdown, links absolute. 190 µs."""
+        return main_markdown(self._pristine, self._base)
 
     @once
     def feed(self) -> Feed | None:

@@ -54,7 +54,7 @@ class Follow(Struct, frozen=True):
 class Article(Struct, frozen=True):
     """The main part of a page and what the page says about it. A field is None where the page says nothing.
 
-    `text` is the main part as text, empty if no part reads like one. `date` is as the page writes it, mostly ISO 8601.
+    `text` is the main part as text, empty if the page has none. `date` is as the page writes it, mostly ISO 8601.
     `language` is a BCP 47 tag as written. `canonical` and `image` are absolute URLs. `tags` are its key words.
     """
 

@@ -80,6 +80,8 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "lists in lists": _many(lambda n: f"<ul><li>{_WORDS[n % 3_000]}<ul><li>a<li>b</ul></ul>"),
     "lines parted by <br>": _many(lambda n: f"{_prose(n, 60)}<br>"),
     "elements in elements without end": _many(lambda n: f"<div>{_WORDS[n % 3_000]}"),
+    "menus in menus without end": _many(lambda n: f"<div class=nav>{_prose(n, 40)}"),
+    "articles in articles": _many(lambda n: f"<article>{_prose(n, 40)}"),
     "bold text that never ends": _many(lambda n: f"<p><b>{_prose(n, 40)}"),
     "hidden parts": _many(lambda n: f'<p hidden>{_prose(n, 40)}</p><p style="display: none">x</p>'),
     "a choice": _many(lambda n: f"{'' if n else '<select>'}<option value={n}>{_WORDS[n % 3_000]}"),

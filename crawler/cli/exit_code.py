@@ -6,7 +6,9 @@ __all__ = ["ExitCode"]
 
 
 class ExitCode(enum.IntEnum):
-    """How the program ends. `DONE` also when a budget was used up."""
+    """How the program ends. `DONE` also when a budget was used up; `UNREACHABLE` when all URLs that are left are of
+    hosts that do not answer.
+    """
 
     DONE = 0
     ERROR = 1
@@ -14,3 +16,4 @@ class ExitCode(enum.IntEnum):
     NO_PAGE = 3
     INTERRUPTED = 4
     STORAGE = 5
+    UNREACHABLE = 6

@@ -10,7 +10,7 @@ from msgspec import Struct, StructMeta
 from msgspec.structs import replace
 
 from crawler.core.errors import ConfigError
-from crawler.core.model import Field, Rotation
+from crawler.core.model import RETRIED_KINDS, Field, Rotation
 from crawler.core.record import ALL_BUT, RECORD_FIELDS
 from crawler.core.setting import Setting, settings_of
 from crawler.core.setting_kinds import (
@@ -32,6 +32,7 @@ from crawler.core.setting_kinds import (
     TEXT,
     choice,
     or_none,
+    some_of,
     switch_or_choice,
 )
 from crawler.core.version import __version__
@@ -47,6 +48,7 @@ __all__ = [
     "ScopeKind",
     "StrategyKind",
     "TransportKind",
+    "settled",
     "with_new_names",
 ]
 
@@ -182,6 +184,15 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "Try a URL that failed this many more times.",
         _TREATED, COUNT, least=0,
     )] = 2
+    give_up_after_s: Annotated[float | None, Setting(
+        "Give a host up for this run when it has not answered for this many seconds, or for 2 minutes if it never did "
+        "in this job. Until then it is asked now and then. Its URLs stay due: the same command tries them again.",
+        _TREATED, or_none(SECONDS), option="give-up-after", least=0,
+    )] = 1800.0
+    fail_unreachable: Annotated[bool, Setting(
+        "End the URLs of a host that is given up as failed: host-down, instead of leaving them due.",
+        _TREATED, SWITCH,
+    )] = False
     max_body_bytes: Annotated[int, Setting(
         "Cut longer bodies here. The record then says truncated. Sizes may be written like 512kB or 10MiB.",
         _TREATED, BYTES, option="max-body", above=0, also=("try", "extract"),
@@ -237,6 +248,10 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "Keep the crawl's state in this folder. Its name comes from the seeds.",
         _JOB, FOLDER, default_text="output/<name>",
     )] = None
+    retry_failed: Annotated[bool | tuple[str, ...], Setting(
+        "Ask again for URLs of the job that have failed: for all, or for those of these kinds (timeout, dns, tls …).",
+        _JOB, some_of(RETRIED_KINDS),
+    )] = False
     strict: Annotated[bool, Setting(
         "Stop at the first bad line of a seed file.",
         _JOB, SWITCH,
@@ -297,24 +312,6 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         """Return the settings of the same crawl that parses in its own process."""
         return self if self.strategy != "hybrid" else replace(self, strategy=_INLINE[self.transport_kind])
 
-    def settled(
-        self, *, job: Path, affordable: int, consumed: bool, spider: str | None, archive: bool
-    ) -> "CrawlConfig":
-        """Return the settings as the crawl goes by them; called once, when it begins. Pure.
-
-        `job`: the folder of its state. `affordable`: requests that may be under way at once, as the limit on open files
-        allows. `consumed`: whether the program takes the records itself; then no output is written unless one is named.
-        `spider`: what the job knows its spider by. `archive`: whether an output wants whole exchanges with servers.
-        """
-        return replace(
-            self,
-            job=job,
-            concurrency=min(self.most_at_once, affordable),
-            output=() if consumed and self.output is None else self.output,
-            spider=spider,
-            archive=archive,
-        )
-
     @property
     def selectors(self) -> tuple[Field, ...]:
         """What `select` was once called."""
@@ -361,6 +358,25 @@ _INLINE: dict[TransportKind, StrategyKind] = {"aiohttp": "async", "requests": "t
 
 CRAWL_SETTINGS: tuple[Setting, ...] = settings_of(CrawlConfig)
 """All settings of a crawl, by groups, in the order of the help."""
+
+
+def settled(
+    config: CrawlConfig, *, job: Path, affordable: int, consumed: bool, spider: str | None, archive: bool
+) -> CrawlConfig:
+    """Return the settings as the crawl goes by them; called once, when it begins. Pure.
+
+    `job`: the folder of its state. `affordable`: requests that may be under way at once, as the limit on open files
+    allows. `consumed`: whether the program takes the records itself; then no output is written unless one is named.
+    `spider`: what the job knows its spider by. `archive`: whether an output wants whole exchanges with servers.
+    """
+    return replace(
+        config,
+        job=job,
+        concurrency=min(config.most_at_once, affordable),
+        output=() if consumed and config.output is None else config.output,
+        spider=spider,
+        archive=archive,
+    )
 
 
 def with_new_names(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,12 @@ Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` siz
 `web.urls.task_key`: xxh3_128 of a URL's normal form, and of its kind if that is not page.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct, structs
 
 __all__ = [
+    "RETRIED_KINDS",
     "Again",
     "Answer",
     "Done",
@@ -41,14 +42,36 @@ Outcome = Literal["fetched", "redirected", "failed", "skipped"]
 - `fetched`: a server answered, whatever the status; one record exists.
 - `redirected`: the answer pointed elsewhere, by Location or by a meta refresh; the record, if any, stands at the
   target.
-- `failed`: no usable answer; `reason` is the kind (`timeout`, `dns`, `connect`, `reset`, `incomplete`, `protocol`,
-  `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`, `parser-error: <exception>`,
-  `record: <what>`).
+- `failed`: no usable answer from a host that answers; `reason` is the kind (`timeout`, `dns`, `connect`, `reset`,
+  `incomplete`, `protocol`, `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`,
+  `parser-error: <exception>`, `record: <what>`).
 - `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
   `nofollow`, `private-address`, `trap`; of a row of a list that is no URL, `malformed`).
 
 A sitemap that was read ends as `fetched` without a record; its `reason` is `sitemap`, or `sitemap: cut` if not all
 of it was taken.
+"""
+
+RETRIED_KINDS: Final = (
+    "timeout",
+    "dns",
+    "connect",
+    "reset",
+    "incomplete",
+    "protocol",
+    "encoding",
+    "tls",
+    "redirects",
+    "host-down",
+    "sitemap",
+    "parser-died",
+    "parser-timeout",
+    "parser-error",
+    "record",
+    "robots-unreachable",
+)
+"""Reasons, up to their colon, with which a URL may be made due again: those of `failed`, and what older versions
+skipped when a robots.txt could not be had.
 """
 
 TaskKind = Literal["page", "sitemap"]
@@ -266,8 +289,9 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
 class Again(Struct, frozen=True, gc=False):
     """A task that has not ended: due again at `at` (unix time). Only the fetcher sends it.
 
-    `reason` says what went wrong, and the attempt counts. It is None if nothing was tried: the task comes back as it
-    was handed out, because its host must not be asked before then.
+    `reason` says what went wrong, and the attempt counts. It is None if no attempt counts: the task comes back as it
+    was handed out, because its host must not be asked before then, or does not answer. An `at` without end: not in this
+    run.
     """
 
     key: bytes
@@ -350,9 +374,19 @@ class Failure(Struct, frozen=True, gc=False):
 
     `detail` is for people; `retryable` says whether another attempt could end differently. `stale`: the connection had
     been kept from an earlier request and ended before an answer, as one does that the server has just closed.
+    `answered`: the head of an answer had come.
     """
 
     kind: str
     detail: str
     retryable: bool
     stale: bool = False
+    answered: bool = False
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether nothing answered that could have: the host may be down, or this URL alone may be at fault.
+
+        What says no for good (an unknown name, a bad certificate, an answer that is no HTTP) is no silence.
+        """
+        return self.retryable and not self.answered

@@ -36,6 +36,7 @@ __all__ = [
     "MistakeError",
     "choice",
     "or_none",
+    "some_of",
     "switch_or_choice",
 ]
 
@@ -228,7 +229,7 @@ def _network(name: str) -> IPv4Network | IPv6Network:
         ) from error
 
 
-def _merged_networks(given: Sequence[str]) -> str:
+def _merged_some(given: Sequence[str]) -> str:
     return ALL if ALL in given else ",".join(given)
 
 
@@ -236,7 +237,7 @@ def _boolean(text: str) -> bool:
     return _SWITCH[text.strip().lower()] if text.strip().lower() in _SWITCH else _switch(text)
 
 
-def _all_or_networks(text: str) -> Any:
+def _all_or_some(text: str) -> Any:
     word = text.strip().lower()
     return True if word == ALL else _SWITCH.get(word, text)
 
@@ -358,6 +359,35 @@ def switch_or_choice(names: Sequence[str], *, off: str, on: str) -> Kind:
     )
 
 
+def some_of(names: Sequence[str]) -> Kind:
+    """Return the kind of a setting that is off, on for all (the bare option), or on for some of `names`."""
+
+    def is_value(text: str) -> bool:
+        return all(name.strip() in names for name in text.split(","))
+
+    def value(given: Any) -> bool | tuple[str, ...]:
+        if isinstance(given, bool):
+            return given
+        found = {name.strip() for text in _texts(given) for name in text.split(",")}
+        if not found <= set(names):
+            raise ValueError
+        return tuple(name for name in names if name in found) or False
+
+    return Kind(
+        expects=f"true, false or some of {', '.join(names)}",
+        metavar="[KIND,…]",
+        value=value,
+        text=_all_or_some,
+        shown=_shown_switch,
+        argument="bool | Sequence[str]",
+        plain=_listed,
+        many=True,
+        bare=ALL,
+        is_value=is_value,
+        merged=_merged_some,
+    )
+
+
 COUNT = Kind(expects="a whole number", metavar="N", value=_integer, text=int, shown=_shown_count)
 SECONDS = Kind(expects="a number of seconds", metavar="S", value=_seconds, text=float, shown="{:g}".format)
 BYTES = Kind(expects="a size such as 10MB, 10MiB or 10_000_000", metavar="BYTES", value=_size, shown=_shown_size)
@@ -432,7 +462,7 @@ NETWORKS = Kind(
     expects="true, false or networks such as 10.0.0.0/8",
     metavar="[CIDR]",
     value=_networks,
-    text=_all_or_networks,
+    text=_all_or_some,
     shown=_shown_switch,
     check=_check_networks,
     argument="bool | Sequence[str]",
@@ -440,5 +470,5 @@ NETWORKS = Kind(
     many=True,
     bare=ALL,
     is_value=_is_network,
-    merged=_merged_networks,
+    merged=_merged_some,
 )

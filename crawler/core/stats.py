@@ -4,10 +4,23 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["CrawlStats", "Ended", "ExtractStats"]
+__all__ = ["CrawlStats", "Ended", "ExtractStats", "SilentHost"]
 
-Ended = Literal["running", "done", "max-pages", "max-time", "interrupted"]
-"""Why a crawl stopped: nothing left, a budget used up, or asked to stop."""
+Ended = Literal["running", "done", "unreachable", "max-pages", "max-time", "interrupted"]
+"""Why a crawl stopped: nothing left, nothing left but URLs of hosts that do not answer (which stay due in the job), a
+budget used up, or asked to stop.
+"""
+
+
+class SilentHost(Struct, frozen=True):
+    """A host that does not answer: its name, why in a few words, and in how many seconds it is asked again.
+
+    `next_s` is None for one that is not asked again in this run.
+    """
+
+    name: str
+    why: str
+    next_s: float | None
 
 
 class CrawlStats(Struct, frozen=True, kw_only=True):
@@ -27,6 +40,8 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     its crawl, `pages` and `records` are what it took.
     `under_way` holds up to three URLs that are under way, each with its seconds, the oldest first. `held_by` counts
     hosts that have more to do than they may be asked, by the option (`--per-host 2`) or the word that holds them.
+    `silent_hosts` counts hosts that do not answer now, `silent` names a few of them; `offline` says that none answers.
+    `unreachable_hosts` counts those that are given up in this run while URLs of theirs are due.
     `loop_lag_p99_s` is the event loop's 99th percentile of lateness in this run.
     """
 
@@ -44,6 +59,10 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     retrying: int = 0
     active_hosts: int = 0
     waiting_hosts: int = 0
+    silent_hosts: int = 0
+    silent: tuple[SilentHost, ...] = ()
+    offline: bool = False
+    unreachable_hosts: int = 0
     fetching: int = 0
     concurrency: int = 0
     under_way: tuple[tuple[str, float], ...] = ()

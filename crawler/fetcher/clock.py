@@ -3,8 +3,9 @@
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-__all__ = ["DOWN_AFTER", "MAX_DELAY_S", "Clock", "Ending", "HostClock", "first_delay_s"]
+__all__ = ["MAX_DELAY_S", "Clock", "Ending", "HostClock", "first_delay_s"]
 
 Ending = Literal["answered", "slow_down", "unanswered", "broken"]
 """How a request ended, as far as its host's clock is concerned.
@@ -15,9 +16,6 @@ Ending = Literal["answered", "slow_down", "unanswered", "broken"]
 - `broken`: no answer and no waiting for one: reset, refused connection, failed TLS or name look-up, nonsense. It says
   nothing about how fast the host may be asked, so the delay stays as it is.
 """
-
-DOWN_AFTER: Final = 20
-"""Requests to a host in a row, without any answer between them, after which it counts as down."""
 
 MAX_DELAY_S: Final = 60.0
 """Longest delay that back-off leads to. Crawl-delay and Retry-After may ask for more."""
@@ -30,20 +28,23 @@ _LATENCY_WEIGHT: Final = 0.25  # of the newest sample in the smoothed latency
 _FIRST_BACKED_OFF_DELAY_S: Final = 1.0  # twice a delay of 0.1 s would not help a host that is overwhelmed
 _BACKOFF_KEPT: Final = 0.75  # of the back-off, per good answer
 _MIN_BACKOFF_S: Final = 0.01  # less is none
+_SLOW_DELAY_S: Final = 1.0  # a start takes about as long
 
 
 class HostClock(Struct, frozen=True):
     """What is worth remembering of a host's clock between runs.
 
     `delay_s` is the time between two requests, back-off included; `wait_s` the time left until the next may start.
+    `crawl_delay_s` is what robots.txt asks for, which no back-off adds to.
     """
 
     delay_s: float
     wait_s: float
+    crawl_delay_s: float = 0.0
 
     def aged(self, elapsed_s: float) -> "HostClock":
         """Return the same clock `elapsed_s` seconds later (the time between snapshot and restore)."""
-        return HostClock(self.delay_s, max(0.0, self.wait_s - max(0.0, elapsed_s)))
+        return replace(self, wait_s=max(0.0, self.wait_s - max(0.0, elapsed_s)))
 
 
 class Clock:
@@ -54,8 +55,8 @@ class Clock:
     while the host is held belongs to requests that started before, so it changes the delay no further: a burst that
     fails together counts once.
 
-    State, changed by its methods alone: when the last request started, the delay of now and what it is made of, until
-    when the host is held, and how many requests in a row had no answer.
+    State, changed by its methods alone: when the last request started, the delay of now and what it is made of, and
+    until when the host is held.
     """
 
     __slots__ = (
@@ -65,7 +66,6 @@ class Clock:
         "_held_until",
         "_last_start",
         "_latency_s",
-        "_unanswered",
         "delay_s",
     )
 
@@ -77,12 +77,6 @@ class Clock:
         self._backoff_s = 0.0
         self._crawl_delay_s = 0.0
         self._latency_s: float | None = None
-        self._unanswered = 0
-
-    @property
-    def is_down(self) -> bool:
-        """Whether the last `DOWN_AFTER` requests or more all went unanswered."""
-        return self._unanswered >= DOWN_AFTER
 
     def ready(self) -> float:
         """Return when the next request may start; that may have passed."""
@@ -100,7 +94,6 @@ class Clock:
 
     def finished(self, now: float, latency_s: float, ending: Ending, wait_s: float | None, body_bytes: int) -> None:
         """Learn how a request ended; see `Politeness.finished`."""
-        self._unanswered = self._unanswered + 1 if ending in {"unanswered", "broken"} else 0
         held = now < self._held_until
         if ending == "answered":
             took_s = max(latency_s, body_bytes / _BYTES_PER_S)
@@ -124,14 +117,20 @@ class Clock:
         self._update_delay()
 
     def snapshot(self, now: float) -> HostClock | None:
-        """Return what is worth remembering; None if that is nothing: no back-off, and no wait but the ordinary one."""
-        if not self._backoff_s and self._held_until <= now:
+        """Return what is worth remembering; None if that is nothing: no back-off, and no wait but a short one."""
+        if not self._backoff_s and self._held_until <= now and not self.is_slow:
             return None
-        return HostClock(self.delay_s, max(0.0, self.ready() - now))
+        return HostClock(self.delay_s, max(0.0, self.ready() - now), self._crawl_delay_s)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the time between two requests is long enough to be remembered beyond a run."""
+        return self.delay_s >= _SLOW_DELAY_S
 
     def restore(self, clock: HostClock, now: float) -> None:
         """Apply a `snapshot`; `clock.wait_s` counts from `now`. What is known already and is stricter stays."""
         self._held_until = max(self._held_until, now + clock.wait_s)
+        self._crawl_delay_s = max(self._crawl_delay_s, clock.crawl_delay_s)
         delay_s = min(clock.delay_s, MAX_DELAY_S)
         self._backoff_s = max(self._backoff_s, delay_s - self._base_delay_s())
         self._update_delay()

@@ -7,42 +7,45 @@ happens in the event loop's thread.
 import asyncio
 import logging
 import random
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-
-import msgspec
+from typing import Any
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Download, Exchange, Failure, Result, Task
-from crawler.core.printable import printable
-from crawler.fetcher import retry, verdict
-from crawler.fetcher.host import Errand, Host, HostState, OriginRobots
-from crawler.fetcher.hosts import Hosts, due_again
+from crawler.core.model import Download, Failure, Result, Task
+from crawler.core.run_clock import RunClock
+from crawler.fetcher.asking import Asking
+from crawler.fetcher.attempts import Attempts
+from crawler.fetcher.host import Errand, Host, decoded
+from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.pump import Pump
-from crawler.fetcher.request import Requests
+from crawler.fetcher.refusals import Refusals
 from crawler.fetcher.robots import Robots, Search
-from crawler.fetcher.transport.base import FetchResult, Transport, is_redirect
+from crawler.fetcher.silences import Silences
+from crawler.fetcher.transport.base import Transport
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.under_way import UnderWay
-from crawler.web.redirect import redirect_scope
 from crawler.web.urls import origin as origin_of
 
 __all__ = ["Fetcher"]
 
 _log = logging.getLogger(__name__)
 
-_REFUSALS_A_TURN = 64
+
+def _ignored(*_: Any) -> None:
+    """Do nothing: what `crawler try` does about what it need not keep."""
 
 
 class Fetcher:
     """The fetching stage of one crawl. Bodies count in `budget` until a parser's queue has taken them.
 
     `submit(download)` hands a download on and may wait (back-pressure); `report(results)` takes outcomes that need no
-    parser; `remember(host, state)` keeps a host's state; `fail(error)` is told of what no server can cause.
+    parser; `remember(host, state)` keeps a host's state, `note_clock(host, state)` its clock alone; `wake(names)`
+    brings back hosts that were to come later; `fail(error)` is told of what no server can cause.
 
     State, written here alone and in the event loop's thread: results not yet reported, how many bodies wait for a
-    parser, and whether the crawl ends. What is known of hosts belongs to `Hosts` and `Robots`, requests to `UnderWay`.
+    parser, and whether the crawl ends. What is known of hosts belongs to `Hosts`, `Robots` and `Silences`, requests to
+    `UnderWay`.
     """
 
     def __init__(
@@ -55,27 +58,36 @@ class Fetcher:
         report: Callable[[list[Result]], None],
         remember: Callable[[str, bytes], None],
         fail: Callable[[BaseException], None],
+        note_clock: Callable[[str, bytes], None] = _ignored,
+        wake: Callable[[Iterable[str]], None] = _ignored,
     ) -> None:
-        self._timeout_s = config.timeout_s
-        self._retries = config.retries
         self._asks_robots = config.robots == "obey"
-        self._has_spider = config.spider is not None
         self._transport = transport
         self._budget = budget
         self._submit = submit
         self._report = report
         self._fail = fail
-        self._requests = Requests(config)
-        self._scope = redirect_scope(config.scope, config.include, config.exclude, config.depth)
         self._rng = random.Random()
         self._loop = asyncio.get_running_loop()
-        self._hosts = Hosts(config, remember)
-        self._robots = Robots(config, transport, self._hosts, self._rng)
+        self._results: list[Result] = []
+        clock = RunClock()
+        self._attempts = Attempts(config.retries, clock, self._rng)
+        self._hosts = Hosts(config, remember, note_clock, clock)
+        self._silences = Silences(
+            config,
+            self._hosts,
+            self._rng,
+            attempts=self._attempts,
+            tell=self._tell,
+            wake=wake,
+        )
+        self._asking = Asking(config, transport, self._hosts, self._silences, self._attempts)
+        self._robots = Robots(config, transport, self._hosts, self._silences, self._rng)
+        self._refusals = Refusals(config, self._robots, self._hosts, self._attempts, self._tell)
         self._pump = Pump(self._pump_once)
         self._under_way = UnderWay(config.concurrency, ended=self._pump.soon, fail=fail)
         self.oldest = self._under_way.oldest
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
-        self._results: list[Result] = []
         self._unparsed = 0
         self._stopping = False
 
@@ -85,8 +97,7 @@ class Fetcher:
         """Take tasks that are due, and the remembered state of hosts among them."""
         if self._stopping:
             return
-        for packed in states:
-            state = msgspec.msgpack.decode(packed, type=HostState)
+        for state in decoded(states):
             host = self._hosts.recall(state)
             if host is not None:
                 self._robots.recall(host, state.robots)
@@ -96,6 +107,7 @@ class Fetcher:
     def stop(self) -> None:
         """Start nothing new. Tasks not started stay due in the store."""
         self._stopping = True
+        self._silences.close()
         self._hosts.drop_tasks()
 
     async def drain(self) -> None:
@@ -118,6 +130,11 @@ class Fetcher:
     def waiting_hosts(self) -> int:
         """Hosts that have tasks but may not be asked yet."""
         return self._hosts.waiting
+
+    @property
+    def silences(self) -> Silences:
+        """The hosts that do not answer."""
+        return self._silences
 
     # Taking a URL that is due
 
@@ -149,50 +166,64 @@ class Fetcher:
         """Whether one more request may start in this turn.
 
         Not while bodies fill the budget because parsers are behind. Bodies under way that fill it are no reason: their
-        servers may take their time, and small pages of other hosts find room all the same.
+        servers may take their time, and small pages of other hosts find room all the same. While no host answers, one
+        request at a time asks whether one does.
         """
+        if self._silences.offline and self._under_way.count:
+            return False
         return self._under_way.has_room and not (self._unparsed and self._budget.is_full)
 
     def _serve(self, host: Host, now: float) -> None:
         """Start at most one request of the host, after ending the tasks that may not be fetched."""
-        if host.errands:
+        silence = host.silence
+        if silence is not None and self._silences.is_asleep(silence, now):
+            self._silences.turn_away(host, silence)
+        elif host.errands:
             if self._may_start(host, host.errands[0].url, now):
                 errand = host.errands.popleft()
                 self._hosts.started(host, now)
                 self._under_way.start(errand.go(), errand.url)
+        elif not host.asking:
+            self._serve_tasks(host, now)
+
+    def _serve_tasks(self, host: Host, now: float) -> None:
+        """Start what comes next: what must be known first, or the first task."""
+        silence = host.silence
+        task = self._refusals.first_task(host, now)
+        if task is not None:
+            subject = task.url
+        elif silence is not None and silence.suspects and not host.tasks:
+            subject = silence.suspects[0].task.url  # nothing else is left to ask for
+        else:
+            self._hosts.retire(now)
             return
-        refusals = 0
-        while host.tasks and not host.asking:
-            task = host.tasks[0]
-            origin = origin_of(task.url)
-            robots = self._robots.known(host, origin, now)
-            end = self._refusal(host, robots, task, now)
-            if end is not None:
-                host.tasks.popleft()
-                self._results.append(end)
-                refusals += 1
-                if refusals == _REFUSALS_A_TURN:
-                    self._hosts.schedule(host, now + 1e-6)  # not in this turn of the loop, which others wait for
-                    return
-                continue
-            if not self._may_start(host, task.url, now):
-                return
-            if robots is None and self._asks_robots:
+        if not self._may_start(host, subject, now):
+            return
+        origin = origin_of(subject)
+        if self._asks_robots and self._robots.known(host, origin, now) is None:
+            self._search(Search.of(host, origin), now)
+        elif silence is not None and (task is None or self._silences.wants_opinion(silence, now)):
+            self._search(Search.of(host, origin, sounds=not self._asks_robots), now)
+        elif task is not None:
+            host.tasks.popleft()
+            if silence is not None:
                 self._hosts.hold(host)
-                self._hosts.started(host, now)
-                self._under_way.start(self._ask_robots(Search.of(host, origin)), origin)
-            else:
-                host.tasks.popleft()
-                self._hosts.started(host, now)
-                self._under_way.start(self._fetch(host, task), task.url)
-            return
-        self._hosts.retire(now)
+            self._hosts.started(host, now)
+            self._under_way.start(self._fetch(host, task, alone=silence is not None), task.url)
+
+    def _search(self, search: Search, now: float) -> None:
+        """Ask for a robots.txt; the host's tasks wait for it."""
+        self._hosts.hold(search.host)
+        self._hosts.started(search.host, now)
+        self._under_way.start(self._ask_robots(search), search.url)
 
     def _may_start(self, host: Host, url: str, now: float) -> bool:
         """Say whether a request for `url` may start now; if not, see to the host being served again when it may."""
         at = self._hosts.ready_at(host, now)
         if at is None:
             return False  # asked again when one of its requests ends, or its address has room
+        if host.silence is not None:
+            at = max(at, self._silences.not_before(host.silence))
         if at > now:
             self._results += self._hosts.wait(host, at, now)
             return False
@@ -200,19 +231,6 @@ class Fetcher:
             self._hosts.hold(host)
             self._under_way.start(self._locate(host, url), url)
         return host.located
-
-    # Asking whether it may go
-
-    def _refusal(self, host: Host, robots: OriginRobots | None, task: Task, now: float) -> Result | None:
-        """The outcome of a task that is not to be fetched (now), None if it may be (or nobody knows yet)."""
-        if self._hosts.is_down(host):
-            return self._failed(task, Failure("host-down", "it left its last requests unanswered", retryable=False))
-        if task.spent_s >= self._timeout_s:
-            return self._failed(task, Failure("timeout", "its redirects took all of its time", retryable=False))
-        if robots is None:
-            return None
-        refusal = self._robots.refusal(host, robots, task, now)
-        return self._failed(task, refusal) if isinstance(refusal, Failure) else refusal
 
     # What must be known of a host first: its tasks wait for that, other hosts do not.
 
@@ -231,52 +249,24 @@ class Fetcher:
 
     # Downloading, judging, handing on
 
-    async def _fetch(self, host: Host, task: Task, *, fresh: bool = False) -> None:
+    async def _fetch(self, host: Host, task: Task, *, alone: bool = False, fresh: bool = False) -> None:
         """The way of one URL: what comes of it is a page for the parsers, or an outcome.
 
-        A kept connection that had ended says nothing of the server: the URL is asked for once more, on a `fresh` one.
+        `alone`: the host's other tasks wait until its answer has come. A kept connection that had ended says nothing of
+        the server: the URL is asked for once more, on a `fresh` one.
         """
-        end = await self._asked_for(host, task, fresh=fresh)
-        if end is None:
+        end = await self._asking.ask(host, task, fresh=fresh)
+        if alone:
+            self._results += self._hosts.release(host, self._loop.time())
+        if isinstance(end, Download):
+            handing_on = self._hand_on(end)
+            del end  # a large body is let go of by all but the pool
+            await handing_on
+        elif isinstance(end, Failure):
             again = partial(self._fetch, host, task, fresh=True)
-            self._hosts.send(Errand(task.url, again, lambda wait_s: [due_again(task, wait_s)]))
-            return
-        if not isinstance(end, Download):
+            self._hosts.send(Errand(task.url, again, partial(self._hosts.due_again, (task,))))
+        elif end is not None:
             self._results.append(end)
-            return
-        handing_on = self._hand_on(end)
-        del end  # a large body is let go of by all but the pool
-        await handing_on
-
-    async def _asked_for(self, host: Host, task: Task, *, fresh: bool) -> Download | Result | None:
-        """Ask for a URL, tell its host's clock, and judge what came; None if the connection had ended before."""
-        started = self._loop.time()
-        request = self._requests.of(task, time.time(), fresh=fresh)
-        result = await self._hosts.ask(host, self._transport.fetch(request))
-        if isinstance(result, Failure) and result.stale:
-            return None
-        spent_s = task.spent_s + self._loop.time() - started
-        now = time.time()
-        if isinstance(result, FetchResult):
-            self._requests.answered(result, now)
-        again = retry.decide(result, attempts_made=task.attempts + 1, retries=self._retries, now=now, rng=self._rng)
-        if again.retry_at is not None and not self._hosts.is_down(host):
-            return Again(task.key, again.retry_at, again.reason)
-        if isinstance(result, Failure):
-            return self._failed(task, result)
-        return self._judged(task, result, spent_s, now, self._requests.exchange(request, result))
-
-    def _judged(
-        self, task: Task, result: FetchResult, spent_s: float, now: float, exchange: Exchange | None
-    ) -> Download | Done:
-        """Return what follows from an answer that counts: a redirect, nothing, or a page."""
-        if is_redirect(result.status, result.headers):
-            end: Done | None = verdict.redirected(task, result, spent_s, self._scope)
-        else:
-            end = verdict.unusable(task, result)
-        if end is not None:
-            return verdict.archived(end, result, now, exchange)
-        return verdict.downloaded(task, result, now, spent_s, exchange, whole=self._has_spider)
 
     async def _hand_on(self, download: Download) -> None:
         """Wait until the parsers have room for the download; its body counts in the budget as long."""
@@ -291,10 +281,8 @@ class Fetcher:
             self._unparsed -= 1
             self._budget.give_back(size)
 
-    def _failed(self, task: Task, failure: Failure) -> Done:
-        if _log.isEnabledFor(logging.DEBUG):
-            _log.debug("failed %s: %s: %s", failure.kind, task.url, printable(failure.detail))
-        return verdict.failed(task, failure)
+    def _tell(self, result: Result) -> None:
+        self._results.append(result)
 
     def _flush(self) -> None:
         if self._results:

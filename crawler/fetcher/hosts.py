@@ -6,21 +6,20 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from heapq import heappop, heappush
 
-import msgspec
-
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, Failure, Task
+from crawler.core.run_clock import RunClock
 from crawler.fetcher import retry
 from crawler.fetcher.clock import Ending
 from crawler.fetcher.host import Errand, Host, HostState
+from crawler.fetcher.host_memory import HostMemory
 from crawler.fetcher.politeness import Politeness
+from crawler.fetcher.silence import Silence
 from crawler.fetcher.transport.base import FetchResult
 from crawler.web.urls import authority
 
-__all__ = ["Hosts", "due_again"]
+__all__ = ["Hosts"]
 
-_LONG_WAIT_S = 5.0
-"""A host that has to wait longer is remembered in the store, so that a later run waits too."""
 _VERY_LONG_WAIT_S = 30.0
 """A host that has to wait longer gives its tasks back, and its place in the window to another."""
 _KEPT_HOSTS = 512
@@ -36,11 +35,19 @@ class Hosts:
     `now` and `at` are on the loop's clock.
 
     State, written here alone and in the event loop's thread: the hosts by name, longest unseen first once there are
-    many; the line; all clocks; and of each `Host` what its docstring says.
+    many; the line; all clocks; and of each `Host` what its docstring says. `silent` are the hosts that do not answer,
+    written by `Silences`: a host that comes back after it was forgotten is as silent as before.
     """
 
-    def __init__(self, config: CrawlConfig, remember: Callable[[str, bytes], None]) -> None:
-        self._remember = remember
+    def __init__(
+        self,
+        config: CrawlConfig,
+        remember: Callable[[str, bytes], None],
+        note_clock: Callable[[str, bytes], None],
+        clock: RunClock,
+    ) -> None:
+        self._clock = clock
+        self.silent: dict[str, Silence] = {}
         self._loop = get_running_loop()
         self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
         delay = "auto" if config.delay_s is None else f"{config.delay_s:g}"
@@ -49,6 +56,7 @@ class Hosts:
             "per-address": f"--per-address {max(config.per_address, config.per_host)}",
             "delay": f"--delay {delay}",
         }
+        self.memory = HostMemory(self._politeness, remember, note_clock)
         self._hosts: dict[str, Host] = {}
         self._line: list[tuple[float, int, Host]] = []
         self._lined_up = 0
@@ -73,7 +81,7 @@ class Hosts:
         """Return the host of this name, a new one if it is not known."""
         host = self._hosts.get(name)
         if host is None:
-            host = self._hosts[name] = Host(name)
+            host = self._hosts[name] = Host(name, self.silent.get(name))
         return host
 
     def drop_tasks(self) -> None:
@@ -101,7 +109,7 @@ class Hosts:
 
     def schedule(self, host: Host, at: float) -> None:
         """Have the host come back at `at`, if it has something to do and does not come back already."""
-        if not host.scheduled and (host.errands or (host.tasks and not host.asking)):
+        if not host.scheduled and (host.errands or (host.has_work and not host.asking)):
             host.scheduled = True
             self._lined_up += 1
             heappush(self._line, (at, self._lined_up, host))
@@ -131,14 +139,22 @@ class Hosts:
         """Have the host come back at `at`; if that is far away, return its tasks: they are due again then."""
         given_back: list[Again] = []
         if at > now + _VERY_LONG_WAIT_S:
-            given_back = [due_again(task, at - now) for task in host.tasks]
-            errands = tuple(host.errands)
+            given_back = self.due_again(host.tasks, at - now)
             host.tasks.clear()
-            host.errands.clear()
-            for errand in errands:
-                given_back += errand.put_off(at - now)
+            given_back += self.put_off(host, at - now)
         self.schedule(host, at)
         return given_back
+
+    def due_again(self, tasks: Iterable[Task], wait_s: float) -> list[Again]:
+        """Return tasks as due again in so many seconds, with no attempt used up."""
+        until = self._clock() + wait_s
+        return [Again(task.key, until, None) for task in tasks]
+
+    def put_off(self, host: Host, wait_s: float) -> list[Again]:
+        """Give up the errands to a host that must not be asked for so many seconds; return what is due again then."""
+        errands = tuple(host.errands)
+        host.errands.clear()
+        return [again for errand in errands for again in errand.put_off(wait_s)]
 
     # Requests to a host
 
@@ -146,13 +162,11 @@ class Hosts:
         """When a request may start, `now` at the earliest; None: once one of its requests ends, or it is called."""
         return self._politeness.ready_at(host.name, now)
 
-    def is_down(self, host: Host) -> bool:
-        """Whether its last requests all went unanswered; one answer ends it."""
-        return self._politeness.is_down(host.name)
-
     def started(self, host: Host, now: float) -> None:
         """Learn that a request starts now, and have the host come back for the next one."""
         self._politeness.started(host.name, now)
+        if self._politeness.is_slow(host.name):
+            self.memory.save_clock(host)  # a run that is killed now must not make the next one ask too soon
         self.schedule(host, now)
 
     def hold(self, host: Host) -> None:
@@ -173,7 +187,7 @@ class Hosts:
             if isinstance(result, Failure):
                 ending = "unanswered" if result.kind == "timeout" else "broken"
             else:
-                ending = "slow_down" if result.status in {429, 503} else "answered"
+                ending = "slow_down" if result.status in retry.SLOW_DOWN_STATUSES else "answered"
                 latency_s, body_bytes = result.latency_s, result.body_bytes
                 wait_s = retry.asked_wait_s(result, time.time())
                 self.locate(host, result.address)
@@ -181,8 +195,8 @@ class Hosts:
             now = self._loop.time()
             self._politeness.finished(host.name, now, latency_s, ending, wait_s, body_bytes=body_bytes)
             self.schedule(host, now)
-        if wait_s is not None and wait_s > _LONG_WAIT_S:
-            self.save(host)
+        if ending in {"slow_down", "unanswered"}:
+            self.memory.save_clock(host)
         return result
 
     def locate(self, host: Host, address: str | None) -> None:
@@ -197,21 +211,13 @@ class Hosts:
 
     # What is remembered
 
-    def save(self, host: Host) -> None:
-        """Remember the host's robots.txt and clock."""
-        clock = self._politeness.snapshot(host.name, self._loop.time())
-        robots = {origin: robots.answer for origin, robots in host.robots.items()}
-        self._remember(host.name, msgspec.msgpack.encode(HostState(host.name, time.time(), robots, clock)))
-
     def recall(self, state: HostState) -> Host | None:
         """Return a host with the clock of an earlier visit; None if it is known already, and better."""
         host = self.named(state.host)
         if host.recalled:
             return None
         host.recalled = True
-        if state.clock is not None:
-            clock = state.clock.aged(time.time() - state.saved_at)
-            self._politeness.restore(host.name, clock, self._loop.time())
+        self.memory.recall(host, state)
         return host
 
     def retire(self, now: float) -> None:
@@ -219,10 +225,5 @@ class Hosts:
         for _ in range(min(_RETIRED_AT_ONCE, len(self._hosts) - _KEPT_HOSTS)):
             name, host = next(iter(self._hosts.items()))
             del self._hosts[name]
-            if host.tasks or host.errands or host.asking or not self._politeness.forget(name, now):
+            if host.has_work or host.errands or host.asking or not self._politeness.forget(name, now):
                 self._hosts[name] = host
-
-
-def due_again(task: Task, wait_s: float) -> Again:
-    """Return a task as one that was not tried and is due again in so many seconds."""
-    return Again(task.key, time.time() + wait_s, None)

@@ -178,10 +178,10 @@ class Politeness:
         state = self._hosts.get(host)
         return 0 if state is None else state.in_flight
 
-    def is_down(self, host: str) -> bool:
-        """Say whether the last `DOWN_AFTER` requests to `host` or more all went unanswered; one answer ends it."""
+    def is_slow(self, host: str) -> bool:
+        """Say whether the time between two requests to `host` is to be remembered beyond a run."""
         state = self._hosts.get(host)
-        return state is not None and state.is_down
+        return state is not None and state.is_slow
 
     def held_by(self, host: str, now: float) -> str:
         """Say what keeps a request to `host` from starting now, empty if nothing does.
@@ -215,7 +215,7 @@ class Politeness:
     def snapshot(self, host: str, now: float) -> HostClock | None:
         """Return what a later run, or this one after `forget`, should know of `host`.
 
-        None if that is nothing: no back-off, and no wait but for the ordinary delay.
+        None if that is nothing: no back-off, no long delay, and no wait but for the ordinary one.
         """
         state = self._hosts.get(host)
         return None if state is None else state.snapshot(now)

@@ -12,20 +12,22 @@ from crawler.fetcher.transport.base import FetchResult
 
 __all__ = [
     "RETRYABLE_STATUSES",
+    "SLOW_DOWN_STATUSES",
     "RetryDecision",
     "asked_wait_s",
     "backoff_s",
     "decide",
     "retry_after_s",
-    "revisit_s",
 ]
 
 RETRYABLE_STATUSES: Final = frozenset({408, 429, 500, 502, 503, 504})
 """Answers after which the same request may well succeed later."""
 
+SLOW_DOWN_STATUSES: Final = frozenset({429, 503})
+"""Answers by which a host asks for fewer requests."""
+
 _BACKOFF_BASE_S: Final = 0.5
 _BACKOFF_MAX_S: Final = 30.0
-_REVISIT_BACKOFFS: Final = 16
 
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
 # RFC 9110 §5.6.7: IMF-fixdate, RFC 850 date, asctime date. Day names are not compared: only the date counts.
@@ -62,7 +64,7 @@ def asked_wait_s(result: FetchResult, now: float) -> float | None:
 
     Redirects may have a Retry-After too (RFC 9110 §10.2.3), for other purposes.
     """
-    return retry_after_s(result.header("retry-after"), now) if result.status in {429, 503} else None
+    return retry_after_s(result.header("retry-after"), now) if result.status in SLOW_DOWN_STATUSES else None
 
 
 def _date_at(text: str, now: float) -> float | None:
@@ -85,14 +87,6 @@ def backoff_s(attempt: int, rng: random.Random) -> float:
     together.
     """
     return rng.uniform(0.0, min(_BACKOFF_MAX_S, _BACKOFF_BASE_S * 2.0 ** min(max(attempt - 1, 0), 10)))
-
-
-def revisit_s(rounds: int) -> float:
-    """Seconds after which an origin is visited again whose robots.txt could not be had in `rounds` rounds (from 1).
-
-    A round is a request with its retries: longer than any of their back-offs, 8, 16, 32 … seconds.
-    """
-    return _REVISIT_BACKOFFS * _BACKOFF_BASE_S * 2.0 ** min(rounds - 1, 10)
 
 
 class RetryDecision(Struct, frozen=True):

@@ -13,6 +13,7 @@ from crawler.core.model import Again, Failure, Result, Task
 from crawler.fetcher import retry
 from crawler.fetcher.host import Host, OriginRobots
 from crawler.fetcher.hosts import Hosts
+from crawler.fetcher.silences import Silences, why
 from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport, is_redirect
 from crawler.fetcher.verdict import skipped
 from crawler.web.robots import MAX_ROBOTS_BYTES, RobotsAnswer, RobotsRules, lifetime_s, rules_for
@@ -30,6 +31,7 @@ class Search(Struct, frozen=True):
     """The way to the robots.txt of an origin of `host`: the request that comes next.
 
     `url` is what it asks for, after so many `redirects`, `spent_s` seconds of requests, and on a `fresh` connection.
+    `sounds`: only whether the host answers is of interest.
     """
 
     host: Host
@@ -38,28 +40,31 @@ class Search(Struct, frozen=True):
     redirects: int = 0
     spent_s: float = 0.0
     fresh: bool = False
+    sounds: bool = False
 
     @classmethod
-    def of(cls, host: Host, origin: str) -> "Search":
+    def of(cls, host: Host, origin: str, *, sounds: bool = False) -> "Search":
         """Return the first request."""
-        return cls(host, origin, robots_url(origin))
+        return cls(host, origin, robots_url(origin), sounds=sounds)
 
 
 class Robots:
     """Asks hosts for the robots.txt of their origins, and judges tasks by them.
 
-    One that cannot be had closes its origin. It is asked for again after a while, as often as a page is retried, and
-    the origin's URLs wait: a server that restarts must not cost them all.
+    One that cannot be had closes its host (RFC 9309 §2.3.1.4), as if it did not answer: see `Silences`.
 
-    State: `robots`, `attempts` and `unreachable` of each `Host`, written here alone and in the event loop's thread.
+    State: `robots` and `attempts` of each `Host`, written here alone and in the event loop's thread.
     """
 
-    def __init__(self, config: CrawlConfig, transport: Transport, hosts: Hosts, rng: random.Random) -> None:
+    def __init__(
+        self, config: CrawlConfig, transport: Transport, hosts: Hosts, silences: Silences, rng: random.Random
+    ) -> None:
         self._user_agent = config.user_agent
         self._timeout_s = config.timeout_s
         self._retries = config.retries
         self._transport = transport
         self._hosts = hosts
+        self._silences = silences
         self._rng = rng
         self._loop = asyncio.get_running_loop()
 
@@ -68,16 +73,10 @@ class Robots:
         robots = host.robots.get(origin)
         return None if robots is None or robots.expires < now else robots
 
-    def refusal(self, host: Host, robots: OriginRobots, task: Task, now: float) -> Result | Failure | None:
-        """Return why a task may not be fetched, or not now; None if it may. `now` is on the loop's clock."""
+    def refusal(self, robots: OriginRobots, task: Task) -> Result | Failure | None:
+        """Return why a task may not be fetched; None if it may."""
         if robots.barred is not None:
             return robots.barred
-        if robots.unreachable:
-            again = host.unreachable <= self._retries and task.attempts < self._retries
-            # A bit later, so that robots.txt has expired by any clock.
-            until = time.time() + robots.expires - now + 0.1
-            reason = "robots-unreachable"
-            return Again(task.key, until, reason) if again else skipped(task, reason)
         return None if robots.rules.allows(task.url, self._user_agent) else skipped(task, "robots")
 
     async def ask(self, search: Search) -> float | Search:
@@ -93,16 +92,17 @@ class Robots:
         search = msgspec.structs.replace(search, spent_s=search.spent_s + self._loop.time() - began, fresh=False)
         if isinstance(result, Failure) and result.stale:
             return msgspec.structs.replace(search, fresh=True)
+        if self._silences.excuses(result, began):
+            return self._loop.time()
         if not isinstance(result, Failure) and is_redirect(result.status, result.headers):
             target = resolve(search.url, result.header("location") or "", strip_session=False)
             if target is not None and search.redirects < _MAX_REDIRECTS:
                 if search.spent_s < self._timeout_s:
                     return msgspec.structs.replace(search, url=target, redirects=search.redirects + 1)
-                result = Failure("timeout", f"redirected for {self._timeout_s:g} s", retryable=True)
-        # Why another host fails says nothing about this one, which cannot say (RFC 9309 §2.3.1.4).
-        if isinstance(result, Failure) and authority(search.url) != search.host.name:
-            result = FetchResult(search.url, 503)
-        return await self._found(search.host, search.origin, result)
+                result = Failure("timeout", f"redirected for {self._timeout_s:g} s", retryable=True, answered=True)
+        if isinstance(result, Failure) and search.redirects:
+            result = _redirected(search, result)
+        return await self._found(search, result, began)
 
     def put_off(self, search: Search, wait_s: float) -> list[Again]:
         """Give up the way to a robots.txt, since a host on it must not be asked for so many seconds.
@@ -111,30 +111,41 @@ class Robots:
         """
         return self._hosts.release(search.host, self._loop.time() + wait_s)
 
-    async def _found(self, host: Host, origin: str, result: FetchResult | Failure) -> float:
+    async def _found(self, search: Search, result: FetchResult | Failure, began: float) -> float:
         """Learn what an attempt came to in the end; return when the host's tasks may go on."""
-        host.attempts += 1
-        now = time.time()
-        decision = retry.decide(result, attempts_made=host.attempts, retries=self._retries, now=now, rng=self._rng)
-        if decision.retry_at is not None:
-            return self._loop.time() + decision.retry_at - now
-        host.attempts = 0
+        host = search.host
+        if isinstance(result, Failure) and result.is_silence:
+            return self._silences.closed(host, why(result), began)
+        if search.sounds:
+            self._silences.heard(host, began, is_page=False)
+            return self._loop.time()
+        if isinstance(result, Failure):
+            host.attempts += 1
+            now = time.time()
+            again = retry.decide(result, attempts_made=host.attempts, retries=self._retries, now=now, rng=self._rng)
+            if again.retry_at is not None:
+                return self._loop.time() + again.retry_at - now
+            host.attempts = 0
         answer = _as_kept(result, time.time())
-        # No connection, no name, no permission: the pages cannot be had either, and for that very reason.
+        # No name, no permission, nothing readable: the pages cannot be had either, and for that very reason.
         barred = result if isinstance(result, Failure) else None
         slow = len(answer.body) > _QUICKLY_READ_BYTES
         rules = await asyncio.to_thread(self._read, answer) if slow else self._read(answer)
-        if barred is None:
-            answer = self._revisited(host, answer, rules)
-        self._learn(host, origin, answer, rules, barred)
-        self._hosts.save(host)
+        if barred is None and rules is RobotsRules.DISALLOW_ALL:
+            return self._silences.closed(host, f"robots.txt: status {answer.status}", began)
+        self._learn(host, search.origin, answer, rules, barred)
+        if barred is None or barred.answered:
+            self._silences.heard(host, began, is_page=False)
+        else:
+            self._silences.settled(host)
+        self._hosts.memory.save(host)
         return self._loop.time()
 
     def recall(self, host: Host, answers: Mapping[str, RobotsAnswer]) -> None:
         """Take over what an earlier visit learned, by origin, as far as it has not expired."""
         now = time.time()
         for origin, answer in answers.items():
-            # An unreachable robots.txt is asked for again: that answer was the last visit's misfortune.
+            # One that an older version kept as unreachable is asked for again.
             rules = self._read(answer) if answer.expires_at > now else RobotsRules.DISALLOW_ALL
             if rules is not RobotsRules.DISALLOW_ALL:
                 self._learn(host, origin, answer, rules)
@@ -145,16 +156,6 @@ class Robots:
         rules.crawl_delay_s(self._user_agent)
         return rules
 
-    def _revisited(self, host: Host, answer: RobotsAnswer, rules: RobotsRules) -> RobotsAnswer:
-        """Count a round; return `answer`, due again soon if robots.txt was unreachable and may be asked for again."""
-        if rules is not RobotsRules.DISALLOW_ALL:
-            host.unreachable = 0
-            return answer
-        host.unreachable += 1
-        if host.unreachable > self._retries:
-            return answer
-        return msgspec.structs.replace(answer, expires_at=time.time() + retry.revisit_s(host.unreachable))
-
     def _learn(
         self, host: Host, origin: str, answer: RobotsAnswer, rules: RobotsRules, barred: Failure | None = None
     ) -> None:
@@ -163,6 +164,19 @@ class Robots:
         delay_s = rules.crawl_delay_s(self._user_agent)
         if delay_s is not None:
             self._hosts.set_crawl_delay(host, delay_s)
+
+
+def _redirected(search: Search, failure: Failure) -> FetchResult | Failure:
+    """What a failure behind redirects says of the host that was asked first.
+
+    That host has answered. When it is another one that fails, the first cannot say (RFC 9309 §2.3.1.4): not now, or not
+    at all if that is for good, as with an address that may not be asked.
+    """
+    if authority(search.url) == search.host.name:
+        return msgspec.structs.replace(failure, answered=True)
+    if failure.retryable:
+        return FetchResult(search.url, 503)
+    return Failure("robots-unreachable", f"robots.txt redirects to {search.url}: {failure.kind}", retryable=False)
 
 
 def _as_kept(result: FetchResult | Failure, now: float) -> RobotsAnswer:

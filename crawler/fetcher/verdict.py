@@ -12,6 +12,8 @@ from crawler.web.warc import captured
 
 __all__ = ["archived", "downloaded", "failed", "redirected", "skipped", "unusable"]
 
+_NOT_ASKED = frozenset({"private-address", "robots-unreachable"})
+
 
 def redirected(task: Task, result: FetchResult, spent_s: float, scope: Scope) -> Done:
     """The outcome of a redirect; see `web.redirect`."""
@@ -61,8 +63,8 @@ def archived(done: Done, result: FetchResult, at: float, exchange: Exchange | No
 
 
 def failed(task: Task, failure: Failure) -> Done:
-    """The outcome of a fetch without an answer. An address that may not be asked is a skip, not a failure."""
-    outcome: Outcome = "skipped" if failure.kind == "private-address" else "failed"
+    """The outcome of a fetch without an answer. What may not be asked for is a skip, not a failure."""
+    outcome: Outcome = "skipped" if failure.kind in _NOT_ASKED else "failed"
     return Done(task.key, outcome, failure.kind, detail=failure.detail)
 
 

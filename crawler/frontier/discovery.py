@@ -139,7 +139,7 @@ class Discovery:
             self._urls.put(key, ENDED, structs.replace(improved, stale=stale))
 
     def open(self, key: bytes, row: UrlRow) -> None:
-        """Make a URL due that was cut off, since the limit that did it has moved. No other URL is due."""
+        """Make a URL due that has ended: the limit that cut it off has moved, or it is to be tried again."""
         self._counters.count(row.outcome, row.reason, -1)
         due = structs.replace(self._due_again(row), outcome="", reason="")
         self._queue(key, host_key(row.url), due, self._limits.reach(row))
@@ -151,9 +151,12 @@ class Discovery:
         self._window.offer(key, again.place(host_key(row.url)), again)
 
     def _due_again(self, row: UrlRow) -> UrlRow:
-        """Return a row with what a task needs that a row of a URL which has ended leaves out. No other URL is due."""
+        """Return a row with what a task needs that a row of a URL which has ended leaves out.
+
+        Where it was found is not told as long as that page is due itself: it was read in part before a crash.
+        """
         parent = self._urls.values([row.parent])[0] if row.parent else None
-        parent_url = None if parent is None else self._urls.row(parent).url
+        parent_url = None if parent is None or parent[:1] == QUEUED else self._urls.row(parent).url
         return structs.replace(row, seq=self._counters.next_seq(), attempts=0, parent_url=parent_url)
 
     def _put(self, link: Link, source: Source, reach: Reach, now: float) -> None:

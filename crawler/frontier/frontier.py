@@ -12,7 +12,7 @@ way to a URL moves it up, and depths are the shortest distances. All sitemaps st
 the pages that they list have depth 0.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -23,6 +23,7 @@ from crawler.frontier.discovery import Discovery
 from crawler.frontier.duplicates import Duplicates, Repeat
 from crawler.frontier.handed import Handed
 from crawler.frontier.reach import Limits, Reach
+from crawler.frontier.reopening import Reopening
 from crawler.frontier.row import ENDED, UrlRow
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
@@ -81,6 +82,10 @@ class Frontier:
         """Take a row that is no seed: it is owed a record that says so."""
         self._seed_records.add_bad(number, bad, now)
 
+    def reopen(self, kinds: Collection[str]) -> Iterator[str]:
+        """Make URLs due again that failed with one of `kinds`, and give them: see `Reopening`."""
+        return Reopening(self._store, self._discovery, self.counters).reopen(kinds)
+
     def take_links(self, done: Done, links: Sequence[Link], now: float) -> None:
         """Make known some of the links of a task that is still to be finished: for a result with very many of them.
 
@@ -108,7 +113,7 @@ class Frontier:
                 continue
             nearest = self._discovery.nearest(handed, last=isinstance(result, Done))
             if not isinstance(result, Done):
-                self._defer(handed, nearest, max(now, result.at), result.reason or "", now)
+                self._defer(handed, nearest, result.at, result.reason or "", now)
                 continue
             if result.links:
                 source = Source.of(handed, result, nearest, self._limits)
@@ -160,19 +165,34 @@ class Frontier:
         """Hand out what is due: the tasks, and the keys of hosts that entered the window with them."""
         if self._next_retry_at is not None and self._next_retry_at <= now:
             self._revive(now)
-        if self.counters.queued == 0:
+        if self._idle:
             self._second_look.take()
         return self._window.refill(now)
 
     @property
     def starved(self) -> bool:
         """True if a commit would give a host something to do that has nothing handed out, or allow the second look."""
-        return self._window.starved or (self.counters.queued == 0 and self._second_look.is_due)
+        return self._window.starved or (self._idle and self._second_look.is_due)
 
     @property
     def next_retry_at(self) -> float | None:
         """Unix time at which the next waiting retry is due."""
         return self._next_retry_at
+
+    def rouse(self, hosts: Iterable[bytes]) -> None:
+        """Wake hosts (by their keys) that were to come later."""
+        for host in hosts:
+            self._window.rouse(host)
+
+    @property
+    def stranded(self) -> bool:
+        """True when all known URLs that have not ended belong to hosts that are given up for this run."""
+        return self.counters.queued > 0 and self._idle and not self._second_look.is_due
+
+    @property
+    def hosts_given_up(self) -> int:
+        """Hosts that are given up for this run."""
+        return self._window.hosts_given_up
 
     @property
     def handed_out(self) -> int:
@@ -197,6 +217,11 @@ class Frontier:
     def save(self) -> None:
         """Put the counters into the open batch."""
         self._store.put_meta("counters", msgspec.to_builtins(self.counters))
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no URL is due, but for those of hosts that are given up for this run."""
+        return self.counters.queued == 0 or (self.counters.retrying == 0 and self._window.stranded)
 
     # Ending, or trying again
 

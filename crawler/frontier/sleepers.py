@@ -1,31 +1,50 @@
 """Hosts that must not be asked before a time."""
 
 import math
+from heapq import heappop, heappush
 
 __all__ = ["Sleepers"]
 
 
 class Sleepers:
-    """Host keys with the unix time at which each wakes. State: these, and the first of the times."""
+    """Host keys with the unix time at which each wakes; one without end sleeps until it is woken.
+
+    State: these times, and a line of them, in which a host that was put to sleep again stands several times.
+    """
 
     def __init__(self) -> None:
         self._until: dict[bytes, float] = {}
-        self._first_at = math.inf
+        self._line: list[tuple[float, bytes]] = []
+        self.for_good = 0
 
     def __contains__(self, host: bytes) -> bool:
         return host in self._until
 
+    def __len__(self) -> int:
+        return len(self._until)
+
     def put(self, host: bytes, until: float) -> None:
         """Let a host sleep until a time."""
+        before = self._until.get(host)
+        if before == until:
+            return
+        self.for_good += (until == math.inf) - (before == math.inf)
         self._until[host] = until
-        self._first_at = min(self._first_at, until)
+        if until < math.inf:
+            heappush(self._line, (until, host))
 
     def wake(self, now: float) -> list[bytes]:
         """Remove and return the hosts whose time has come."""
-        if self._first_at > now:
-            return []
-        woken = [host for host, at in self._until.items() if at <= now]
-        for host in woken:
-            del self._until[host]
-        self._first_at = min(self._until.values(), default=math.inf)
+        woken = []
+        while self._line and self._line[0][0] <= now:
+            until, host = heappop(self._line)
+            if self._until.get(host) == until:
+                del self._until[host]
+                woken.append(host)
         return woken
+
+    def rouse(self, host: bytes) -> bool:
+        """Wake a host at once; False if it does not sleep."""
+        until = self._until.pop(host, None)
+        self.for_good -= until == math.inf
+        return until is not None

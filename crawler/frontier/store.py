@@ -8,7 +8,7 @@
     texts     band, fingerprint of a text          URL key (`frontier.duplicates`)
     seeds     seed number                          SeedContext (msgpack)
               letter, URL key or seed number       rows of the seeds that have no record yet (`frontier.seed_rows`)
-    hosts     host key                             HostState (msgpack)
+    hosts     host key                             HostState (msgpack); with a `c` behind it, its clock alone
     meta      name                                 versions, settings, counters, positions of sinks
 
 A URL that has not ended has its row where it waits, so that a scan of the queue gives all that a task needs: to read
@@ -34,9 +34,11 @@ from crawler.frontier.row import QUEUED, UrlRow
 from crawler.frontier.seed_rows import SeedRows
 from crawler.web.urls import NORMAL_FORM_VERSION
 
-__all__ = ["SCHEMA_VERSION", "Store"]
+__all__ = ["CLOCK", "SCHEMA_VERSION", "Store"]
 
 SCHEMA_VERSION = 4
+CLOCK = b"c"
+"""Stands behind a host's key where its clock is kept by itself."""
 
 _VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
 

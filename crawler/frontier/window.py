@@ -85,7 +85,8 @@ class Window:
         self._read = read
         self._level_by_level = level_by_level
         # State: the tasks and hosts in the window, and how many tasks it may hold; hosts to be given more; hosts with
-        # entries that scans cannot see before the commit, with the first of them; what the next refill returns.
+        # entries that scans cannot see before the commit, with the first of them; what the next refill returns; hosts
+        # that sleep, and those outside that have slept.
         self._limit = WINDOW_TASKS
         self._handed: dict[bytes, Handed] = {}
         self._hosts: dict[bytes, _WindowHost] = {}
@@ -94,6 +95,7 @@ class Window:
         self._due: list[Task] = []
         self._entered: list[bytes] = []
         self._asleep = Sleepers()
+        self._woken: deque[bytes] = deque()
         self._cursor = HostCursor(queue)
 
     # What is due
@@ -175,7 +177,8 @@ class Window:
         for key, first in self._uncommitted_hosts.items():
             host = self._hosts.get(key)
             if host is None:
-                self._cursor.look_round()
+                if key not in self._asleep:
+                    self._cursor.look_round()
                 continue
             host.floor = min(host.floor, first)
             if host.ahead and first < host.ahead[-1][0]:
@@ -188,9 +191,8 @@ class Window:
 
     def refill(self, now: float) -> tuple[list[Task], list[bytes]]:
         """Hand out what is due: the tasks, and the keys of hosts that entered the window with them."""
-        if woken := self._asleep.wake(now):
-            self._hungry.update(key for key in woken if key in self._hosts)
-            self._cursor.look_round()
+        for key in self._asleep.wake(now):
+            self._welcome(key)
         self._admit_hosts()
         while self._hungry and self._room() > 0:
             self._load(self._hosts[self._hungry.pop()])
@@ -199,6 +201,27 @@ class Window:
         due, entered = self._due, self._entered
         self._due, self._entered = [], []
         return due, entered
+
+    def rouse(self, key: bytes) -> None:
+        """Wake a host that sleeps: it may be asked."""
+        if self._asleep.rouse(key):
+            self._welcome(key)
+
+    @property
+    def stranded(self) -> bool:
+        """Whether all that is due belongs to hosts that sleep for good."""
+        return (
+            not self._hosts
+            and not self._cursor.waiting
+            and not self._woken
+            and not self._uncommitted_hosts
+            and len(self._asleep) == self._asleep.for_good > 0
+        )
+
+    @property
+    def hosts_given_up(self) -> int:
+        """Hosts that sleep for good."""
+        return self._asleep.for_good
 
     @property
     def starved(self) -> bool:
@@ -231,7 +254,11 @@ class Window:
     # Hosts come and go
 
     def _admit_hosts(self) -> None:
-        """Take hosts that wait into the window, as far as it has room."""
+        """Take hosts that wait into the window, as far as it has room: first those that have slept."""
+        while self._woken and len(self._hosts) < WINDOW_HOSTS and self._room() > 0:
+            woken = self._woken.popleft()
+            if woken not in self._hosts and woken not in self._asleep:
+                self._load(self._activate(woken, backlog=True))
         for _ in range(_SEEKS_PER_REFILL):
             if not self._cursor.waiting or len(self._hosts) >= WINDOW_HOSTS or self._room() <= 0:
                 return
@@ -239,6 +266,13 @@ class Window:
             if key is not None and key not in self._hosts and key not in self._asleep:
                 self._cursor.found()
                 self._load(self._activate(key, backlog=True))
+
+    def _welcome(self, key: bytes) -> None:
+        """Let a host that has slept go on."""
+        if key in self._hosts:
+            self._hungry.add(key)
+        else:
+            self._woken.append(key)
 
     def _activate(self, key: bytes, *, backlog: bool) -> _WindowHost:
         host = self._hosts[key] = _WindowHost(key, backlog=backlog)
@@ -248,7 +282,7 @@ class Window:
     def _dismiss(self, host: _WindowHost) -> None:
         del self._hosts[host.key]
         self._hungry.discard(host.key)
-        if host.backlog:
+        if host.backlog and host.key not in self._asleep:
             self._cursor.look_round()
 
     # Tasks come and go

@@ -22,6 +22,8 @@ __all__ = ["Kept", "begun_with", "keep", "kept_settings"]
 
 _NAME = "settings"
 _ELSEWHERE = {"job", "seeds", "output", "headers"}
+_LEFT_OUT = _ELSEWHERE | {"retry_failed"}
+"""Settings that are not kept, or not with the others: the last one is the wish of one run."""
 _IN_THE_JOB = ["in the job"]
 
 
@@ -38,7 +40,7 @@ def keep(store: Store, config: CrawlConfig) -> None:
     settings = {
         setting.field: value
         for setting in CRAWL_SETTINGS
-        if setting.field not in _ELSEWHERE and (value := getattr(config, setting.field)) != setting.default
+        if setting.field not in _LEFT_OUT and (value := getattr(config, setting.field)) != setting.default
     }
     if config.ca_bundle is not None:
         settings["ca_bundle"] = config.ca_bundle.resolve()

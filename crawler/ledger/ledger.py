@@ -14,14 +14,15 @@ may be committed before their page ends, never after.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from crawler.core.model import Done, Finished, Result, Task
+from crawler.core.run_clock import RunClock
 from crawler.core.stats import Ended
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.store import Store
+from crawler.frontier.store import CLOCK, Store
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import ConsumerLeftError
 from crawler.web.urls import host_key
@@ -43,9 +44,10 @@ _LINK_BYTES = 256  # about what a link costs in memory
 class Ledger:
     """Turns results into durable facts.
 
-    `put`, `put_records`, `remember` and `stop` may be called from any thread; `run` owns the rest.
-    `deliver(tasks, hosts)` gets what is due, with the remembered state of hosts that entered the window;
-    `ended(why)` is called once, when nothing is left or the page budget is used up. Both run in the ledger's thread.
+    `put`, `put_records`, `remember`, `wake` and `stop` may be called from any thread; `run` owns the
+    rest. `deliver(tasks, hosts)` gets what is due, with the remembered state of hosts that entered the window;
+    `ended(why)` is called once, when nothing is left that can be asked for, or the page budget is used up. Both run in
+    the ledger's thread.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Ledger:
         self._inbox: deque[Sequence[Result]] = deque()
         self._inbox_bytes = 0
         self._notes: dict[bytes, bytes] = {}
+        self._roused: list[bytes] = []
         self._stopping = False
         self._closed = False
         # State of the ledger's thread: what ended in the open batch, whether the end was announced, and whether who
@@ -75,6 +78,7 @@ class Ledger:
         self._finished: list[Finished] = []
         self._finished_bytes = 0
         self._committed_at = time.monotonic()
+        self._clock = RunClock()
         self.commits = 0
         self.commit_s = 0.0
         self.was_left = False
@@ -97,10 +101,16 @@ class Ledger:
             self._inbox.append(results)
             self._changed.notify_all()
 
-    def remember(self, host: str, state: bytes) -> None:
-        """Keep a host's state (robots.txt, clock) with the next commit. `host` is an authority."""
+    def remember(self, host: str, state: bytes, *, part: bytes = b"") -> None:
+        """Keep a host's state (robots.txt, clock), or a `part` of it, with the next commit. `host` is an authority."""
         with self._changed:
-            self._notes[host_key(f"http://{host}/")] = state
+            self._notes[_key(host) + part] = state
+
+    def wake(self, hosts: Iterable[str]) -> None:
+        """Hand out the URLs of hosts (authorities) that were to come later, or not in this run."""
+        with self._changed:
+            self._roused += map(_key, hosts)
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """Commit what is there and end `run`. Nothing may be put afterwards."""
@@ -178,9 +188,13 @@ class Ledger:
 
     def _hand_out(self) -> None:
         """Give the fetcher what is due; say so when nothing can be due any more."""
-        tasks, woken = self._frontier.refill(time.time())
+        if self._roused:
+            with self._changed:
+                roused, self._roused = self._roused, []
+            self._frontier.rouse(roused)
+        tasks, entered = self._frontier.refill(self._clock())
         if tasks:
-            states = map(self._store.host, woken)
+            states = (self._store.host(key) for host in entered for key in (host, host + CLOCK))
             self._deliver(tasks, [state for state in states if state is not None])
         why = self._why_ended()
         if why is not None and not self._announced:
@@ -190,7 +204,7 @@ class Ledger:
     def _take(self) -> tuple[list[Result], bool]:
         """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
         with self._changed:
-            if not self._inbox and not self._stopping:
+            if not self._inbox and not self._stopping and not self._roused:
                 self._changed.wait(self._patience_s())
             results = [result for batch in self._inbox for result in batch]
             self._inbox.clear()
@@ -203,7 +217,7 @@ class Ledger:
             wait_s = _STARVED_INTERVAL_S if self._frontier.starved else COMMIT_INTERVAL_S
             return max(0.001, self._committed_at + wait_s - time.monotonic())
         retry_at = self._frontier.next_retry_at
-        return COMMIT_INTERVAL_S if retry_at is None else min(COMMIT_INTERVAL_S, max(0.001, retry_at - time.time()))
+        return COMMIT_INTERVAL_S if retry_at is None else min(COMMIT_INTERVAL_S, max(0.001, retry_at - self._clock()))
 
     def _dirty(self) -> bool:
         return self._store.dirty or bool(self._notes)
@@ -261,12 +275,18 @@ class Ledger:
     def _why_ended(self) -> Ended | None:
         if self._frontier.exhausted:
             return "done"
+        if self._frontier.stranded and not self._dirty():
+            return "unreachable"
         return "max-pages" if self._frontier.budget_spent else None
 
 
 def _lines(finished: Finished) -> int:
     """Records that a URL has brought."""
     return finished.records.count(b"\n") if finished.records else 0
+
+
+def _key(host: str) -> bytes:
+    return host_key(f"http://{host}/")
 
 
 def _size(brought: Done | Finished) -> int:

@@ -63,6 +63,12 @@ class Settings(TypedDict, total=False):
     redirects included. Default: 30.0."""
     retries: int
     """Try a URL that failed this many more times. Default: 2."""
+    give_up_after_s: float | None
+    """Give a host up for this run when it has not answered for this many seconds, or for 2 minutes if it never did
+    in this job. Until then it is asked now and then. Its URLs stay due: the same command tries them again. Default:
+    1800.0."""
+    fail_unreachable: bool
+    """End the URLs of a host that is given up as failed: host-down, instead of leaving them due. Default: False."""
     max_body_bytes: int
     """Cut longer bodies here. The record then says truncated. Sizes may be written like 512kB or 10MiB. Default:
     10000000."""
@@ -88,6 +94,9 @@ class Settings(TypedDict, total=False):
     'no'."""
     job: PathLike | None
     """Keep the crawl's state in this folder. Its name comes from the seeds. Default: None, output/<name>."""
+    retry_failed: bool | Sequence[str]
+    """Ask again for URLs of the job that have failed: for all, or for those of these kinds (timeout, dns, tls …).
+    Default: False."""
     strict: bool
     """Stop at the first bad line of a seed file. Default: False."""
     parsers: int

@@ -10,6 +10,7 @@ from msgspec import structs
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import SeedError
+from crawler.core.model import RETRIED_KINDS
 from crawler.core.page_fields import has_seed_records
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, read_seeds, spool
@@ -93,6 +94,8 @@ class Opening:
             frontier = Frontier(store, self._config)
             if not store.meta("seeded"):
                 self._seed(store, frontier, stdin)
+            if self._config.retry_failed:
+                self._reopen(store, frontier)
             undo.pop_all()
         job.begun()
         return Opened(store, self._sinks, frontier, locks, self._config)
@@ -150,6 +153,18 @@ class Opening:
                     return
         store.put_meta("seeded", value=True)
         _commit(store, frontier)
+
+    def _reopen(self, store: Store, frontier: Frontier) -> None:
+        """Make URLs due again that have failed. Killed in between, a run that is asked to do it again does the rest."""
+        kinds = RETRIED_KINDS if self._config.retry_failed is True else self._config.retry_failed or ()
+        number = 0
+        for number, _ in enumerate(frontier.reopen(kinds), start=1):
+            if number % _SEED_BATCH == 0:
+                _commit(store, frontier)
+                if self._stopping():
+                    break
+        _commit(store, frontier)
+        _log.info("%d URLs that had failed are due again", number)
 
 
 def _commit(store: Store, frontier: Frontier) -> None:

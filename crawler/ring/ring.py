@@ -9,12 +9,14 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from msgspec.structs import replace
 
 from crawler.core.config import CrawlConfig
+from crawler.core.config import settled as settled_config
 from crawler.core.errors import CrawlerError, SeedError
 from crawler.core.model import Task
 from crawler.core.refusal import refusal
@@ -26,6 +28,7 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
+from crawler.frontier.store import CLOCK
 from crawler.ledger.job import Job
 from crawler.ledger.kept import keep
 from crawler.ledger.ledger import Ledger
@@ -96,7 +99,8 @@ class Ring:
             consumed = bool(sinks)
             is_temporary = told.job is None
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
-            config = self._config = self._config.settled(
+            config = self._config = settled_config(
+                self._config,
                 job=folder,
                 affordable=affordable,
                 consumed=consumed,
@@ -228,6 +232,8 @@ class Ring:
             submit=parsers.submit,
             report=ledger.put,
             remember=ledger.remember,
+            note_clock=partial(ledger.remember, part=CLOCK),
+            wake=ledger.wake,
             fail=broken.tell,
         )
 

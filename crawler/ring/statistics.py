@@ -113,6 +113,7 @@ class Statistics:
             duplicates=counters.duplicates,
             near_duplicates=counters.near_duplicates,
             active_hosts=frontier.active_hosts,
+            unreachable_hosts=frontier.hosts_given_up,
         )
 
 
@@ -127,6 +128,9 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
         under_way=fetcher.oldest(_SHOWN_UNDER_WAY),
         held_by=fetcher.hosts_held_by(),
         waiting_hosts=fetcher.waiting_hosts,
+        silent_hosts=fetcher.silences.count,
+        silent=fetcher.silences.named,
+        offline=fetcher.silences.offline,
         parsing=parsers.pending,
         parse_capacity=parsers.capacity,
         parser_busy_s=parsers.busy_s,

@@ -120,7 +120,16 @@ async def _fetched(config: CrawlConfig, url: str, watched: "_Watched", budget: B
             ends.put_nowait(result)
 
     fetcher = Fetcher(
-        msgspec.structs.replace(config, scope="any", include=(), exclude=(), depth=None, retries=0),
+        msgspec.structs.replace(
+            config,
+            scope="any",
+            include=(),
+            exclude=(),
+            depth=None,
+            retries=0,
+            give_up_after_s=0.0,
+            fail_unreachable=True,
+        ),
         watched,
         budget,
         submit=ends.put,
@@ -146,6 +155,7 @@ async def _fetched(config: CrawlConfig, url: str, watched: "_Watched", budget: B
                         task, key=link.key, url=link.url, redirected_from=hops, spent_s=link.spent_s
                     )
                 case Done() as done:
+                    done = watched.cause(done)
                     outcome = f"{done.outcome}: {done.reason}"
                     return Fetched(None, watched.why(done), outcome, task.redirected_from, watched.steps)
                 case BaseException() as error:
@@ -203,6 +213,15 @@ class _Watched:
     @property
     def _origin(self) -> str:
         return "" if self.task is None else origin(self.task.url)
+
+    def cause(self, done: Done) -> Done:
+        """Return an end because the host does not answer by what its last request came to."""
+        if done.reason != "host-down" or self._last is None:
+            return done
+        if isinstance(self._last, Failure):
+            return msgspec.structs.replace(done, reason=self._last.kind, detail=self._last.detail)
+        self._robots[self._origin] = self._last.status  # no page's status is a reason to give its host up
+        return msgspec.structs.replace(done, outcome="skipped", reason="robots-unreachable")
 
     def why(self, done: Done) -> str:
         """Return in one line why there is no page."""

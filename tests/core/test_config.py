@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from crawler.core.config import CrawlConfig
+from crawler.core.config import settled as settled_config
 from crawler.core.errors import ConfigError
 from crawler.core.model import Field
 
@@ -12,7 +13,7 @@ JOB = Path("output/job")
 
 
 def settled(config, *, affordable=1000, consumed=False, spider=None, archive=False):
-    return config.settled(job=JOB, affordable=affordable, consumed=consumed, spider=spider, archive=archive)
+    return settled_config(config, job=JOB, affordable=affordable, consumed=consumed, spider=spider, archive=archive)
 
 
 @pytest.mark.parametrize(

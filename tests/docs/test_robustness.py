@@ -17,7 +17,9 @@ wrong, every URL ends in exactly one outcome, and no task, thread, process or op
 
 Each line is a test. A real server on loopback does just this (`tests/hostile/`), and the real crawler crawls it beside
 three healthy hosts. Lines about the network run on both transports. The outcome is how the hostile URLs end; `fetched`
-alone means that their pages count like any other. [records.md](records.md) and [design.md](design.md) explain outcomes.
+alone means that their pages count like any other. A host that does not answer is given up after 3 seconds here, and its
+URLs end as `failed: host-down` (`--give-up-after 3 --fail-unreachable`); else they stay due.
+[records.md](records.md) and [design.md](design.md) explain outcomes.
 
 Run one row with `.venv/bin/python -m pytest tests/hostile -k row04`. A new behaviour is one handler of about ten lines
 in the file of its theme.

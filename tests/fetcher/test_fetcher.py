@@ -1,97 +1,19 @@
 """The fetching stage by itself, on a fake network: what it asks for, with what, and what comes of it."""
 
 import asyncio
-import inspect
 import logging
 import time
 from collections import Counter
-from contextlib import asynccontextmanager
 from itertools import pairwise
 
-import msgspec
 import pytest
 
-import crawler.fetcher.retry
-from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Failure, SeedContext, Task
-from crawler.fetcher.fetcher import Fetcher
-from crawler.fetcher.transport.budget import ByteBudget
-from crawler.fetcher.transport.fake import FakeTransport, answer
-from crawler.web.urls import task_key
+from crawler.core.model import Failure
+from tests.support.stage import stage, task
 
-SEED = SeedContext(1, ("http://a.test/",), b"null")
 SECRET = ("Authorization", "Bearer s3cret")
 OPEN = {"robots": "ignore"}
 KEEPING = {"headers": (SECRET,), "cookies": True, **OPEN}
-
-
-def task(url: str, **changes) -> Task:
-    first = Task(task_key(url, changes.get("kind", "page")), url, 0, None, (), 0, SEED)
-    return msgspec.structs.replace(first, **changes)
-
-
-class Stage:
-    """A fetcher with nothing behind it: `asked` are the requests, `pages` and `ends` what came of them."""
-
-    def __init__(self, respond, tmp_path, **settings) -> None:
-        self.asked = []
-        self.pages = []
-        self.ends = []
-        self.parsers_take_pages = asyncio.Event()
-        self.parsers_take_pages.set()
-        self.respond = respond
-        config = CrawlConfig(job=tmp_path, **{"delay_s": 0.0, "retries": 0, **settings})
-        self.budget = ByteBudget(config.bytes_in_flight)
-        self.transport = FakeTransport(self._answer)
-        self.fetcher = Fetcher(
-            config,
-            self.transport,
-            self.budget,
-            submit=self._submit,
-            report=self.ends.extend,
-            remember=lambda _host, _state: None,
-            fail=self._fail,
-        )
-
-    async def _answer(self, request):
-        self.asked.append(request)
-        path = request.url.partition("//")[2].partition("/")[2]
-        found = self.respond(path)
-        if inspect.isawaitable(found):
-            found = await found
-        if isinstance(found, Failure):
-            return found
-        body, status, headers = (found, 200, ()) if isinstance(found, str | bytes) else found
-        return answer(request, body, status=status, headers=headers)
-
-    async def _submit(self, page):
-        self.pages.append(page)
-        await self.parsers_take_pages.wait()
-
-    def _fail(self, error):
-        raise AssertionError("a server can never cause this") from error
-
-    async def ended(self, *tasks: Task) -> None:
-        """Fetch these, and wait until each has come to something."""
-        before = len(self.pages) + len(self.ends)
-        self.fetcher.feed(list(tasks), [])
-        async with asyncio.timeout(60):
-            while len(self.pages) + len(self.ends) < before + len(tasks):
-                await asyncio.sleep(0.001)
-
-    def outcomes(self) -> list[str]:
-        """How the tasks ended, or why they are due again."""
-        return [
-            f"again: {end.reason}" if isinstance(end, Again) else f"{end.outcome}: {end.reason}".removesuffix(": ")
-            for end in self.ends
-        ]
-
-
-@asynccontextmanager
-async def stage(respond, tmp_path, **settings):
-    made = Stage(respond, tmp_path, **settings)
-    yield made
-    await made.fetcher.abort()
 
 
 def no_robots(path: str):
@@ -168,34 +90,6 @@ async def test_robots_txt_may_always_be_asked_for(tmp_path):
     assert [page.task.url for page in made.pages] == ["http://a.test/robots.txt"]
 
 
-async def test_a_site_without_a_readable_robots_txt_is_visited_again_soon(tmp_path, monkeypatch):
-    """Its URLs wait for that, at most as often as a page is retried; then they are skipped."""
-    monkeypatch.setattr(crawler.fetcher.retry, "_BACKOFF_BASE_S", 0.005)
-    async with stage(lambda _path: ("", 500, ()), tmp_path, retries=2) as made:
-        await made.ended(task("http://a.test/1"), task("http://a.test/2", attempts=2))
-        first, tired = made.ends
-        assert len(made.asked) == 3
-        assert (type(first), first.reason) == (Again, "robots-unreachable")
-        assert type(tired) is Done
-        for rounds in (2, 3, 3):
-            await asyncio.sleep(0.4)  # 0.005 * 16 * 2 s, and a little
-            await made.ended(task("http://a.test/1", attempts=1))
-            assert len(made.asked) == 3 * rounds
-    assert [type(end) for end in made.ends] == [Again, Done, Again, Done, Done]
-
-
-async def test_a_site_whose_robots_txt_comes_back_loses_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(crawler.fetcher.retry, "_BACKOFF_BASE_S", 0.005)
-    broken = [("", 500, ())] * 2
-    respond = lambda path: broken.pop() if broken and path == "robots.txt" else no_robots(path)  # noqa: E731 - a table
-    async with stage(respond, tmp_path, retries=1) as made:
-        await made.ended(task("http://a.test/1"))
-        assert made.outcomes() == ["again: robots-unreachable"]
-        await asyncio.sleep(0.3)
-        await made.ended(task("http://a.test/1", attempts=1))
-    assert [page.task.url for page in made.pages] == ["http://a.test/1"]
-
-
 async def test_robots_txt_has_one_deadline_for_all_its_redirects(tmp_path):
     """A server that redirects slowly is given up on like one that answers slowly."""
 
@@ -228,13 +122,14 @@ async def test_a_url_whose_kept_connection_had_ended_is_asked_for_once_more_when
 
 
 async def test_a_fresh_connection_that_ends_is_an_attempt_that_failed(tmp_path):
-    def respond(_path):
-        return Failure("reset", "by peer", retryable=True, stale=not made.asked[-1].fresh)
+    def respond(path):
+        broken = Failure("reset", "by peer", retryable=True, stale=not made.asked[-1].fresh)
+        return no_robots(path) if path == "robots.txt" else broken
 
     async with stage(respond, tmp_path, **OPEN) as made:
         await made.ended(task("http://a.test/1"))
     assert made.outcomes() == ["failed: reset"]
-    assert len(made.asked) == 2
+    assert [request.url.rpartition("/")[2] for request in made.asked] == ["1", "1", "robots.txt"]
 
 
 async def test_a_robots_txt_elsewhere_waits_for_its_hosts_turn_and_holds_nothing_meanwhile(tmp_path):
@@ -324,7 +219,7 @@ async def test_bodies_under_way_that_fill_the_budget_do_not_keep_others_from_bei
 
 async def test_the_log_tells_why_a_url_failed_once_and_in_one_line(tmp_path, caplog):
     """At debug level; a hostile detail cannot forge a line."""
-    caplog.set_level(logging.DEBUG, "crawler.fetcher.fetcher")
-    async with stage(lambda _path: Failure("tls: expired", "a\x1b[2Jb\nc", retryable=True), tmp_path, **OPEN) as made:
+    caplog.set_level(logging.DEBUG, "crawler.fetcher.attempts")
+    async with stage(lambda _path: Failure("tls: expired", "a\x1b[2Jb\nc", retryable=False), tmp_path, **OPEN) as made:
         await made.ended(task("http://a.test/x"))
     assert [record.getMessage() for record in caplog.records] == [r"failed tls: expired: http://a.test/x: a\x1b[2Jb\nc"]

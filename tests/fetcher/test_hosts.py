@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Failure, SeedContext, Task
+from crawler.core.model import Again, SeedContext, Task
+from crawler.core.run_clock import RunClock
 from crawler.fetcher.clock import HostClock
 from crawler.fetcher.host import HostState
 from crawler.fetcher.hosts import Hosts
@@ -30,7 +31,11 @@ async def saved():
 @pytest.fixture
 async def hosts(saved):
     config = CrawlConfig(job=Path("unused"), delay_s=0.0, per_host=1)
-    return Hosts(config, lambda host, state: saved.__setitem__(host, msgspec.msgpack.decode(state, type=HostState)))
+
+    def remember(host, state):
+        saved[host] = msgspec.msgpack.decode(state, type=HostState)
+
+    return Hosts(config, remember, remember, RunClock())
 
 
 def served(hosts: Hosts, now: float) -> list[str]:
@@ -79,15 +84,29 @@ async def result_of(value):
     return value
 
 
-@pytest.mark.parametrize(("retry_after", "is_saved"), [("4", False), ("6", True)])
-async def test_a_host_that_asks_for_a_long_pause_is_remembered(hosts, saved, retry_after, is_saved):
+async def test_the_clock_of_a_host_that_wants_fewer_requests_is_remembered_at_once(hosts, saved):
+    """Not only when the wait is long: the next run may begin at any instant."""
     hosts.add([task("http://a.test/1")])
     host = hosts.due(1.0)
     hosts.started(host, 1.0)
-    await hosts.ask(host, result_of(FetchResult("http://a.test/1", 503, (("retry-after", retry_after),))))
-    assert ("a.test" in saved) == is_saved
-    if is_saved:
-        assert 5 < saved["a.test"].clock.wait_s <= 6
+    await hosts.ask(host, result_of(FetchResult("http://a.test/1", 503, (("retry-after", "6"),))))
+    assert 5 < saved["a.test"].clock.wait_s <= 6
+
+
+async def test_a_long_delay_is_remembered_with_each_request(hosts, saved):
+    """A run that is killed now must not make the next one ask too soon; an ordinary delay is over when that begins."""
+    hosts.add([task("http://a.test/1"), task("http://b.test/1")])
+    slow, quick = hosts.due(1.0), hosts.due(1.0)
+    hosts.set_crawl_delay(slow, 20.0)
+    now = time.monotonic()
+    hosts.started(slow, now)
+    hosts.started(quick, now)
+    assert list(saved) == ["a.test"]
+    again = Hosts(CrawlConfig(job=Path("unused"), delay_s=0.0), lambda *_: None, lambda *_: None, RunClock())
+    host = again.recall(saved["a.test"])
+    assert 19 < again.ready_at(host, now) - now <= 20.1
+    again.started(host, now + 20)
+    assert again.ready_at(host, now + 20) == now + 40, "the delay of robots.txt is no back-off that adds to it"
 
 
 async def test_a_request_that_breaks_down_gives_its_place_back(hosts):
@@ -104,16 +123,6 @@ async def test_a_request_that_breaks_down_gives_its_place_back(hosts):
         await hosts.ask(host, breaks_down())
     assert hosts.ready_at(host, 2.0) == 2.0
     assert hosts.due(time.monotonic() + 60) is host
-
-
-async def test_a_host_is_down_when_its_last_requests_went_unanswered(hosts):
-    hosts.add([task("http://a.test/1")])
-    host = hosts.due(1.0)
-    for _ in range(20):
-        assert not hosts.is_down(host)
-        hosts.started(host, 1.0)
-        await hosts.ask(host, result_of(Failure("reset", "by peer", retryable=True)))
-    assert hosts.is_down(host)
 
 
 async def test_an_earlier_visit_is_recalled_unless_the_host_is_known(hosts):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from crawler.fetcher.clock import DOWN_AFTER, MAX_DELAY_S, HostClock
+from crawler.fetcher.clock import MAX_DELAY_S, HostClock
 from crawler.fetcher.politeness import Politeness
 
 
@@ -22,7 +22,6 @@ def test_unknown_host_may_start_at_once():
     clocks = Politeness(2, 32, None)
     assert clocks.ready_at("a", 5.0) == 5.0
     assert clocks.delay_s("a") == 0.1
-    assert not clocks.is_down("a")
     assert clocks.snapshot("a", 5.0) is None
     assert clocks.forget("a", 5.0)
 
@@ -128,19 +127,6 @@ def test_a_broken_connection_changes_no_delay():
     fetch(clocks, "a", 0.0, answer="broken")
     assert clocks.ready_at("a", 0.0) == 0.0
     assert clocks.delay_s("a") == 0.0
-
-
-@pytest.mark.parametrize("answer", ["unanswered", "broken"])
-def test_a_host_is_down_after_requests_without_any_answer_until_one_comes(answer):
-    clocks = Politeness(1, 32, None)
-    now = 0.0
-    for number in range(DOWN_AFTER):
-        assert not clocks.is_down("a"), number
-        now = clocks.ready_at("a", now)
-        fetch(clocks, "a", now, answer=answer)
-    assert clocks.is_down("a")
-    fetch(clocks, "a", clocks.ready_at("a", now), answer="slow_down")
-    assert not clocks.is_down("a")
 
 
 def test_what_is_in_flight_joins_the_address_once_it_is_known():

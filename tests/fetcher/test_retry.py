@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crawler.core.model import Failure
-from crawler.fetcher.retry import RetryDecision, asked_wait_s, backoff_s, decide, retry_after_s, revisit_s
+from crawler.fetcher.retry import RetryDecision, asked_wait_s, backoff_s, decide, retry_after_s
 from crawler.fetcher.transport.base import FetchResult
 from tests.support.yardstick import takes_linear_time
 
@@ -163,9 +163,3 @@ def test_retry_after_counts_only_where_a_host_asks_for_fewer_requests(status, wa
 @pytest.mark.parametrize(("filler", "end"), [("0", ""), (" ", "x"), ("Sun, ", "")])
 def test_retry_after_takes_linear_time(filler, end):
     assert takes_linear_time(lambda size: retry_after_s(filler * size + end, NOW), 125_000 // len(filler))
-
-
-def test_a_site_is_visited_again_later_than_any_back_off_of_a_round_ends():
-    """With the usual two retries, and later each time."""
-    assert [revisit_s(rounds) for rounds in (1, 2, 3)] == [8.0, 16.0, 32.0]
-    assert revisit_s(10_000) < 10_000

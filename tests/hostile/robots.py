@@ -62,11 +62,10 @@ async def robots_bomb(ask):
 @behaviour(
     row=32,
     does="robots.txt that is 500",
-    must="disallow all and try again later",
+    must="disallow all, try again later, and give the host up at last",
     robots=True,
-    expects={"/": "skipped: robots-unreachable"},
-    check=lambda seen: (seen.assert_times("/robots.txt", 4), seen.assert_times("/", 0)),
-    shows="`skipped: robots-unreachable` after two rounds of two attempts",
+    expects={"/": "failed: host-down"},
+    check=lambda seen: (seen.assert_times("/", 0), seen.assert_requests(9)),
 )
 async def robots_500(ask):
     await ask.answer("broken", status=500)
@@ -97,8 +96,9 @@ takes_too_long = partial(
 @takes_too_long(
     row=32,
     does="robots.txt that never comes",
-    must="nothing else is asked for",
+    must="nothing else is asked for; the host counts as silent",
     settings={"retries": 1, "timeout_s": 2.5},
+    expects={"/": "failed: host-down"},
 )
 async def robots_silence(ask):
     await ask.hang()

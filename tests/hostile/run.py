@@ -38,6 +38,8 @@ SETTINGS = {
     "parsers": 1,
     "retries": 1,
     "timeout_s": 8.0,
+    "give_up_after_s": 3.0,
+    "fail_unreachable": True,
     "parser_timeout_s": 60.0,
     "max_body_bytes": CAP,
 }

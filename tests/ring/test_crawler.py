@@ -110,9 +110,9 @@ async def test_robots_txt_is_obeyed_and_asked_for_once_per_origin(job):
 async def test_a_site_whose_robots_txt_is_broken_is_left_alone(job):
     """RFC 9309 §2.3.1.4: an unreachable robots.txt disallows everything; nothing but it is asked for."""
     with LocalServer(pages({"/": [], "/robots.txt": Answer(status=500)})) as server:
-        stats = await crawl(job, server.url())
+        stats = await crawl(job, server.url(), give_up_after_s=0.5)
         assert {path for _, path in server.requests} == {"/robots.txt"}
-    assert stats.outcomes == {"skipped: robots-unreachable": 1}
+    assert (stats.ended, stats.outcomes, stats.queued, stats.unreachable_hosts) == ("unreachable", {}, 1, 1)
 
 
 async def test_a_site_whose_robots_txt_was_broken_for_a_while_is_crawled_after_all(job, monkeypatch):
@@ -499,12 +499,19 @@ async def test_a_busy_host_is_retried_after_the_time_it_asks_for(job):
     assert calls[1] - calls[0] > 0.9
 
 
-async def test_what_never_answers_is_a_failure_with_its_kind(job):
-    """Nothing listens, nothing answers, no such name: no record, but a counted outcome."""
+async def test_what_never_answers_is_a_failure_with_its_kind_if_its_host_does(job):
+    """No answer for one page, no such name: no record, but a counted outcome. Where nothing listens, the URL stays due;
+    the same command tries it again, and can end it.
+    """
     with LocalServer(lambda _host, path: NO_ROBOTS if path == "/robots.txt" else HANG) as server, closed_port() as port:
         dead = f"http://127.0.0.1:{port}/"
-        stats = await crawl(job, server.url(), dead, "http://no-such-name.invalid/", timeout_s=1.0, parsers=2)
-    assert stats.outcomes == {"failed: timeout": 1, "failed: connect": 1, "failed: dns": 1}
+        seeds = (server.url(), dead, "http://no-such-name.invalid/")
+        stats = await crawl(job, *seeds, timeout_s=1.0, give_up_after_s=2.0)
+        assert stats.outcomes == {"failed: timeout": 1, "failed: dns": 1}
+        assert (stats.ended, stats.queued, stats.unreachable_hosts) == ("unreachable", 1, 1)
+        stats = await crawl(job, *seeds, give_up_after_s=0.0, fail_unreachable=True)
+        assert stats.ended == "done"
+    assert stats.outcomes == {"failed: timeout": 1, "failed: dns": 1, "failed: host-down": 1}
     assert records(job) == []
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import crawler.fetcher.clock
 import crawler.fetcher.retry
+import crawler.fetcher.silences
 import crawler.frontier.frontier
 import crawler.frontier.window
 import crawler.ledger.ledger
@@ -22,6 +23,7 @@ import crawler.parsers.chosen
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import StorageError
 from crawler.core.model import Failure
+from crawler.fetcher.silence import Patience
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.frontier.row import QUEUED
 from crawler.frontier.store import Store
@@ -36,8 +38,13 @@ RUN_LIMIT_S = 5.0
 RETRIES = 2
 MAX_CHAIN = 12
 MAX_INDEXES = 5
+LITTLE_PATIENCE = Patience(
+    doubt_s=0.01, first_sleep_s=0.01, longest_sleep_s=0.05, refusing_s=5.0, stranger_s=0.2, offline_sleep_s=0.02
+)
 SITEMAP = "sitemap"
 PAGE = "page"
+DUE = "due"
+"""How a URL ends whose host is down: it does not."""
 
 
 class InlinePool:
@@ -280,7 +287,7 @@ class Web:
                 "junk": "failed: sitemap: unknown XML",
             }
             end = ends.get(kind, "fetched: sitemap")
-            outcomes[url, SITEMAP] = "skipped: robots-unreachable" if host in self.down else end
+            outcomes[url, SITEMAP] = DUE if host in self.down else end
             if host in self.down:
                 continue
             if kind == "moved":
@@ -305,7 +312,7 @@ class Web:
         host = urlsplit(url).hostname
         kind, number = self.kinds[url]
         if host in self.down:
-            outcomes[url, PAGE] = "skipped: robots-unreachable"
+            outcomes[url, PAGE] = DUE
             return
         outcomes[url, PAGE] = {"dead": "failed: protocol", "redirect": "redirected"}.get(kind, "fetched")
         if kind == "redirect":
@@ -414,7 +421,7 @@ def shrink(monkeypatch, rng: random.Random) -> None:
     monkeypatch.setattr(crawler.fetcher.retry, "_BACKOFF_BASE_S", 0.01)
     monkeypatch.setattr(crawler.fetcher.clock, "_FIRST_BACKED_OFF_DELAY_S", 0.002)
     monkeypatch.setattr(crawler.fetcher.clock, "MAX_DELAY_S", 0.004)
-    monkeypatch.setattr(crawler.fetcher.clock, "DOWN_AFTER", 1 << 30)
+    monkeypatch.setattr(crawler.fetcher.silences, "PATIENCE", LITTLE_PATIENCE)
 
 
 def plant_death(monkeypatch, rng: random.Random, *, before: bool) -> None:
@@ -470,14 +477,15 @@ async def test_any_crawl_ends_as_the_model_says(seed, tmp_path, monkeypatch):
             most = max(stats.pages - stats.run_pages, budget)
             assert stats.pages == most if stats.ended == "max-pages" else stats.pages <= most
     stats = await run_once(web, config, stop_after_s=None)
-    assert stats.ended == "done"
+    expected = web.expected()
+    due = sum(outcome == DUE for outcome in expected.values())
+    assert stats.ended == ("unreachable" if due else "done")
     counted, outcomes = recount(config.job)
     lines = written(config.job)
-    expected = web.expected()
     assert len(set(lines)) == len(lines)
-    assert merged(outcomes) == merged(expected)
+    assert merged(outcomes) == merged({asked: outcome for asked, outcome in expected.items() if outcome != DUE})
     assert sorted(lines) == sorted(url for (url, _), outcome in expected.items() if outcome == "fetched")
-    assert (counted["queued"], counted["retrying"]) == (0, 0)
+    assert (counted["queued"], counted["retrying"]) == (due, 0)
     assert counted["duplicates"] == web.duplicates(lines)
     assert web.peak_of_a_host <= config.per_host
     assert web.peak_of_all <= min(config.concurrency, max(config.per_address, config.per_host))

@@ -58,7 +58,7 @@ Examples:
 The same command again picks up where it left off. Every option is also a key of the --config file
 (max-pages = 100) and an environment variable (CRAWLER_MAX_PAGES); a switch such as --strict is taken back by
 --no-strict. Exit codes: 0 done, 1 error, 2 usage,
-3 no page fetched, 4 interrupted, 5 storage failure.""",
+3 no page fetched, 4 interrupted, 5 storage failure, 6 some hosts do not answer (their URLs stay due).""",
 )
 @click.argument("seeds", nargs=-1, metavar="[SEED]...")
 @click.option("--config", metavar="FILE", envvar=CONFIG_VARIABLE, help="TOML file of settings, named as the options.")
@@ -181,6 +181,8 @@ def _check_bundle(config: "CrawlConfig") -> None:
 def _exit_code(stats: "CrawlStats") -> ExitCode:
     if stats.ended == "interrupted":
         return ExitCode.INTERRUPTED
+    if stats.ended == "unreachable":
+        return ExitCode.UNREACHABLE
     return ExitCode.DONE if stats.pages else ExitCode.NO_PAGE
 
 

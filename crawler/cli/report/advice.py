@@ -10,7 +10,14 @@ __all__ = ["advice"]
 
 def advice(stats: CrawlStats, config: CrawlConfig) -> list[str]:
     """List what stands out in a crawl's counters, each with the options that have a say in it."""
-    return [text for text in (_trap(stats, config), _tls(stats), _parsers(stats, config), _memory(stats)) if text]
+    texts = (
+        _trap(stats, config),
+        _tls(stats),
+        _unreachable(stats, config),
+        _parsers(stats, config),
+        _memory(stats),
+    )
+    return [text for text in texts if text]
 
 
 def _trap(stats: CrawlStats, config: CrawlConfig) -> str:
@@ -44,6 +51,17 @@ def _parsers(stats: CrawlStats, config: CrawlConfig) -> str:
     return (
         f"{_urls(slow + died)} could not be parsed: --parser-timeout (now {duration(config.parser_timeout_s)}) "
         f"and --parser-memory (now {memory}) limit a page"
+    )
+
+
+def _unreachable(stats: CrawlStats, config: CrawlConfig) -> str:
+    down = stats.outcomes.get("failed: host-down", 0)
+    if not down:
+        return ""
+    after = "" if config.give_up_after_s is None else f" (now {duration(config.give_up_after_s)})"
+    return (
+        f"{_urls(down)} failed because their hosts did not answer: --retry-failed host-down tries them again, "
+        f"--give-up-after S waits longer{after}"
     )
 
 

@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from crawler.cli.report.quantity import count, duration, share, size
 from crawler.cli.report.rate import rates
-from crawler.core.stats import CrawlStats
+from crawler.core.printable import printable
+from crawler.core.stats import CrawlStats, SilentHost
 
-__all__ = ["Bottleneck", "Stage", "bottleneck"]
+__all__ = ["Bottleneck", "Stage", "bottleneck", "silent_hosts"]
 
 Stage = Literal[
     "starting",
@@ -23,6 +24,7 @@ Stage = Literal[
     "network",
     "politeness",
     "retries",
+    "silent hosts",
     "frontier",
     "nothing left",
 ]
@@ -84,6 +86,19 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
     return Bottleneck(stage, why)
 
 
+def silent_hosts(stats: CrawlStats) -> str:
+    """Say which hosts do not answer, why, and when they are asked again; empty if all do."""
+    if not stats.silent_hosts:
+        return ""
+    number = "1 host does" if stats.silent_hosts == 1 else f"{count(stats.silent_hosts)} hosts do"
+    named = "; ".join(f"{one.name}: {one.why}, {_next(one)}" for one in stats.silent)
+    return printable(f"{number} not answer ({named}{'; …' if stats.silent_hosts > len(stats.silent) else ''})")
+
+
+def _next(one: SilentHost) -> str:
+    return "given up" if one.next_s is None else f"asked again in {duration(one.next_s)}"
+
+
 def _memory_is_full(previous: CrawlStats, current: CrawlStats) -> bool:
     """Whether downloads wait for room: full now, or nearly so and some had to wait since the snapshot before."""
     most, held = current.body_bytes_most, current.body_bytes_held
@@ -94,6 +109,11 @@ def _memory_is_full(previous: CrawlStats, current: CrawlStats) -> bool:
 def _frontier(c: CrawlStats) -> Bottleneck:
     """Say why fewer requests are under way than could be."""
     idle = max(0, c.queued - c.fetching - c.parsing - c.committing)
+    silent = idle and c.silent_hosts and c.silent_hosts >= c.active_hosts and not c.waiting_hosts
+    if c.offline or silent:
+        nobody = "no host answers: is this machine's network down?"
+        why = nobody if c.offline else f"{count(idle)} URLs are queued, but {silent_hosts(c)}"
+        return Bottleneck("silent hosts", why)
     if idle and c.retrying >= idle:
         return Bottleneck("retries", f"all {count(idle)} URLs that are left wait for their next attempt")
     if idle and c.held_by:
@@ -102,9 +122,9 @@ def _frontier(c: CrawlStats) -> Bottleneck:
     if idle and c.waiting_hosts:
         hosts = f"{_hosts(c.waiting_hosts)} {'waits' if c.waiting_hosts == 1 else 'wait'}"
         return Bottleneck("politeness", f"{count(idle)} URLs are queued, but {hosts} for the next allowed request")
-    if idle > c.concurrency:
-        return Bottleneck("frontier", f"{count(idle)} URLs are queued and no host has to wait: it hands out too slowly")
-    return Bottleneck("frontier", f"only {count(c.queued)} known URLs have not ended")
+    slow = f"{count(idle)} URLs are queued and no host has to wait: it hands out too slowly"
+    few = f"only {count(c.queued)} known URLs have not ended"
+    return Bottleneck("frontier", slow if idle > c.concurrency else few)
 
 
 def _hosts(number: int) -> str:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from crawler.cli.report.certificates import NO_TLS, TLS, is_of_certificate, is_without_tls
 from crawler.cli.report.quantity import count, duration
 from crawler.core.config import CrawlConfig
+from crawler.core.printable import printable
 from crawler.core.stats import CrawlStats
 
 __all__ = ["Ending", "ending", "why_no_page"]
@@ -24,8 +25,8 @@ _CAUSES = (
         "failed: tls",
         "most URLs {reason}: --ca-bundle FILE trusts further authorities, --insecure any certificate; with --fresh",
     ),
-    ("failed: dns", "the host names do not resolve: check the spelling of the seeds and the network"),
-    ("failed", "most URLs {reason}: check that the servers answer, then run the same command with --fresh"),
+    ("failed: dns", "the host names are unknown: check the spelling of the seeds"),
+    ("failed", "most URLs {reason}: check that the servers answer, then run the same command with --retry-failed"),
 )
 """Beginnings of the outcome that most URLs have, and what to do about it; the first that fits counts."""
 
@@ -54,6 +55,11 @@ def _ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
         case "max-time":
             what = f"stopped after {duration(stats.elapsed_s)}: the budget of --max-time {config.max_time_s} is used up"
             then = _sentence(left, "run the same command again to go on for as long")
+        case "unreachable":
+            what, then = (
+                _unreachable(stats),
+                "the same command tries them again; --fail-unreachable ends them as failed",
+            )
         case "interrupted":
             what, then = "interrupted; nothing is lost", _sentence(left, "run the same command again to go on")
         case "running":
@@ -62,7 +68,7 @@ def _ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
         case "done" if stats.pages == 0:
             what, then = "done, but no page was fetched", _nothing_fetched(stats, config)
         case "done" if stats.run_pages == 0:
-            what, then = "done before; this run found nothing left to fetch", "--fresh crawls it all again"
+            what, then = "done before; this run found nothing left to fetch", _more(stats)
         case "done":
             what, then = "done: every URL that was found has ended", ""
     return Ending(what, then)
@@ -83,6 +89,21 @@ def why_no_page(stats: CrawlStats, config: CrawlConfig) -> str:
     """Say in one line how most URLs ended, and what to do about it."""
     kinds = sorted(stats.outcomes.items(), key=lambda item: (-item[1], item[0]))
     return _sentence(", ".join(f"{kind} ({count(number)})" for kind, number in kinds[:3]), ending(stats, config).then)
+
+
+def _more(stats: CrawlStats) -> str:
+    failed = any(kind.startswith("failed") for kind in stats.outcomes)
+    return "--fresh crawls it all again" + (", --retry-failed what has failed" if failed else "")
+
+
+def _unreachable(stats: CrawlStats) -> str:
+    """Say how many URLs are left, and of whom."""
+    urls = "1 URL" if stats.queued == 1 else f"{count(stats.queued)} URLs"
+    number = stats.unreachable_hosts
+    hosts = "1 host" if number == 1 else f"{count(number)} hosts"
+    one = stats.silent[0] if stats.silent else None
+    who = "" if one is None else printable(f" ({one.name}: {one.why})" if number == 1 else f" ({one.name} and others)")
+    return f"{urls} of {hosts} cannot be reached{who}; all others have ended"
 
 
 def _nothing_fetched(stats: CrawlStats, config: CrawlConfig) -> str:

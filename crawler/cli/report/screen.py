@@ -14,7 +14,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from crawler.cli.report.bottleneck import Bottleneck, Stage
+from crawler.cli.report.bottleneck import Bottleneck, Stage, silent_hosts
 from crawler.cli.report.estimate import Estimate
 from crawler.cli.report.quantity import count, duration, rate, share, short_count, size
 from crawler.cli.report.rate import Rates
@@ -70,6 +70,7 @@ ASCII = Glyphs("#", ".", "-", ">", "<", "^", "+", "|", "+", "+", "012345678", ".
 
 BOX_OF: dict[Stage, int] = {
     "retries": 0,
+    "silent hosts": 1,
     "politeness": 0,
     "frontier": 0,
     "network": 1,
@@ -118,7 +119,7 @@ def frame(view: View, width: int, height: int, *, ascii_only: bool = False) -> F
     head = [_head(view, inner, glyphs), _pages(view, inner, glyphs), _speed(view, inner), _end(view)]
     limit = _limit(view, inner)
     ring = [[], *_ring(view, inner, glyphs)]
-    stages = [*_parsers(view, inner, glyphs), _hosts(view), *_outcomes(view, inner)]
+    stages = [*_parsers(view, inner, glyphs), _hosts(view), *_silent(view, inner, glyphs), *_outcomes(view, inner)]
     now = _under_way(view, inner, glyphs)
     room = height - len(head) - len(limit) - len(ring) - len(stages) - len(now)
     kinds = [[], *_kinds(view, inner, min(MAX_KINDS, room - 2), glyphs)] if room >= 4 else []
@@ -284,6 +285,15 @@ def _under_way(view: View, inner: int, glyphs: Glyphs) -> list[Line]:
         line: Line = [("now     " if number == 0 else " " * 8, "label"), (took, "value")]
         lines.append([*line, ("  " + _short(printable(url), inner - 17, glyphs), "label")])
     return lines
+
+
+def _silent(view: View, inner: int, glyphs: Glyphs) -> Iterable[Line]:
+    """Name hosts that do not answer."""
+    text = silent_hosts(view.stats)
+    if view.stats.offline:
+        text = f"no host answers: {text}"
+    if text:
+        yield [("silent  ", "label"), (_short(text, inner - 8, glyphs), "bad")]
 
 
 def _outcomes(view: View, inner: int) -> Iterable[Line]:

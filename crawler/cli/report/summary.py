@@ -58,6 +58,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     known: int
     queued: int
     retrying: int
+    unreachable_hosts: int
     bad_seeds: int
     body_waits: int
     commits: int
@@ -96,6 +97,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         known=stats.known,
         queued=stats.queued,
         retrying=stats.retrying,
+        unreachable_hosts=stats.unreachable_hosts,
         bad_seeds=stats.bad_seeds,
         body_waits=stats.body_waits,
         commits=stats.commits,
@@ -184,6 +186,8 @@ def _head(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
         rows.append(("sitemaps", f"{count(sitemaps)} read" + (f", {count(cut)} of them not to the end" if cut else "")))
     if stats.duplicates + stats.near_duplicates:
         rows.append(("duplicates", _duplicates(stats, skipped=config.skip_duplicates != "no")))
+    if stats.unreachable_hosts and stats.ended != "unreachable":
+        rows.append(("hosts", f"{count(stats.unreachable_hosts)} do not answer; their URLs are still queued"))
     if stats.bad_seeds:
         rows.append(("bad seeds", f"{count(stats.bad_seeds)} left out (--strict stops at the first)"))
     if stats.loop_lag_p99_s:

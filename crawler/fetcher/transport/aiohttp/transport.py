@@ -78,14 +78,14 @@ class AiohttpTransport:
             async with asyncio.timeout(request.timeout_s) as clock:
                 return await self._exchange(request, attempt, clock)
         except TimeoutError:
-            return _timeout(request, attempt)
+            failure, ended = _timeout(request, attempt), False
         except CodingError as error:
-            return Failure("encoding", str(error), retryable=False)
+            failure, ended = Failure("encoding", str(error), retryable=False), False
         except Exception as error:  # noqa: BLE001 - aiohttp raises many types; a bad server must not end a crawl
-            failure = _failure(error, attempt, request.url)
-            # A kept connection may end just as it is used again: that says nothing about the server.
-            stale = attempt.reused and not attempt.answered and isinstance(error, _ENDED)
-            return msgspec.structs.replace(failure, stale=True) if stale else failure
+            failure, ended = _failure(error, attempt, request.url), isinstance(error, _ENDED)
+        # A kept connection may end just as it is used again: that says nothing about the server.
+        stale = ended and attempt.reused and not attempt.answered
+        return msgspec.structs.replace(failure, stale=stale, answered=attempt.answered)
 
     async def _exchange(self, request: FetchRequest, attempt: Attempt, clock: asyncio.Timeout) -> FetchResult:
         connector = self._connector or self._open()

@@ -97,7 +97,7 @@ class Attempt:
             where = "the body did not end"
         else:
             where = "not connected" if self.address is None else "no complete headers"
-        return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
+        return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True, answered=self.answered)
 
     def attach(self, connection: socket.socket) -> None:
         """Remember the connection, by a duplicate: TLS moves the descriptor, http.client closes it early."""

@@ -1,0 +1,87 @@
+"""Asking for one URL: the request, and what follows from what came."""
+
+import time
+from asyncio import get_running_loop
+
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Done, Download, Exchange, Failure, Result, Task
+from crawler.fetcher import verdict
+from crawler.fetcher.attempts import Attempts
+from crawler.fetcher.host import Host
+from crawler.fetcher.hosts import Hosts
+from crawler.fetcher.request import Requests
+from crawler.fetcher.retry import SLOW_DOWN_STATUSES
+from crawler.fetcher.silences import Silences
+from crawler.fetcher.transport.base import FetchResult, Transport, is_redirect
+from crawler.web.redirect import redirect_scope
+
+__all__ = ["Asking"]
+
+
+class Asking:
+    """Makes the request of a task, tells its host's clock, and judges what came.
+
+    Has no state of its own but the cookies of `Requests`. Runs in the event loop's thread.
+    """
+
+    def __init__(
+        self, config: CrawlConfig, transport: Transport, hosts: Hosts, silences: Silences, attempts: Attempts
+    ) -> None:
+        self._has_spider = config.spider is not None
+        self._transport = transport
+        self._hosts = hosts
+        self._silences = silences
+        self._attempts = attempts
+        self._requests = Requests(config)
+        self._loop = get_running_loop()
+        self._scope = redirect_scope(config.scope, config.include, config.exclude, config.depth)
+
+    async def ask(self, host: Host, task: Task, *, fresh: bool) -> Download | Result | Failure | None:
+        """Ask for a URL; None if it is not over yet, a `Failure` if a kept connection had ended before an answer."""
+        started = self._loop.time()
+        request = self._requests.of(task, time.time(), fresh=fresh)
+        result = await self._hosts.ask(host, self._transport.fetch(request))
+        if isinstance(result, Failure) and result.stale:
+            return result
+        if isinstance(result, Failure):
+            return self._broken(host, task, result, started)
+        spent_s = task.spent_s + self._loop.time() - started
+        now = time.time()
+        self._requests.answered(result, now)
+        if result.status not in SLOW_DOWN_STATUSES:
+            self._silences.heard(host, started, is_page=True)
+        elif self._silences.refused(host, result.status, started):
+            self._put_back(host, task)  # it sleeps: its turn is to give all of them back
+            return None
+        again = self._attempts.again(task, result)
+        return again or self._judged(task, result, spent_s, now, self._requests.exchange(request, result))
+
+    def _broken(self, host: Host, task: Task, failure: Failure, started: float) -> Result | None:
+        """Return what follows from a fetch without a usable answer."""
+        if self._silences.excuses(failure, started):
+            self._put_back(host, task)
+            return None
+        if failure.is_silence:
+            self._silences.unanswered(host, task, failure, started)
+            return None
+        if failure.answered:
+            self._silences.heard(host, started, is_page=True)
+        else:
+            self._silences.settled(host)
+        return self._attempts.failed(task, failure)
+
+    def _put_back(self, host: Host, task: Task) -> None:
+        host.tasks.appendleft(task)
+        self._hosts.schedule(host, self._loop.time())
+
+    def _judged(
+        self, task: Task, result: FetchResult, spent_s: float, now: float, exchange: Exchange | None
+    ) -> Download | Done:
+        """Return what follows from an answer that counts: a redirect, nothing, or a page."""
+        if is_redirect(result.status, result.headers):
+            end: Done | None = verdict.redirected(task, result, spent_s, self._scope)
+        else:
+            end = verdict.unusable(task, result)
+        if end is not None:
+            return verdict.archived(end, result, now, exchange)
+        return verdict.downloaded(task, result, now, spent_s, exchange, whole=self._has_spider)

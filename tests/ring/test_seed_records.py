@@ -13,8 +13,10 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from crawler import crawl
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Field
+from crawler.frontier.store import Store
 from crawler.ring.crawler import Crawler
 from tests.support.kill_driver import POINTS
 from tests.support.servers import RESET, Answer, LocalServer
@@ -138,8 +140,10 @@ def parse(page):
     }
 
 
-async def test_each_row_of_a_list_has_one_record_whatever_becomes_of_it(tmp_path, server):
-    expected = rows(server.url, 12)
+@pytest.mark.parametrize("groups", first_quickly([12, 500]))
+async def test_each_row_of_a_list_has_one_record_whatever_becomes_of_it(tmp_path, server, groups):
+    """12 groups are 242 rows, 500 are 10,002."""
+    expected = rows(server.url, groups)
     server.requests.clear()
     await Crawler(settings(tmp_path), [seed_file(tmp_path, expected)]).run()
     records = lines(tmp_path / "pages.jsonl")
@@ -257,3 +261,62 @@ def test_killed_at_a_named_point_each_row_still_has_one_record(tmp_path, server,
     subprocess.run([sys.executable, "-m", "crawler", *command], check=True, timeout=90)
     for records in tables(tmp_path).values():
         check(records, expected)
+
+
+async def test_a_job_that_was_begun_before_seeds_had_records_goes_on_as_it_was(tmp_path, server):
+    """With its columns, and without records of what has no page."""
+    (tmp_path / "seeds.csv").write_text(
+        f"url,n\n{server.url('/page/1')},1\n{server.url('/page/2')},2\n{server.url('/closed/1')},3\n"
+    )
+    output = str(tmp_path / "pages.csv")
+    before = {"fields": ("url",), "record_per_seed": False}
+    seeds = [str(tmp_path / "seeds.csv")]
+    await Crawler(settings(tmp_path, output=output, select=(TITLE,), max_pages=1, **before), seeds).run()
+    with Store(tmp_path / "job" / "state") as store:
+        job = store.meta("job")
+        for name in ("record_per_seed", "all_statuses"):
+            del job[name]
+        store.put_meta("job", job | {"fields": None})
+        store.commit()
+    await Crawler(settings(tmp_path, output=output, select=(TITLE,)), seeds).run()
+    header, *found = (tmp_path / "pages.csv").read_text().splitlines()
+    assert (header, sorted(found)) == ("url,title", [f"{server.url(f'/page/{n}')},{n}" for n in (1, 2)])
+
+
+async def test_rows_wait_for_a_budget_and_a_repeated_page_and_a_sitemap_are_told_once(tmp_path):
+    site = dict.fromkeys(("/same1", "/same2"), "<p>same")
+
+    def answers(host: str, path: str) -> Answer:
+        if path == "/map":
+            listed = f"<urlset><url><loc>http://{host}/listed</loc></url></urlset>"
+            return Answer(listed, headers={"content-type": "text/xml"})
+        return Answer(site.get(path, path), status=404 if path in {"/robots.txt", "/no-map"} else 200)
+
+    with LocalServer(answers) as server:
+        urls = [f"sitemap:{server.url('/map')}", f"sitemap:{server.url('/no-map')}", *map(server.url, site)]
+        (tmp_path / "seeds.csv").write_text("url,n\n" + "".join(f"{url},{n}\n" for n, url in enumerate(urls * 2)))
+        for most in (1, None):
+            config = settings(tmp_path, skip_duplicates="exact", max_pages=most)
+            await Crawler(config, [str(tmp_path / "seeds.csv")]).run()
+    found = [
+        (record["url"].rpartition("/")[2], record["seed"]["n"], record["outcome"], record["reason"])
+        for record in lines(tmp_path / "pages.jsonl")
+    ]
+    first = next(name for name, _, _, reason in found if name.startswith("same") and reason is None)
+    assert sorted(found) == [
+        ("listed", "0", "fetched", None),
+        *[("no-map", n, "failed", "sitemap: status 404") for n in ("1", "5")],
+        *[("same1", n, "fetched", None if first == "same1" else "duplicate") for n in ("2", "6")],
+        *[("same2", n, "fetched", None if first == "same2" else "duplicate") for n in ("3", "7")],
+    ]
+
+
+def test_a_url_that_a_program_names_twice_has_two_records(server):
+    urls = [server.url("/page/1"), server.url("/page/1"), "http://nobody.invalid/"]
+    with crawl(urls, scope="page", **OPEN) as records:
+        assert sorted((record.status, record.outcome) for record in records) == [
+            (0, "failed"),
+            (200, "fetched"),
+            (200, "fetched"),
+        ]
+    assert [record.outcome for record in crawl(urls[:2], **OPEN)] == [None]

@@ -42,7 +42,6 @@ from crawler.ledger.job import Job
 from crawler.ledger.ledger import Ledger
 from crawler.ring.crawler import Crawler
 from crawler.ring.opening import Opened, Opening
-from crawler.web.urls import host_key, url_key
 
 LEAST_RATE = 80_000
 MOST_BYTES = 500_000_000
@@ -65,7 +64,6 @@ class Web:
     def __init__(self, hosts: int) -> None:
         self._random = random.Random(1)
         self._known = array("L", [1]) * hosts
-        self._keys = array("Q", (int.from_bytes(host_key(self.url(host, 0)), "big") for host in range(hosts)))
         self._waiting: deque[Task] = deque()
         self._pages = 0
 
@@ -107,7 +105,7 @@ class Web:
 
     def _link(self, host: int, number: int) -> Link:
         url = self.url(host, number)
-        return Link(url, url_key(url), self._keys[host].to_bytes(8, "big"))
+        return Link(url)
 
 
 class Clock:

@@ -6,7 +6,7 @@
                └──────────── what ended, what is due again, the Links ─────┘
 
 Names: `*_s` seconds, `*_at` unix time (RFC 3339 text in records), `*_bytes` sizes, `key` the 16 bytes of
-`web.urls.task_key`: xxh3_128 of a URL's normal form, and of its kind if that is not page.
+`web.urls.task_key`: xxh3_128 of a URL's normal form, and of its kind if that is not page, with the job's number.
 """
 
 from typing import Any, Final, Literal
@@ -242,15 +242,13 @@ class Download(Struct, frozen=True, array_like=True, gc=False):
 class Link(Struct, frozen=True, array_like=True, gc=False):
     """A URL that a page leads to: absolute, in normal form.
 
-    `key` is its 16-byte key (`web.urls.task_key`), `host` its 8-byte host key. `skip` is empty if it may be
+    `skip` is empty if it may be
     fetched, else the reason why it is not (see `Outcome`); the frontier may still find it too far away.
     `alike` says that it looks like what leads to it (`web.traps.alike`). `kind`, `spent_s` and `lastmod` become those
     of its task.
     """
 
     url: str
-    key: bytes
-    host: bytes
     skip: str = ""
     kind: TaskKind = "page"
     alike: bool = False
@@ -263,12 +261,14 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
 
     `records` are complete JSON lines, each with its line feed, of a page that was read (a spider may give none or
     several); None when the outcome can have none. `links` are the URLs it leads to (for `redirected`: exactly the
-    target). `body_bytes` feeds the counters; so does `body_hash`, 16 bytes (xxh3_128) of a body that was read and is
-    not empty, by which duplicates are noticed. `simhash` is that of the visible text, if near-duplicates are looked
+    target). `body_bytes` feeds the counters. `body_hash` is 16 bytes (xxh3_128) of a body that was read and is
+    not empty. `simhash` is that of the visible text, if near-duplicates are looked
     for. If an output wants it, `archive` is the exchange with the server, as `web.warc` encodes it, and
     `fetched_at` (unix time) when that was: it counts as the time of the URL's end, by which archives know a page again.
     `detail` says for people what the reason leaves out; only logs and `crawler try` show it. A page of which not all
     links were taken has one, too. `row_records` are the records of each of the task's `rows`, by their numbers.
+    `body_key` is a hash of the body that nobody outside can foresee (`frontier.keys`), by which duplicates are noticed;
+    empty in a job of an earlier version, which goes by `body_hash`.
     """
 
     key: bytes
@@ -284,6 +284,7 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     fetched_at: float = 0.0
     detail: str = ""
     row_records: tuple[tuple[int, bytes], ...] = ()
+    body_key: bytes = b""
 
 
 class Again(Struct, frozen=True, gc=False):

@@ -12,7 +12,6 @@ from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
-from crawler.web.urls import host_key, task_key
 
 __all__ = ["Discovery"]
 
@@ -31,6 +30,7 @@ class Discovery:
 
     def __init__(self, store: Store, window: Window, seeds: SeedContexts, counters: Counters, limits: Limits) -> None:
         self._urls = store.urls
+        self._keys = store.keys
         self._window = window
         self._seeds = seeds
         self._counters = counters
@@ -40,7 +40,7 @@ class Discovery:
 
     def add(self, number: int, url: str, kind: TaskKind) -> bool:
         """Make a start of seed `number` known and due. False if it was known as one that is due or has ended."""
-        key = task_key(url, kind)
+        key = self._keys.url(url, kind)
         (value,) = self._urls.values([key])
         if value is None:
             self._counters.known += 1
@@ -64,7 +64,7 @@ class Discovery:
             at=0.0,
             is_sitemap=kind == "sitemap",
         )
-        place = row.place(host_key(url))
+        place = row.place(self._keys.host(url))
         self._urls.put_waiting(key, place, _SEED_REACH)
         self._window.add(key, place, row)
         self._counters.queued += 1
@@ -92,28 +92,29 @@ class Discovery:
             spent_ms=0,
             stale=0,
         )
-        place = due.place(host_key(due.url))
+        place = due.place(self._keys.host(due.url))
         self._urls.put_waiting(key, place, self._limits.reach(due))
         self._window.add(key, place, due)
         self._counters.queued += 1
 
     def take(self, found: list[tuple[Link, Source]], now: float) -> None:
         """Test and set in one step: unknown URLs become due or skipped; a better way opens or moves a known one."""
-        known = self._urls.values([link.key for link, _ in found])
-        for (link, source), before in zip(found, known, strict=True):
-            value = self._urls.pending(link.key) or before  # another link of this call may have put it
+        keys = [self._keys.url(link.url, link.kind) for link, _ in found]
+        known = self._urls.values(keys)
+        for (link, source), key, before in zip(found, keys, known, strict=True):
+            value = self._urls.pending(key) or before  # another link of this call may have put it
             if source.hops and not link.skip and source.hops[0] == source.seed.anchors[0]:
                 self._seeds.anchor(source.seed.number, link.url)
             way = NOT_REACHED if link.skip else source.reach(link)
             if value is None:
                 self._counters.known += 1
-                self._put(link, source, way, now)
+                self._put(key, link, source, way, now)
             elif value[:1] == QUEUED:
-                self._come_nearer(link, value, source, way, now)
+                self._come_nearer(key, link, value, source, way, now=now)
             elif value[:1] == REOPENABLE:
-                self._judge_again(link, self._urls.row(value), source, way, now)
+                self._judge_again(key, link, self._urls.row(value), source, way, now=now)
             elif not link.skip:
-                self.improve(link.key, self._urls.row(value), way)
+                self.improve(key, self._urls.row(value), way)
 
     def nearest(self, handed: Handed, *, last: bool = True) -> Reach:
         """Return the best that is known of how far a task's URL is; `last` says that it will not be asked for again."""
@@ -142,13 +143,13 @@ class Discovery:
         """Make a URL due that has ended: the limit that cut it off has moved, or it is to be tried again."""
         self._counters.count(row.outcome, row.reason, -1)
         due = structs.replace(self._due_again(row), outcome="", reason="")
-        self._queue(key, host_key(row.url), due, self._limits.reach(row))
+        self._queue(key, self._keys.host(row.url), due, self._limits.reach(row))
 
     def read_again(self, key: bytes, row: UrlRow) -> None:
         """Make a page due that has ended, for its links alone. It stays known as one that has ended."""
         again = self._due_again(row)
         self._counters.queued += 1
-        self._window.offer(key, again.place(host_key(row.url)), again)
+        self._window.offer(key, again.place(self._keys.host(row.url)), again)
 
     def _due_again(self, row: UrlRow) -> UrlRow:
         """Return a row with what a task needs that a row of a URL which has ended leaves out.
@@ -159,15 +160,16 @@ class Discovery:
         parent_url = None if parent is None or parent[:1] == QUEUED else self._urls.row(parent).url
         return structs.replace(row, seq=self._counters.next_seq(), attempts=0, parent_url=parent_url)
 
-    def _put(self, link: Link, source: Source, reach: Reach, now: float) -> None:
+    def _put(self, key: bytes, link: Link, source: Source, reach: Reach, now: float) -> None:
         """Put down what follows from all that is known of a URL that is not due yet."""
-        reason = link.skip or self._limits.cut(reach, link.host, is_sitemap=link.kind == "sitemap")
+        host = self._keys.host(link.url)
+        reason = link.skip or self._limits.cut(reach, host, is_sitemap=link.kind == "sitemap")
         if not reason:
             row = source.row(link, reach, now, seq=self._counters.next_seq(), parent_url=source.parent_url)
-            self._queue(link.key, link.host, row, reach)
+            self._queue(key, host, row, reach)
             return
         row = source.row(link, reach, now, outcome="skipped", reason=reason)
-        self._urls.put(link.key, REOPENABLE, row)
+        self._urls.put(key, REOPENABLE, row)
         self._counters.count("skipped", reason, +1)
 
     def _queue(self, key: bytes, host: bytes, row: UrlRow, reach: Reach) -> None:
@@ -176,29 +178,29 @@ class Discovery:
         self._counters.queued += 1
         self._window.offer(key, place, row)
 
-    def _judge_again(self, link: Link, row: UrlRow, source: Source, way: Reach, now: float) -> None:
+    def _judge_again(self, key: bytes, link: Link, row: UrlRow, source: Source, way: Reach, *, now: float) -> None:
         """Look whether a URL that was skipped is skipped no longer, or for another reason."""
         before = self._limits.reach(row)
         reach = before.nearer(way)
         if reach == before and (reach != NOT_REACHED or _rank(link.skip) <= _rank(row.reason)):
             return
         self._counters.count(row.outcome, row.reason, -1)
-        self._put(link, source, reach, now)
+        self._put(key, link, source, reach, now)
 
-    def _come_nearer(self, link: Link, value: bytes, source: Source, way: Reach, now: float) -> None:
+    def _come_nearer(self, key: bytes, link: Link, value: bytes, source: Source, way: Reach, *, now: float) -> None:
         """Note a shorter way to a URL that has not ended; if it was never handed out, queue it at its smaller depth."""
         place, before = waiting(value)
         reach = before.nearer(way)
         if reach == before:
             return
         better = place
-        if self._limits.by_depth and place and link.kind == "page" and self._window.find(link.key) is None:
+        if self._limits.by_depth and place and link.kind == "page" and self._window.find(key) is None:
             depth, seq = queue_place(place)
             row = source.row(link, reach, now, seq=seq, parent_url=source.parent_url)
             if row.depth < depth:
-                better = row.place(link.host)
-                self._window.move(link.key, place, better, row)
-        self._note(link.key, better, reach)
+                better = row.place(self._keys.host(link.url))
+                self._window.move(key, place, better, row)
+        self._note(key, better, reach)
 
     def _note(self, key: bytes, place: bytes, reach: Reach) -> None:
         self._urls.put_waiting(key, place, reach)

@@ -1,9 +1,10 @@
 """Which page has brought the same before: the same body, or nearly the same text. Owned by the frontier.
 
-A body is known again by its hash. A text is known again by its fingerprint (`web.simhash`), of which up to `NEAR`
-of 64 bits may differ. Cut into four bands of 16 bits, at least one band of such a fingerprint is the same. So each
-fingerprint stands in the store four times, each time turned so that another band comes first, and only fingerprints
-with that band need to be looked at. They stand in order, the most alike side by side, so the nearest ones are enough.
+A body is known again by its hash, which in a job of this version holds a number of the job's own (`frontier.keys`). A
+text is known again by its fingerprint (`web.simhash`), of which up to `NEAR` of 64 bits may differ. Cut into four bands
+of 16 bits, at least one band of such a fingerprint is the same. So each fingerprint stands in the store four times,
+each time turned so that another band comes first, and only fingerprints with that band need to be looked at. They stand
+in order, the most alike side by side, so the nearest ones are enough.
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +52,7 @@ class Duplicates:
         Results without records, or without a body, repeat nothing.
         """
         read = [done for done in results if done.records is not None and done.body_hash]
-        firsts = iter(self._store.contents.add_bodies([(done.body_hash, done.key) for done in read]))
+        firsts = iter(self._store.contents.add_bodies([(done.body_key or done.body_hash, done.key) for done in read]))
         repeats: list[Repeat | None] = []
         for done in results:
             first = next(firsts) if done.records is not None and done.body_hash else None

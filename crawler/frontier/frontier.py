@@ -32,7 +32,7 @@ from crawler.frontier.seed_records import SeedRecords
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
-from crawler.web.urls import host_key, robots_url
+from crawler.web.urls import robots_url
 
 __all__ = ["Frontier"]
 
@@ -267,7 +267,7 @@ class Frontier:
     def _revive(self, now: float) -> None:
         """Put retries whose time has come back into the queue; scans see them after the next commit."""
         for key, row in self._store.retries.take_due(now, _RETRIES_PER_COMMIT):
-            self._window.add(key, row.place(host_key(row.url)), row)
+            self._window.add(key, row.place(self._store.keys.host(row.url)), row)
             self.counters.retrying -= 1
         self._next_retry_at = None  # until the commit: what was taken is still there for a scan
 

@@ -22,7 +22,6 @@ from crawler.frontier.reach import CHAIN_STALE, FAR_STALE, NOT_REACHED, Limits, 
 from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
 from crawler.frontier.store import Store
 from crawler.web.traps import is_dated, pattern
-from crawler.web.urls import host_key
 
 __all__ = ["SecondLook"]
 
@@ -139,7 +138,7 @@ class SecondLook:
             if row.stale:
                 view.stale.append((key, row))
             elif state == REOPENABLE and (reach := self._limits.reach(row)) != NOT_REACHED:
-                if not self._limits.cut(reach, host := host_key(row.url), is_sitemap=row.is_sitemap):
+                if not self._limits.cut(reach, host := self._store.keys.host(row.url), is_sitemap=row.is_sitemap):
                     view.free.append((key, row))
                 elif not self._limits.too_far(reach.far, is_sitemap=row.is_sitemap):
                     view.cut.setdefault(host, []).append((key, row))
@@ -187,7 +186,7 @@ class SecondLook:
         for _, state, row in self._store.urls.ended():
             if state != ENDED or row.is_sitemap or row.outcome != "fetched":
                 continue
-            host = host_key(row.url)
+            host = self._store.keys.host(row.url)
             tally = tallies.get(host)
             if tally is not None:
                 known = self._hosts.get(host)

@@ -30,7 +30,6 @@ from crawler.frontier.seed_lines import BadSeed
 from crawler.frontier.seed_rows import Ending, Row
 from crawler.frontier.store import Store
 from crawler.web.redirect import MAX_REDIRECTS
-from crawler.web.urls import task_key
 
 __all__ = ["SeedRecords"]
 
@@ -53,6 +52,7 @@ class SeedRecords:
         self, store: Store, config: CrawlConfig, seeds: SeedContexts, counters: Counters, discovery: Discovery
     ) -> None:
         self._urls = store.urls
+        self._keys = store.keys
         self._rows = store.rows
         self._seeds = seeds
         self._counters = counters
@@ -79,7 +79,7 @@ class SeedRecords:
             return
         self._counters.rows = number
         self._counters.open_rows += 1
-        key = task_key(url, kind)
+        key = self._keys.url(url, kind)
         row = Row(number)
         value = self._urls.values([key])[0]
         if value is not None and value[:1] != QUEUED:
@@ -181,7 +181,7 @@ class SeedRecords:
     def _arrived(self, row: Row, url: str, kind: TaskKind) -> bytes:
         """Take a row to the URL that its redirects lead to; return its record if that has ended."""
         while True:
-            key = task_key(url, kind)
+            key = self._keys.url(url, kind)
             ending = self._rows.ending(key)
             if ending is None:
                 break

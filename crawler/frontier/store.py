@@ -4,7 +4,7 @@
     urls      task key (of URL and kind)           one state byte + UrlRow (msgpack), or its queue key while it is due
     queue     host key, depth, sequence            URL key + UrlRow: what is due, in order, host by host
     later     due at (microseconds), URL key       UrlRow: retries that wait for their time
-    bodies    xxh3_128(body)                       URL key: the first page with that body
+    bodies    xxh3_128(body, the job's number)     URL key: the first page with that body
     texts     band, fingerprint of a text          URL key (`frontier.duplicates`)
     seeds     seed number                          SeedContext (msgpack)
               letter, URL key or seed number       rows of the seeds that have no record yet (`frontier.seed_rows`)
@@ -27,6 +27,7 @@ import msgspec
 from crawler.core.model import SeedContext
 from crawler.frontier.contents import Contents
 from crawler.frontier.database import Database
+from crawler.frontier.keys import Keys, new_seed
 from crawler.frontier.known import KnownUrls
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.retries import Retries
@@ -59,7 +60,17 @@ class Store:
         self.rows = SeedRows(database.table("seeds"))
         self._seeds, self._hosts, self._meta = map(database.table, ("seeds", "hosts", "meta"))
         self._encode = msgspec.msgpack.Encoder().encode
+        self.keys = Keys(self._settled_seed(read_only=read_only))
         self._decode_seed = msgspec.msgpack.Decoder(SeedContext).decode
+
+    def _settled_seed(self, *, read_only: bool) -> int:
+        """The number with which this job's keys are made: a new one before the job is anything, 0 of an old job."""
+        kept = self.meta("hash_seed")
+        if kept is None and not read_only and self.meta("job") is None:
+            kept = new_seed()
+            self.put_meta("hash_seed", kept)
+            self.commit()
+        return kept or 0
 
     def __enter__(self) -> Self:
         return self

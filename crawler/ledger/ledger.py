@@ -25,7 +25,6 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import CLOCK, Store
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import ConsumerLeftError
-from crawler.web.urls import host_key
 
 __all__ = ["Ledger"]
 
@@ -60,6 +59,7 @@ class Ledger:
         ended: Callable[[Ended], None],
     ) -> None:
         self._store = store
+        self._host_key = store.keys.authority
         self._frontier = frontier
         self._sinks = sinks
         self._deliver = deliver
@@ -104,12 +104,12 @@ class Ledger:
     def remember(self, host: str, state: bytes, *, part: bytes = b"") -> None:
         """Keep a host's state (robots.txt, clock), or a `part` of it, with the next commit. `host` is an authority."""
         with self._changed:
-            self._notes[_key(host) + part] = state
+            self._notes[self._host_key(host) + part] = state
 
     def wake(self, hosts: Iterable[str]) -> None:
         """Hand out the URLs of hosts (authorities) that were to come later, or not in this run."""
         with self._changed:
-            self._roused += map(_key, hosts)
+            self._roused += map(self._host_key, hosts)
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -283,10 +283,6 @@ class Ledger:
 def _lines(finished: Finished) -> int:
     """Records that a URL has brought."""
     return finished.records.count(b"\n") if finished.records else 0
-
-
-def _key(host: str) -> bytes:
-    return host_key(f"http://{host}/")
 
 
 def _size(brought: Done | Finished) -> int:

@@ -74,8 +74,9 @@ def chosen_parsers(
     *,
     on_failure: Callable[[CrawlerError], None],
     spider: bytes,
+    hash_seed: int,
 ) -> Parsers:
     """Return what parses with the strategy that the settings name."""
     if config.strategy == "hybrid":
-        return ParserPool(config, on_done, on_failure=on_failure, spider=spider)
-    return InlineParsers(config, on_done, on_failure=on_failure, spider=spider)
+        return ParserPool(config, on_done, on_failure=on_failure, spider=spider, hash_seed=hash_seed)
+    return InlineParsers(config, on_done, on_failure=on_failure, spider=spider, hash_seed=hash_seed)

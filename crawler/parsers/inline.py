@@ -58,9 +58,10 @@ class InlineParsers:
         *,
         on_failure: Callable[[CrawlerError], None] | None = None,
         spider: bytes = b"",
+        hash_seed: int = 0,
         parse: Parse = parse_page,
     ) -> None:
-        self._settings = ParserSettings.of(config, spider)
+        self._settings = ParserSettings.of(config, spider, hash_seed)
         self._strategy = config.strategy
         self._on_done = on_done
         self._on_failure = on_failure

@@ -47,6 +47,7 @@ class ParserPool:
         *,
         on_failure: Callable[[CrawlerError], None] | None = None,
         spider: bytes = b"",
+        hash_seed: int = 0,
         parse: Parse = parse_page,
         limits: BatchLimits = LIMITS,
     ) -> None:
@@ -55,7 +56,7 @@ class ParserPool:
         self._intake = Intake(limits, config.folder, config.parsers)
         self._supervision = Supervision(
             self._intake,
-            ParserSettings.of(config, spider),
+            ParserSettings.of(config, spider, hash_seed),
             parse,
             size=config.parsers,
             timeout_s=config.parser_timeout_s,

@@ -128,7 +128,7 @@ class Ring:
             broken = Breakdown()
             cleanup.callback(broken.close)
             ledger = self._make_ledger(opened, feed)
-            parsers = await self._start_parsers(ledger, broken, thread, cleanup)
+            parsers = await self._start_parsers(opened, ledger, broken, thread, cleanup)
             fetcher = await self._make_fetcher(parsers, ledger, broken, thread, cleanup)
             self.stop_request.then(fetcher.stop)  # it is to start nothing new, not even what is due in the same turn
             self.statistics.started(Stages(fetcher, parsers, ledger))
@@ -208,10 +208,14 @@ class Ring:
         return Ledger(opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left)
 
     async def _start_parsers(
-        self, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack
+        self, opened: Opened, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack
     ) -> Parsers:
         parsers = chosen_parsers(
-            self._config, ledger.put_records, on_failure=broken.tell_from_thread, spider=self._spider
+            self._config,
+            ledger.put_records,
+            on_failure=broken.tell_from_thread,
+            spider=self._spider,
+            hash_seed=opened.store.keys.seed,
         )
         # In the thread: processes take their time to start and to end, and the loop may have others to serve.
         cleanup.push_async_callback(thread.call, parsers.close)

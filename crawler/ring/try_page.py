@@ -152,7 +152,7 @@ async def _fetched(config: CrawlConfig, url: str, watched: "_Watched", budget: B
                 case Done(links=(link,)):
                     hops = (*task.redirected_from, task.url)
                     task = msgspec.structs.replace(
-                        task, key=link.key, url=link.url, redirected_from=hops, spent_s=link.spent_s
+                        task, key=url_key(link.url), url=link.url, redirected_from=hops, spent_s=link.spent_s
                     )
                 case Done() as done:
                     done = watched.cause(done)

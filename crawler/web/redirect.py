@@ -6,7 +6,7 @@ from crawler.core.config import ScopeKind
 from crawler.core.model import Done, Link, Task
 from crawler.web.scope import Scope
 from crawler.web.traps import alike
-from crawler.web.urls import authority, host_key, task_key
+from crawler.web.urls import authority
 
 __all__ = ["MAX_REDIRECTS", "MAX_REFRESH_S", "followed", "redirect_scope", "refresh_target"]
 
@@ -49,8 +49,6 @@ def followed(source: Task, target: str | None, *, status: int, spent_s: float, s
         return Done(source.key, "failed", "redirects", status)
     link = Link(
         url=target,
-        key=task_key(target, source.kind),
-        host=host_key(target),
         skip=_skip(source, target, scope),
         kind=source.kind,
         alike=alike(source.url, target),

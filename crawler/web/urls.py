@@ -123,19 +123,22 @@ def resolve(base: str, href: str, *, strip_session: bool = True) -> str | None:
     return _without_session(normal) if strip_session and ("?" in normal or ";" in normal) else normal
 
 
-def url_key(url: str) -> bytes:
-    """Return the 16 bytes that identify a URL in normal form: xxh3_128 of its UTF-8. Never raises."""
-    return xxh3_128_digest(url.encode("utf-8", "surrogatepass"))
+def url_key(url: str, seed: int = 0) -> bytes:
+    """Return the 16 bytes that identify a URL in normal form: xxh3_128 of its UTF-8, with `seed`. Never raises."""
+    return xxh3_128_digest(url.encode("utf-8", "surrogatepass"), seed)
 
 
-def task_key(url: str, kind: TaskKind) -> bytes:
+def task_key(url: str, kind: TaskKind, seed: int = 0) -> bytes:
     """Return the 16 bytes by which a URL in normal form is known when it is asked for as `kind`. Never raises."""
-    return url_key(url if kind == "page" else f"{kind}:{url}")
+    return url_key(url if kind == "page" else f"{kind}:{url}", seed)
 
 
-def host_key(url: str) -> bytes:
-    """Return the 8 bytes that identify the host of a URL in normal form: xxh3_64 of its `authority`. Never raises."""
-    return xxh3_64_digest(authority(url).encode("utf-8", "surrogatepass"))
+def host_key(url: str, seed: int = 0) -> bytes:
+    """Return the 8 bytes that identify the host of a URL in normal form: xxh3_64 of its `authority`, with `seed`.
+
+    Never raises.
+    """
+    return xxh3_64_digest(authority(url).encode("utf-8", "surrogatepass"), seed)
 
 
 def authority(url: str) -> str:

@@ -21,7 +21,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.ring.crawler import Crawler
 from crawler.web.simhash import NEAR, distance
-from crawler.web.urls import host_key, url_key
+from crawler.web.urls import url_key
 from tests.support.servers import Answer, LocalServer, html
 from tests.support.table import table
 
@@ -65,7 +65,7 @@ class Job:
     def read(self, body_hash: bytes = b"", simhash: int | None = None, links: tuple[str, ...] = ()) -> Done:
         """The result of the page that is due next, not given back yet."""
         key = self.task().key
-        found = tuple(Link(url, url_key(url), host_key(url)) for url in links)
+        found = tuple(Link(url) for url in links)
         return Done(key, "fetched", "", 200, b"{}\n", found, 10, body_hash=body_hash, simhash=simhash)
 
     def finish(self, *results: Done) -> list[Finished]:

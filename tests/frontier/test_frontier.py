@@ -10,11 +10,11 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, Done, Finished, Link, Seed
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
-from crawler.web.urls import host_key, task_key
+from crawler.web.urls import host_key
 
 
 def link(url: str, skip: str = "", kind="page", alike: bool = False, spent_s: float = 0.0) -> Link:
-    return Link(url, task_key(url, kind), host_key(url), skip, kind, alike, spent_s)
+    return Link(url, skip, kind, alike, spent_s)
 
 
 def sitemap(url: str, skip: str = "") -> Link:

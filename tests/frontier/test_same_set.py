@@ -23,7 +23,6 @@ from crawler.frontier.store import Store
 from crawler.parsers.reading.new_links import NewLinks
 from crawler.web.redirect import followed, redirect_scope
 from crawler.web.scope import Scope
-from crawler.web.urls import host_key, task_key
 from tests.support.memory_database import MemoryDatabase
 from tests.support.simulated_web import SimulatedWeb, expected
 
@@ -128,10 +127,7 @@ class Crawl:
         if what == "moved":
             return followed(task, found[0][0], status=301, spent_s=0.0, scope=self.redirects)
         if task.kind == "sitemap":
-            links = tuple(
-                Link(url, task_key(url, kind), host_key(url), self.scope.verdict(url, task.seed.anchors, 0), kind)
-                for url, kind, _ in found
-            )
+            links = tuple(Link(url, self.scope.verdict(url, task.seed.anchors, 0), kind) for url, kind, _ in found)
             return Done(task.key, "fetched", "sitemap", 200, links=links)
         hrefs = [(url, nofollow) for url, _, nofollow in found]
         links = self.rng.choice(self.links).take(task, hrefs, nofollow=False)

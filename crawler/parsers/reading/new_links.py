@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from crawler.core.model import Link, Task
 from crawler.web.scope import Scope
 from crawler.web.traps import is_fixed, pattern, repeats
-from crawler.web.urls import host_key, url_key
 
 __all__ = ["NewLinks"]
 
@@ -71,7 +70,7 @@ class NewLinks:
             if before is not None:
                 how = _better(before, how)
             if how != before:
-                news.append((Link(url, url_key(url), host_key(url), skip=skip, alike=alike), how))
+                news.append((Link(url, skip=skip, alike=alike), how))
         # Only now, when nothing can fail any more: what is marked as sent must be sent.
         for link, how in news:
             self._left -= 0 if link.url in sent else len(link.url) + _SENT_ENTRY_CHARS

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
+from xxhash import xxh3_128_digest
 
 from crawler.core.model import Answer, Done, Download, Link, SeedContext, SeedRow
 from crawler.page.raw_page import RawPage
@@ -126,7 +127,12 @@ class PageReader:
             simhash=page.simhash if self.settings.simhash else None,
             detail=found.detail,
             row_records=found.row_records,
+            body_key=self._body_key(answer.body),
         )
+
+    def _body_key(self, body: bytes) -> bytes:
+        seed = self.settings.hash_seed
+        return xxh3_128_digest(body, seed) if seed and body else b""
 
 
 def _of_row(download: Download, row: SeedRow) -> Download:

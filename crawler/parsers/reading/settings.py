@@ -16,7 +16,7 @@ class ParserSettings(Struct, frozen=True):
 
     `fields` None stands for all that a spider gives. `spider` is the spider as `spiders.spider` packs it, empty without
     one. `archive` says that an output wants the exchanges with servers, `simhash` that near-duplicates are looked for,
-    `seed_records` that each row of the seeds has a record.
+    `seed_records` that each row of the seeds has a record. `hash_seed` is the job's number (`frontier.keys`).
     """
 
     fields: tuple[str, ...] | None
@@ -34,6 +34,7 @@ class ParserSettings(Struct, frozen=True):
     spider: bytes = b""
     archive: bool = False
     simhash: bool = False
+    hash_seed: int = 0
     all_statuses: bool = False
     seed_records: bool = False
 
@@ -47,10 +48,10 @@ class ParserSettings(Struct, frozen=True):
         return title_of(self.spider)
 
     @classmethod
-    def of(cls, config: CrawlConfig, spider: bytes = b"") -> "ParserSettings":
+    def of(cls, config: CrawlConfig, spider: bytes = b"", hash_seed: int = 0) -> "ParserSettings":
         """Take the settings out of a crawl's configuration; `spider` is the crawl's, packed."""
         taken: dict[str, Any] = {name: getattr(config, name) for name in cls.__struct_fields__ if hasattr(config, name)}
         if not spider:
             taken["fields"] = page_fields(config)
         taken["seed_records"] = has_seed_records(config)
-        return cls(**taken | {"spider": spider, "simhash": config.skip_duplicates == "near"})
+        return cls(**taken | {"spider": spider, "simhash": config.skip_duplicates == "near", "hash_seed": hash_seed})

@@ -8,7 +8,7 @@ from crawler.web.redirect import redirect_scope
 from crawler.web.scope import Scope
 from crawler.web.sitemap import Entry, SitemapError, read_sitemap
 from crawler.web.traps import repeats
-from crawler.web.urls import authority, host_key, task_key
+from crawler.web.urls import authority
 
 __all__ = ["SitemapReader"]
 
@@ -57,7 +57,7 @@ class SitemapReader:
 
 def _link(entry: Entry, kind: TaskKind, skip: str) -> Link:
     url = entry.url
-    return Link(url, task_key(url, kind), host_key(url), skip=skip, kind=kind, lastmod=entry.lastmod or "")
+    return Link(url, skip=skip, kind=kind, lastmod=entry.lastmod or "")
 
 
 def _failed(download: Download, why: str) -> Done:

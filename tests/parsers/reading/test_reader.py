@@ -15,7 +15,7 @@ from crawler.parsers.reading.new_links import NewLinks
 from crawler.parsers.reading.reader import PageReader, parse_page
 from crawler.web.scope import Scope
 from crawler.web.simhash import simhash
-from crawler.web.urls import host_key, url_key
+from crawler.web.urls import url_key
 from tests.support.downloads import PAGE_URL, download_of, reader_of, record_of
 
 
@@ -142,7 +142,7 @@ def test_a_page_that_sends_its_reader_on_at_once_is_a_redirect(delay):
     assert (done.key, done.outcome, done.status, done.records) == (download.task.key, "redirected", 203, None)
     assert (done.body_bytes, done.body_hash) == (download.answer.body_bytes, b"")
     url = "http://h.example/y"
-    assert done.links == (Link(url, url_key(url), host_key(url), "", "page", False, 1.5),)
+    assert done.links == (Link(url, "", "page", False, 1.5),)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_links_of_another_answer_stand_in_its_record_only(status):
     assert links_of(download) == {}
 
 
-def test_a_link_carries_its_keys_and_the_verdict_of_scope():
+def test_a_link_carries_the_verdict_of_scope():
     html = "<a href=/in><a href=http://o.example/><a href=/skip/x><a href=page.html>"
     done = parse_page(download_of(html), reader_of(exclude=("/skip/",)))
     assert {link.url: link.skip for link in done.links} == {
@@ -255,9 +255,6 @@ def test_a_link_carries_its_keys_and_the_verdict_of_scope():
         "http://o.example/": "scope",
         "http://h.example/skip/x": "filter",
     }
-    for link in done.links:
-        assert link.key == url_key(link.url)
-        assert link.host == host_key(link.url)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from crawler.frontier.reopening import Reopening
 from crawler.frontier.row import ENDED, UrlRow
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
-from crawler.frontier.seed_lines import BadSeed
+from crawler.frontier.seed_lines import BadSeed, extra_of
 from crawler.frontier.seed_records import SeedRecords
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
@@ -70,8 +70,7 @@ class Frontier:
         """
         is_new = self._discovery.add(number, seed.url, seed.kind)
         if is_new or self._seed_records.wanted:
-            extra = msgspec.json.encode(seed.extra) if seed.extra else b"null"
-            self._store.put_seed(SeedContext(number, (seed.url,), extra))
+            self._store.put_seed(SeedContext(number, (seed.url,), extra_of(seed)))
         if is_new and self._sitemaps and seed.kind == "page":
             self._discovery.add(number, robots_url(seed.url), "sitemap")
         if self._seed_records.wanted:

@@ -22,6 +22,7 @@ __all__ = [
     "BadSeed",
     "LineFormat",
     "OnBad",
+    "extra_of",
     "line_format",
     "line_seeds",
     "parse_seed",
@@ -76,6 +77,11 @@ def parse_seed(text: str, extra: dict[str, Any]) -> Seed:
     """Return the seed that is written `URL`, or `sitemap:URL`. Raises `UrlError` for anything else."""
     sitemap = sitemap_url(text)
     return Seed(normalise(text), extra) if sitemap is None else Seed(normalise(sitemap), extra, "sitemap")
+
+
+def extra_of(seed: Seed) -> bytes:
+    """Return the other columns of a seed as JSON, as its context has them."""
+    return msgspec.json.encode(seed.extra) if seed.extra else b"null"
 
 
 def line_format(head: bytes) -> LineFormat:

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 import msgspec
 
-from crawler.core.model import SeedContext
+from crawler.core.model import Seed, SeedContext
 from crawler.frontier.contents import Contents
 from crawler.frontier.database import Database
 from crawler.frontier.keys import Keys, new_seed
@@ -32,6 +32,7 @@ from crawler.frontier.known import KnownUrls
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.retries import Retries
 from crawler.frontier.row import QUEUED, UrlRow
+from crawler.frontier.seed_lines import extra_of
 from crawler.frontier.seed_rows import SeedRows
 from crawler.web.urls import NORMAL_FORM_VERSION
 
@@ -40,6 +41,9 @@ __all__ = ["CLOCK", "SCHEMA_VERSION", "Store"]
 SCHEMA_VERSION = 4
 CLOCK = b"c"
 """Stands behind a host's key where its clock is kept by itself."""
+
+_LAST_SEED = b"\x01"
+"""Greater than the key of any seed: numbers are below 2^56."""
 
 _VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
 
@@ -99,6 +103,24 @@ class Store:
         if value is None:
             raise KeyError(number)
         return self._decode_seed(value)
+
+    def is_seed(self, number: int, seed: Seed) -> bool:
+        """Whether a number is that of a seed, as it was committed; True for one that was no seed at all."""
+        value = self._seeds.get(number.to_bytes(8, "big"))
+        if value is None:
+            return True
+        context = self._decode_seed(value)
+        return (context.anchors[0], context.extra) == (seed.url, extra_of(seed))
+
+    def seeds(self) -> Iterator[SeedContext]:
+        """Give the contexts of all committed seeds, in the order of their numbers."""
+        return (self._decode_seed(value) for _, value in self._seeds.items(b"", _LAST_SEED))
+
+    @property
+    def last_seed(self) -> int:
+        """The largest number of a committed seed, 0 without any."""
+        key, _ = next(self._seeds.items(_LAST_SEED, backwards=True), (b"", b""))
+        return int.from_bytes(key, "big") if key < _LAST_SEED else 0
 
     def put_host(self, key: bytes, value: bytes) -> None:
         """Write or replace what is remembered of a host."""

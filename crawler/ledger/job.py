@@ -38,6 +38,7 @@ _MATTER = tuple(setting for setting in CRAWL_SETTINGS if setting.matters)
 The store keeps them. None may hold a secret, as `headers` may.
 """
 _NAMES = {setting.stored_name: setting.field for setting in _MATTER}
+_RAISABLE = {"depth", "max_chain"}
 _ADVICE = "choose another --job, or make it writable"
 _ELSEWHERE = "choose another --job, or move it away"
 _PROCESS = re.compile(rb"\s*\d{0,20}\s*")
@@ -46,7 +47,8 @@ _PROCESS = re.compile(rb"\s*\d{0,20}\s*")
 class Job:
     """The folder of a job, locked for this process until `close`.
 
-    State, of the ledger's thread: the lock, and what this run has made, which goes if the job cannot begin.
+    State, of the ledger's thread: what the job gets more of, which `settle` finds out; the lock; and what this run has
+    made, which goes if the job cannot begin.
     """
 
     def __init__(self, config: CrawlConfig) -> None:
@@ -65,6 +67,8 @@ class Job:
         self._lock = -1
         self._made_lock = False
         self._noted = b""
+        self.has_other_seeds = False
+        self._widened: dict[str, Any] = {}
         with self._refused(f"write the job folder {self.path}"):
             self._made_folders = make_folder(self.path)
         try:
@@ -118,7 +122,8 @@ class Job:
         nothing is lost when it starts over.
 
         `seeds` is the fingerprint of the seeds, empty when a job is resumed without naming them. Raises `JobError` for
-        a store with records that was made for something else, and for an output with records of somebody else.
+        a store with records that was made for something else, and for an output with records of somebody else. More of
+        what a job can have more of is no other setting: see `has_other_seeds` and `widen`.
         """
         config = self._config
         now: dict[str, Any] = {setting.stored_name: getattr(config, setting.field) for setting in _MATTER}
@@ -136,21 +141,33 @@ class Job:
         then = _plain({setting.stored_name: setting.default for setting in _MATTER}) | then
         if not seeds:
             now["seeds"] = then["seeds"]
+        has_pages = _has_pages(store)
+        more = {name for name, value in now.items() if name == "seeds" or _is_more(name, then.get(name), value)}
+        self.has_other_seeds = has_pages and now["seeds"] != then["seeds"]
+        self._widened = {name: now[name] for name in more if then.get(name) != now[name]} if has_pages else {}
         changed = [
-            "seeds are others than before"
-            if name == "seeds"
-            else f"{_NAMES.get(name, name)} was {then.get(name)!r} and is now {value!r}"
+            f"{_NAMES.get(name, name)} was {then.get(name)!r} and is now {value!r}"
             for name, value in now.items()
-            if then.get(name) != value
+            if then.get(name) != value and not (has_pages and name in more)
         ]
-        if changed and (_has_pages(store) or not seeds):
-            raise JobError(
-                f"job {self.path} was begun with other settings ({'; '.join(changed)}): repeat the earlier command "
-                "to resume it, choose another --job for a new crawl, or start this one over with --fresh"
-            )
+        if changed and (has_pages or not seeds):
+            raise self.refused("; ".join(changed))
         if any(then.get(name) != now[name] for name in ("output", "rotate")):
             self._check_output()
         return not changed
+
+    def refused(self, changed: str) -> JobError:
+        """Return the error for a job that cannot go on since something was changed, with the choices that there are."""
+        return JobError(
+            f"job {self.path} was begun with other settings ({changed}): repeat the earlier command "
+            "to resume it, choose another --job for a new crawl, or start this one over with --fresh"
+        )
+
+    def widen(self, store: Store) -> bool:
+        """Put into the open batch what the job has more of than before, if anything: seeds, a larger depth."""
+        if self._widened:
+            store.put_meta("job", store.meta("job") | self._widened)
+        return bool(self._widened)
 
     def _check_output(self) -> None:
         """Refuse to overwrite files that the job did not write."""
@@ -252,6 +269,11 @@ def _is_summary(content: bytes) -> bool:
         return not content or "crawler_version" in msgspec.json.decode(content, type=dict[str, Any])
     except msgspec.MsgspecError:
         return False
+
+
+def _is_more(name: str, then: Any, now: Any) -> bool:
+    """Whether a setting is a limit that was raised: what was cut off by it opens again (`frontier.second_look`)."""
+    return name in _RAISABLE and then is not None and (now is None or now > then)
 
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:

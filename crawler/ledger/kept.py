@@ -21,7 +21,8 @@ from crawler.web.credentials import anywhere, confidential
 __all__ = ["Kept", "begun_with", "keep", "kept_settings"]
 
 _NAME = "settings"
-_ELSEWHERE = {"job", "seeds", "output", "headers"}
+_ELSEWHERE = {"job", "seeds", "output", "headers", "retry_failed"}
+"""Not kept, or in another form. What is to be done once is not done again by a run that is told nothing."""
 _LEFT_OUT = _ELSEWHERE | {"retry_failed"}
 """Settings that are not kept, or not with the others: the last one is the wish of one run."""
 _IN_THE_JOB = ["in the job"]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import BinaryIO, NamedTuple
 
@@ -10,15 +10,17 @@ from msgspec import structs
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import SeedError
-from crawler.core.model import RETRIED_KINDS
+from crawler.core.model import RETRIED_KINDS, Seed
 from crawler.core.page_fields import has_seed_records
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, read_seeds, spool
+from crawler.frontier.seed_lines import OnBad
+from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, is_seed, read_seeds, spool
 from crawler.frontier.store import Store
 from crawler.ledger.job import Job
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.locks import OutputLocks
 from crawler.ledger.sinks.outputs import places_of, sinks_for
+from crawler.web.urls import task_key
 
 __all__ = ["Opened", "Opening"]
 
@@ -94,6 +96,8 @@ class Opening:
             frontier = Frontier(store, self._config)
             if not store.meta("seeded"):
                 self._seed(store, frontier, stdin)
+            elif not job.has_other_seeds or self._add_seeds(store, frontier, stdin):
+                self._widen(store, frontier)
             if self._config.retry_failed:
                 self._reopen(store, frontier)
             undo.pop_all()
@@ -165,6 +169,59 @@ class Opening:
                     break
         _commit(store, frontier)
         _log.info("%d URLs that had failed are due again", number)
+
+    def _widen(self, store: Store, frontier: Frontier) -> None:
+        if self._job.widen(store):
+            _commit(store, frontier)
+
+    def _add_seeds(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> bool:
+        """Make those seeds known that the job did not begin with; False if stopped in between. None is taken away."""
+        self._refuse_others(store, stdin)
+        known = number = max(store.last_seed, frontier.counters.rows)
+        row = 0
+
+        def told(bad: BadSeed) -> None:
+            nonlocal row
+            self._on_bad_seed(bad)
+            row += bad.is_line
+            if bad.is_line and in_rows and row > known:
+                frontier.add_bad_seed(row, bad, time.time())
+
+        in_rows = has_seed_records(self._config)
+        for read, seed in enumerate(self._seeds_again(told, stdin), start=1):
+            row += 1
+            if not in_rows:
+                number += frontier.add_seed(number + 1, seed)
+            elif row > known:
+                frontier.add_seed(row, seed)
+                number = row
+            elif not store.is_seed(row, seed):
+                raise self._job.refused(f"row {row:,} of the seeds is another, and rows may be added at the end alone")
+            if read % _SEED_BATCH == 0:
+                _commit(store, frontier)
+                if self._stopping():
+                    return False
+        _log.info("job %s: %d seeds were added", self._job.path, number - known)
+        return True
+
+    def _refuse_others(self, store: Store, stdin: BinaryIO | None) -> None:
+        """Raise `JobError` for seeds that are not those of the job and more, but others.
+
+        A list may have grown and shrunk; URLs that a command names may only be more.
+        """
+        if all(map(is_seed, self._sources)):
+            given = {seed.url for seed in read_seeds(self._sources, self._on_bad_seed)}
+            others = any(context.anchors[0] not in given for context in store.seeds())
+        else:
+            again = self._seeds_again(lambda _: None, stdin)
+            others = not any(store.urls.values([task_key(seed.url, seed.kind)])[0] for seed in again)
+        if others:
+            raise self._job.refused("seeds are others than before")
+
+    def _seeds_again(self, on_bad: OnBad, stdin: BinaryIO | None) -> Iterator[Seed]:
+        if stdin is not None:
+            stdin.seek(0)
+        return read_seeds(self._sources, on_bad, stdin)
 
 
 def _commit(store: Store, frontier: Frontier) -> None:

@@ -91,10 +91,10 @@ def test_fresh_without_seeds_is_refused_and_forgets_nothing(commands, server):
     assert refused.err == "crawler: error: --fresh starts job job over, which needs its seeds: name them, too\n"
 
 
-def test_an_output_with_a_password_is_not_kept(tmp_path):
+def test_an_output_with_a_password_is_not_kept_nor_what_is_done_once(tmp_path):
     with Store(tmp_path / "state") as store:
         store.put_meta("job", {"seeds": ""})
-        keep(store, CrawlConfig(output=("ftp://me:swordfish@host/a.jsonl", "-"), depth=1))
+        keep(store, CrawlConfig(output=("ftp://me:swordfish@host/a.jsonl", "-"), depth=1, retry_failed=True))
         store.commit()
     kept = kept_settings(tmp_path)
     assert kept.settings == {"depth": 1}

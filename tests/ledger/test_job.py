@@ -36,7 +36,7 @@ def settle(config: CrawlConfig, *, record: bool = False) -> bool:
         ("exclude", ("a",)),
         ("sitemaps", True),
         ("max_links", 5),
-        ("max_chain", None),
+        ("max_chain", 7),
         ("robots", "ignore"),
         ("allow_private", True),
         ("allow_private", ("10.0.0.0/8",)),

@@ -30,7 +30,6 @@ from crawler.frontier.store import Store
 from crawler.parsers.reading.reader import PageReader, parse_page
 from crawler.parsers.reading.settings import ParserSettings
 from crawler.ring.crawler import Crawler
-from crawler.web.urls import task_key
 from tests.support.thorough import first_quickly
 
 SEEDS = (*range(20), 49, 54, 79, 87, 91, 103, 105, 113, 118, 123, 150, 162, 164, 166, 275, 336, 731)
@@ -356,8 +355,9 @@ def recount(job: Path) -> tuple[dict, dict[tuple[str, str], str]]:
         known = {bytes(key) for key, value in store._database.table("urls").items() if value[:1] == QUEUED}
         due = [value[:16] for value in store._database.table("queue").values() if not store.queue.row(value).outcome]
         saved = store.meta("counters")
+        keys = store.keys
     ended = [row for state, row in rows if state != QUEUED]
-    open_keys = {task_key(row.url, row.kind) for state, row in rows if state == QUEUED}
+    open_keys = {keys.url(row.url, row.kind) for state, row in rows if state == QUEUED}
     assert len(due) + waiting == len(open_keys), "every URL not ended stands once in the queue or waits for a retry"
     assert set(due) <= open_keys == known
     names = {(row.url, row.kind): f"{row.outcome}: {row.reason}" if row.reason else row.outcome for row in ended}

@@ -172,7 +172,7 @@ def test_an_empty_summary_can_be_printed():
         ({"ended": "done"}, "no page was fetched", "there was no usable seed"),
         ({"ended": "done", "known": 1, "outcomes": {"skipped: private-address": 1}}, "no page", "--allow-private"),
         ({"ended": "done", "known": 1, "outcomes": {"skipped: robots": 1}}, "no page", "robots.txt"),
-        ({"ended": "done", "known": 1, "outcomes": {"failed: dns": 1}}, "no page", "do not resolve"),
+        ({"ended": "done", "known": 1, "outcomes": {"failed: dns": 1}}, "no page", "are unknown"),
         ({"ended": "done", "known": 1, "outcomes": {"failed: connect": 1}}, "no page", "failed: connect"),
         ({"ended": "done", "known": 1, "outcomes": {"failed: tls: expired": 1}}, "no page", "--ca-bundle FILE"),
         (

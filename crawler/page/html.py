@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from turbohtml import Document, Element, Namespace, PlainText, Text
 
 from crawler.page.charset import parsed
+from crawler.page.query_encoding import encodes_queries, with_encoded_query
 from crawler.web.urls import LinkResolver, resolve
 
 __all__ = [
@@ -232,8 +233,9 @@ def extract(
 
     Links are `href` of `a` and `area`, `src` of `frame` and `iframe`, `link` with rel next, prev, canonical or
     alternate (not of style sheets), and the target of a meta refresh; relative to the first `<base href>`. A link to a
-    place in the page itself (`#top`) is none; nor is what a `<template>` holds. At most `max_links` are taken, of at
-    most `LINK_CHARS` characters each on average, and 10,000 references that are no http(s) URL are looked at.
+    place in the page itself (`#top`) is none; nor is what a `<template>` holds. A query is percent-encoded in the
+    encoding of the page, as browsers do (`query_encoding`). At most `max_links` are taken, of at most `LINK_CHARS`
+    characters each on average, and 10,000 references that are no http(s) URL are looked at.
 
     `refresh` is the first meta refresh to a URL, without those in a `<noscript>`, which are links like any other:
     browsers with scripts leave them alone.
@@ -292,6 +294,8 @@ class _Reader:
         self._room = LINK_CHARS * max(max_links, MAX_LINKS)
         self._refused = 0
         self._plain_base = True
+        self._encoding = (document.encoding or "utf-8").lower()
+        self._encodes = encodes_queries(self._encoding)
         self.base = url
         self.found: dict[str, bool] = {}
         self.dropped = 0
@@ -337,6 +341,8 @@ class _Reader:
         if len(self.found) >= self._max_links or self._room <= 0 or self._refused >= MAX_LINKS:
             self.dropped += 1
             return
+        if self._encodes:
+            href = with_encoded_query(href, self._encoding)
         url = self._resolver.resolve(self.base, href)
         if url is None:
             self._refused += 1
@@ -354,7 +360,7 @@ class _Reader:
             return
         href = element.attr("href")
         if href is not None and self.canonical is None and "canonical" in relations:
-            self.canonical = self._resolver.resolve(self.base, href)
+            self.canonical = self._resolver.resolve(self.base, with_encoded_query(href, self._encoding))
         self._link(href, nofollow="nofollow" in relations)
 
     def _meta(self, element: Element) -> None:
@@ -383,7 +389,7 @@ class _Reader:
             return
         self._link(href, nofollow=False)
         if self.refresh is None and element.closest("noscript") is None:
-            url = resolve(self.base, href, strip_session=False)
+            url = resolve(self.base, with_encoded_query(href, self._encoding), strip_session=False)
             if url is not None:
                 # More digits than these are no other answer, but would be an error.
                 self.refresh = (int((match[1] or "0").lstrip("0")[:9] or "0"), url)

@@ -19,6 +19,7 @@ from crawler.core.record import DEFAULT_FIELDS, RecordMaker
 from crawler.page.html import without_controls
 from crawler.page.main_part import main_markdown, main_text
 from crawler.page.once import once
+from crawler.page.query_encoding import with_encoded_query
 from crawler.page.raw_page import NotJsonError, RawPage
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata
 from crawler.web.urls import normalise, url_key
@@ -243,9 +244,11 @@ class Page(RawPage):
     def urljoin(self, href: str) -> str | None:
         """Return the absolute URL, in normal form, that `href` means on this page; None if it is not an http(s) URL.
 
-        Relative to the page's `<base href>`, else to its URL; session parameters are left out, as from all links.
+        Relative to the page's `<base href>`, else to its URL; session parameters are left out, as from all links,
+        and a query is percent-encoded in the page's encoding.
         """
-        return self._resolver.resolve(self._base, href)
+        encoding = (self.charset if self.is_html else None) or "utf-8"
+        return self._resolver.resolve(self._base, with_encoded_query(href, encoding))
 
     def follow(self, *targets: Any, css: str | None = None, xpath: str | None = None) -> Follow:
         """Return links to be followed: a spider yields it. Without any argument, all links of the page.

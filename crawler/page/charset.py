@@ -9,6 +9,8 @@ import re
 from turbohtml import Document, parse
 from turbohtml.detect import detect
 
+from crawler.page.shadow_roots import with_shadow_roots
+
 __all__ = ["decoded", "encoding_of", "parsed"]
 
 # RFC 9110 §8.3.1, with the blanks and single quotes that servers write besides.
@@ -28,7 +30,11 @@ _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 
 
 def parsed(body: bytes, content_type: str | None) -> Document:
-    """Parse one HTML page, its encoding found as `extract` says. Never raises."""
+    """Parse one HTML page, its encoding found as `extract` says, its shadow roots in their hosts. Never raises."""
+    return with_shadow_roots(_parsed(body, content_type))
+
+
+def _parsed(body: bytes, content_type: str | None) -> Document:
     header = _HEADER_CHARSET.search(content_type) if content_type else None
     if header is not None and (document := _parsed_as(body, header[1])) is not None:
         return document
@@ -37,7 +43,7 @@ def parsed(body: bytes, content_type: str | None) -> Document:
         declared = _xml_encoding(body)
         if declared is not None and (document := _parsed_as(body, declared)) is not None:
             return document
-    document = parse(body, detect_encoding=True, positions=False)
+    document = parse(body, detect_encoding=True, positions=False, allow_declarative_shadow_roots=False)
     if document.encoding_confidence != "tentative":
         return document
     declared = _xml_encoding(body)
@@ -86,7 +92,7 @@ def decoded(body: bytes, encoding: str) -> str:
 def _parsed_as(body: bytes, label: str) -> Document | None:
     """Parse with the encoding called `label`, unless a byte-order mark says otherwise; None if there is none."""
     try:
-        return parse(body, encoding=label, positions=False)
+        return parse(body, encoding=label, positions=False, allow_declarative_shadow_roots=False)
     except (LookupError, UnicodeError):
         return None
 

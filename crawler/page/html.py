@@ -231,11 +231,12 @@ def extract(
     the first 1,024 bytes, a `<meta>` further down, a guess. `want` names the fields to compute: without "text" in it,
     `text` is None; the others cost nothing.
 
-    Links are `href` of `a` and `area`, `src` of `frame` and `iframe`, `link` with rel next, prev, canonical or
-    alternate (not of style sheets), and the target of a meta refresh; relative to the first `<base href>`. A link to a
-    place in the page itself (`#top`) is none; nor is what a `<template>` holds. A query is percent-encoded in the
-    encoding of the page, as browsers do (`query_encoding`). At most `max_links` are taken, of at most `LINK_CHARS`
-    characters each on average, and 10,000 references that are no http(s) URL are looked at.
+    Links are `href` of `a` and `area`, and of an `a` in SVG without it `xlink:href`; `src` of `frame` and `iframe`;
+    `link` with rel next, prev, canonical or alternate (not of style sheets); and the target of a meta refresh. They
+    are relative to the first `<base href>`. A link to a place in the page itself (`#top`) is none; nor is what a
+    `<template>` holds, a declarative shadow root apart. A query is percent-encoded in the encoding of the page, as
+    browsers do (`query_encoding`). At most `max_links` are taken, of at most `LINK_CHARS` characters each on average,
+    and 10,000 references that are no http(s) URL are looked at.
 
     `refresh` is the first meta refresh to a URL, without those in a `<noscript>`, which are links like any other:
     browsers with scripts leave them alone.
@@ -323,6 +324,8 @@ class _Reader:
             tag = element.tag
             if tag == "a" or tag == "area":  # noqa: PLR1714 - in the hot loop
                 href, relation = element.attr("href"), element.attr("rel")
+                if href is None and element.namespace is Namespace.SVG:
+                    href = element.attr("xlink:href")  # SVG 2 §16.1.5: of the two, href counts
                 if href is not None:
                     self._link(href, nofollow=relation is not None and "nofollow" in relation.lower().split())
             elif tag in {"iframe", "frame"}:

@@ -33,7 +33,7 @@ __all__ = ["Follow", "NotJsonError", "Page"]
 _FEED_START = re.compile(r"<(?:rss|feed|\w+:(?:RDF|feed))[\s>]")
 _FEED_START_CHARS = 4096
 # Where the elements of a page keep the URL that they lead to.
-_REFERENCES = ("href", "src", "action", "data")
+_REFERENCES = ("href", "src", "action", "data", "xlink:href")
 _default = RecordMaker(DEFAULT_FIELDS)
 _NO_MARKUP = "<html><head></head><body></body></html>"
 
@@ -253,10 +253,10 @@ class Page(RawPage):
     def follow(self, *targets: Any, css: str | None = None, xpath: str | None = None) -> Follow:
         """Return links to be followed: a spider yields it. Without any argument, all links of the page.
 
-        Each of `targets` is a URL, relative or not; an element of any of the trees, of which `href`, `src`, `action` or
-        `data` counts, the first that it has; None, which is nothing; or an iterable of these. `css` selects elements,
-        `xpath` elements or attributes. What is not an http(s) URL is left out, and so is a link into the page itself.
-        Raises `ValueError` for a selector that is none, `TypeError` for anything else.
+        Each of `targets` is a URL, relative or not; an element of any of the trees, of which `href`, `src`, `action`,
+        `data` or `xlink:href` counts, the first that it has; None, which is nothing; or an iterable of these. `css`
+        selects elements, `xpath` elements or attributes. What is not an http(s) URL is left out, and so is a link
+        into the page itself. Raises `ValueError` for a selector that is none, `TypeError` for anything else.
         """
         if not targets and css is None and xpath is None:
             return Follow(self.links, everything=True)

@@ -14,6 +14,7 @@ from crawler.page.html import (
     with_breaks,
     without_controls,
 )
+from crawler.page.page import Page
 from crawler.web.urls import LinkResolver, normalise
 from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
@@ -675,3 +676,53 @@ def test_texts_just_short_enough_get_no_breaks_in_linear_time():
 def test_a_page_in_utf_16_gets_no_breaks():
     page = b"\xff\xfe" + ("word " * 200_000).encode("utf-16-le")
     assert with_breaks(page) == page
+
+
+ROOT = "<template shadowrootmode=open>"
+
+
+@table(
+    ("html", "links", "text"),
+    [
+        (
+            f"<div>{ROOT}a <a href=/in>in</a> <slot></slot> b</template><a href=/light>light</a></div>",
+            ["in", "light"],
+            "a in light b",
+        ),
+        (
+            "<p><template ShadowRootMode=Closed><slot name=n>lost</slot>, <slot>x</slot></template><b slot=n>n</b></p>",
+            [],
+            "n, x",
+        ),
+        # The slot of the outer one is in the inner one.
+        (
+            f"<x-o>{ROOT}<x-i>{ROOT}[<slot></slot>]</template>(<slot></slot>)</x-i></template><a href=/o>o</a></x-o>",
+            ["o"],
+            "[(o)]",
+        ),
+        ("<p>a<template shadowrootmode=on><a href=/no>no</a></template>", [], "a"),
+        (f"<p>a<template><div>{ROOT}<a href=/no>no</a></template></div></template>", [], "a"),
+        (f"<ul><li>a{ROOT}<a href=/no>no</a></template></ul>", [], "a"),
+        (f"<p>{ROOT}a</template>{ROOT}b</template>", [], "a"),
+    ],
+)
+def test_a_declarative_shadow_root_is_part_of_the_page(html, links, text):
+    page = read(html)
+    assert [url.removeprefix("http://h.example/") for url, _ in page.hrefs] == links
+    assert page.text == text
+
+
+def test_links_of_drawings_count_by_either_name():
+    html = "<svg><a xlink:href=/old>a</a><a href=/new xlink:href=/no>b</a><a>d</a></svg><a xlink:href=/html>c</a>"
+    assert [url for url, _ in read(html).hrefs] == ["http://h.example/old", "http://h.example/new"]
+    page = Page.from_html(html, URL)
+    assert page.links == ("http://h.example/old", "http://h.example/new")
+    for elements in (page.css("svg a"), page.tree.iter("a"), page.soup("a")):
+        assert page.follow(elements).urls[:2] == page.links
+
+
+def test_100_000_shadow_roots_take_linear_time():
+    def work(size):
+        assert read("<x-y><template shadowrootmode=open>a<slot></slot></template>b</x-y>" * size).text.startswith("ab")
+
+    assert takes_linear_time(work, 2_000)

@@ -179,6 +179,7 @@ def test_each_rule_explains_a_difference_and_the_documentation_names_it(rule, ht
         "<a href=1>x<a href=2>y</a></a>",
         "<table><a href=x>1<tr><td><a href=y>2</table>",
         "<noscript><a href=x>y</a></noscript><template><a href=z>w</a></template>",
+        "<div><template shadowrootmode=open><a href=x>y</a><slot></slot></template><a href=z>w</a></div>",
         "<iframe><a href=x>y</a></iframe><textarea><a href=x>y</a></textarea><script>'<a href=x>'</script>",
         "<svg><title>s</title><a href=q>s</a></svg><title>t</title>",
         "<title>a&ampb &notit; &#128; <b>c</b></title><title>d</title>",

@@ -10,9 +10,9 @@ class Counters(Struct):
 
     `records` is counted by the ledger, as they are written. `seq` is the number of URLs ever queued: the next one's
     place in the order of discovery follows it. `stale` counts pages to which a shorter way was found after they were
-    read, `reread` those that were read again because of that. Where each row of the seeds has a record: `rows` are
-    known, `open_rows` of them have none yet, and `owed` records are kept back until a page has had one, which
-    `has_page_record` says.
+    read, `reread` those that were read again for their links, `joined` seeds that redirected when something else was
+    known. Where each row of the seeds has a record: `rows` are known, `open_rows` of them have none yet, and `owed`
+    records are kept back until a page has had one, which `has_page_record` says.
     """
 
     seq: int = 0
@@ -28,6 +28,7 @@ class Counters(Struct):
     statuses: dict[int, int] = {}
     stale: int = 0
     reread: int = 0
+    joined: int = 0
     rows: int = 0
     open_rows: int = 0
     owed: int = 0

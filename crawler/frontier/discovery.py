@@ -15,7 +15,7 @@ from crawler.frontier.window import Window
 
 __all__ = ["Discovery"]
 
-_REASONS = ("scope", "filter", "trap", "nofollow")
+_REASONS = ("filter", "trap", "nofollow", "scope")
 """Which reason a URL keeps that links leave out for several: the one that comes last."""
 _SEED_REACH = Reach(0, 0)
 _NEARER_KEPT = 65_536
@@ -25,10 +25,12 @@ class Discovery:
     """Makes URLs known and gives those that are due to the window. Part of the frontier, whose counters it writes.
 
     State: the reach of URLs to which a shorter way was found in this run while they were due, as far as they are not
-    too many; the order of discovery at the start of what that does not cover.
+    too many; the order of discovery at the start of what that does not cover; which seeds redirected in this run to
+    URLs that were due.
     """
 
     def __init__(self, store: Store, window: Window, seeds: SeedContexts, counters: Counters, limits: Limits) -> None:
+        self._store = store
         self._urls = store.urls
         self._keys = store.keys
         self._window = window
@@ -37,6 +39,8 @@ class Discovery:
         self._limits = limits
         self._nearer: dict[bytes, Reach] = {}
         self._told_up_to = counters.seq
+        self._met: dict[bytes, dict[int, tuple[str, ...]]] = {}
+        self._met_before = counters.joined > 0
 
     def add(self, number: int, url: str, kind: TaskKind) -> bool:
         """Make a start of seed `number` known and due. False if it was known as one that is due or has ended."""
@@ -104,7 +108,7 @@ class Discovery:
         for (link, source), key, before in zip(found, keys, known, strict=True):
             value = self._urls.pending(key) or before  # another link of this call may have put it
             if source.hops and not link.skip and source.hops[0] == source.seed.anchors[0]:
-                self._seeds.anchor(source.seed.number, link.url)
+                self._land(key, link, source, value)
             way = NOT_REACHED if link.skip else source.reach(link)
             if value is None:
                 self._counters.known += 1
@@ -115,6 +119,26 @@ class Discovery:
                 self._judge_again(key, link, self._urls.row(value), source, way, now=now)
             elif not link.skip:
                 self.improve(key, self._urls.row(value), way)
+
+    def ways_on(self, key: bytes, source: Source) -> list[Source]:
+        """Return as what else a URL redirects that is found to: for seeds that redirected to it while it was due."""
+        met = dict(self._store.meetings(key)) if self._met_before else {}
+        met |= self._met.pop(key, {})
+        return [source.for_seed(self._seeds.get(number), hops) for number, hops in met.items()]
+
+    def _land(self, key: bytes, link: Link, source: Source, value: bytes | None) -> None:
+        """Take the target of a seed's redirect into the seed's scope, and what that redirects to in turn."""
+        number = source.seed.number
+        if not self._seeds.anchor(number, link.url):
+            return
+        self._counters.joined += self._counters.known > len(source.hops)
+        if value is None:
+            return
+        if value[:1] == QUEUED:
+            self._store.put_meeting(key, number, source.hops)
+            self._met.setdefault(key, {})[number] = source.hops
+        elif value[:1] == ENDED and (row := self._urls.row(value)).outcome == "redirected":
+            self.read_again(key, structs.replace(row, parent=b"", seed=number, redirected_from=source.hops))
 
     def nearest(self, handed: Handed, *, last: bool = True) -> Reach:
         """Return the best that is known of how far a task's URL is; `last` says that it will not be asked for again."""
@@ -149,7 +173,9 @@ class Discovery:
         """Make a page due that has ended, for its links alone. It stays known as one that has ended."""
         again = self._due_again(row)
         self._counters.queued += 1
-        self._window.offer(key, again.place(self._keys.host(row.url)), again)
+        # One that is under way already has its turn after that.
+        due = self._window.offer if self._window.find(key) is None else self._window.add
+        due(key, again.place(self._keys.host(row.url)), again)
 
     def _due_again(self, row: UrlRow) -> UrlRow:
         """Return a row with what a task needs that a row of a URL which has ended leaves out.

@@ -22,6 +22,7 @@ from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedCo
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.duplicates import Duplicates, Repeat
 from crawler.frontier.handed import Handed
+from crawler.frontier.joined_scopes import JoinedScopes
 from crawler.frontier.reach import Limits, Reach
 from crawler.frontier.reopening import Reopening
 from crawler.frontier.row import ENDED, UrlRow
@@ -55,7 +56,7 @@ class Frontier:
         self._window = window = Window(store.queue, self._read, level_by_level=limits.by_depth)
         self._duplicates = Duplicates(store, config.skip_duplicates)
         self._discovery = Discovery(store, window, self._seeds, self.counters, limits)
-        self._second_look = SecondLook(store, self._discovery, self.counters, limits)
+        self._second_look = SecondLook(store, self._discovery, self.counters, limits, JoinedScopes(store, config))
         self._seed_records = SeedRecords(store, config, self._seeds, self.counters, self._discovery)
         self._limit_window()
 
@@ -117,6 +118,8 @@ class Frontier:
             if result.links:
                 source = Source.of(handed, result, nearest, self._limits)
                 found += [(link, source) for link in result.links]
+                for way in self._discovery.ways_on(result.key, source) if source.hops else ():
+                    found.append((msgspec.structs.replace(result.links[0], skip=""), way))
             if handed.outcome:
                 self._second_look.ended(result.key, handed.reach)
             else:

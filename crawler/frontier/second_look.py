@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 
 from crawler.core.counters import Counters
 from crawler.frontier.discovery import Discovery
+from crawler.frontier.joined_scopes import JoinedScopes
 from crawler.frontier.reach import CHAIN_STALE, FAR_STALE, NOT_REACHED, Limits, Reach
 from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
 from crawler.frontier.store import Store
@@ -67,11 +68,14 @@ class SecondLook:
     do (likewise).
     """
 
-    def __init__(self, store: Store, discovery: Discovery, counters: Counters, limits: Limits) -> None:
+    def __init__(
+        self, store: Store, discovery: Discovery, counters: Counters, limits: Limits, joined: JoinedScopes
+    ) -> None:
         self._store = store
         self._discovery = discovery
         self._counters = counters
         self._limits = limits
+        self._joined = joined
         self._settled = store.meta("settled")
         saved = store.meta("chains") or {}
         self._hosts = {bytes.fromhex(key): msgspec.convert(host, _Host) for key, host in saved.items()}
@@ -88,7 +92,8 @@ class SecondLook:
         outcomes = self._counters.outcomes
         if self._raised:
             return True
-        if not ("skipped: trap" in outcomes or (self._counters.stale and "skipped: depth" in outcomes)):
+        joined = self._counters.joined and "skipped: scope" in outcomes
+        if not (joined or "skipped: trap" in outcomes or (self._counters.stale and "skipped: depth" in outcomes)):
             return False
         known: list[int] | None = self._settled
         return known != self._known()
@@ -103,7 +108,7 @@ class SecondLook:
             for key, row in view.free:
                 self._discovery.open(key, row)
             return
-        if self._read_again(view, self._exact(view)):
+        if self._join() or self._read_again(view, self._exact(view)):
             return
         tallies = self._tallies(view)
         self._many |= {host for host, tally in tallies.items() if tally.deep > self._most}
@@ -145,6 +150,17 @@ class SecondLook:
                 elif row.reason == "trap":
                     view.far_cut = True
         return view
+
+    # Pages that are in the scope of another seed, too
+
+    def _join(self) -> bool:
+        if not self._counters.joined:
+            return False
+        rows = (row for _, state, row in self._store.urls.ended() if state == REOPENABLE and row.reason == "scope")
+        pages = self._joined.pages(rows)
+        for key, row in pages:
+            self._discovery.read_again(key, row)
+        return bool(pages)
 
     # Pages that turned out to be nearer
 

@@ -27,13 +27,15 @@ class SeedContexts:
             context = self._kept[number] = self._uncommitted.get(number) or self._store.seed(number)
         return context
 
-    def anchor(self, number: int, url: str) -> None:
-        """Let the target of a redirected seed count as in scope from now on."""
+    def anchor(self, number: int, url: str) -> bool:
+        """Let the target of a redirected seed count as in scope from now on. False if it did."""
         context = self.get(number)
-        if url not in context.anchors:
-            context = msgspec.structs.replace(context, anchors=(*context.anchors, url))
-            self._kept[number] = self._uncommitted[number] = context
-            self._store.put_seed(context)
+        if url in context.anchors:
+            return False
+        context = msgspec.structs.replace(context, anchors=(*context.anchors, url))
+        self._kept[number] = self._uncommitted[number] = context
+        self._store.put_seed(context)
+        return True
 
     def committed(self) -> None:
         """Learn that the open batch was committed."""

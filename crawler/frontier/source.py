@@ -1,6 +1,6 @@
 """What a task that ends gives to the URLs that it leads to."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from crawler.core.model import Done, Link, SeedContext
 from crawler.frontier.handed import Handed
@@ -36,6 +36,11 @@ class Source(Struct, frozen=True, gc=False):
             return cls(task.seed, task.depth, False, nearest, alike, handed.parent, task.parent, hops)
         listed = task.kind == "sitemap"
         return cls(task.seed, task.depth + 1, listed, nearest, alike, task.key, task.url, ())
+
+    def for_seed(self, seed: SeedContext, hops: tuple[str, ...]) -> "Source":
+        """Return the same redirect as what a seed led to by other redirects, `hops`."""
+        hops = (*hops, self.hops[-1])
+        return structs.replace(self, seed=seed, depth=0, nearest=Reach(0, 0), parent=b"", parent_url=None, hops=hops)
 
     def reach(self, link: Link) -> Reach:
         """Return how far a link is by the way through this."""

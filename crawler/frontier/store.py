@@ -45,6 +45,9 @@ CLOCK = b"c"
 _LAST_SEED = b"\x01"
 """Greater than the key of any seed: numbers are below 2^56."""
 
+_NUMBER_BYTES = 8
+_MEETING = b"\xffm"
+"""Stands before the key of a URL, greater than that of any seed."""
 _VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
 
 
@@ -121,6 +124,16 @@ class Store:
         """The largest number of a committed seed, 0 without any."""
         key, _ = next(self._seeds.items(_LAST_SEED, backwards=True), (b"", b""))
         return int.from_bytes(key, "big") if key < _LAST_SEED else 0
+
+    def put_meeting(self, key: bytes, seed: int, hops: tuple[str, ...]) -> None:
+        """Keep that a seed redirected to a URL that is due for another reason. Replaces the seed's one before."""
+        self._seeds.put(_MEETING + key + seed.to_bytes(_NUMBER_BYTES, "big"), self._encode(hops))
+
+    def meetings(self, key: bytes) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """Give the committed seeds, with their redirects, that led to a URL which was due."""
+        first = _MEETING + key
+        for place, value in self._seeds.items(first, first + b"\xff" * (_NUMBER_BYTES + 1)):
+            yield int.from_bytes(place[len(first) :], "big"), tuple(msgspec.msgpack.decode(value))
 
     def put_host(self, key: bytes, value: bytes) -> None:
         """Write or replace what is remembered of a host."""

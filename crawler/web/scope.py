@@ -67,6 +67,14 @@ class Scope:
             return "filter"
         return ""
 
+    def covers(self, url: str, anchors: tuple[str, ...]) -> bool:
+        """Whether a URL is in scope, whatever filters and depth say."""
+        return self._in_scope(url, anchors)
+
+    def place(self, url: str) -> str:
+        """Return what two URLs have in common if one is in the scope of the other, and few others have."""
+        return self._domains.of(url) if self._domains is not None else authority(url)
+
     def _in_scope(self, url: str, anchors: tuple[str, ...]) -> bool:
         if self._kind == "any":
             return True

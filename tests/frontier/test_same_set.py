@@ -158,18 +158,25 @@ def small(monkeypatch):
 def test_a_crawl_takes_the_same_urls_whatever_answers_first():
     reread = fetched = 0
     for seed in range(FIRST, FIRST + WEBS):
-        web = SimulatedWeb(seed)
-        one = Crawl(web, seed)
-        ends = one.run()
-        wanted = expected(web, MOST)
-        differ = _differences(ends, wanted)
-        assert not differ, f"web {seed}: (is, should be) {differ}"
+        one, differences = crawled(SimulatedWeb(seed), seed)
+        assert not differences, f"web {seed}: (is, should be) {differences}"
         reread += one.frontier.counters.reread
         fetched += one.frontier.counters.pages
     print(f"{WEBS} webs, {fetched} pages, {reread} read again")
 
 
-def _differences(ends: dict, wanted: dict) -> dict:
-    return {
-        asked: (ends.get(asked), wanted.get(asked)) for asked in ends | wanted if ends.get(asked) != wanted.get(asked)
-    }
+@pytest.mark.usefixtures("small")
+def test_seeds_that_redirect_into_each_other_s_scope_take_the_same_as_a_rule():
+    """What is missed is a link from one place of a scope to the other, read before they were one, found elsewhere."""
+    number = WEBS // 2
+    differing = [seed for seed in range(FIRST, FIRST + number) if crawled(SimulatedWeb(seed, joined=True), seed)[1]]
+    assert len(differing) <= max(2, number // 50), differing
+    print(f"{len(differing)} of {number} webs differ")
+
+
+def crawled(web: SimulatedWeb, seed: int) -> tuple[Crawl, dict]:
+    """A crawl of a web, and the URLs that ended otherwise than they should: (how, how they should have)."""
+    one = Crawl(web, seed)
+    ends, wanted = one.run(), expected(web, MOST)
+    keys = ends | wanted
+    return one, {asked: (ends.get(asked), wanted.get(asked)) for asked in keys if ends.get(asked) != wanted.get(asked)}

@@ -17,13 +17,16 @@ WORDS = (
 
 
 class SimulatedWeb:
-    """What each URL of a web answers: pages, redirects, sitemaps, lists that end, and traps that do not."""
+    """What each URL of a web answers: pages, redirects, sitemaps, lists that end, and traps that do not.
 
-    def __init__(self, seed: int) -> None:
+    With `joined`, seeds redirect to other hosts, where other seeds may have been.
+    """
+
+    def __init__(self, seed: int, *, joined: bool = False) -> None:
         rng = random.Random(seed)
         names = [f"{word}.{domain}.test" for word in WORDS[:3] for domain in WORDS[4:6]]
         self.hosts = [f"http://{name}" for name in names[: rng.choice((1, 1, 2, 3, 4))]]
-        self.scope = rng.choice(("any", "any", "domain", "host"))
+        self.scope = rng.choice(("domain", "host")) if joined else rng.choice(("any", "any", "domain", "host"))
         self.depth = rng.choice((None, None, 1, 2, 3, 4))
         self.max_chain = rng.choice((None, 1, 3, 4, 6, 9))
         if self.depth is None and self.max_chain is None:
@@ -40,8 +43,8 @@ class SimulatedWeb:
         self._lay_maps(rng)
         for url in self.urls:
             self.pages[url] = self._page(rng, url)
-            if (url, "page") in self.seeds and self.scope != "any" and self.pages[url][0] == "moved":
-                self.pages[url] = "page", []  # the scope of a seed stays that of its host
+            if (url, "page") in self.seeds and self.scope != "any" and not joined and self.pages[url][0] == "moved":
+                self.pages[url] = "page", []
 
     def _name(self, rng: random.Random, n: int) -> str:
         host = rng.choice(self.hosts)
@@ -158,6 +161,7 @@ def _leads(web, asked, at):
         looks_alike = alike(url, target)
         outside = not _in_scope(web, url, target)
         if what == "moved":
+            outside = outside and not any(url in _moves(web, *seed) for seed in web.seeds if seed[1] == kind)
             yield (target, to), "scope" if outside else "", (far, chain if looks_alike else 0)
         elif kind == "sitemap":
             yield (target, to), "scope" if outside else "", (far + 1, 0) if to == "sitemap" else (0, 0)
@@ -168,9 +172,24 @@ def _leads(web, asked, at):
 
 
 def _in_scope(web, url, target):
-    """Seeds have the scope of their hosts, so whichever led to a page, its links may go where it is itself."""
-    here, there = urlsplit(url).netloc, urlsplit(target).netloc
-    return {"any": True, "host": here == there, "domain": here.split(".")[1] == there.split(".")[1]}[web.scope]
+    """Whether a seed, with what it redirects to, has both in its scope."""
+    if web.scope == "any":
+        return True
+    here, there = _place(web, url), _place(web, target)
+    return any({here, there} <= {_place(web, one) for one in _moves(web, *seed)} for seed in web.seeds)
+
+
+def _place(web, url):
+    host = urlsplit(url).netloc
+    return host if web.scope == "host" else host.split(".", 1)[1]
+
+
+def _moves(web, url, kind):
+    """A seed, and what it redirects to."""
+    yield url
+    while web.answer(url, kind)[0] == "moved":
+        url = web.answer(url, kind)[1][0][0]
+        yield url
 
 
 def _cut(web, limits, asked, at):
@@ -234,7 +253,7 @@ def _outcomes(web, limits, reach):
         cut = _cut(web, limits, asked, at)
         end = "fetched: sitemap" if asked[1] == "sitemap" and web.answer(*asked)[0] == "page" else ""
         outcomes[asked] = f"skipped: {cut}" if cut else end or ends[web.answer(*asked)[0]]
-    order = ["scope", "filter", "trap", "nofollow"]
+    order = ["filter", "trap", "nofollow", "scope"]
     reasons: dict[tuple[str, str], str] = {}
     for asked, at in reach.items():
         for target, skip, _ in () if _cut(web, limits, asked, at) else _leads(web, asked, at):

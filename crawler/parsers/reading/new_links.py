@@ -15,7 +15,7 @@ _MOST_CHAIN = (1 << 24) - 1
 _NUMBERED = 1
 _CHAIN = _MOST_CHAIN << 1
 _FAR_SHIFT = 25
-_SKIPPED = {"scope": -4, "filter": -3, "trap": -2, "nofollow": -1}
+_SKIPPED = {"filter": -4, "trap": -3, "nofollow": -2, "scope": -1}
 
 
 class NewLinks:

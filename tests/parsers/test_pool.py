@@ -166,7 +166,7 @@ def parsers_of(pid: int | None = None) -> list[psutil.Process]:
     return found
 
 
-async def wait_for(condition: Callable[[], bool]) -> None:
+async def wait_for(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
@@ -431,7 +431,7 @@ async def test_a_parser_killed_from_outside_loses_nothing(hooks, after):
     pages = [page_of(number, b"sleep 0.004 " + b"x" * 9000) for number in range(200)]
     with Run(hooks) as run:
         feeding = asyncio.create_task(run.submit(pages))
-        await wait_for(lambda: len(run.done) >= after)
+        await wait_for(lambda: len(run.done) >= after and parsers_of())
         parsers_of()[0].kill()
         await feeding
         await run.pool.drain()
@@ -502,6 +502,7 @@ async def test_parsers_killed_all_the_time_lose_nothing(hooks):
 
 async def test_parsers_leave_sigint_and_sigterm_to_their_parent(hooks):
     with Run(hooks) as run:
+        await wait_for(lambda: len(parsers_of()) == 2)
         # At once, while they start, and again when they work.
         for _ in range(2):
             for process in parsers_of():
@@ -575,10 +576,12 @@ async def test_close_leaves_no_process_no_thread_and_no_open_file(hooks, busy):
     if busy == "idle":
         # multiprocessing keeps a helper process and a page of shared memory from the first use on.
         with Run(hooks):
-            pass
+            await wait_for(parsers_of)
     threads, files = set(threading.enumerate()), me.num_fds()
     with Run(hooks, timeout_s=3600) as run:
-        if busy != "starting":
+        if busy == "starting":
+            await wait_for(parsers_of)
+        else:
             await run.pool.submit(page_of(0))
             await run.pool.drain()
         if busy == "hanging":

@@ -20,7 +20,6 @@ from crawler.ledger.job import Job
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.locks import OutputLocks
 from crawler.ledger.sinks.outputs import places_of, sinks_for
-from crawler.web.urls import task_key
 
 __all__ = ["Opened", "Opening"]
 
@@ -214,7 +213,7 @@ class Opening:
             others = any(context.anchors[0] not in given for context in store.seeds())
         else:
             again = self._seeds_again(lambda _: None, stdin)
-            others = not any(store.urls.values([task_key(seed.url, seed.kind)])[0] for seed in again)
+            others = not any(store.urls.values([store.keys.url(seed.url, seed.kind)])[0] for seed in again)
         if others:
             raise self._job.refused("seeds are others than before")
 

@@ -51,8 +51,8 @@ class InlinePool:
 
     capacity, busy_s, replaced, started = 64, (0.0,), 0, True
 
-    def __init__(self, config, on_done, *, on_failure, spider):
-        self._state = PageReader(ParserSettings.of(config, spider))
+    def __init__(self, config, on_done, *, on_failure, spider, hash_seed):
+        self._state = PageReader(ParserSettings.of(config, spider, hash_seed))
         self._on_done = on_done
         self._held = []
         self._rng = random.Random(len(config.job.name))

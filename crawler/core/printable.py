@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["SHOWN_CHARS", "printable"]
+__all__ = ["SHOWN_CHARS", "as_utf8", "printable"]
 
 SHOWN_CHARS = 100
 """How much of a foreign value an error message shows."""
@@ -19,6 +19,14 @@ _USERINFO = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+
+
+def as_utf8(path: str) -> str:
+    r"""Return a path as text that can be stored: bytes of it that are not UTF-8 become `\udcff` and the like.
+
+    Different paths stay different, but for one that has these six characters in its name.
+    """
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def printable(text: str, limit: int | None = None) -> str:

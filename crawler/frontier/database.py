@@ -16,6 +16,7 @@ import rocksdict
 
 from crawler.core.errors import JobError, UsageError
 from crawler.core.fork import Birth
+from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
 from crawler.frontier.store_files import prepare_store, refuse_foreign
 
@@ -109,6 +110,8 @@ class Database:
         self._path = path
         self._versions = versions
         self.batch = rocksdict.WriteBatch(raw_mode=True)
+        if not str(path).isascii() and not _is_utf8(path):
+            raise JobError(f"{printable(str(path))}: the store's path must be UTF-8: choose another --job")
         try:
             (refuse_foreign if read_only else prepare_store)(path)
         except OSError as error:
@@ -237,6 +240,15 @@ def _leave_threads(library: ctypes.CDLL) -> None:
     """
     if hasattr(library, "on_exit"):  # glibc's
         library.on_exit(library._exit, None)  # noqa: SLF001 - the name that the C library gives it
+
+
+def _is_utf8(path: Path) -> bool:
+    """Whether RocksDB can be told the path: it takes text."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _options(cache: rocksdict.Cache) -> rocksdict.Options:

@@ -24,7 +24,7 @@ from crawler.core.errors import CrawlerError, JobError, StorageError
 from crawler.core.file_lock import has_no_locks, holder, is_at, try_lock
 from crawler.core.folders import make_folder, remove_folders
 from crawler.core.large_body import remove_left_over
-from crawler.core.printable import printable
+from crawler.core.printable import as_utf8, printable
 from crawler.core.refusal import refusal
 from crawler.frontier.store import Store
 from crawler.frontier.store_files import StoreFiles, refuse_foreign
@@ -278,6 +278,7 @@ def _is_more(name: str, then: Any, now: Any) -> bool:
 
 def _plain(settings: dict[str, Any]) -> dict[str, Any]:
     """Return settings as they come back from the store: without tuples."""
+    settings = {name: as_utf8(value) if isinstance(value, str) else value for name, value in settings.items()}
     plain: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(settings))
     return plain
 

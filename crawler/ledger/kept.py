@@ -4,6 +4,7 @@ All settings of the run before that are not at their defaults, but for what may 
 secret, and of outputs with a password in their URL, only that there were some.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def keep(store: Store, config: CrawlConfig) -> None:
             one if one == STDOUT or is_remote(one) else str(Path(one).resolve()) for one in outputs
         )
     kept = Kept(settings, tuple(name for name, _ in confidential(config.headers)), masked)
-    store.put_meta(_NAME, msgspec.to_builtins(kept, enc_hook=str))
+    store.put_meta(_NAME, _storable(msgspec.to_builtins(kept, enc_hook=str)))
 
 
 def kept_settings(folder: Path) -> Kept | None:
@@ -66,7 +67,7 @@ def kept_settings(folder: Path) -> Kept | None:
     if job is None:
         return None
     plain = _meta(folder, _NAME)
-    kept = Kept(_of_older(job)) if plain is None else msgspec.convert(plain, Kept)
+    kept = Kept(_of_older(job)) if plain is None else msgspec.convert(_restored(plain), Kept)
     known = {setting.field for setting in CRAWL_SETTINGS}
     named = {name: value for name, value in kept.settings.items() if name in known}
     config = msgspec.convert(named, CrawlConfig, dec_hook=lambda kind, value: kind(value))
@@ -80,6 +81,33 @@ def begun_with(folder: Path) -> str | None:
     except CrawlerError:
         return None
     return job.get("seeds")
+
+
+def _storable(value: Any) -> Any:
+    """Return a plain value as msgpack holds it: a path that is not UTF-8 as its bytes."""
+    match value:
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                return os.fsencode(value)
+        case dict():
+            return {name: _storable(one) for name, one in value.items()}
+        case list() | tuple():
+            return [_storable(one) for one in value]
+    return value
+
+
+def _restored(value: Any) -> Any:
+    """Return what `_storable` was given."""
+    match value:
+        case bytes():
+            return os.fsdecode(value)
+        case dict():
+            return {name: _restored(one) for name, one in value.items()}
+        case list():
+            return [_restored(one) for one in value]
+    return value
 
 
 def _meta(folder: Path, name: str) -> Any:

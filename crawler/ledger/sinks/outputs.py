@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
-from crawler.core.printable import printable
+from crawler.core.printable import as_utf8, printable
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.files.jsonl import KIND as JSON_LINES
 from crawler.ledger.sinks.kind import SinkKind
@@ -81,7 +81,7 @@ def output_names(config: CrawlConfig) -> list[str]:
     if config.output is None:
         return [_IN_THE_JOB]
     return [
-        output if output == STDOUT else printable(output) if is_remote(output) else str(Path(output).resolve())
+        output if output == STDOUT else printable(output) if is_remote(output) else as_utf8(str(Path(output).resolve()))
         for output in config.outputs
     ]
 

@@ -90,7 +90,13 @@ def pack_spider(spider: "Spider | str | None") -> bytes:
         packed = _Packed(*place, ())
     else:
         packed = _Packed("", "", (), as_value(function, _title(function)))
-    return msgspec.msgpack.encode(packed)
+    try:
+        return msgspec.msgpack.encode(packed)
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"spider: the path of {printable(str(spider), _SHOWN_CHARS)}, or that of the working folder, is not UTF-8: "
+            "move it, or rename the folder"
+        ) from None
 
 
 def unpack_spider(raw: bytes) -> Spider:

@@ -36,7 +36,8 @@ class PathRules:
     Paths and patterns are compared in one spelling (§2.2.2): `%7E` is `~`, `%e4` is `%E4`, and what a URI may not hold
     is escaped. A reserved character is not the same as its escape (RFC 3986 §2.2): `%2F` is no `/`, and `/*%26` says
     nothing of `&`. But `%2A` and `%24` are the way to write a `*` or `$` of the path (§2.2.3). A surrogate stands for
-    an octet that was not UTF-8. `Allow: /x/index.html` allows `/x/` too.
+    an octet that was not UTF-8. Since a pattern may hold a part of an escape, it may match a path as it came, too.
+    `Allow: /x/index.html` allows `/x/` as well.
 
     A path costs one look for each length of a pattern without a wildcard, and one search for each pattern with one:
     linear in the path, whatever the patterns are. Immutable.
@@ -65,7 +66,15 @@ class PathRules:
 
     def allow(self, path: str) -> bool:
         """Say whether a path, which begins with `/`, with its query may be asked for. Never raises."""
-        path = _canonical(path if path.isascii() else path.encode("utf-8", "replace").decode())
+        path = path if path.isascii() else path.encode("utf-8", "replace").decode()
+        canonical = _canonical(path)
+        best = self._best(canonical)
+        if canonical != path:  # a pattern may hold a part of an escape: `*url%2*`
+            best = max(best, self._best(path))
+        return best % 2 == 1
+
+    def _best(self, path: str) -> int:
+        """Return the highest rank of all rules that match a path in this spelling."""
         best, size, plain = _OPEN, len(path), self._plain
         for length in self._lengths:
             if length > size:
@@ -76,9 +85,8 @@ class PathRules:
             if rank <= best:
                 break
             if longest in path and _matches(path, parts, ends=ends):  # most paths lack the longest part
-                best = rank
-                break
-        return best % 2 == 1
+                return rank
+        return best
 
 
 def _octets(pattern: str) -> int:

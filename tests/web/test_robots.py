@@ -73,6 +73,7 @@ def test_rfc_9309_and_common_extensions(case):
         ("User-agent: *\nDisallow: /a$b", "/a$bc", False),
         ("User-agent: *\nDisallow: /a$", "/a$", True),
         ("User-agent: *\nDisallow: /*%", "/a$*", True),
+        ("User-agent: *\nDisallow: *url%2*x", "/url%2Ax", False),
         ("User-agent: *\nDisallow: x", "/x", True),
         ("User-agent: *\nDisallow: /", "/robots.txt", True),
     ],
@@ -288,7 +289,7 @@ def by_trying_every_rule(lines: list[tuple[str, str]], path: str) -> bool:
     for pattern, kind in patterns:
         parts = [re.escape(one_spelling(part)) for part in pattern.removesuffix("$").split("*")]
         expression = ".*".join(parts) + ("$" if pattern.endswith("$") else "")
-        if re.match(expression, one_spelling(path), re.DOTALL):
+        if any(re.match(expression, spelling, re.DOTALL) for spelling in (path, one_spelling(path))):
             found.append((len(pattern), kind == "allow"))
     return max(found)[1]
 

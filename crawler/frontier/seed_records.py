@@ -19,6 +19,7 @@ from msgspec import Raw, structs
 from crawler.core.config import CrawlConfig
 from crawler.core.counters import Counters
 from crawler.core.dates import rfc3339
+from crawler.core.json_line import json_line
 from crawler.core.model import Done, Finished, SeedRow, TaskKind
 from crawler.core.page_fields import has_seed_records, page_fields
 from crawler.core.record import SEED_FIELDS, without_page
@@ -229,7 +230,7 @@ class SeedRecords:
         own = {"seed": self._seeds.get(row.number).extra, "depth": b"0", "parent": b"null"}
         own["redirected_from"] = _encode(row.hops)
         record.update({name: Raw(own[name]) for name in self._patched & record.keys()})
-        return _encode(record) + b"\n"
+        return json_line(record)
 
     def _without_page(self, row: Row, ending: Ending, extra: bytes) -> bytes:
         known: dict[str, Any] = {
@@ -243,7 +244,7 @@ class SeedRecords:
             "reason": ending.reason or None,
             "detail": ending.detail or None,
         }
-        return _encode(without_page(self._fields, known | self._unknown)) + b"\n"
+        return json_line(without_page(self._fields, known | self._unknown))
 
 
 def _ending(end: Finished, done: Done, to: str = "") -> Ending:

@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
+from crawler.core.json_line import json_line
 from crawler.core.record import RecordMaker
 from crawler.page.raw_page import RawPage
 from crawler.parsers.reading.findings import Findings, left_out
 
 __all__ = ["PlainFinder"]
-
-_encode = msgspec.json.Encoder().encode
 
 
 class PlainFinder:
@@ -25,7 +22,7 @@ class PlainFinder:
 
     def find(self, page: RawPage, *, noindex: bool) -> Findings:
         """Return the record and all links of a page; with `noindex` the record lacks what robots may not index."""
-        record = _encode(self._records.record(page, noindex=noindex)) + b"\n"
+        record = json_line(self._records.record(page, noindex=noindex))
         if page.extracted is None:
             return Findings(record)
         return Findings(record, page.extracted.hrefs, detail="" if self._tells else left_out(page))

@@ -24,6 +24,8 @@ from uuid import UUID
 
 import msgspec
 
+from crawler.core.json_line import json_line
+
 __all__ = ["MAX_NESTING", "RecordError", "encode_record", "is_record", "plain_record"]
 
 MAX_NESTING = 100
@@ -31,7 +33,6 @@ MAX_NESTING = 100
 
 _SHOWN_CHARS = 100
 _KEY_CHARS = 40
-_encoder = msgspec.json.Encoder()
 
 
 class RecordError(ValueError):
@@ -74,7 +75,7 @@ def encode_record(
         plain.setdefault(name, value)
     if fields is not None:
         plain = {name: plain.get(name) for name in fields}
-    return _encoder.encode(plain) + b"\n"
+    return json_line(plain)
 
 
 def _plain(value: Any, place: tuple[str | int, ...]) -> Any:

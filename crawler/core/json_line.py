@@ -1,0 +1,30 @@
+"""A record as a line of JSON that is one line for every reader."""
+
+import msgspec
+
+__all__ = ["json_line"]
+
+_encode = msgspec.json.Encoder().encode
+# What Unicode has as ends of lines besides those that JSON escapes anyway: Python's `str.splitlines` and some editors
+# part a line there. Outside of its strings JSON has no such characters.
+_LINE_ENDS = ("\x85", "\u2028", "\u2029")
+_FIRST_BYTES = (b"\xc2", b"\xe2")  # of these in UTF-8
+
+
+def json_line(value: object) -> bytes:
+    """Return a value as JSON in one line, with its line feed.
+
+    U+0085, U+2028 and U+2029 are escaped (RFC 8259 §7 lets a string have them either way). Raises what
+    `msgspec.json.encode` raises.
+    """
+    line = _encode(value) + b"\n"
+    # By measurement: a search for one byte costs next to nothing, and text is searched ten times as fast as bytes are
+    # for two. ASCII costs 0.1 µs, 8 KB of other text 8 µs.
+    if line.isascii() or not (_FIRST_BYTES[0] in line or _FIRST_BYTES[1] in line):
+        return line
+    text = line.decode()
+    if not any(end in text for end in _LINE_ENDS):
+        return line
+    for end in _LINE_ENDS:
+        text = text.replace(end, f"\\u{ord(end):04x}")
+    return text.encode()

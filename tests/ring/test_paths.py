@@ -38,7 +38,7 @@ def test_seeds_and_outputs_may_have_any_name(tmp_path, monkeypatch, seed):
     for command in ([f"{ODD}.txt", *named, "--max-pages", "1"], [f"{ODD}.txt", *named, "--max-pages", "2"], []):
         assert run(*command, "--job", "job") == (0, "")
     assert [len(rows(tmp_path / output)) for output in outputs] == [2, 2, 2]
-    assert json.loads((tmp_path / "job/summary.json").read_text())["outputs"][0] == "o\ufffd/o\ufffd.jsonl"
+    assert json.loads((tmp_path / "job/summary.json").read_text())["outputs"][0] == f"{tmp_path}/o\ufffd/o\ufffd.jsonl"
     with Store(tmp_path / "job/state", read_only=True) as store:
         assert store.meta("job")["output"][0] == f"{tmp_path}/o\\udcff/o\\udcff.jsonl"
 

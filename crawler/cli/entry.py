@@ -78,7 +78,7 @@ class _Commands(click.Group):
         word = args[0]
         if self.get_command(ctx, word) is None and not word.startswith("-"):
             near = difflib.get_close_matches(word, self.list_commands(ctx), 1)
-            meant = f"crawl {word}" if _is_source(word) else near[0] if near else ""
+            meant = "--help" if word == "help" else f"crawl {word}" if _is_source(word) else near[0] if near else ""
             advice = f" Did you mean `{ctx.info_name} {meant}`?" if meant else ""
             ctx.fail(f"No such command '{printable(word, SHOWN_CHARS)}'.{advice}")
         return super().resolve_command(ctx, args)

@@ -1,5 +1,6 @@
 """Everything a crawl can be told, as one frozen value, checked once. What stands here of a setting is all there is."""
 
+import difflib
 import logging
 import os
 from collections.abc import Mapping
@@ -299,9 +300,10 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
             known = self.fields if self.spider else RECORD_FIELDS
             unknown = [field for field in self.fields if field not in known]
             if unknown or not self.fields:
-                raise ConfigError(
-                    f"fields: {', '.join(map(repr, unknown)) or 'none given'}; choose from {', '.join(RECORD_FIELDS)}"
-                )
+                near = difflib.get_close_matches(unknown[0], RECORD_FIELDS, 1) if unknown else []
+                meant = f"did you mean {near[0]!r}? " if near else ""
+                given = ", ".join(map(repr, unknown)) or "none given"
+                raise ConfigError(f"fields: {given}; {meant}choose from {', '.join(RECORD_FIELDS)}")
 
     def check_reader(self, spider: object) -> None:
         """Raise `ConfigError` if pages are to be read by a spider, given here, and by selectors as well."""

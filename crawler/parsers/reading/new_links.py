@@ -10,12 +10,12 @@ __all__ = ["NewLinks"]
 
 _SENT_CHARS = 16 << 20
 _SENT_ENTRY_CHARS = 150
-# How a link was sent, as one number: how far it is, its chain, whether there is a number in it. Negative: as skipped.
-_MOST_CHAIN = (1 << 24) - 1
-_NUMBERED = 1
-_CHAIN = _MOST_CHAIN << 1
-_FAR_SHIFT = 25
+# How a link was sent, as one number. Negative: as skipped. Of a URL without a number in it: how far it is. Else a mark,
+# how far it is, its chain, and the number of its pattern.
 _SKIPPED = {"filter": -4, "trap": -3, "nofollow": -2, "scope": -1}
+_PATTERN_BITS, _CHAIN_BITS, _FAR_BITS = 28, 24, 18
+_MOST_PATTERNS, _MOST_CHAIN, _MOST_FAR = (1 << _PATTERN_BITS) - 1, (1 << _CHAIN_BITS) - 1, (1 << _FAR_BITS) - 1
+_NUMBERED = 1 << (_PATTERN_BITS + _CHAIN_BITS + _FAR_BITS)
 
 
 class NewLinks:
@@ -38,6 +38,7 @@ class NewLinks:
         self._sent_chars = sent_chars
         self._left = sent_chars
         self._sent: dict[str, int] = {}
+        self._patterns: dict[str, int] = {}
 
     def take(self, task: Task, hrefs: Iterable[tuple[str, bool]], *, nofollow: bool) -> tuple[Link, ...]:
         """Return those links of a task's page that are news to the frontier. Takes them for sent.
@@ -47,26 +48,32 @@ class NewLinks:
         a link.
         """
         sent = self._sent
-        # The best that a link of this page can be: one that does not look like the page, and any.
-        other = (task.far + 1) << _FAR_SHIFT
-        nearest = (task.far + self._per_alike) << _FAR_SHIFT | _NUMBERED
-        own = ""
+        far = min(task.far + 1, _MOST_FAR)
+        near, chain = min(task.far + self._per_alike, _MOST_FAR), min(task.chain + 1, _MOST_CHAIN)
+        own = 0
         news: list[tuple[Link, int]] = []
         for url, rel_nofollow in hrefs:
             before = sent.get(url)
-            # Most links of a site end here. A negative number has all higher bits.
-            if before is not None and (
-                (before <= other and not before & (_NUMBERED | _CHAIN)) or (before <= nearest and not before & _CHAIN)
-            ):
-                continue
+            if before is not None and 0 <= before <= far:
+                continue  # most links of a site
+            if before is not None and before >= _NUMBERED:
+                own = own or self._pattern(task.url)
+                alike = before & _MOST_PATTERNS == own
+                if _as_good(before, near if alike else far, chain if alike else 0):
+                    continue
             if url == task.url:
                 continue
             skip = self._skip(url, task, nofollow=nofollow or rel_nofollow)
             alike = False
-            if not skip and self._chains and not is_fixed(url):
-                own = own or pattern(task.url).rstrip("/")
-                alike = pattern(url).rstrip("/") == own
-            how = _SKIPPED[skip] if skip else self._how(url, task, alike=alike)
+            if skip:
+                how = _SKIPPED[skip]
+            elif not self._chains or is_fixed(url):
+                how = far
+            else:
+                own = own or self._pattern(task.url)
+                number = self._pattern(url)
+                alike = number == own
+                how = _numbered(near if alike else far, chain if alike else 0, number)
             if before is not None:
                 how = _better(before, how)
             if how != before:
@@ -77,23 +84,45 @@ class NewLinks:
             sent[link.url] = how
         if self._left < 0:
             sent.clear()
+            self._patterns.clear()
             self._left = self._sent_chars
         return tuple(link for link, _ in news)
+
+    def _pattern(self, url: str) -> int:
+        """Return a number, at least 1, that two URLs have in common if they are alike (`web.traps.alike`)."""
+        if is_fixed(url):
+            return _MOST_PATTERNS + 1  # no other's
+        text = pattern(url).rstrip("/")
+        number = self._patterns.get(text)
+        if number is None:
+            number = self._patterns[text] = len(self._patterns) + 1
+            self._left -= len(text) + _SENT_ENTRY_CHARS
+        return number
 
     def _skip(self, url: str, task: Task, *, nofollow: bool) -> str:
         verdict = self._scope.verdict(url, task.seed.anchors, 0)
         return verdict or ("trap" if repeats(url) else "nofollow" if nofollow and self._obey else "")
 
-    def _how(self, url: str, task: Task, *, alike: bool) -> int:
-        """Return how a link of a page is sent that may be followed."""
-        if alike:
-            chain = min(task.chain + 1, _MOST_CHAIN)
-            return (task.far + self._per_alike) << _FAR_SHIFT | chain << 1 | _NUMBERED
-        return (task.far + 1) << _FAR_SHIFT | (self._chains and not is_fixed(url))
+
+def _numbered(far: int, chain: int, number: int) -> int:
+    return _NUMBERED | far << (_CHAIN_BITS + _PATTERN_BITS) | chain << _PATTERN_BITS | number
+
+
+def _reach(how: int) -> tuple[int, int]:
+    return (how >> (_CHAIN_BITS + _PATTERN_BITS)) & _MOST_FAR, (how >> _PATTERN_BITS) & _MOST_CHAIN
+
+
+def _as_good(before: int, far: int, chain: int) -> bool:
+    """Whether a URL with a number in it was sent from as near, and with as short a chain."""
+    known_far, known_chain = _reach(before)
+    return known_far <= far and known_chain <= chain
 
 
 def _better(before: int, how: int) -> int:
     """Return as what a link counts that is sent in two ways: both numbers count for themselves."""
     if before < 0 or how < 0:
         return max(before, how)
-    return min(before >> _FAR_SHIFT, how >> _FAR_SHIFT) << _FAR_SHIFT | min(before & _CHAIN, how & _CHAIN) | how & 1
+    if how < _NUMBERED:
+        return min(before, how)
+    (far, chain), (known_far, known_chain) = _reach(how), _reach(before)
+    return _numbered(min(far, known_far), min(chain, known_chain), how & _MOST_PATTERNS)

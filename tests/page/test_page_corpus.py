@@ -94,5 +94,5 @@ def test_pages_of_every_shape_take_time_by_their_size(size):
 
 @pytest.mark.thorough
 def test_what_a_spider_asks_for_takes_time_by_the_size_of_the_page():
-    usual, size = processor_s(lambda: everything(ordinary(300_000))) / 300_000, 1_500_000
+    usual, size = processor_s(lambda: everything(ordinary(300_000))) / 300_000, 750_000
     assert [name for name in SHAPES if slow(everything, shaped(name, size), SLOWER * usual * size)] == []

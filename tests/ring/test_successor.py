@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler import CrawlConfig, Crawler, Failure, FakeTransport, Rotation
+from crawler import CrawlConfig, Crawler, FakeTransport, Rotation
 from crawler.core.errors import JobError
 from crawler.fetcher.transport.fake import answer
 from crawler.ledger.sinks.outputs import endings
@@ -85,9 +85,9 @@ async def test_an_earlier_output_stays_until_a_record_is_in_a_commit(tmp_path, e
 async def test_a_crawl_that_brings_no_record_leaves_the_earlier_output(tmp_path, caplog):
     output = tmp_path / "a.jsonl"
     await crawler(tmp_path, output, seeds(2)).run()
-    down = FakeTransport(lambda request: answer(request, status=404) if "robots" in request.url else _refused())
+    closed = FakeTransport(lambda request: answer(request, "User-agent: *\nDisallow: /"))
     with caplog.at_level(logging.WARNING):
-        stats = await crawler(tmp_path, output, seeds(2), down, fresh=True, retries=0).run()
+        stats = await crawler(tmp_path, output, seeds(2), closed, fresh=True).run()
     assert stats.pages == 0
     assert found(output) == seeds(2)
     assert "a.jsonl is the earlier one still: no record has come to replace it" in caplog.text
@@ -95,10 +95,6 @@ async def test_a_crawl_that_brings_no_record_leaves_the_earlier_output(tmp_path,
     # The job goes on from there, and the first record replaces it.
     await crawler(tmp_path, output, seeds(3, "c"), job="other", fresh=True).run()
     assert found(output) == seeds(3, "c")
-
-
-def _refused() -> Failure:
-    return Failure("connect", "refused", retryable=False)
 
 
 async def test_a_link_to_an_output_stays_a_link(tmp_path):

@@ -110,7 +110,7 @@ def test_fields_are_tried_too(site, capsys):
     code, text = tried(capsys, site.url(), "--select", "t=title", "--select", "n[]=a")
     assert (code, records(text)) == (
         ExitCode.DONE,
-        [{"url": site.url(), "t": "Home", "n": ["/a", "/b", "http://other.example/"]}],
+        [{"url": site.url(), "seed": None, "t": "Home", "n": ["/a", "/b", "http://other.example/"]}],
     )
     assert steps(text)[-1] == "fields"
 

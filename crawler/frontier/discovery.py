@@ -6,7 +6,7 @@ from crawler.core.counters import Counters
 from crawler.core.model import Link, TaskKind
 from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
-from crawler.frontier.reach import NOT_REACHED, Limits, Reach
+from crawler.frontier.reach import NOT_REACHED, SEED_STALE, Limits, Reach
 from crawler.frontier.row import ENDED, QUEUED, REOPENABLE, UrlRow, queue_place
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.source import Source
@@ -118,7 +118,7 @@ class Discovery:
             elif value[:1] == REOPENABLE:
                 self._judge_again(key, link, self._urls.row(value), source, way, now=now)
             elif not link.skip:
-                self.improve(key, self._urls.row(value), way)
+                self.improve(key, self._urls.row(self._urls.pending(key) or value), way)
 
     def ways_on(self, key: bytes, source: Source) -> list[Source]:
         """Return as what else a URL redirects that is found to: for seeds that redirected to it while it was due."""
@@ -132,13 +132,16 @@ class Discovery:
         if not self._seeds.anchor(number, link.url):
             return
         self._counters.joined += self._counters.known > len(source.hops)
-        if value is None:
+        if value is None or value[:1] == REOPENABLE:
             return
-        if value[:1] == QUEUED:
-            self._store.put_meeting(key, number, source.hops)
-            self._met.setdefault(key, {})[number] = source.hops
-        elif value[:1] == ENDED and (row := self._urls.row(value)).outcome == "redirected":
-            self.read_again(key, structs.replace(row, parent=b"", seed=number, redirected_from=source.hops))
+        if value[:1] == ENDED:
+            row = self._urls.row(value)
+            if row.outcome != "redirected":
+                return
+            self._counters.stale += not row.stale
+            self._urls.put(key, ENDED, structs.replace(row, stale=row.stale | SEED_STALE))
+        self._store.put_meeting(key, number, source.hops)
+        self._met.setdefault(key, {})[number] = source.hops
 
     def nearest(self, handed: Handed, *, last: bool = True) -> Reach:
         """Return the best that is known of how far a task's URL is; `last` says that it will not be asked for again."""
@@ -170,12 +173,10 @@ class Discovery:
         self._queue(key, self._keys.host(row.url), due, self._limits.reach(row))
 
     def read_again(self, key: bytes, row: UrlRow) -> None:
-        """Make a page due that has ended, for its links alone. It stays known as one that has ended."""
+        """Make a page due that has ended, for its links alone. It stays known as one that has ended. No URL is due."""
         again = self._due_again(row)
         self._counters.queued += 1
-        # One that is under way already has its turn after that.
-        due = self._window.offer if self._window.find(key) is None else self._window.add
-        due(key, again.place(self._keys.host(row.url)), again)
+        self._window.offer(key, again.place(self._keys.host(row.url)), again)
 
     def _due_again(self, row: UrlRow) -> UrlRow:
         """Return a row with what a task needs that a row of a URL which has ended leaves out.

@@ -12,7 +12,7 @@ from msgspec import structs
 from crawler.core.config import CrawlConfig
 from crawler.frontier.row import UrlRow
 
-__all__ = ["CHAIN_STALE", "FAR_STALE", "FIRST_CHAIN", "MAX_INDEXES", "NOT_REACHED", "Limits", "Reach"]
+__all__ = ["CHAIN_STALE", "FAR_STALE", "FIRST_CHAIN", "MAX_INDEXES", "NOT_REACHED", "SEED_STALE", "Limits", "Reach"]
 
 MAX_INDEXES = 5
 """Indexes that may stand above a sitemap; the protocol knows one (https://www.sitemaps.org/protocol.html)."""
@@ -20,6 +20,8 @@ FIRST_CHAIN = 6
 """Pages in a row that are taken on any host before the first look at what they bring (`frontier.second_look`)."""
 FAR_STALE = 1
 CHAIN_STALE = 2
+SEED_STALE = 4
+"""It redirects, and so does a seed to it."""
 _BY_LINK = frozenset({"scope", "filter", "nofollow"})
 _FAR_PER_CHAIN = 10
 """A way through pages that do not look alike may be so many times longer than a chain of pages that do."""

@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 from crawler.core.counters import Counters
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.joined_scopes import JoinedScopes
-from crawler.frontier.reach import CHAIN_STALE, FAR_STALE, NOT_REACHED, Limits, Reach
+from crawler.frontier.reach import CHAIN_STALE, FAR_STALE, NOT_REACHED, SEED_STALE, Limits, Reach
 from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
 from crawler.frontier.store import Store
 from crawler.web.traps import is_dated, pattern
@@ -92,7 +92,7 @@ class SecondLook:
         outcomes = self._counters.outcomes
         if self._raised:
             return True
-        joined = self._counters.joined and "skipped: scope" in outcomes
+        joined = self._counters.joined and (self._counters.stale or "skipped: scope" in outcomes)
         if not (joined or "skipped: trap" in outcomes or (self._counters.stale and "skipped: depth" in outcomes)):
             return False
         known: list[int] | None = self._settled
@@ -182,7 +182,9 @@ class SecondLook:
         for key, row in view.stale:
             reach = self._limits.reach(row)
             far_counts = depth_cut if self._limits.by_depth or row.is_sitemap else view.far_cut
-            if row.stale & FAR_STALE and far_counts:
+            if row.stale & SEED_STALE:
+                by_far.setdefault(0, []).append((key, row))
+            elif row.stale & FAR_STALE and far_counts:
                 by_far.setdefault(reach.far, []).append((key, row))
             elif row.stale & CHAIN_STALE and _pattern(row.url) in patterns:
                 by_chain.setdefault(reach.chain, []).append((key, row))

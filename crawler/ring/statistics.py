@@ -112,6 +112,7 @@ class Statistics:
             retrying=counters.retrying,
             duplicates=counters.duplicates,
             near_duplicates=counters.near_duplicates,
+            reread=counters.reread,
             active_hosts=frontier.active_hosts,
             unreachable_hosts=frontier.hosts_given_up,
         )

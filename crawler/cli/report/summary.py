@@ -53,6 +53,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     run_bytes: int
     duplicates: int
     near_duplicates: int
+    reread: int
     outcomes: dict[str, int]
     statuses: dict[int, int]
     known: int
@@ -92,6 +93,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         run_bytes=stats.run_bytes,
         duplicates=stats.duplicates,
         near_duplicates=stats.near_duplicates,
+        reread=stats.reread,
         outcomes=dict(_by_number(stats.outcomes)),
         statuses=dict(sorted(stats.statuses.items())),
         known=stats.known,
@@ -184,6 +186,8 @@ def _head(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
     if sitemaps:
         cut = stats.outcomes.get("fetched: sitemap: cut", 0)
         rows.append(("sitemaps", f"{count(sitemaps)} read" + (f", {count(cut)} of them not to the end" if cut else "")))
+    if stats.reread:
+        rows.append(("read again", f"{count(stats.reread)} pages, for their links: a shorter way to them was found"))
     if stats.duplicates + stats.near_duplicates:
         rows.append(("duplicates", _duplicates(stats, skipped=config.skip_duplicates != "no")))
     if stats.unreachable_hosts and stats.ended != "unreachable":

@@ -247,6 +247,13 @@ def test_duplicates_that_were_skipped_or_nearly_the_same_are_told(tmp_path: Path
     assert "1,002 nearly the same text" in printed(alone, skipping)
 
 
+def test_pages_that_were_read_again_are_told(tmp_path: Path):
+    again = msgspec.structs.replace(STATS, reread=1_002)
+    assert json.loads(write_summary(again, config(tmp_path)).read_bytes())["reread"] == 1_002
+    assert "read again 1,002 pages, for their links" in printed(again, config(tmp_path))
+    assert "read again" not in printed(STATS, config(tmp_path))
+
+
 def test_summary_json_and_the_screen_never_hold_the_value_of_a_header(tmp_path: Path):
     settings = config(tmp_path, headers=(("Authorization", "Bearer s3cret"), ("X-Team", "s3cret too")))
     text = write_summary(STATS, settings).read_text("utf-8")

@@ -129,6 +129,6 @@ def test_the_live_display_shows_nothing_of_the_attack(tmp_path, hostile):
 
 def test_a_seed_with_escapes_is_shown_without_them(tmp_path):
     with closed_port() as port:
-        code, _, err = run(tmp_path, f"http://127.0.0.1:{port}/\x1b]0;pwned\x07", "--job", "j")
-    assert code == 3
+        code, _, err = run(tmp_path, f"http://127.0.0.1:{port}/\x1b]0;pwned\x07", "--job", "j", "--give-up-after", "1")
+    assert code == 6
     assert not CONTROLS.search(err)

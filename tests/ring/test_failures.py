@@ -24,7 +24,8 @@ from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
 PAGES = 60
-OPTIONS = ("--job", "j", "--allow-private", "--delay", "0", "--per-host", "8", "--parsers", "1", "--retries", "0")
+OPTIONS = ("--job", "j", "--allow-private", "--delay", "0", "--per-host", "8", "--parsers", "1", "--retries", "0",
+           "--give-up-after", "1")  # fmt: skip
 PAYLOAD = "".join(random.Random(1).choices("abcdefghijklmnop ", k=20_000))
 
 MAKE_ROOM = "make room and run the same command again: it resumes from the last commit"
@@ -216,7 +217,7 @@ def test_bad_lines_are_named_counted_and_skipped_in_every_source(tmp_path, run, 
     [
         (["{good}", "-o", "/dev/full"], 5),
         (["{good}", "--no-allow-private"], 3),
-        (["http://127.0.0.1:{closed}/"], 3),
+        (["http://127.0.0.1:{closed}/"], 6),
         (["{good}", "--exclude", "."], 0),
     ],
     ids=["output", "private", "seed", "something fetched"],

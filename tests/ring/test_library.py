@@ -756,7 +756,8 @@ async def test_several_crawlers_share_a_loop_and_let_others_have_their_turn_afte
 
 async def test_a_crawler_says_how_it_is_used():
     with closed_port() as port:
-        await _used_wrongly(CrawlConfig(seeds=(f"http://127.0.0.1:{port}/",), **LOCAL))
+        dead = {"seeds": (f"http://127.0.0.1:{port}/",), "give_up_after_s": 0.0, "fail_unreachable": True}
+        await _used_wrongly(CrawlConfig(**dead, **LOCAL))
 
 
 async def _used_wrongly(config: CrawlConfig) -> None:
@@ -769,7 +770,7 @@ async def _used_wrongly(config: CrawlConfig) -> None:
         with pytest.raises(UsageError, match="crawls once"):
             await crawler.run()
         assert [record async for record in crawler] == []
-    assert crawler.stats().outcomes == {"failed: connect": 1}
+    assert crawler.stats().outcomes == {"failed: host-down": 1}
 
 
 async def test_a_crawler_that_cannot_begin_says_so_where_its_block_begins(tmp_path):

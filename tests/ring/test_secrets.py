@@ -168,6 +168,7 @@ def start(tmp_path, sites):
     (given / "crawl.toml").write_text(
         f'header = ["Authorization: {TOKEN}", "X-Api-Key: {API_KEY}"]\ncookies = true\nscope = "any"\n'
         'allow-private = true\ndelay = 0\nparsers = 1\nretries = 0\nlog-level = "debug"\njob = "../left/job"\n'
+        "give-up-after = 1\nfail-unreachable = true\n"
     )
     through = f"http://user:{MARK}-proxy@127.0.0.1:{proxy.server_port}"
     env = {name: value for name, value in os.environ.items() if not name.startswith("CRAWLER_")}

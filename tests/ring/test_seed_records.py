@@ -24,7 +24,14 @@ from tests.support.thorough import first_quickly
 
 DRIVER = Path(__file__).parents[1] / "support" / "kill_driver.py"
 TITLE = Field(name="title", css="title")
-OPEN = {"allow_private": ("127.0.0.0/8",), "delay_s": 0.0, "retries": 0, "parsers": 1}
+OPEN = {
+    "allow_private": ("127.0.0.0/8",),
+    "delay_s": 0.0,
+    "retries": 0,
+    "parsers": 1,
+    "give_up_after_s": 2.0,
+    "fail_unreachable": True,
+}
 
 
 def moved(to: str) -> Answer:
@@ -95,7 +102,7 @@ def rows(url: Any, groups: int) -> list[tuple[str, str, str]]:
             (f"htp://bad/{n}", "skipped", "malformed"),
             ("", "skipped", "malformed"),
         ]
-    return [*found, (url("/reset/1"), "failed", "reset"), ("http://127.0.0.1:1/", "failed", "connect")]
+    return [*found, (url("/reset/1"), "failed", "reset"), ("http://127.0.0.1:1/", "failed", "host-down")]
 
 
 def seed_file(folder: Path, expected: list[tuple[str, str, str]]) -> str:
@@ -250,6 +257,7 @@ def test_killed_at_a_named_point_each_row_still_has_one_record(tmp_path, server,
     command = [
         *("crawl", seed_file(tmp_path, expected), "--job", str(tmp_path / "job"), "--scope", "page", "--quiet"),
         *("--allow-private=127.0.0.0/8", "--delay", "0", "--retries", "0", "--parsers", "1"),
+        *("--give-up-after", "2", "--fail-unreachable"),
     ]
     for ending in ("jsonl", "csv", "db", "parquet"):
         command += ["-o", str(tmp_path / f"pages.{ending}")]

@@ -4,6 +4,7 @@ from msgspec import structs
 
 from crawler.core.counters import Counters
 from crawler.core.model import Link, TaskKind
+from crawler.frontier.cut_urls import CutUrls
 from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
 from crawler.frontier.reach import NOT_REACHED, SEED_STALE, Limits, Reach
@@ -29,7 +30,16 @@ class Discovery:
     URLs that were due.
     """
 
-    def __init__(self, store: Store, window: Window, seeds: SeedContexts, counters: Counters, limits: Limits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        window: Window,
+        seeds: SeedContexts,
+        counters: Counters,
+        *,
+        limits: Limits,
+        cut_urls: CutUrls,
+    ) -> None:
         self._store = store
         self._urls = store.urls
         self._keys = store.keys
@@ -37,6 +47,7 @@ class Discovery:
         self._seeds = seeds
         self._counters = counters
         self._limits = limits
+        self._cut_urls = cut_urls
         self._nearer: dict[bytes, Reach] = {}
         self._told_up_to = counters.seq
         self._met: dict[bytes, dict[int, tuple[str, ...]]] = {}
@@ -197,6 +208,8 @@ class Discovery:
             return
         row = source.row(link, reach, now, outcome="skipped", reason=reason)
         self._urls.put(key, REOPENABLE, row)
+        if reason == "trap" and not link.skip:
+            self._cut_urls.add(host, key)
         self._counters.count("skipped", reason, +1)
 
     def _queue(self, key: bytes, host: bytes, row: UrlRow, reach: Reach) -> None:

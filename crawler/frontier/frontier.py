@@ -19,8 +19,10 @@ import msgspec
 from crawler.core.config import CrawlConfig
 from crawler.core.counters import Counters
 from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedContext, Task
+from crawler.frontier.cut_urls import CutUrls
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.duplicates import Duplicates, Repeat
+from crawler.frontier.early_look import EarlyLook
 from crawler.frontier.handed import Handed
 from crawler.frontier.joined_scopes import JoinedScopes
 from crawler.frontier.reach import Limits, Reach
@@ -55,8 +57,14 @@ class Frontier:
         self._seeds = SeedContexts(store)
         self._window = window = Window(store.queue, self._read, level_by_level=limits.by_depth)
         self._duplicates = Duplicates(store, config.skip_duplicates)
-        self._discovery = Discovery(store, window, self._seeds, self.counters, limits)
-        self._second_look = SecondLook(store, self._discovery, self.counters, limits, JoinedScopes(store, config))
+        cut_urls = CutUrls()
+        self._discovery = discovery = Discovery(
+            store, window, self._seeds, self.counters, limits=limits, cut_urls=cut_urls
+        )
+        self._second_look = SecondLook(store, discovery, self.counters, limits, JoinedScopes(store, config))
+        self._early_look = EarlyLook(
+            store, window, discovery, self._second_look, limits=limits, cut_urls=cut_urls, config=config
+        )
         self._seed_records = SeedRecords(store, config, self._seeds, self.counters, self._discovery)
         self._limit_window()
 
@@ -142,6 +150,7 @@ class Frontier:
         self._duplicates.committed()
         self._seeds.committed()
         self._next_retry_at = self._store.retries.next_due_at()
+        self._early_look.take(self.counters)
 
     def leave(self, finished: Iterable[Finished], taken: int) -> None:
         """Learn that the open batch was dropped and the run is over; the counters are only read from now on.
@@ -219,6 +228,8 @@ class Frontier:
     def save(self) -> None:
         """Put the counters into the open batch."""
         self._store.put_meta("counters", msgspec.to_builtins(self.counters))
+        self._second_look.save()
+        self._early_look.save()
 
     @property
     def _idle(self) -> bool:
@@ -244,6 +255,8 @@ class Frontier:
             row = msgspec.structs.replace(row, stale=self._limits.stale(row, handed.reach, nearest))
             counters.stale += bool(row.stale)
         self._store.urls.put(task.key, ENDED, row)
+        if row.chain > 0 and done.outcome == "fetched" and task.kind == "page":
+            self._early_look.fetched(handed.host, row.chain)
         counters.queued -= 1
         counters.count(done.outcome, done.reason, +1)
         if done.records is not None:

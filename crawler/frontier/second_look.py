@@ -64,8 +64,8 @@ class _View(Struct):
 class SecondLook:
     """Takes second looks at one job. Part of the frontier, whose counters it writes.
 
-    State: the hosts whose chains have been looked at (also in the store), and what was known when nothing was left to
-    do (likewise).
+    State: the hosts whose chains have been looked at, and what was known when nothing was left to do (both also in the
+    store); whether `save` has something to put there.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class SecondLook:
         saved = store.meta("chains") or {}
         self._hosts = {bytes.fromhex(key): msgspec.convert(host, _Host) for key, host in saved.items()}
         self._many: set[bytes] = set()
-        self._raised = False
+        self._raised = self._unsaved = False
         if (before := store.meta("limits")) != limits.settings:
             self._raised = before is not None
             store.put_meta("limits", limits.settings)
@@ -117,6 +117,25 @@ class SecondLook:
         if not self._let_on(view, tallies):
             self._settled = self._known()
             self._store.put_meta("settled", self._settled)
+
+    def let_on(self, host: bytes, deep: int) -> bool:
+        """Raise the limit of a host's chains without a look at the whole; False if that is not to be done.
+
+        It is done as long as a look would raise it in any case: up to half of `max_chain`, on a host that has at most
+        half of the pages in chains, `deep`, that end it.
+        """
+        limit, known = self._limits.chain(host), self._hosts.get(host)
+        if limit is None or 2 * limit >= (self._limits.max_chain or 0) or 2 * deep > self._most:
+            return False
+        self._limits.chains[host] = longer = _longer(limit)
+        self._hosts[host] = _Host(longer, limit, 0 if known is None else known.others)
+        self._unsaved = True
+        return True
+
+    def save(self) -> None:
+        """Put what `let_on` has changed into the open batch."""
+        if self._unsaved:
+            self._save()
 
     def ended(self, key: bytes, handed: Reach) -> None:
         """Learn that a page was read again, by which its links are those of the reach at which it was handed out."""
@@ -227,16 +246,20 @@ class SecondLook:
                     if self._limits.reach(row).chain <= limit:
                         self._discovery.open(key, row)
         if tallies:
-            saved = {key.hex(): msgspec.to_builtins(host) for key, host in self._hosts.items()}
-            self._store.put_meta("chains", saved)
+            self._save()
         return went_on
+
+    def _save(self) -> None:
+        saved = {key.hex(): msgspec.to_builtins(host) for key, host in self._hosts.items()}
+        self._store.put_meta("chains", saved)
+        self._unsaved = False
 
     def _limit(self, host: bytes, tally: _Tally) -> int | None:
         """Return how long the chains of a host may be from now on, None if they end here."""
         limit, max_chain = self._limits.chain(host) or 0, self._limits.max_chain or 0
         if tally.deep > self._most:
             return None
-        longer = limit + (limit + 1) // 2
+        longer = _longer(limit)
         if limit < max_chain:
             return min(longer, max_chain)
         known = self._hosts.get(host)
@@ -244,6 +267,10 @@ class SecondLook:
         if limit >= self._most or tally.new == 0 or brought < tally.new:
             return None
         return min(longer, self._most)
+
+
+def _longer(limit: int) -> int:
+    return limit + (limit + 1) // 2
 
 
 def _pattern(url: str) -> str:

@@ -218,6 +218,11 @@ class Window:
             and len(self._asleep) == self._asleep.for_good > 0
         )
 
+    def is_idle(self, host: bytes) -> bool:
+        """Whether no URL of a host is due."""
+        known = host in self._hosts or host in self._uncommitted_hosts or host in self._asleep
+        return not known and next(self._queue.scan(host, host + b"\xff" * 9), None) is None
+
     @property
     def hosts_given_up(self) -> int:
         """Hosts that sleep for good."""

@@ -779,3 +779,20 @@ def test_a_page_to_which_a_shorter_way_is_found_is_read_again_for_its_links(worl
     counters = one.frontier.counters
     assert counters.outcomes == {"fetched": 5}
     assert (counters.pages, counters.reread, counters.stale, counters.queued) == (5, 1, 0, 0)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_chain_goes_on_while_another_host_is_busy(world, restart):
+    """Up to half of what is allowed, and as long as no look at the whole could end it."""
+    one = world()
+    one.seed("http://a.test/1", "http://b.test/")
+    took = []
+    while tasks := [task for task in one.due() if task.url.startswith("http://a.test/")]:
+        (task,) = tasks
+        took.append(task.url)
+        one.fetched(task, links=[link(f"http://a.test/{len(took) + 1}", alike=True)])
+        one.commit()
+        if restart and len(took) == 12:
+            one.reopen()
+    assert len(took) == 1 + 72
+    assert not one.frontier.exhausted

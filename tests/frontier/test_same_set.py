@@ -37,6 +37,7 @@ class Crawl:
 
     def __init__(self, web: SimulatedWeb, seed: int) -> None:
         self.web = web
+        self.early = 0
         self.rng = random.Random(seed)
         self.disk: dict = {}
         self.now = 1000.0
@@ -74,7 +75,9 @@ class Crawl:
     def commit(self) -> None:
         self.frontier.save()
         self.store.commit()
+        limits = self.frontier._limits.chains.copy()
         self.frontier.committed()
+        self.early += self.frontier._limits.chains != limits
         self.written += self.unwritten
         self.unwritten = []
 
@@ -163,6 +166,18 @@ def test_a_crawl_takes_the_same_urls_whatever_answers_first():
         reread += one.frontier.counters.reread
         fetched += one.frontier.counters.pages
     print(f"{WEBS} webs, {fetched} pages, {reread} read again")
+
+
+@pytest.mark.usefixtures("small")
+def test_chains_of_one_host_go_on_while_others_are_busy_and_end_where_they_would():
+    """Hosts that are apart, and chains long enough for looks at one of them: the set is that of looks at the whole."""
+    raised = 0
+    for seed in range(FIRST, FIRST + WEBS // 2):
+        one, differences = crawled(SimulatedWeb(seed, apart=True), seed)
+        assert not differences, f"web {seed}: (is, should be) {differences}"
+        raised += one.early
+    assert raised, "no look was taken at one host"
+    print(f"{raised} looks at one host")
 
 
 @pytest.mark.usefixtures("small")

@@ -19,10 +19,11 @@ WORDS = (
 class SimulatedWeb:
     """What each URL of a web answers: pages, redirects, sitemaps, lists that end, and traps that do not.
 
-    With `joined`, seeds redirect to other hosts, where other seeds may have been.
+    With `joined`, seeds redirect to other hosts, where other seeds may have been. With `apart`, no host leads to
+    others, and chains may be long.
     """
 
-    def __init__(self, seed: int, *, joined: bool = False) -> None:
+    def __init__(self, seed: int, *, joined: bool = False, apart: bool = False) -> None:
         rng = random.Random(seed)
         names = [f"{word}.{domain}.test" for word in WORDS[:3] for domain in WORDS[4:6]]
         self.hosts = [f"http://{name}" for name in names[: rng.choice((1, 1, 2, 3, 4))]]
@@ -31,6 +32,8 @@ class SimulatedWeb:
         self.max_chain = rng.choice((None, 1, 3, 4, 6, 9))
         if self.depth is None and self.max_chain is None:
             self.max_chain = 2  # else it has no end
+        if apart:
+            self.scope, self.max_chain = "host", 24
         number = rng.randint(3, 30)
         self.urls = [self._name(rng, n) for n in range(number)]
         self.seeds = [(url, "page") for url in rng.sample(self.urls, rng.randint(1, min(3, number)))]

@@ -64,6 +64,10 @@ def test_a_dead_host_among_healthy_ones_ends_the_run_as_unreachable(tmp_path, ca
         assert code == ExitCode.UNREACHABLE == 6
         assert f"2 URLs of 1 host cannot be reached (127.0.0.1:{port}: connect: " in said
         assert "the same command tries them again" in said
+        assert main([*command, "--give-up-after", "0", "--quiet"]) == ExitCode.UNREACHABLE
+        said = capsys.readouterr().err
+        assert said.startswith("crawler: error: 2 URLs of 1 host cannot be reached")
+        assert said.count("\n") == 1
         summary = json.loads((tmp_path / "job" / "summary.json").read_bytes())
         assert (summary["ended"], summary["queued"], summary["unreachable_hosts"]) == ("unreachable", 2, 1)
         assert main([*command, "--give-up-after", "0", "--fail-unreachable"]) == ExitCode.DONE

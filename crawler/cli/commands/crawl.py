@@ -114,7 +114,7 @@ def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **optio
 
 def _crawled(run: Run, terminal: Terminal) -> int:
     """Run one crawl with all that a person sees of it; return the exit code."""
-    from crawler.cli.report.ending import why_no_page  # noqa: PLC0415  as below
+    from crawler.cli.report.ending import ending, why_no_page  # noqa: PLC0415  as below
     from crawler.cli.report.progress import Progress  # noqa: PLC0415  rich is slow to import
     from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  as above
     from crawler.ring.crawler import Crawler  # noqa: PLC0415  aiohttp, the store and the parser take 0.3 s to import
@@ -161,6 +161,9 @@ def _crawled(run: Run, terminal: Terminal) -> int:
     code = _exit_code(stats)
     if run.quiet and code == ExitCode.NO_PAGE:
         terminal.say(f"crawler: error: no page was fetched: {why_no_page(stats, run.config)}")
+    if run.quiet and code == ExitCode.UNREACHABLE:
+        end = ending(stats, run.config)
+        terminal.say(f"crawler: error: {end.what}; {end.then}")
     return code
 
 

@@ -103,12 +103,8 @@ class Window:
     def add(self, key: bytes, place: bytes, row: UrlRow) -> None:
         """Make the URL `key` due at `place`: handed out some time after the next commit."""
         self._queue.add(place, key, row)
-        host_key = place[:8]
-        first = self._uncommitted_hosts.get(host_key)
-        if first is None or place < first:
-            self._uncommitted_hosts[host_key] = place
-        host = self._hosts.get(host_key)
-        if host is not None:
+        self._to_be_seen(place)
+        if (host := self._hosts.get(place[:8])) is not None:
             host.put_back(place)
 
     def offer(self, key: bytes, place: bytes, row: UrlRow) -> None:
@@ -127,7 +123,7 @@ class Window:
             or host.backlog
             or self._level_by_level
             or host.handed >= _fair_share(self._limit, len(self._hosts))
-            or self._room() <= 0
+            or self._room <= 0
         ):
             self.add(key, place, row)
             return
@@ -139,9 +135,12 @@ class Window:
         """Give a URL that is not handed out a better place in the queue."""
         self._queue.remove(place)
         self.add(key, better, row)
-        host = self._hosts.get(place[:8])
-        if host is not None:
+        if (host := self._hosts.get(place[:8])) is not None:
             host.ahead.clear()
+
+    def _to_be_seen(self, place: bytes) -> None:
+        key = place[:8]
+        self._uncommitted_hosts[key] = min(place, self._uncommitted_hosts.get(key, place))
 
     # What is handed out
 
@@ -165,6 +164,7 @@ class Window:
         host = self._hosts[handed.host]
         host.put_back(handed.place)
         host.ahead.clear()
+        self._to_be_seen(handed.place)  # it may have been handed out before its entry was committed
         self._asleep.put(host.key, until)
         self._release(handed)
 
@@ -194,12 +194,11 @@ class Window:
         for key in self._asleep.wake(now):
             self._welcome(key)
         self._admit_hosts()
-        while self._hungry and self._room() > 0:
+        while self._hungry and self._room > 0:
             self._load(self._hosts[self._hungry.pop()])
         if not self._due:
             return [], []  # hosts that entered are named together with their first tasks
-        due, entered = self._due, self._entered
-        self._due, self._entered = [], []
+        due, entered, self._due, self._entered = self._due, self._entered, [], []
         return due, entered
 
     def rouse(self, key: bytes) -> None:
@@ -231,14 +230,13 @@ class Window:
     @property
     def starved(self) -> bool:
         """True if a commit would give a host something to do that has nothing handed out."""
-        if self._room() <= 0:
+        if self._room <= 0:
             return False
         full = len(self._hosts) >= WINDOW_HOSTS  # then hosts outside have to wait in any case
-        for key in self._uncommitted_hosts:
-            host = self._hosts.get(key)
-            if (not full if host is None else host.handed == 0) and key not in self._asleep:
-                return True
-        return False
+        return any(
+            (not full if (host := self._hosts.get(key)) is None else host.handed == 0) and key not in self._asleep
+            for key in self._uncommitted_hosts
+        )
 
     @property
     def handed_out(self) -> int:
@@ -252,6 +250,7 @@ class Window:
 
     # Room
 
+    @property
     def _room(self) -> int:
         """How many more tasks may be handed out."""
         return self._limit - len(self._handed)
@@ -260,12 +259,12 @@ class Window:
 
     def _admit_hosts(self) -> None:
         """Take hosts that wait into the window, as far as it has room: first those that have slept."""
-        while self._woken and len(self._hosts) < WINDOW_HOSTS and self._room() > 0:
+        while self._woken and len(self._hosts) < WINDOW_HOSTS and self._room > 0:
             woken = self._woken.popleft()
             if woken not in self._hosts and woken not in self._asleep:
                 self._load(self._activate(woken, backlog=True))
         for _ in range(_SEEKS_PER_REFILL):
-            if not self._cursor.waiting or len(self._hosts) >= WINDOW_HOSTS or self._room() <= 0:
+            if not self._cursor.waiting or len(self._hosts) >= WINDOW_HOSTS or self._room <= 0:
                 return
             key = self._cursor.next()
             if key is not None and key not in self._hosts and key not in self._asleep:
@@ -294,7 +293,7 @@ class Window:
 
     def _load(self, host: _WindowHost) -> None:
         """Hand out the host's next URLs from the committed queue, as far as the window has room."""
-        limit = min(_fair_share(self._limit, len(self._hosts)) - host.handed, self._room())
+        limit = min(_fair_share(self._limit, len(self._hosts)) - host.handed, self._room)
         if limit <= 0 or (self._level_by_level and host.key in self._uncommitted_hosts):
             return  # asked again when something ends, or after the commit that shows the whole level
         level = min((here for here, count in host.levels.items() if count > 0), default=None)

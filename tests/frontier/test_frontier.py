@@ -796,3 +796,15 @@ def test_a_chain_goes_on_while_another_host_is_busy(world, restart):
             one.reopen()
     assert len(took) == 1 + 72
     assert not one.frontier.exhausted
+
+
+def test_a_url_that_comes_back_before_it_was_committed_is_not_passed_over(world):
+    one = world()
+    one.seed("http://a.test/")
+    (seed,) = one.due()
+    one.fetched(seed, links=[link("http://b.test/")])
+    (found,) = one.due()
+    one.frontier.finish([Again(found.key, one.now, None)], one.now)
+    one.due()
+    one.commit()
+    assert [task.url for task in one.due()] == ["http://b.test/"]

@@ -270,9 +270,9 @@ def test_a_crawl_writes_the_fields_of_each_page_that_has_the_required_ones(tmp_p
         assert done.returncode == 0, done.stderr
         records = {record["url"]: record for record in map(msgspec.json.decode, done.stdout.splitlines())}
         assert records == {
-            url: {"url": url, "title": "A page", "lang": "en", "n": [f"{url}a", f"{url}b"]},
-            f"{url}a": {"url": f"{url}a", "title": "/a", "lang": "en", "n": []},
-            f"{url}b": {"url": f"{url}b", "title": "/b", "lang": "en", "n": []},
+            url: {"url": url, "seed": None, "title": "A page", "lang": "en", "n": [f"{url}a", f"{url}b"]},
+            f"{url}a": {"url": f"{url}a", "seed": None, "title": "/a", "lang": "en", "n": []},
+            f"{url}b": {"url": f"{url}b", "seed": None, "title": "/b", "lang": "en", "n": []},
         }
         done = crawl(tmp_path, url, "--job", "second", "--select", "link!=a", "--fields", "depth,status")
         assert done.returncode == 0, done.stderr

@@ -3,9 +3,12 @@
 A seed that redirects has two places in its scope, or more: where it stood, and where it led. Another seed may have led
 to pages of one of them before, whose links to the other were out of its own scope. Such a page is read again for the
 seed that has both.
+
+With scope `page` no page is, since its links are not followed: only sitemaps, and redirects of pages that they list,
+are judged by the scope of a seed then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import structs
 
@@ -23,8 +26,15 @@ class JoinedScopes:
 
     def __init__(self, store: Store, config: CrawlConfig) -> None:
         self._store = store
-        self._scope = redirect_scope(config.scope, (), (), None)
+        self._scope = redirect_scope(config.scope, config.include, config.exclude, None)
+        self._follows_links = config.scope != "page"
         self._tried: set[tuple[bytes, int]] = set()
+
+    def may_let_in(self, outcomes: Collection[str]) -> bool:
+        """Whether something may come in when a scope grows, by how URLs have ended as yet (`Counters.outcomes`)."""
+        if "skipped: scope" not in outcomes:
+            return False
+        return self._follows_links or any(outcome.startswith("fetched: sitemap") for outcome in outcomes)
 
     def pages(self, skipped: Iterable[UrlRow]) -> list[tuple[bytes, UrlRow]]:
         """Return the pages to be read again, each with the seed that it is read for, of URLs out of scope."""
@@ -36,10 +46,15 @@ class JoinedScopes:
         found: dict[bytes, UrlRow] = {}
         for row in skipped if by_place else ():
             seeds = by_place.get(self._scope.place(row.url), ())
-            covering = [seed for seed in seeds if self._scope.covers(row.url, seed.anchors)]
+            covering = [seed for seed in seeds if self._lets_in(row, seed)]
             if covering:
                 self._add(row, covering, found)
         return list(found.items())
+
+    def _lets_in(self, row: UrlRow, seed: SeedContext) -> bool:
+        if row.is_sitemap:  # filters are for pages
+            return self._scope.covers(row.url, seed.anchors)
+        return not self._scope.verdict(row.url, seed.anchors, 0)
 
     def _add(self, row: UrlRow, seeds: list[SeedContext], found: dict[bytes, UrlRow]) -> None:
         """Add what led to a URL, if one of the seeds has that in its scope, too."""
@@ -48,6 +63,8 @@ class JoinedScopes:
         if value is None or key in found:
             return
         page = self._store.urls.row(value)
+        if not (self._follows_links or page.is_sitemap or page.outcome == "redirected"):
+            return
         for seed in seeds:
             if (key, seed.number) not in self._tried and self._scope.covers(page.url, seed.anchors):
                 self._tried.add((key, seed.number))

@@ -92,8 +92,8 @@ class SecondLook:
         outcomes = self._counters.outcomes
         if self._raised:
             return True
-        joined = self._counters.joined and (self._counters.stale or "skipped: scope" in outcomes)
-        if not (joined or "skipped: trap" in outcomes or (self._counters.stale and "skipped: depth" in outcomes)):
+        nearer = self._counters.stale and "skipped: depth" in outcomes
+        if not (nearer or "skipped: trap" in outcomes or self._scope_grew):
             return False
         known: list[int] | None = self._settled
         return known != self._known()
@@ -150,6 +150,11 @@ class SecondLook:
         self._store.urls.put(key, ENDED, structs.replace(row, stale=stale))
 
     @property
+    def _scope_grew(self) -> bool:
+        """Whether the scope of a seed grew that may let in what was left out."""
+        return self._counters.joined > 0 and self._joined.may_let_in(self._counters.outcomes)
+
+    @property
     def _most(self) -> int:
         return _MOST_PER_CHAIN * (self._limits.max_chain or 0)
 
@@ -173,7 +178,7 @@ class SecondLook:
     # Pages that are in the scope of another seed, too
 
     def _join(self) -> bool:
-        if not self._counters.joined:
+        if not self._scope_grew:
             return False
         rows = (row for _, state, row in self._store.urls.ended() if state == REOPENABLE and row.reason == "scope")
         pages = self._joined.pages(rows)
@@ -197,11 +202,11 @@ class SecondLook:
         """Make the nearest of those pages due that may lead on to URLs that were left out; False if there are none."""
         by_far: dict[int, list[tuple[bytes, UrlRow]]] = {}
         by_chain: dict[int, list[tuple[bytes, UrlRow]]] = {}
-        depth_cut = "skipped: depth" in self._counters.outcomes
+        depth_cut, scope_grew = "skipped: depth" in self._counters.outcomes, self._scope_grew
         for key, row in view.stale:
             reach = self._limits.reach(row)
             far_counts = depth_cut if self._limits.by_depth or row.is_sitemap else view.far_cut
-            if row.stale & SEED_STALE:
+            if row.stale & SEED_STALE and scope_grew:
                 by_far.setdefault(0, []).append((key, row))
             elif row.stale & FAR_STALE and far_counts:
                 by_far.setdefault(reach.far, []).append((key, row))

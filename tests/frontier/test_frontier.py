@@ -781,6 +781,42 @@ def test_a_page_to_which_a_shorter_way_is_found_is_read_again_for_its_links(worl
     assert (counters.pages, counters.reread, counters.stale, counters.queued) == (5, 1, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("settings", "skip", "listed", "again"),
+    [
+        ({"scope": "host"}, "scope", False, ["http://a/old", "http://c/page"]),
+        ({"scope": "host", "exclude": ("/x$",)}, "scope", False, ["http://a/old"]),
+        ({"scope": "host"}, "nofollow", False, []),
+        ({"scope": "page"}, "scope", False, []),
+        ({"scope": "page"}, "scope", True, ["http://a/old"]),
+    ],
+)
+def test_nothing_is_asked_for_twice_where_a_scope_that_grew_lets_nothing_in(world, settings, skip, listed, again):
+    """A seed redirects to what has redirected already, to a page that links back. A sitemap may be read, too."""
+    one = world(**settings, record_per_seed=False)
+    one.frontier.add_seed(1, Seed("http://a/old", {}))
+    one.frontier.add_seed(2, Seed("http://b/older", {}))
+    if listed:
+        one.frontier.add_seed(3, Seed("http://d/map", {}, "sitemap"))
+    one.commit()
+    tasks = {task.url: task for task in one.due()}
+    if listed:
+        one.read(tasks["http://d/map"])
+    one.moved(tasks["http://a/old"], link("http://c/page"))
+    one.fetched(*one.due(), links=[link("http://b/x", skip)])
+    one.moved(tasks["http://b/older"], link("http://a/old"))
+    asked = []
+    while not one.frontier.exhausted:
+        one.commit()
+        for task in one.due():
+            asked.append(task.url)
+            if task.url == "http://a/old":
+                one.moved(task, link("http://c/page"))
+            else:
+                one.fetched(task, links=[link("http://b/x", skip)])
+    assert asked == again
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_chain_goes_on_while_another_host_is_busy(world, restart):
     """Up to half of what is allowed, and as long as no look at the whole could end it."""

@@ -44,7 +44,7 @@ def respond(host: str, path: str) -> Answer | object:
         case "robots.txt":
             return Answer("User-agent: *\nDisallow: /closed/\n", headers={"content-type": "text/plain"})
         case "page":
-            return Answer(f"<title>{rest}</title><p>{'word ' * 30}{rest}")
+            return Answer(f"<title>{rest}</title><p>{'word ' * 30}{rest} <a href=//aside.invalid/>aside</a>")
         case "same":
             return Answer("<title>same</title>")
         case "old":

@@ -85,13 +85,14 @@ class Window:
         self._read = read
         self._level_by_level = level_by_level
         # State: the tasks and hosts in the window, and how many tasks it may hold; hosts to be given more; hosts with
-        # entries that scans cannot see before the commit, with the first of them; what the next refill returns; hosts
-        # that sleep, and those outside that have slept.
+        # entries that scans cannot see before the commit, with the first of them, and entries that were handed out
+        # before it; what the next refill returns; hosts that sleep, and those outside that have slept.
         self._limit = WINDOW_TASKS
         self._handed: dict[bytes, Handed] = {}
         self._hosts: dict[bytes, _WindowHost] = {}
         self._hungry: set[bytes] = set()
         self._uncommitted_hosts: dict[bytes, bytes] = {}
+        self._unseen: set[bytes] = set()
         self._due: list[Task] = []
         self._entered: list[bytes] = []
         self._asleep = Sleepers()
@@ -111,12 +112,8 @@ class Window:
         """Make a URL due that stands behind all others of its host: handed out at once if it is next anyway."""
         host_key = place[:8]
         host = self._hosts.get(host_key)
-        if (
-            host is None
-            and len(self._hosts) < WINDOW_HOSTS
-            and not self._cursor.waiting
-            and host_key not in self._asleep
-        ):
+        full = len(self._hosts) >= WINDOW_HOSTS
+        if host is None and not full and not self._cursor.waiting and host_key not in self._asleep:
             host = self._activate(host_key, backlog=host_key in self._uncommitted_hosts)
         if (
             host is None
@@ -128,6 +125,7 @@ class Window:
             self.add(key, place, row)
             return
         self._queue.add(place, key, row)
+        self._unseen.add(place)
         self._hand_out(host, self._read(place, key, row))
         host.floor = max(host.floor, place)
 
@@ -164,7 +162,8 @@ class Window:
         host = self._hosts[handed.host]
         host.put_back(handed.place)
         host.ahead.clear()
-        self._to_be_seen(handed.place)  # it may have been handed out before its entry was committed
+        if handed.place in self._unseen:
+            self._to_be_seen(handed.place)
         self._asleep.put(host.key, until)
         self._release(handed)
 
@@ -188,6 +187,7 @@ class Window:
             elif host.handed == 0:
                 self._dismiss(host)
         self._uncommitted_hosts.clear()
+        self._unseen.clear()
 
     def refill(self, now: float) -> tuple[list[Task], list[bytes]]:
         """Hand out what is due: the tasks, and the keys of hosts that entered the window with them."""

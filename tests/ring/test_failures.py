@@ -207,7 +207,7 @@ def test_bad_lines_are_named_counted_and_skipped_in_every_source(tmp_path, run, 
     for place in ("a.csv:3: not an http(s) URL: 'nothing'", "b.jsonl.gz:1: no key 'url'", "standard input:2: not an"):
         assert f"\n{place}" in f"\n{err}"
     assert json.loads((tmp_path / "j/summary.json").read_text())["bad_seeds"] == 3
-    told = ["", "htp://x", "nothing"]  # each row has a record
+    told = ['{"url": 1}', "htp://x", "nothing"]  # each row has a record
     assert urls(tmp_path / "j/pages.jsonl") == sorted([*told, *(server.url(f"/{n}") for n in range(3))])
 
 
@@ -251,10 +251,11 @@ def test_fresh_with_a_typo_in_the_seed_keeps_the_crawl_before(tmp_path, run, ser
 def test_standard_input_resumes_with_the_same_seeds_and_refuses_others(tmp_path, run, server):
     seeds = server.url("/0") + "\n"
     assert run("-", "--max-pages", "3", "--quiet", given=seeds) == (0, "")
-    for others in (server.url("/1"), ""):
+    refused = "job j was begun with other settings (seeds are others than before): repeat"
+    for others, message in (("http://others.test/", refused), ("", "no seeds in standard input")):
         code, err = run("-", "--quiet", given=others)
         assert code == 2
-        assert one_line(err).startswith("job j was begun with other settings (seeds are others than before): repeat")
+        assert one_line(err).startswith(message)
         assert not list((tmp_path / "j").glob("stdin*"))
     assert run("-", "--quiet", given=seeds) == (0, "")
     assert urls(tmp_path / "j/pages.jsonl") == everything(server)
@@ -392,7 +393,7 @@ def forget_everything(state: Path) -> None:
             ),
             (damage_rows, 5, "cannot open the store j/state: Corruption: "),
             (shutil.rmtree, 2, "j/pages.jsonl is there already and job j did not write it, or has lost its state: use"),
-            (lambda state: (shutil.rmtree(state), state.touch()), 5, "cannot open the store j/state: File exists"),
+            (lambda state: (shutil.rmtree(state), state.touch()), 2, "j/state is there and is no folder of a crawl's"),
             (
                 lambda state: (state.parent / "pages.jsonl").unlink(),
                 5,
@@ -413,8 +414,8 @@ def test_damaged_state_is_one_line_that_advises_fresh_and_touches_no_record(
     returned, err = run(server.url("/0"), "--quiet")
     assert returned == code
     assert one_line(err).startswith(message)
-    assert "--fresh" in err
-    assert records.read_bytes() == before
+    assert "--fresh" in err or "choose another --job, or move it away" in err
+    assert (records.read_bytes() if records.exists() else b"") == before
 
 
 @pytest.mark.thorough
@@ -484,7 +485,8 @@ def test_too_few_open_files_for_any_crawl_is_one_line_and_makes_nothing(tmp_path
     code, err = run("http://x.test/", before=limit("NOFILE", 100, 100))
     assert (code, one_line(err)) == (
         2,
-        "the limit on open files is 100, and this crawl needs more than 156: raise it with `ulimit -n`",
+        "the limit on open files is 100, and this crawl needs more than 156: raise it with `ulimit -n`, or in a program "
+        "with resource.setrlimit",
     )
     assert not (tmp_path / "j").exists()
 

@@ -165,5 +165,6 @@ def codings_of(headers: Collection[tuple[str, str]]) -> str:
         if coding == "chunked":
             raise HeadError("chunked is not the last Transfer-Encoding")
         if coding not in _TRANSFER_CODINGS:
-            raise CodingError(f"Transfer-Encoding {coding[:40]!r} is not supported")
+            # Not its value: some servers write cookies there, and this text goes into logs.
+            raise CodingError(f"a Transfer-Encoding that is none of {', '.join(sorted(_TRANSFER_CODINGS))}")
     return ", ".join([content, *codings]) if codings else content

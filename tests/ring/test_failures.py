@@ -485,8 +485,8 @@ def test_too_few_open_files_for_any_crawl_is_one_line_and_makes_nothing(tmp_path
     code, err = run("http://x.test/", before=limit("NOFILE", 100, 100))
     assert (code, one_line(err)) == (
         2,
-        "the limit on open files is 100, and this crawl needs more than 156: raise it with `ulimit -n`, or in a program "
-        "with resource.setrlimit",
+        "the limit on open files is 100, and this crawl needs more than 156: "
+        + "raise it with `ulimit -n`, or in a program with resource.setrlimit",
     )
     assert not (tmp_path / "j").exists()
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from crawler.core.model import Failure
+from tests.support.patience import PATIENCE_S
 from tests.support.stage import stage, task
 
 SECRET = ("Authorization", "Bearer s3cret")
@@ -151,8 +152,9 @@ async def test_a_robots_txt_elsewhere_waits_for_its_hosts_turn_and_holds_nothing
     async with stage(respond, tmp_path, per_host=1, concurrency=8) as made:
         both = [task(f"http://h{number}.test/{path}") for number in range(100) for path in (1, 2)]
         ending = asyncio.create_task(made.ended(*both))
-        await asyncio.sleep(0.05)
-        assert made.fetcher.in_flight < 8
+        async with asyncio.timeout(PATIENCE_S):
+            while not under_way["r.test"]:
+                await asyncio.sleep(0)
         await made.ended(task("http://other.test/1"))
         assert len(made.pages) < 90
         await ending

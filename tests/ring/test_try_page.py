@@ -178,7 +178,7 @@ def test_a_crawl_delay_is_waited_for(capsys):
         code, text = tried(capsys, server.url())
         (starts,) = server.starts.values()
     assert (code, steps(text)[:2]) == (ExitCode.DONE, ["robots.txt", "download"])
-    assert starts[1] - starts[0] >= 0.99
+    assert starts[1] - starts[0] >= 0.9  # as the server sees it, which may be late for the first
 
 
 def test_a_host_that_wants_a_long_pause_gets_it_and_the_user_is_told(capsys, monkeypatch):
@@ -190,7 +190,7 @@ def test_a_host_that_wants_a_long_pause_gets_it_and_the_user_is_told(capsys, mon
     said = capsys.readouterr()
     assert (code, records(said.out)[0]["title"]) == (ExitCode.DONE, "x")
     assert "wants no request for another 1 s: waiting" in said.err
-    assert starts[1] - starts[0] >= 0.99
+    assert starts[1] - starts[0] >= 0.9  # as the server sees it, which may be late for the first
 
 
 def test_a_redirect_to_another_origin_is_followed_and_its_robots_txt_asked_for(capsys):

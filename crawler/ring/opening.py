@@ -20,6 +20,7 @@ from crawler.ledger.job import Job
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.locks import OutputLocks
 from crawler.ledger.sinks.outputs import places_of, sinks_for
+from crawler.ledger.sinks.successor import Successor
 
 __all__ = ["Opened", "Opening"]
 
@@ -92,6 +93,8 @@ class Opening:
             for sink in self._sinks:
                 undo.callback(sink.close)
                 sink.open(positions.get(sink.name))
+            if not positions:
+                self._note_places(store)
             frontier = Frontier(store, self._config)
             if not store.meta("seeded"):
                 self._seed(store, frontier, stdin)
@@ -102,6 +105,16 @@ class Opening:
             undo.pop_all()
         job.begun()
         return Opened(store, self._sinks, frontier, locks, self._config)
+
+    def _note_places(self, store: Store) -> None:
+        """Commit where the outputs of a new job begin: what a run leaves there that dies before its first commit is cut
+        by the next one, and not taken for an earlier output.
+        """
+        local = [sink for sink in self._sinks if isinstance(sink, Successor)]
+        store.put_meta("sinks", {sink.name: sink.flush() for sink in local})
+        store.commit()
+        for sink in local:
+            sink.committed()
 
     def _go_on_as_begun(self, store: Store) -> None:
         """Let a job that was begun before seeds could have records write what it wrote then."""

@@ -163,7 +163,7 @@ def test_the_command_line_says_it_in_one_line_unless_it_is_to_be_quiet(tmp_path)
         quiet = command(tmp_path, "crawl", url, "--field", "t=title", "-o", "-", "--quiet", "--fresh")
     assert loud.stderr.count("crawler: note: ") == loud.stderr.count("--select") == 1
     assert (quiet.stderr, quiet.stdout) == ("", loud.stdout)
-    assert loud.stdout == f'{{"url":"{url}","t":"a"}}\n'
+    assert loud.stdout == f'{{"url":"{url}","seed":null,"t":"a"}}\n'
 
 
 def test_the_help_shows_the_new_name_alone(tmp_path):

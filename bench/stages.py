@@ -84,6 +84,8 @@ async def handing_on(config: CrawlConfig, some: list[Download]) -> tuple[list[fl
 
     pool = ParserPool(config, done)
     pool.start()
+    await at_once(pool.submit, some)  # parsers start meanwhile
+    await pool.drain()
     parsers = [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
     here, there = [], []
     for _ in range(ROUNDS):

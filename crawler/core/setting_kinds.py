@@ -373,18 +373,22 @@ def some_of(names: Sequence[str]) -> Kind:
             raise ValueError
         return tuple(name for name in names if name in found) or False
 
+    return _switch_or_list(
+        expects=f"true, false or some of {', '.join(names)}", metavar="[KIND,…]", value=value, is_value=is_value
+    )
+
+
+def _switch_or_list(**how: Any) -> Kind:
+    """Return a kind that is off, on for all (the bare option), or on for what a list names; `how` is as for `Kind`."""
     return Kind(
-        expects=f"true, false or some of {', '.join(names)}",
-        metavar="[KIND,…]",
-        value=value,
         text=_all_or_some,
         shown=_shown_switch,
         argument="bool | Sequence[str]",
         plain=_listed,
         many=True,
         bare=ALL,
-        is_value=is_value,
         merged=_merged_some,
+        **how,
     )
 
 
@@ -458,17 +462,10 @@ HEADERS = Kind(
     secret=True,
 )
 NAMES = Kind(expects="a list of names, 'all' or 'default'", metavar="A,B,C", value=_names, plain=_listed)
-NETWORKS = Kind(
+NETWORKS = _switch_or_list(
     expects="true, false or networks such as 10.0.0.0/8",
     metavar="[CIDR]",
     value=_networks,
-    text=_all_or_some,
-    shown=_shown_switch,
     check=_check_networks,
-    argument="bool | Sequence[str]",
-    plain=_listed,
-    many=True,
-    bare=ALL,
     is_value=_is_network,
-    merged=_merged_some,
 )

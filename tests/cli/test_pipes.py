@@ -25,13 +25,6 @@ def server():
         yield one
 
 
-@pytest.fixture
-def commands(tmp_path):
-    line = CommandLine(tmp_path)
-    yield line
-    line.close()
-
-
 def titles(out: str) -> list[str]:
     return [json.loads(line)["title"] for line in out.splitlines()]
 

@@ -25,13 +25,6 @@ def server():
         yield one
 
 
-@pytest.fixture
-def commands(tmp_path):
-    line = CommandLine(tmp_path)
-    yield line
-    line.close()
-
-
 def settings(commands: CommandLine) -> dict[str, object]:
     return json.loads((commands.folder / "job/summary.json").read_bytes())["settings"]
 

@@ -9,6 +9,7 @@ from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.frontier.store import Store
 from crawler.ledger.job import Job
 from crawler.ring.crawler import Crawler
+from tests.support.store_rows import store_rows
 
 SECRETS = ("Bearer-of-the-secret", "key-0123456789", "sid=cookie-of-the-secret")
 
@@ -133,8 +134,9 @@ async def test_no_file_of_a_job_holds_a_header_that_was_sent_or_a_cookie_that_ca
     ).run()
     assert stats.pages == 2
     assert "http://site.example/b" in asked
-    files = {path: path.read_bytes() for path in (tmp_path / "job").rglob("*") if path.is_file()}
-    assert any(b"public words" in content for content in files.values())
-    assert any(b"http://site.example/b" in content for path, content in files.items() if path.parent.name == "state")
+    held = {path.name: path.read_bytes() for path in (tmp_path / "job").rglob("*") if path.is_file()}
+    assert any(b"public words" in content for content in held.values())
+    held["rows"] = b"\n".join(store_rows(tmp_path / "job" / "state"))
+    assert b"http://site.example/b" in held["rows"]
     for secret in (*SECRETS, "password-of-the-secret"):
-        assert [path.name for path, content in files.items() if secret.encode() in content] == []
+        assert [name for name, content in held.items() if secret.encode() in content] == []

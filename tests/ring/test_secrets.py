@@ -16,11 +16,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import rocksdict
 
 from tests.support.patience import wait_until
 from tests.support.ports import closed_port
 from tests.support.processes import end_groups
+from tests.support.store_rows import store_rows
 from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[2]
@@ -194,18 +194,6 @@ def start(tmp_path, sites):
     end_groups(processes)
 
 
-def rows(state: Path):
-    """Every key and value of a store. Its files hold them too, but those may be compressed."""
-    families = rocksdict.Rdict.list_cf(str(state))
-    options = {name: rocksdict.Options(raw_mode=True) for name in families}
-    access = rocksdict.AccessType.read_only(False)
-    db = rocksdict.Rdict(str(state), rocksdict.Options(raw_mode=True), column_families=options, access_type=access)
-    for name in families:
-        for key, value in db.get_column_family(name).items():
-            yield name.encode() + b": " + key + b" " + value
-    db.close()
-
-
 def leaks(name: str, content: bytes) -> list[str]:
     """Where a secret stands in `content`, with what is around it."""
     return [f"{name}: …{content[max(0, at - 60) : at + 60]!r}…" for word in SEARCHED if (at := content.find(word)) >= 0]
@@ -217,7 +205,7 @@ def left_behind(folder: Path) -> list[str]:
     for path in sorted(folder.rglob("*")):
         found += leaks(str(path.relative_to(folder)), str(path).encode() if path.is_dir() else path.read_bytes())
     for current in folder.rglob("CURRENT"):
-        found += itertools.chain.from_iterable(leaks("row", row) for row in rows(current.parent))
+        found += itertools.chain.from_iterable(leaks("row", row) for row in store_rows(current.parent))
     return found
 
 

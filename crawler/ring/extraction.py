@@ -10,6 +10,7 @@ records slowly holds the reader back.
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from msgspec import structs
@@ -19,7 +20,7 @@ from crawler.core.errors import ConfigError
 from crawler.core.model import Download
 from crawler.core.printable import printable
 from crawler.core.stats import ExtractStats
-from crawler.core.threads import OneThread, settle
+from crawler.core.threads import OneThread, ended, settle
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.outputs import files_of, sinks_for, wants_exchange
 from crawler.parsers.pool import ParserPool
@@ -114,39 +115,40 @@ class Extraction:
         self._started_at = time.monotonic()
         reading, writing = OneThread("archive"), OneThread("records")
         try:
-            await reading.call(sweep)
-            with temporary_folder() as folder:
-                # No link is followed, so none has to be judged or sent.
-                config = structs.replace(self._config, job=folder, scope="page", depth=0, record_per_seed=False)
-                await self._run(config, reading, writing)
+            async with AsyncExitStack() as cleanup:
+                cleanup.callback(writing.close)
+                cleanup.callback(reading.close)
+                cleanup.push_async_callback(reading.call, self._archive.close)
+                await reading.call(sweep)
+                with temporary_folder() as folder:
+                    # No link is followed, so none has to be judged or sent.
+                    config = structs.replace(self._config, job=folder, scope="page", depth=0, record_per_seed=False)
+                    await self._run(config, reading, writing)
         finally:
-            await reading.call(self._archive.close)
-            reading.close()
-            writing.close()
             self._finished_at = time.monotonic()
         return self.stats()
 
     async def _run(self, config: CrawlConfig, reading: OneThread, writing: OneThread) -> None:
-        broken = Breakdown()
-        writer = self._writer = RecordWriter(config, self._sinks, ordered=self._ordered)
-        pool = self._pool = ParserPool(config, writer.put, on_failure=broken.tell_from_thread, spider=self._spider)
-        halted = self._halted = asyncio.get_running_loop().create_future()
-        written = writing.start(writer.run)
-        feeding = asyncio.ensure_future(self._feed(pool, writer, reading))
-        try:
+        # Each step waits for its end, even if this is cancelled meanwhile, and then the next one comes.
+        async with AsyncExitStack() as cleanup:
+            broken = Breakdown()
+            cleanup.callback(broken.close)
+            writer = self._writer = RecordWriter(config, self._sinks, ordered=self._ordered)
+            pool = self._pool = ParserPool(config, writer.put, on_failure=broken.tell_from_thread, spider=self._spider)
+            # It waits for the parsers' end; the loop hears of signals meanwhile. The reader has nothing left to do.
+            cleanup.push_async_callback(reading.call, pool.close)
+            halted = self._halted = asyncio.get_running_loop().create_future()
+            written = writing.start(writer.run)
+            cleanup.callback(lambda: written.cancelled() or written.exception())  # known, if something else ended it
+            cleanup.push_async_callback(ended, written)
+            cleanup.callback(writer.end, whole=False)
+            feeding = asyncio.ensure_future(self._feed(pool, writer, reading))
+            cleanup.push_async_callback(ended, feeding)
+            cleanup.callback(feeding.cancel)
             await broken.until(feeding, written, halted)
             writer.end(whole=True)
             await written
             self._is_whole = not self._stopping
-        finally:
-            feeding.cancel()
-            await asyncio.wait({feeding})
-            writer.end(whole=False)
-            await asyncio.wait({written})
-            # It waits for the parsers' end; the loop hears of signals meanwhile. The reader has nothing left to do.
-            await reading.call(pool.close)
-            broken.close()
-            _ = written.exception()  # known, if something else ended it first
 
     async def _feed(self, pool: ParserPool, writer: RecordWriter, reading: OneThread) -> None:
         pool.start()

@@ -13,6 +13,7 @@ import pytest
 
 import crawler
 from crawler import ConfigError, CrawlConfig, Crawler, Field, Record, StorageError, UsageError, extract
+from crawler.ring.extraction import Extraction
 from tests.support.servers import Answer, LocalServer, html
 
 PAGES = 60
@@ -83,6 +84,24 @@ def test_records_become_a_table_and_outputs_are_written_beside(stored, tmp_path)
     table = extract(stored, fields=["url", "status"], output=[out], parsers=1).to_arrow()
     assert (table.num_rows, table.column_names) == (PAGES, ["url", "status"])
     assert len(out.read_text().splitlines()) == PAGES + 1
+
+
+async def test_no_cancellation_cuts_its_clean_up_short(stored):
+    """However often it is cancelled, and at whatever moment, it ends its parsers and threads first."""
+    threads, others = left()
+    for turns in range(1, 12):
+        extraction = Extraction(CrawlConfig(output=(), parsers=1), [stored])
+        task = asyncio.create_task(extraction.run())
+        while not extraction.stats().parser_busy_s:
+            await asyncio.sleep(0)
+        task.cancel()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        now, parsers = left()
+        assert (parsers - others, now - threads) == (set(), set()), turns
 
 
 async def test_it_works_where_an_event_loop_runs(stored):

@@ -19,7 +19,7 @@ help:
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
 	@echo "make same-set     20,000 simulated webs with random answers, parsers and kills: the URLs that they must have"
-	@echo "make soak         50 healthy hosts alone and beside hostile ones: rate and memory (4 runs of a minute)"
+	@echo "make soak         healthy hosts alone and beside hostile ones: all habits at once (4 runs of a minute), then attacks by 1 to 1,000 hosts (an hour)"
 	@echo "make docs         write again what documents and types take from the code: options, fields, hostile behaviours"
 	@echo "make bench        our crawler beside wget2, spider-rs, Crawlee and Scrapy: a table and a chart (10 to 15 minutes)"
 	@echo "make bench-quick  fails if a page costs 15 % more CPU time than the recorded baseline (about a minute)"
@@ -83,6 +83,7 @@ same-set: $(TESTED)
 
 soak: $(TESTED)
 	$(BIN)/python -m bench.soak
+	$(BIN)/python -m bench.neighbours
 
 bench: $(TESTED)
 	$(BIN)/python -m bench.race

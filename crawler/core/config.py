@@ -169,7 +169,8 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         _TREATED, COUNT, least=1, also=("compare",),
     )] = 2
     per_address: Annotated[int, Setting(
-        "Send at most this many requests at once to one IP address. The limit is never below that for one host.",
+        "Send at most this many requests at once to one IP address; a /64 of IPv6 counts as one. The limit is never "
+        "below that for one host.",
         _TREATED, COUNT, least=1, also=("compare",),
     )] = 32
     concurrency: Annotated[int, Setting(

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 
 from crawler.fetcher.clock import Clock, Ending, HostClock, first_delay_s
+from crawler.fetcher.transport.address_block import address_block
 
 __all__ = ["Politeness"]
 
@@ -20,15 +21,19 @@ class _Address:
 
 
 class _Counted(Clock):
-    """A host's clock, the requests that it has in flight, and the address that these count against."""
+    """A host's clock, the requests that it has in flight, and the address that these count against.
 
-    __slots__ = ("address", "address_name", "in_flight")
+    `address_name` is that address as it counts, `told` as it was told last.
+    """
+
+    __slots__ = ("address", "address_name", "in_flight", "told")
 
     def __init__(self, fixed_delay_s: float | None) -> None:
         super().__init__(fixed_delay_s)
         self.in_flight = 0
         self.address: _Address | None = None
         self.address_name = ""
+        self.told = ""
 
 
 class Politeness:
@@ -151,8 +156,15 @@ class Politeness:
         state.finished(now, latency_s, ending, wait_s, body_bytes)
 
     def set_address(self, host: str, address: str) -> None:
-        """Tell on which IP address `host` is; may change, and what the host has in flight moves along."""
+        """Tell on which IP address `host` is; may change, and what the host has in flight moves along.
+
+        IPv6 addresses of one /64 are one address; see `address_block`.
+        """
         state = self._state(host)
+        if state.told == address:
+            return
+        state.told = address
+        address = address_block(address)
         if state.address_name == address:
             return
         self._leave_address(host, state)

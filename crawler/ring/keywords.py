@@ -54,8 +54,8 @@ class Settings(TypedDict, total=False):
     per_host: int
     """Send at most this many requests at once to one host (name and port). Default: 2."""
     per_address: int
-    """Send at most this many requests at once to one IP address. The limit is never below that for one host.
-    Default: 32."""
+    """Send at most this many requests at once to one IP address; a /64 of IPv6 counts as one. The limit is never
+    below that for one host. Default: 32."""
     concurrency: int
     """Send at most this many requests at once. Default: 256."""
     timeout_s: float

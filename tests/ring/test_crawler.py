@@ -424,6 +424,24 @@ async def test_a_bad_host_does_not_slow_the_others_down(job, behaviour, tmp_path
     assert beside < 3 * alone, f"{beside:.2f} s beside a host that answers {behaviour}, {alone:.2f} s alone"
 
 
+async def test_spellings_of_an_address_and_addresses_of_an_ipv6_network_count_as_one(job):
+    """`::ffff:127.0.0.1` is 127.0.0.1, and ::1 has a network of its own."""
+    peaks = {"v4": 0, "v6": 0}
+
+    def respond(host, path):
+        kind = "v6" if host.startswith("[::1]") else "v4"
+        under_way = sum(count for one, count in server.under_way.items() if one.startswith("[::1]") == (kind == "v6"))
+        peaks[kind] = max(peaks[kind], under_way)
+        return NO_ROBOTS if path == "/robots.txt" else Answer(html(), delay_s=0.05)
+
+    with LocalServer(respond, ("127.0.0.1", "::1")) as server:
+        names = ("127.0.0.1", "[::ffff:127.0.0.1]", "[::1]")
+        seeds = [f"http://{name}:{server.port}/{number}" for name in names for number in range(6)]
+        stats = await crawl(job, *seeds, scope="page", per_host=2, per_address=2)
+    assert stats.outcomes == {"fetched": 18}
+    assert peaks == {"v4": 2, "v6": 2}
+
+
 async def test_limits_per_host_and_per_address_hold(job):
     """Never more requests at once than --per-host and --per-address, though concurrency would allow them."""
     site = {"/": [f"/p{n}" for n in range(40)], **{f"/p{n}": Answer(html(), delay_s=0.03) for n in range(40)}}

@@ -6,6 +6,8 @@ anything, and to something else the next time. The address asked about is the on
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from crawler.fetcher.transport.address_block import inner_ipv4
+
 __all__ = ["LOOPBACK_ADDRESSES", "AddressGuard", "is_localhost"]
 
 LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
@@ -51,8 +53,6 @@ _IPV6 = tuple(
     )
 )
 _IPV6_GLOBAL = IPv6Network("2000::/3")
-_NAT64 = IPv6Network("64:ff9b::/96")
-_IPV4_COMPATIBLE = IPv6Network("::/96")
 
 
 class AddressGuard:
@@ -74,7 +74,7 @@ class AddressGuard:
             ip = ip_address(address)
         except ValueError:
             return "not an IP address"
-        inner = None if isinstance(ip, IPv4Address) else _embedded(ip)
+        inner = None if isinstance(ip, IPv4Address) else inner_ipv4(ip)
         target = inner or ip
         # A 6to4 relay or translator may forward it: no worse than the IPv4 address within.
         reason = _refusal4(target) if isinstance(target, IPv4Address) else _refusal6(target)
@@ -95,19 +95,6 @@ def _refusal6(ip: IPv6Address) -> str | None:
         if ip in network:
             return reason
     return None if ip in _IPV6_GLOBAL else "reserved address"
-
-
-def _embedded(ip: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that a packet to `ip` ends up at, where the format says so."""
-    if ip.ipv4_mapped is not None:  # RFC 4291 §2.5.5.2
-        return ip.ipv4_mapped
-    if ip.sixtofour is not None:  # RFC 3056
-        return ip.sixtofour
-    if ip in _NAT64:  # RFC 6052
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    if ip in _IPV4_COMPATIBLE and int(ip) > 1:  # RFC 4291 §2.5.5.1, deprecated
-        return IPv4Address(int(ip))
-    return None
 
 
 def is_localhost(host: str) -> bool:

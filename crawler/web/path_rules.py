@@ -5,7 +5,10 @@ it has escaped it, so that `Allow: /*?p=` (5 octets) opened what `Disallow: /sea
 """
 
 import re
-from collections.abc import Iterable
+import sys
+from array import array
+from collections.abc import Callable, Iterable
+from itertools import accumulate
 from string import ascii_letters, digits
 from typing import Final
 
@@ -16,6 +19,7 @@ MAX_WILDCARD_RULES: Final = 1_000
 
 # What can be spelled in several ways: an escape, and what no URI may hold unescaped (RFC 3986 §2).
 _UNCLEAR = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+_CLEAR: Final = f"{ascii_letters}{digits}-._~:/?#[]@!$&'()*+,;=".encode()
 # Escapes that equal their character: of those that are not reserved, and of the two that are special in patterns.
 _SPELLED = {f"%{ord(letter):02X}": letter for letter in f"{ascii_letters}{digits}-._~*$"}
 
@@ -24,6 +28,9 @@ _OPEN: Final = 1
 
 _Rule = tuple[int, str, tuple[str, ...], bool]
 """Rank of a pattern with a wildcard, the longest of its parts, the parts between stars, whether it ends with `$`."""
+
+_WILD_BYTES: Final = 400
+"""About what a pattern with a wildcard takes in memory, beside its text."""
 
 
 class PathRules:
@@ -39,30 +46,66 @@ class PathRules:
     an octet that was not UTF-8. Since a pattern may hold a part of an escape, it may match a path as it came, too.
     `Allow: /x/index.html` allows `/x/` as well.
 
-    A path costs one look for each length of a pattern without a wildcard, and one search for each pattern with one:
-    linear in the path, whatever the patterns are. Immutable.
+    Patterns without a wildcard take 12 bytes each beside their text, and a path costs a bisection of them. It costs one
+    search more for each pattern with a wildcard: linear in the path, whatever the patterns are. Immutable.
     """
 
-    __slots__ = ("_lengths", "_plain", "_wild")
+    __slots__ = ("_parents", "_ranks", "_starts", "_text", "_wild", "size_bytes")
 
     def __init__(self, rules: Iterable[tuple[str, bool]]) -> None:
         plain: dict[str, int] = {}
         wild: dict[tuple[tuple[str, ...], bool], int] = {}
-        for pattern, allows in rules:
-            for one in (pattern, _folder_of(pattern)) if allows else (pattern,):
-                rank = 2 * _octets(one) + allows
-                ends = one.endswith("$")
-                parts = tuple(map(_canonical, (one[:-1] if ends else one).split("*")))
-                if len(parts) == 1 and not ends:
-                    plain[parts[0]] = max(rank, plain.get(parts[0], 0))
+        rules = list(rules)
+        # Nearly all files hold nothing that can be spelled in two ways.
+        is_clear = _is_clear("".join([pattern for pattern, _ in rules]))
+        canonical: Callable[[str], str] = str if is_clear else _canonical
+        octets: Callable[[str], int] = len if is_clear else _octets
+        for written, allows in rules:
+            pattern = written
+            while pattern:
+                rank = 2 * octets(pattern) + allows
+                ends = pattern.endswith("$")
+                if not ends and "*" not in pattern:
+                    prefix = canonical(pattern)
+                    if rank > plain.get(prefix, 0):
+                        plain[prefix] = rank
                 else:
+                    parts = tuple(map(canonical, (pattern[:-1] if ends else pattern).split("*")))
                     wild[parts, ends] = max(rank, wild.get((parts, ends), 0))
+                pattern = _folder_of(pattern) if allows and pattern is written else ""
         if len(wild) > MAX_WILDCARD_RULES:
             plain, wild = {"/": 2}, {}
-        self._plain = plain
-        self._lengths = tuple(sorted({len(prefix) for prefix in plain}))
+        self._keep(plain)
         found: list[_Rule] = [(rank, max(parts, key=len), parts, ends) for (parts, ends), rank in wild.items()]
-        self._wild = sorted(found, reverse=True)
+        self._wild = tuple(sorted(found, reverse=True))
+        arrays = sum(map(sys.getsizeof, (self._text, self._starts, self._parents, self._ranks)))
+        self.size_bytes = arrays + sum(_WILD_BYTES + 2 * sum(map(len, rule[2])) for rule in self._wild)
+
+    def _keep(self, plain: dict[str, int]) -> None:
+        """Keep patterns without a wildcard in order, as one text.
+
+        For each: where it starts; which is the longest of the others that it begins with, -1 without one; and the
+        highest rank of it and of all that it begins with. Those are all that match a path which it matches, but for
+        longer ones.
+        """
+        prefixes = sorted(plain)
+        parents, ranks = [], []
+        around: list[tuple[str, int, int]] = []  # the one before, and those that it begins with
+        for number, prefix in enumerate(prefixes):
+            while around and not prefix.startswith(around[-1][0]):
+                around.pop()
+            rank = plain[prefix]
+            parent = -1
+            if around:
+                _, parent, others = around[-1]
+                rank = max(rank, others)
+            parents.append(parent)
+            ranks.append(rank)
+            around.append((prefix, number, rank))
+        self._text = "".join(prefixes)
+        self._starts = array("I", accumulate(map(len, prefixes), initial=0))
+        self._parents = array("i", parents)
+        self._ranks = array("I", ranks)
 
     def allow(self, path: str) -> bool:
         """Say whether a path, which begins with `/`, with its query may be asked for. Never raises."""
@@ -75,18 +118,36 @@ class PathRules:
 
     def _best(self, path: str) -> int:
         """Return the highest rank of all rules that match a path in this spelling."""
-        best, size, plain = _OPEN, len(path), self._plain
-        for length in self._lengths:
-            if length > size:
-                break
-            rank = plain.get(path[:length], 0)
-            best = max(best, rank)
+        best = max(_OPEN, self._best_plain(path))
         for rank, longest, parts, ends in self._wild:
             if rank <= best:
                 break
             if longest in path and _matches(path, parts, ends=ends):  # most paths lack the longest part
                 return rank
         return best
+
+    def _best_plain(self, path: str) -> int:
+        """Return the highest rank of the patterns without a wildcard that match a path; 0 if none does.
+
+        The last pattern that does not stand behind the path in the order begins with all that match.
+        """
+        text, starts = self._text, self._starts
+        low, high = 0, len(self._ranks)
+        while low < high:
+            middle = (low + high) // 2
+            if path < text[starts[middle] : starts[middle + 1]]:
+                high = middle
+            else:
+                low = middle + 1
+        at = low - 1
+        while at >= 0 and not path.startswith(text[starts[at] : starts[at + 1]]):
+            at = self._parents[at]
+        return self._ranks[at] if at >= 0 else 0
+
+
+def _is_clear(text: str) -> bool:
+    """Whether nothing in it can be spelled in another way."""
+    return text.isascii() and not text.encode().translate(None, _CLEAR)
 
 
 def _octets(pattern: str) -> int:
@@ -96,9 +157,11 @@ def _octets(pattern: str) -> int:
 
 
 def _folder_of(pattern: str) -> str:
-    """Return the folder whose index page a pattern names, in a pattern for it alone; else the pattern itself."""
+    """Return the folder whose index page a pattern names, in a pattern for it alone; empty if it names none."""
+    if "/index.htm" not in pattern and "%" not in pattern:
+        return ""
     slash = pattern.rfind("/")
-    return f"{pattern[: slash + 1]}$" if _canonical(pattern[slash:]).startswith("/index.htm") else pattern
+    return f"{pattern[: slash + 1]}$" if _canonical(pattern[slash:]).startswith("/index.htm") else ""
 
 
 def _canonical(text: str) -> str:

@@ -16,6 +16,7 @@ from crawler.web.path_rules import PathRules
 __all__ = [
     "MAX_CRAWL_DELAY_S",
     "MAX_ROBOTS_BYTES",
+    "AgentRules",
     "RobotsAnswer",
     "RobotsRules",
     "directives",
@@ -31,6 +32,7 @@ MAX_CRAWL_DELAY_S: Final = 3600.0
 """A longer Crawl-delay counts as this one."""
 
 _MAX_AGENTS: Final = 16
+_RULES_BYTES: Final = 256
 _DAY_S: Final = 86_400.0
 _UNREACHABLE_LIFETIME_S: Final = 600.0
 
@@ -44,8 +46,15 @@ _RECORD = re.compile(
     r"|(?P<delay>crawl[-\s]delay)|(?P<sitemap>site-?maps?))(?=[\s:]|$)\s*:?\s*(?P<value>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_LINE = re.compile(r"[^\r\n]+")
 _BLANKS: Final = " \t\v\f"
+_USUAL: Final[dict[str, _Kind]] = {
+    **dict.fromkeys(("User-agent", "User-Agent", "user-agent"), "agent"),
+    **dict.fromkeys(("Allow", "allow"), "allow"),
+    **dict.fromkeys(("Disallow", "disallow"), "disallow"),
+    **dict.fromkeys(("Crawl-delay", "Crawl-Delay", "crawl-delay"), "delay"),
+    **dict.fromkeys(("Sitemap", "sitemap"), "sitemap"),
+}
+"""Names before a colon as nearly all files have them: for these no expression is needed."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _COMPATIBLE = re.compile(r"mozilla/[0-9.]+ \(compatible; *([A-Za-z0-9_-]+)", re.IGNORECASE)
 _DIRECTIVES_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
@@ -76,11 +85,24 @@ def _is_unreachable(status: int) -> bool:
     return status == 429 or not 200 <= status < 500
 
 
-class _AgentRules(Struct, frozen=True):
-    """What one agent may ask for, and how often."""
+class AgentRules(Struct, frozen=True):
+    """What one agent may ask for, and how often: no text of the file is held. `delay_s` is its Crawl-delay, if any."""
 
     paths: PathRules
     delay_s: float | None
+
+    def allow(self, url: str) -> bool:
+        """Say whether `url` (in normal form) may be fetched. Never raises.
+
+        `PathRules` says how; robots.txt itself may always be asked for (RFC 9309 §2.2.2).
+        """
+        path = "/" + url.partition("://")[2].partition("/")[2].partition("#")[0]
+        return self.paths.allow(path) or path.partition("?")[0] == "/robots.txt"
+
+    @property
+    def size_bytes(self) -> int:
+        """About what they take in memory."""
+        return _RULES_BYTES + self.paths.size_bytes
 
 
 class RobotsRules:
@@ -99,7 +121,7 @@ class RobotsRules:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._by_agent: dict[str, _AgentRules] = {}
+        self._by_agent: dict[str, AgentRules] = {}
 
     def __repr__(self) -> str:
         return f"RobotsRules({len(self._text)} characters)"
@@ -118,20 +140,19 @@ class RobotsRules:
         return cls(body.decode("utf-8-sig", errors="surrogateescape"))
 
     def allows(self, url: str, user_agent: str) -> bool:
-        """Say whether `user_agent` (a whole User-Agent value or a product token) may fetch `url` (in normal form).
-
-        `PathRules` says how; robots.txt itself may always be asked for (RFC 9309 §2.2.2). Never raises.
-        """
-        rules = self._by_agent.get(user_agent) or self._select(user_agent)
-        path = "/" + url.partition("://")[2].partition("/")[2].partition("#")[0]
-        return path.partition("?")[0] == "/robots.txt" or rules.paths.allow(path)
+        """Say whether `user_agent` (a whole User-Agent value or a product token) may fetch `url` (in normal form)."""
+        return self.of(user_agent).allow(url)
 
     def crawl_delay_s(self, user_agent: str) -> float | None:
         """Seconds of Crawl-delay for this agent, the largest if there are several, at most `MAX_CRAWL_DELAY_S`.
 
         None if there is none, or none that is a number of at least 0.
         """
-        return (self._by_agent.get(user_agent) or self._select(user_agent)).delay_s
+        return self.of(user_agent).delay_s
+
+    def of(self, user_agent: str) -> AgentRules:
+        """Return what holds for one agent."""
+        return self._by_agent.get(user_agent) or self._select(user_agent)
 
     @property
     def sitemaps(self) -> tuple[str, ...]:
@@ -141,7 +162,7 @@ class RobotsRules:
             dict.fromkeys(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for value in values)
         )
 
-    def _select(self, user_agent: str) -> _AgentRules:
+    def _select(self, user_agent: str) -> AgentRules:
         """Find, and remember, the rules of one agent.
 
         Only those of the agent that is asked for: to copy each rule to every agent of its group, a file of 20,000
@@ -165,7 +186,7 @@ class RobotsRules:
                 if in_others:
                     others.add(kind, value)
         group = own if own.named else others
-        rules = _AgentRules(PathRules(group.rules), group.delay_s)
+        rules = AgentRules(PathRules(group.rules), group.delay_s)
         if len(self._by_agent) >= _MAX_AGENTS:
             self._by_agent.clear()
         self._by_agent[user_agent] = rules
@@ -192,9 +213,12 @@ class _Group:
 
 
 def _records(text: str) -> Iterator[tuple[_Kind, str]]:
-    for line in _LINE.finditer(text):
-        match = _RECORD.match(line[0].partition("#")[0].strip(_BLANKS))
-        if match is not None:
+    for line in text.replace("\r", "\n").split("\n"):
+        record = line.partition("#")[0].strip(_BLANKS)
+        name, colon, value = record.partition(":")
+        if colon and (usual := _USUAL.get(name)) is not None:
+            yield usual, value.lstrip()
+        elif (match := _RECORD.match(record)) is not None:
             yield next(kind for kind in _KINDS if match[kind] is not None), match["value"]
 
 

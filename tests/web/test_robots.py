@@ -1,5 +1,6 @@
 import json
 import re
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -345,6 +346,29 @@ def test_absurdly_many_wildcard_rules_close_the_site():
     lines = [f"Disallow: /*x{n}" for n in range(MAX_WILDCARD_RULES)]
     assert allows("\n".join(["User-agent: *", *lines, lines[0]]), "http://h/a")
     assert not allows("\n".join(["User-agent: *", *lines, "Allow: /*y"]), "http://h/a")
+
+
+def test_what_holds_for_one_agent_takes_about_as_much_memory_as_its_text():
+    """One file of a hostile host must not take ten times its size, nor hold the text that nobody needs any more."""
+    lines = "".join(f"disallow:/{n:x}\n" for n in range(40_000))
+    body = f"user-agent:*\n{lines}user-agent:other\n{lines}".encode()[:MAX_ROBOTS_BYTES]
+    tracemalloc.start()
+    try:
+        rules = RobotsRules.parse(body).of(AGENT)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert not rules.allow("http://h/9c3f/x")
+    assert held < 2 * len(body)
+    assert held == pytest.approx(rules.size_bytes, rel=0.2)
+
+
+def test_the_longest_of_the_patterns_that_begin_with_each_other_decides():
+    """However many stand between a path and the last pattern before it in the order."""
+    text = "User-agent: *\nDisallow: /a\nAllow: /a/b\nDisallow: /a/b/c!\nDisallow: /a/b/c\nAllow: /a/b/ca\nDisallow: /b"
+    paths = ("/a", "/a/", "/a/b", "/a/b/c", "/a/b/c#", "/a/b/c!x", "/a/b/ca", "/a/b/cb", "/aa", "/b/x", "/c")
+    opened = {path for path in paths if allows(text, f"http://h{path}")}
+    assert opened == {"/a/b", "/a/b/ca", "/c"}
 
 
 def test_memo_of_agents_is_bounded():

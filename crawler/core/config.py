@@ -3,7 +3,7 @@
 import difflib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -116,6 +116,16 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
     max_pages: Annotated[int | None, Setting(
         "Stop after this many pages. A later run may have more.",
         _CRAWLED, or_none(COUNT), least=0,
+    )] = None
+    max_pages_per_host: Annotated[int | None, Setting(
+        "Take at most this many pages of one host (name and port). Its other URLs are skipped: host-limit. A later run "
+        "may have more.",
+        _CRAWLED, or_none(COUNT), least=1, matters=True,
+    )] = None
+    max_pages_per_domain: Annotated[int | None, Setting(
+        "Take at most this many pages of one registrable domain, over all its hosts. Its other URLs are skipped: "
+        "domain-limit. A later run may have more.",
+        _CRAWLED, or_none(COUNT), least=1, matters=True,
     )] = None
     max_time_s: Annotated[float | None, Setting(
         "Stop after this many seconds. A later run may have more.",
@@ -298,13 +308,7 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
             )
         self.check_reader(self.spider)
         if self.fields is not None:
-            known = self.fields if self.spider else RECORD_FIELDS
-            unknown = [field for field in self.fields if field not in known]
-            if unknown or not self.fields:
-                near = difflib.get_close_matches(unknown[0], RECORD_FIELDS, 1) if unknown else []
-                meant = f"did you mean {near[0]!r}? " if near else ""
-                given = ", ".join(map(repr, unknown)) or "none given"
-                raise ConfigError(f"fields: {given}; {meant}choose from {', '.join(RECORD_FIELDS)}")
+            _check_fields(self.fields, self.fields if self.spider else RECORD_FIELDS)
 
     def check_reader(self, spider: object) -> None:
         """Raise `ConfigError` if pages are to be read by a spider, given here, and by selectors as well."""
@@ -348,6 +352,15 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         if self.output is None:
             return (str(self.folder / "pages.jsonl"),)
         return (self.output,) if isinstance(self.output, str) else self.output
+
+
+def _check_fields(fields: tuple[str, ...], known: Collection[str]) -> None:
+    unknown = [field for field in fields if field not in known]
+    if unknown or not fields:
+        near = difflib.get_close_matches(unknown[0], RECORD_FIELDS, 1) if unknown else []
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        given = ", ".join(map(repr, unknown)) or "none given"
+        raise ConfigError(f"fields: {given}; {meant}choose from {', '.join(RECORD_FIELDS)}")
 
 
 _TRANSPORTS: dict[StrategyKind, TransportKind] = {

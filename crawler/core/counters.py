@@ -1,6 +1,10 @@
 """Running totals of a job, as they are committed with what they count."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct
+
+from crawler.core.model import Finished
 
 __all__ = ["Counters"]
 
@@ -47,3 +51,17 @@ class Counters(Struct):
             self.outcomes[name] = left
         else:
             self.outcomes.pop(name, None)
+
+    def leave_out(self, finished: Iterable[Finished], taken: int) -> None:
+        """Count out pages that ended in a batch that was dropped, but for those of its first `taken` records."""
+        for one in finished:
+            lines = one.records.count(b"\n") if one.records else 0
+            self.records += min(lines, taken)
+            if one.outcome == "fetched" and one.records is not None and not (taken and lines):
+                self.pages -= 1
+                self.bytes -= one.body_bytes
+                self.count(one.outcome, one.reason, -1)
+                self.statuses[one.status] -= 1
+                self.queued += 1
+            taken = max(0, taken - lines)
+        self.statuses = {status: number for status, number in self.statuses.items() if number}

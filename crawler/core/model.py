@@ -46,7 +46,7 @@ Outcome = Literal["fetched", "redirected", "failed", "skipped"]
   `incomplete`, `protocol`, `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`,
   `parser-error: <exception>`, `record: <what>`).
 - `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
-  `nofollow`, `private-address`, `trap`; of a row of a list that is no URL, `malformed`).
+  `nofollow`, `private-address`, `trap`, `host-limit`, `domain-limit`; of a row of a list that is no URL, `malformed`).
 
 A sitemap that was read ends as `fetched` without a record; its `reason` is `sitemap`, or `sitemap: cut` if not all
 of it was taken.

@@ -23,15 +23,19 @@ from crawler.frontier.cut_urls import CutUrls
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.duplicates import Duplicates, Repeat
 from crawler.frontier.early_look import EarlyLook
+from crawler.frontier.gate import HELD_BACK, Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.joined_scopes import JoinedScopes
+from crawler.frontier.leftovers import Leftovers
+from crawler.frontier.page_limits import PageLimits
 from crawler.frontier.reach import Limits, Reach
 from crawler.frontier.reopening import Reopening
-from crawler.frontier.row import ENDED, UrlRow
+from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.seed_lines import BadSeed, extra_of
 from crawler.frontier.seed_records import SeedRecords
+from crawler.frontier.sleepers import Sleepers
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
@@ -41,6 +45,8 @@ __all__ = ["Frontier"]
 
 _RETRIES_PER_COMMIT = 1_024
 """Most retries whose time has come that one batch puts back into the queue."""
+_ENDED_AT_ONCE = 1_024
+"""Most URLs that end in one step because their hosts may have no more pages."""
 
 
 class Frontier:
@@ -55,7 +61,10 @@ class Frontier:
         self._next_retry_at = store.retries.next_due_at()
         self._limits = limits = Limits(config)
         self._seeds = SeedContexts(store)
-        self._window = window = Window(store.queue, self._read, level_by_level=limits.by_depth)
+        self._gate = gate = Gate(PageLimits(store, config))
+        sleepers = Sleepers()
+        self._window = window = Window(store.queue, self._read, gate, sleepers, level_by_level=limits.by_depth)
+        self._leftovers = Leftovers(store.queue, self._read, gate, sleepers, window)
         self._duplicates = Duplicates(store, config.skip_duplicates)
         cut_urls = CutUrls()
         self._discovery = discovery = Discovery(
@@ -141,14 +150,19 @@ class Frontier:
         return self._seed_records.told([(handed, done) for handed, done, _ in ended], finished)
 
     def owed(self, now: float) -> list[Finished]:
-        """Return, with records, what ended before there was a place for them."""
-        return self._seed_records.owed(now)
+        """Return what ends by itself: records that had no place before, URLs that their hosts may not have any more."""
+        if not (self._window.has_leftovers and self._idle) or self._second_look.is_due:
+            return self._seed_records.owed(now)
+        ended = [(one, Done(one.task.key, "skipped", reason)) for one, reason in self._leftovers.take(_ENDED_AT_ONCE)]
+        finished = [self._end(one, done, self._discovery.nearest(one), None, now) for one, done in ended]
+        return self._seed_records.told(ended, finished) + self._seed_records.owed(now)
 
     def committed(self) -> None:
         """Learn that the open batch was committed: what it added can be seen by scans now."""
         self._window.committed()
         self._duplicates.committed()
         self._seeds.committed()
+        self._gate.committed()
         self._next_retry_at = self._store.retries.next_due_at()
         self._early_look.take(self.counters)
 
@@ -157,18 +171,7 @@ class Frontier:
 
         Of the URLs that ended in it, in this order, those count on whose records are among the first `taken`.
         """
-        counters = self.counters
-        for one in finished:
-            lines = one.records.count(b"\n") if one.records else 0
-            counters.records += min(lines, taken)
-            if one.outcome == "fetched" and one.records is not None and not (taken and lines):
-                counters.pages -= 1
-                counters.bytes -= one.body_bytes
-                counters.count(one.outcome, one.reason, -1)
-                counters.statuses[one.status] -= 1
-                counters.queued += 1
-            taken = max(0, taken - lines)
-        counters.statuses = {status: number for status, number in counters.statuses.items() if number}
+        self.counters.leave_out(finished, taken)
 
     # What the ledger asks
 
@@ -183,7 +186,7 @@ class Frontier:
     @property
     def starved(self) -> bool:
         """True if a commit would give a host something to do that has nothing handed out, or allow the second look."""
-        return self._window.starved or (self._idle and self._second_look.is_due)
+        return self._window.starved or (self._idle and (self._second_look.is_due or self._window.has_leftovers))
 
     @property
     def next_retry_at(self) -> float | None:
@@ -198,7 +201,8 @@ class Frontier:
     @property
     def stranded(self) -> bool:
         """True when all known URLs that have not ended belong to hosts that are given up for this run."""
-        return self.counters.queued > 0 and self._idle and not self._second_look.is_due
+        idle = self.counters.queued > 0 and self._idle and not self._second_look.is_due
+        return idle and not self._window.has_leftovers
 
     @property
     def hosts_given_up(self) -> int:
@@ -230,6 +234,7 @@ class Frontier:
         self._store.put_meta("counters", msgspec.to_builtins(self.counters))
         self._second_look.save()
         self._early_look.save()
+        self._gate.save()
 
     @property
     def _idle(self) -> bool:
@@ -254,7 +259,8 @@ class Frontier:
             row = self._limits.at(row, nearest)
             row = msgspec.structs.replace(row, stale=self._limits.stale(row, handed.reach, nearest))
             counters.stale += bool(row.stale)
-        self._store.urls.put(task.key, ENDED, row)
+        self._store.urls.put(task.key, REOPENABLE if done.reason in HELD_BACK else ENDED, row)
+        self._gate.ended(handed, done)
         if row.chain > 0 and done.outcome == "fetched" and task.kind == "page":
             self._early_look.fetched(handed.host, row.chain)
         counters.queued -= 1

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 
 from crawler.core.counters import Counters
 from crawler.frontier.discovery import Discovery
+from crawler.frontier.gate import HELD_BACK
 from crawler.frontier.joined_scopes import JoinedScopes
 from crawler.frontier.reach import CHAIN_STALE, FAR_STALE, NOT_REACHED, SEED_STALE, Limits, Reach
 from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
@@ -82,7 +83,9 @@ class SecondLook:
         self._many: set[bytes] = set()
         self._raised = self._unsaved = False
         if (before := store.meta("limits")) != limits.settings:
-            self._raised = before is not None
+            # Those of an earlier version are fewer.
+            self._raised = before is not None and before != limits.settings[: len(before)]
+            self._raised |= before is not None and any(one is not None for one in limits.settings[len(before) :])
             store.put_meta("limits", limits.settings)
         limits.chains.update({key: host.limit for key, host in self._hosts.items()})
 
@@ -166,6 +169,9 @@ class SecondLook:
         for key, state, row in self._store.urls.ended():
             if row.stale:
                 view.stale.append((key, row))
+            elif row.reason in HELD_BACK:
+                if self._raised:
+                    view.free.append((key, row))
             elif state == REOPENABLE and (reach := self._limits.reach(row)) != NOT_REACHED:
                 if not self._limits.cut(reach, host := self._store.keys.host(row.url), is_sitemap=row.is_sitemap):
                     view.free.append((key, row))

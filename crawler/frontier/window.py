@@ -15,16 +15,18 @@ Order: within a host by place in the queue, that is by level (depth, as a rule),
 host's next level starts only when the one before has ended.
 """
 
-from collections import Counter, deque
-from collections.abc import Callable, Container
+from collections import deque
+from collections.abc import Callable
 from itertools import islice
 
 from crawler.core.model import Task
+from crawler.frontier.gate import Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.host_cursor import HostCursor
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.row import UrlRow
 from crawler.frontier.sleepers import Sleepers
+from crawler.frontier.window_host import WindowHost, level_of
 
 __all__ = ["Window"]
 
@@ -43,59 +45,37 @@ WINDOW_AHEAD = 131_072
 _SEEKS_PER_REFILL = 256
 
 
-class _WindowHost:
-    """A host in the window. `floor`: every queue entry below it is handed out or ended. `ahead`: the next entries from
-    there on, as far as they were read. `backlog`: there are entries that are not handed out. `levels`: tasks in the
-    window by their level. The window changes it.
-    """
-
-    __slots__ = ("ahead", "backlog", "floor", "handed", "key", "levels", "served")
-
-    def __init__(self, key: bytes, *, backlog: bool) -> None:
-        self.key = key
-        self.floor = key + bytes(8)
-        self.backlog = backlog
-        self.handed = 0
-        self.served = 0
-        self.ahead: deque[tuple[bytes, bytes]] = deque()
-        self.levels: Counter[int] = Counter()
-
-    def put_back(self, place: bytes) -> None:
-        """Learn of an entry that is not handed out, and may stand before all that are."""
-        self.backlog = True
-        self.floor = min(self.floor, place)
-
-    def read_ahead(self, queue: UrlQueue, handed: Container[bytes], most: int) -> bool:
-        """Read up to `most` of the next entries, but for URLs that are handed out; False if there are none."""
-        entries = queue.scan(self.floor, self.key + b"\xff" * 8)
-        self.ahead.extend(islice((entry for entry in entries if entry[1][:16] not in handed), most))
-        return bool(self.ahead)
-
-
 class Window:
     """The window over the queue of one job. Owned by the frontier; nobody else touches the queue.
 
-    `read(place, key, row)` builds the task of a URL in the queue.
+    `read(place, key, row)` builds the task of a URL in the queue; `gate` says whether it may be handed out.
     """
 
     def __init__(
-        self, queue: UrlQueue, read: Callable[[bytes, bytes, UrlRow], Handed], *, level_by_level: bool
+        self,
+        queue: UrlQueue,
+        read: Callable[[bytes, bytes, UrlRow], Handed],
+        gate: Gate,
+        sleepers: Sleepers,
+        *,
+        level_by_level: bool,
     ) -> None:
         self._queue = queue
         self._read = read
+        self._gate = gate
         self._level_by_level = level_by_level
         # State: the tasks and hosts in the window, and how many tasks it may hold; hosts to be given more; hosts with
         # entries that scans cannot see before the commit, with the first of them, and entries that were handed out
         # before it; what the next refill returns; hosts that sleep, and those outside that have slept.
         self._limit = WINDOW_TASKS
         self._handed: dict[bytes, Handed] = {}
-        self._hosts: dict[bytes, _WindowHost] = {}
+        self._hosts: dict[bytes, WindowHost] = {}
         self._hungry: set[bytes] = set()
         self._uncommitted_hosts: dict[bytes, bytes] = {}
         self._unseen: set[bytes] = set()
         self._due: list[Task] = []
         self._entered: list[bytes] = []
-        self._asleep = Sleepers()
+        self._asleep = sleepers
         self._woken: deque[bytes] = deque()
         self._cursor = HostCursor(queue)
 
@@ -121,6 +101,7 @@ class Window:
             or self._level_by_level
             or host.handed >= _fair_share(self._limit, len(self._hosts))
             or self._room <= 0
+            or self._gate.reason(host_key, row)
         ):
             self.add(key, place, row)
             return
@@ -175,6 +156,8 @@ class Window:
         """Learn that the open batch was committed: what it added can be seen by scans now."""
         for key, first in self._uncommitted_hosts.items():
             host = self._hosts.get(key)
+            if key in self._asleep.held:  # it may have this
+                self.rouse(key)
             if host is None:
                 if key not in self._asleep:
                     self._cursor.look_round()
@@ -208,14 +191,14 @@ class Window:
 
     @property
     def stranded(self) -> bool:
-        """Whether all that is due belongs to hosts that sleep for good."""
-        return (
-            not self._hosts
-            and not self._cursor.waiting
-            and not self._woken
-            and not self._uncommitted_hosts
-            and len(self._asleep) == self._asleep.for_good > 0
-        )
+        """Whether all that is due belongs to hosts that sleep for good, or may have no more."""
+        busy = self._hosts or self._cursor.waiting or self._woken or self._uncommitted_hosts
+        return not busy and self._asleep.none_wakes
+
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether what is due is so, as far as its hosts answer, for want of what they may have."""
+        return bool(self._asleep.held) and self.stranded
 
     def is_idle(self, host: bytes) -> bool:
         """Whether no URL of a host is due."""
@@ -248,8 +231,6 @@ class Window:
         """Hosts in the window."""
         return len(self._hosts)
 
-    # Room
-
     @property
     def _room(self) -> int:
         """How many more tasks may be handed out."""
@@ -278,12 +259,12 @@ class Window:
         else:
             self._woken.append(key)
 
-    def _activate(self, key: bytes, *, backlog: bool) -> _WindowHost:
-        host = self._hosts[key] = _WindowHost(key, backlog=backlog)
+    def _activate(self, key: bytes, *, backlog: bool) -> WindowHost:
+        host = self._hosts[key] = WindowHost(key, backlog=backlog)
         self._entered.append(key)
         return host
 
-    def _dismiss(self, host: _WindowHost) -> None:
+    def _dismiss(self, host: WindowHost) -> None:
         del self._hosts[host.key]
         self._hungry.discard(host.key)
         if host.backlog and host.key not in self._asleep:
@@ -291,45 +272,37 @@ class Window:
 
     # Tasks come and go
 
-    def _load(self, host: _WindowHost) -> None:
+    def _load(self, host: WindowHost) -> None:
         """Hand out the host's next URLs from the committed queue, as far as the window has room."""
         limit = min(_fair_share(self._limit, len(self._hosts)) - host.handed, self._room)
         if limit <= 0 or (self._level_by_level and host.key in self._uncommitted_hosts):
             return  # asked again when something ends, or after the commit that shows the whole level
-        level = min((here for here, count in host.levels.items() if count > 0), default=None)
-        ahead, more = host.ahead, True
         most_ahead = max(2, min(HOST_AHEAD, WINDOW_AHEAD // len(self._hosts)))
-        while limit > 0:
-            if not ahead and not host.read_ahead(self._queue, self._handed, most_ahead):
-                more = False
-                break
-            place, value = ahead[0]
-            if self._level_by_level:
-                level = _level(place) if level is None else level
-                if _level(place) > level:
-                    break
-            ahead.popleft()
-            host.floor = place
-            self._hand_out(host, self._read(place, value[:16], self._queue.row(value)))
-            limit -= 1
-        host.backlog = more or host.key in self._uncommitted_hosts
-        if host.handed == 0 and not host.backlog:
+        due = host.next_due(self._queue, self._handed, self._gate, most_ahead, level_by_level=self._level_by_level)
+        for place, key, row in islice(due, limit):
+            self._hand_out(host, self._read(place, key, row))
+        host.backlog |= host.key in self._uncommitted_hosts
+        if host.handed == 0 and host.key not in self._uncommitted_hosts and (host.held or not host.backlog):
+            if host.held:
+                self._asleep.hold(host.key)
             self._dismiss(host)
 
-    def _hand_out(self, host: _WindowHost, handed: Handed) -> None:
+    def _hand_out(self, host: WindowHost, handed: Handed) -> None:
         self._handed[handed.task.key] = handed
+        self._gate.hand_out(handed)
         host.handed += 1
         host.served += 1
         if self._level_by_level:
-            host.levels[_level(handed.place)] += 1
+            host.levels[level_of(handed.place)] += 1
         self._due.append(handed.task)
 
     def _release(self, handed: Handed) -> None:
         """Free the task's place in the window; let its host go when it has nothing left to do here."""
+        self._gate.take_back(handed)
         host = self._hosts[handed.host]
         host.handed -= 1
         if self._level_by_level:
-            host.levels[_level(handed.place)] -= 1
+            host.levels[level_of(handed.place)] -= 1
         full = self._cursor.waiting and len(self._hosts) >= WINDOW_HOSTS
         if host.backlog and not (full and host.served >= TURN) and host.key not in self._asleep:
             if host.handed <= _fair_share(self._limit, len(self._hosts)) // 2:
@@ -341,7 +314,3 @@ class Window:
 def _fair_share(limit: int, hosts: int) -> int:
     """How many tasks one host may have handed out; all together fill half the window, so that hosts can enter."""
     return max(2, min(HOST_TASKS, limit // 2 // max(1, hosts)))
-
-
-def _level(place: bytes) -> int:
-    return int.from_bytes(place[8:10], "big")

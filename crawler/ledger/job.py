@@ -38,7 +38,7 @@ _MATTER = tuple(setting for setting in CRAWL_SETTINGS if setting.matters)
 The store keeps them. None may hold a secret, as `headers` may.
 """
 _NAMES = {setting.stored_name: setting.field for setting in _MATTER}
-_RAISABLE = {"depth", "max_chain"}
+_RAISABLE = {"depth", "max_chain", "max_pages_per_host", "max_pages_per_domain"}
 _ADVICE = "choose another --job, or make it writable"
 _ELSEWHERE = "choose another --job, or move it away"
 _PROCESS = re.compile(rb"\s*\d{0,20}\s*")

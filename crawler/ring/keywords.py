@@ -26,6 +26,12 @@ class Settings(TypedDict, total=False):
     """Follow links this many steps from a seed. 0 fetches the seeds alone. Default: None."""
     max_pages: int | None
     """Stop after this many pages. A later run may have more. Default: None."""
+    max_pages_per_host: int | None
+    """Take at most this many pages of one host (name and port). Its other URLs are skipped: host-limit. A later run
+    may have more. Default: None."""
+    max_pages_per_domain: int | None
+    """Take at most this many pages of one registrable domain, over all its hosts. Its other URLs are skipped:
+    domain-limit. A later run may have more. Default: None."""
     max_time_s: float | None
     """Stop after this many seconds. A later run may have more. Default: None."""
     include: Sequence[str]

@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-from crawler.web.scope import _MAX_MEMO, Scope
+from crawler.web.domains import _MAX_MEMO
+from crawler.web.scope import Scope
 from crawler.web.urls import normalise
 from tests.support.table import table
 

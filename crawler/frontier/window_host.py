@@ -1,0 +1,70 @@
+"""A host in the window: how far its part of the queue was handed out, and what comes next of it."""
+
+from collections import Counter, deque
+from collections.abc import Container, Iterator
+from itertools import islice
+
+from crawler.frontier.gate import Gate
+from crawler.frontier.queue import UrlQueue
+from crawler.frontier.row import UrlRow
+
+__all__ = ["WindowHost", "level_of"]
+
+
+class WindowHost:
+    """A host in the window. `floor`: every queue entry below it is handed out or ended. `ahead`: the next entries from
+    there on, as far as they were read. `backlog`: there are entries that are not handed out; `held`: the first of them
+    is one that the host may not have now (`frontier.gate`). `levels`: tasks in the window by their level. The window
+    changes it.
+    """
+
+    __slots__ = ("ahead", "backlog", "floor", "handed", "held", "key", "levels", "served")
+
+    def __init__(self, key: bytes, *, backlog: bool) -> None:
+        self.key = key
+        self.floor = key + bytes(8)
+        self.backlog = backlog
+        self.held = False
+        self.handed = 0
+        self.served = 0
+        self.ahead: deque[tuple[bytes, bytes]] = deque()
+        self.levels: Counter[int] = Counter()
+
+    def put_back(self, place: bytes) -> None:
+        """Learn of an entry that is not handed out, and may stand before all that are."""
+        self.backlog = True
+        self.floor = min(self.floor, place)
+
+    def next_due(
+        self, queue: UrlQueue, handed: Container[bytes], gate: Gate, most_ahead: int, *, level_by_level: bool
+    ) -> Iterator[tuple[bytes, bytes, UrlRow]]:
+        """Give (place, URL key, row) of what comes next of the committed queue, as long as it may be handed out."""
+        self.backlog, self.held = True, False
+        level = min((here for here, count in self.levels.items() if count > 0), default=None)
+        while True:
+            if not self.ahead and not self._read_ahead(queue, handed, most_ahead):
+                self.backlog = False
+                return
+            place, value = self.ahead[0]
+            if level_by_level:
+                level = level_of(place) if level is None else level
+                if level_of(place) > level:
+                    return
+            row = queue.row(value)
+            if gate.reason(self.key, row):
+                self.held = True
+                return
+            self.ahead.popleft()
+            self.floor = place
+            yield place, value[:16], row
+
+    def _read_ahead(self, queue: UrlQueue, handed: Container[bytes], most: int) -> bool:
+        """Read up to `most` of the next entries, but for URLs that are handed out; False if there are none."""
+        entries = queue.scan(self.floor, self.key + b"\xff" * 8)
+        self.ahead.extend(islice((entry for entry in entries if entry[1][:16] not in handed), most))
+        return bool(self.ahead)
+
+
+def level_of(place: bytes) -> int:
+    """Return the level at which a place in the queue stands."""
+    return int.from_bytes(place[8:10], "big")

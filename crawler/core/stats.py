@@ -91,8 +91,9 @@ class ExtractStats(Struct, frozen=True):
     """What came of an extraction, so far or at its end.
 
     `pages` were parsed and `records` written; `outcomes` counts pages as a crawl's summary does. `left_out` counts
-    records of the files that are no page, by reason; `damaged` has a message for each file that was not read to its
-    end. `parser_busy_s` are the seconds that each parser was at pages. `interrupted`: it was stopped before its end.
+    records of the files that are no page, by reason; `damaged` has a message for each place at which a file could not
+    be read, for the first hundred of each file. `parser_busy_s` are the seconds that each parser was at pages.
+    `interrupted`: it was stopped before its end.
     """
 
     files: int

@@ -12,6 +12,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
@@ -30,12 +31,15 @@ from crawler.web.content_coding import CodingError
 from crawler.web.gzip_members import GZIP_MAGIC
 from crawler.web.urls import normalise
 from crawler.web.warc import FRAMING, RENAMED
-from crawler.web.warc_records import DamagedError, WarcRecords, unread_bytes
+from crawler.web.warc_records import DamagedError, WarcRecords
 
 __all__ = ["Archive"]
 
 _PIECE_BYTES = 65_536
 _METADATA_BYTES = 1 << 20
+_METADATA_LINES = 1_000  # of a crawl, at most some twenty
+_DIGEST_CHARS = 256
+_MOST_TOLD = 100
 _LINE_BYTES = 4_096
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _FRAMING = frozenset(name.decode() for name in FRAMING)
@@ -63,8 +67,9 @@ class Archive:
     """The pages of WARC files (`.warc`, `.warc.gz` with a member for each record), in the order in which they stand.
 
     A page's body is cut at `max_body_bytes`. Keys of pages are their numbers, from 1 on. One thread uses it. State:
-    `read_bytes` of `total_bytes` of the files, `left_out`, how many records gave no page, by reason, and `damaged`,
-    a message for each file that could not be read to its end.
+    `read_bytes` of `total_bytes` of the files, `left_out`, how many records gave no page, by reason, and `damaged`, a
+    message for each place at which a file could not be read, for the first hundred of each file. What stands behind it
+    is read if it can be found (`web.warc_records`).
 
     Raises `UsageError` if a file cannot be read or is not a WARC file.
     """
@@ -100,23 +105,36 @@ class Archive:
         for number, path in enumerate(self._paths):
             self._told = _NOTHING
             with path.open("rb") as file:
-                records = WarcRecords(file)
-                try:
-                    for record in records:
-                        self.read_bytes = before + file.tell()
-                        download = self._page(record, number, records.offset)
-                        if download is not None:
-                            yield download
-                except (DamagedError, OSError) as error:
-                    self.damaged.append(f"{printable(str(path))}: damaged at byte {records.offset:,}: {_words(error)}")
-                finally:
-                    records.close()
+                for download in self._downloads(number, WarcRecords(file)):
+                    self.read_bytes = before + file.tell()
+                    if download is not None:
+                        yield download
             before += path.stat().st_size
             self.read_bytes = before
 
-    def _page(self, record: Any, file: int, offset: int) -> Download | None:
-        if record.length is None:
-            raise DamagedError("a record without Content-Length")
+    def _downloads(self, number: int, records: WarcRecords) -> Iterator[Download | None]:
+        """Give the pages of one file, and None for a record that is none."""
+        told = 0
+        more = True
+        while more:
+            try:
+                record = next(records, None)
+                if record is None:
+                    break
+                yield self._page(record, number, records)
+            except (DamagedError, OSError) as error:
+                what = f"damaged at byte {records.offset:,}: {_words(error)}"
+                more = isinstance(error, DamagedError) and records.read_on()
+                told += 1
+                if told <= _MOST_TOLD:
+                    self._tell(number, what if more else f"{what}; nothing behind it was read")
+        if told > _MOST_TOLD:
+            self._tell(number, f"damaged at {told - _MOST_TOLD:,} places more")
+
+    def _tell(self, number: int, what: str) -> None:
+        self.damaged.append(f"{printable(str(self._paths[number]))}: {what}")
+
+    def _page(self, record: Any, file: int, records: WarcRecords) -> Download | None:
         if record.rec_type == "metadata":
             self._told = _told(record)
         if record.rec_type not in {"response", "revisit"}:
@@ -131,9 +149,9 @@ class Archive:
         if record.rec_type == "revisit":
             return self._revisited(record, url, told)
         digest = record.rec_headers.get_header("WARC-Payload-Digest")
-        if digest:
-            self._originals.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (digest, file, offset))
-        return self._made(url, told, record, record)
+        if digest and len(digest) <= _DIGEST_CHARS:
+            self._originals.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?)", (digest, file, records.offset))
+        return self._made(url, told, record, record, records)
 
     def _revisited(self, record: Any, url: str, told: _Told) -> Download | None:
         """A page that has the body of another one, which is read once more."""
@@ -144,18 +162,14 @@ class Archive:
         with self._paths[found[0]].open("rb") as file:
             file.seek(found[1])
             records = WarcRecords(file)
-            try:
-                original = next(iter(records), None)
+            with suppress(DamagedError):  # it was told where the original stands
+                original = next(records, None)
                 if original is not None:
-                    return self._made(url, told, record, original)
-            except DamagedError:
-                pass  # it was told where the original stands
-            finally:
-                records.close()
+                    return self._made(url, told, record, original, records)
         return self._without("revisit of a page that was not read")
 
-    def _made(self, url: str, told: _Told, record: Any, original: Any) -> Download | None:
-        """Make the page of `record` with the body of `original`, which as a rule is the same record."""
+    def _made(self, url: str, told: _Told, record: Any, original: Any, records: WarcRecords) -> Download | None:
+        """Make the page of `record` with the body of `original`, the last of `records`: as a rule the same record."""
         head = record.http_headers or original.http_headers
         status = _status(head)
         if status is None:
@@ -164,7 +178,7 @@ class Archive:
         if is_redirect(status, headers):
             return self._without("redirect")
         try:
-            body, truncated = _body(original, self._limit)
+            body, truncated = _body(original, self._limit, records)
         except CodingError:
             return self._without("encoding")
         self.pages += 1
@@ -192,7 +206,7 @@ def _checked(path: Path) -> int:
     shown = printable(str(path))
     try:
         with path.open("rb") as file:
-            next(iter(WarcRecords(file)), None)
+            WarcRecords(file).check_start()
             return path.stat().st_size
     except OSError as error:
         raise UsageError(f"cannot read {shown}: {error.strerror}") from error
@@ -209,7 +223,8 @@ def _words(error: Exception) -> str:
 
 def _told(record: Any) -> _Told:
     """Read what `web.warc.metadata` writes; of other programs' metadata nothing is taken."""
-    lines = record.raw_stream.read(_METADATA_BYTES).decode("utf-8", "replace").split("\r\n")
+    lines = record.raw_stream.read(_METADATA_BYTES).decode("utf-8", "replace").split("\r\n", _METADATA_LINES)
+    del lines[_METADATA_LINES:]
     pairs = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
     values = dict(pairs)
     about = record.rec_headers.get_header("WARC-Concurrent-To")
@@ -260,7 +275,7 @@ def _unix_time(date: str | None) -> float:
     return seconds if 0 <= seconds < _YEAR_10000 else 0.0
 
 
-def _body(record: Any, limit: int) -> tuple[bytes, bool]:
+def _body(record: Any, limit: int, records: WarcRecords) -> tuple[bytes, bool]:
     """Return a record's body as a browser would see it, and whether it was cut at `limit` bytes."""
     stream = record.raw_stream
     headers = [(name.lower(), value) for name, value in record.http_headers.headers] if record.http_headers else []
@@ -277,8 +292,8 @@ def _body(record: Any, limit: int) -> tuple[bytes, bool]:
         if body.full:
             break
     else:
-        if unread_bytes(record) and not chunked:
-            raise DamagedError("the file ends within a record")
+        if not chunked:
+            records.check_whole(record)
     return body.finish(), body.truncated
 
 

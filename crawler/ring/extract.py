@@ -35,7 +35,7 @@ class Extract(Records[T]):
     can be resumed: left before the end, its outputs are incomplete, and `fresh` begins anew.
 
     Raises, where a record is asked for: `StorageError` when the disk refuses, `CrawlerError` for anything else that
-    broke it. A file that is damaged or cut off is read up to there, which `stats().damaged` tells.
+    broke it. Of a file that is damaged or cut off, what can be read is; `stats().damaged` tells the rest.
     """
 
     def __init__(self, config: "CrawlConfig", extraction: "Extraction", consumer: ConsumerSink) -> None:

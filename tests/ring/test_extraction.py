@@ -383,7 +383,7 @@ def test_a_file_compressed_as_a_whole_says_what_mends_it(tmp_path):
 
 @pytest.mark.parametrize("how", ["cut", "flipped", "overwritten"])
 def test_pages_before_a_damage_are_read(tmp_path, capfd, how):
-    """The damage is told with its place, on one line; the files behind it are read as well."""
+    """The damage is told with its place, on one line; what stands behind it is read, and the next file as well."""
     # So that it does not compress.
     body = random.Random(1).randbytes(200_000)
     whole = written(
@@ -399,11 +399,35 @@ def test_pages_before_a_damage_are_read(tmp_path, capfd, how):
     whole.write_bytes(content)
     other = written(tmp_path / "y.warc.gz", one("http://a.test/4"))
     found, archive = pages(whole, other)
-    assert [download.task.url[-1] for download in found] == ["1", "4"]
+    assert [download.task.url[-1] for download in found] == ["1", "3", "4"] if how == "flipped" else ["1", "4"]
     (message,) = archive.damaged
     assert "x.warc.gz: damaged at byte" in message
     assert "\n" not in message
     assert capfd.readouterr() == ("", "")
+
+
+def test_each_place_is_told_but_no_more_than_a_hundred_of_a_file(tmp_path):
+    endless = gzip.compress(b"WARC/1.0\r\n" + b"A: b\r\n" * 25_000)
+    path = written(
+        tmp_path / "x.warc.gz", one("http://a.test/1"), *[endless] * 105, one("http://a.test/2"), endless[:-9]
+    )
+    found, archive = pages(path)
+    assert [download.task.url[-1] for download in found] == ["1", "2"]
+    first, *_, last = archive.damaged
+    start = path.read_bytes().index(endless)
+    assert first.endswith(f"x.warc.gz: damaged at byte {start}: a head of more than 20,000 lines")
+    assert last.endswith("x.warc.gz: damaged at 6 places more")
+    assert len(archive.damaged) == 101
+    done = run(path, "--fields", "url", "--parsers", "1")
+    assert (done.returncode, len(done.stdout.splitlines()), len(done.stderr.splitlines())) == (1, 2, 102)
+
+
+def test_what_a_crawl_says_of_a_page_is_read_within_bounds(tmp_path):
+    hops = b"outcome: fetched\r\n" + b"redirectedFrom: http://a.test/r\r\n" * 30_000
+    about = b"WARC/1.1\r\nWARC-Type: metadata\r\nWARC-Concurrent-To: <urn:x>\r\nContent-Length: %d\r\n\r\n" % len(hops)
+    page = one("http://a.test/", WARC_Record_ID="<urn:x>")
+    found, _ = pages(written(tmp_path / "x.warc.gz", gzip.compress(about + hops), page))
+    assert 0 < len(found[0].task.redirected_from) <= 1_000
 
 
 def head(*lines, gz):
@@ -447,7 +471,7 @@ def test_a_plain_file_that_ends_within_a_record_is_damaged(tmp_path, kind, block
     )
     assert [download.task.url for download in found] == ["http://a.test/1"]
     (message,) = archive.damaged
-    assert message.endswith("the file ends within a record")
+    assert message.endswith("the file ends within a record; nothing behind it was read")
 
 
 def test_a_url_with_spaces_writes_nothing_to_the_terminal(tmp_path):

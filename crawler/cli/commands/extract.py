@@ -97,7 +97,7 @@ def _extracted(run: Run, files: list[Path], *, ordered: bool, terminal: Terminal
         advice = "--log-level debug shows where; outputs are incomplete, --fresh begins anew"
         raise CrawlerError(f"unexpected {type(error).__name__}: {error} ({advice})") from error
     for damage in stats.damaged:
-        terminal.say(f"{damage}; what stands behind was not read")
+        terminal.say(damage)
     if not run.quiet:
         terminal.say(_summary(stats))
     if stats.interrupted:

@@ -55,8 +55,9 @@ from tests.support.street import (
 
 ROOT = Path(__file__).parent.parent
 LEAST_RATIO = 0.9
-WARM_UP_S = 6.0
-"""Not counted: the program and its parsers start, seeds are read, robots.txt is asked for."""
+WARM_UP_S = 5.0
+"""Not counted, from the time at which the crawl is under way: parsers start, robots.txt is asked for."""
+START_S = 60.0
 HOSTS = (1, 10, 300, 1000)
 PAGES = {"small": SMALL, "large": LARGE}
 _COMMIT_S = 1.0
@@ -135,16 +136,16 @@ def crawl(case: Case, good: Street, bad: Street) -> Run:
         command += ["--allow-private", "--insecure", *case.attack.options]
         with (folder / "log").open("w") as log:
             environment = {**os.environ, "PYTHONPATH": str(case.root)}
-            began = time.time()
             process = psutil.Popen(command, cwd=folder, stdout=log, stderr=log, env=environment)
             try:
-                memory_bytes = _watched(process, began + WARM_UP_S + case.seconds + _COMMIT_S)
+                start = _begun(process, folder / "figures") + WARM_UP_S
+                memory_bytes = _watched(process, start + case.seconds + _COMMIT_S)
             finally:
                 exit_code = process.poll()
                 _end(process)
         if exit_code is not None and exit_code != 0:
             raise SystemExit(f"the crawl ended with exit code {exit_code}:\n{(folder / 'log').read_text()[-3000:]}")
-        rate = _healthy_pages(folder / "job" / "pages.jsonl", began + WARM_UP_S, case.seconds) / case.seconds
+        rate = _healthy_pages(folder / "job" / "pages.jsonl", start, case.seconds) / case.seconds
         lag_s, words = _told(folder / "figures")
         return Run(rate, memory_bytes, lag_s, words)
 
@@ -158,6 +159,14 @@ def _seeds(case: Case, good: Street, bad: Street) -> list[str]:
         random.Random(1).shuffle(both)
         return both
     return healthy + hostile if case.seeds == "first" else hostile + healthy
+
+
+def _begun(process: psutil.Popen, figures: Path) -> float:
+    """Wait until the crawl is under way; return the time at which it began to be."""
+    deadline = time.time() + START_S
+    while not (figures.exists() and figures.stat().st_size) and time.time() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    return time.time()
 
 
 def _watched(process: psutil.Popen, until: float) -> int:
@@ -254,7 +263,7 @@ def main() -> None:
     parser.add_argument("--healthy", type=int, default=20, help="healthy hosts, at most ten requests/s each [20]")
     parser.add_argument("--pages", default="small", choices=PAGES, help="healthy pages: 11 KB or 200 KB [small]")
     parser.add_argument("--seeds", default="last", choices=["first", "last", "mixed"], help="healthy ones [last]")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of each crawl, after 6 s of warm-up [15]")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of each crawl, after 5 s of warm-up [15]")
     parser.add_argument("--rounds", type=int, default=1, help="[1]")
     parser.add_argument("--root", type=Path, default=ROOT, help="a checkout with a .venv [this one]")
     parser.add_argument("--list", action="store_true", help="name the attacks, and do no more")

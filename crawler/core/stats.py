@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["CrawlStats", "Ended", "ExtractStats", "SilentHost"]
+__all__ = ["CrawlStats", "Ended", "ExtractStats", "Holder", "SilentHost"]
 
 Ended = Literal["running", "done", "unreachable", "max-pages", "max-time", "interrupted"]
 """Why a crawl stopped: nothing left, nothing left but URLs of hosts that do not answer (which stay due in the job), a
@@ -21,6 +21,19 @@ class SilentHost(Struct, frozen=True):
     name: str
     why: str
     next_s: float | None
+
+
+class Holder(Struct, frozen=True):
+    """What one host (name and port) holds of what all of them share.
+
+    `requests` are under way, `body_bytes` are bytes of its bodies between the network and the parsers, and `parsers`
+    are those that it keeps busy, on the average of the last seconds (0.5: half of one).
+    """
+
+    name: str
+    requests: int = 0
+    body_bytes: int = 0
+    parsers: float = 0.0
 
 
 class CrawlStats(Struct, frozen=True, kw_only=True):
@@ -41,6 +54,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     its crawl, `pages` and `records` are what it took.
     `under_way` holds up to three URLs that are under way, each with its seconds, the oldest first. `held_by` counts
     hosts that have more to do than they may be asked, by the option (`--per-host 2`) or the word that holds them.
+    `holders` are the few hosts that hold most, each by its largest share.
     `silent_hosts` counts hosts that do not answer now, `silent` names a few of them; `offline` says that none answers.
     `unreachable_hosts` counts those that are given up in this run while URLs of theirs are due.
     `loop_lag_p99_s` is the event loop's 99th percentile of lateness in this run.
@@ -68,6 +82,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     concurrency: int = 0
     under_way: tuple[tuple[str, float], ...] = ()
     held_by: dict[str, int] = {}
+    holders: tuple[Holder, ...] = ()
     parsing: int = 0
     parse_capacity: int = 0
     committing: int = 0

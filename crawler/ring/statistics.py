@@ -12,6 +12,7 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.frontier.frontier import Frontier
 from crawler.ledger.ledger import Ledger
 from crawler.parsers.chosen import Parsers
+from crawler.ring.holders import Held, Shared, holders
 from crawler.ring.lag import LagMeter
 from crawler.ring.stop_request import StopRequest
 
@@ -19,6 +20,8 @@ __all__ = ["Stages", "Statistics"]
 
 
 _SHOWN_UNDER_WAY = 3
+_COUNTED_UNDER_WAY = 1_000
+"""More requests at once say no more about who makes them, and a snapshot must cost little."""
 
 
 class Stages(NamedTuple):
@@ -87,7 +90,7 @@ class Statistics:
         )
         if self._frontier is not None:
             stats = self._with_frontier(stats, self._frontier)
-        return stats if self._stages is None else _with_stages(stats, self._stages)
+        return stats if self._stages is None else _with_holders(_with_stages(stats, self._stages), self._stages)
 
     @property
     def _ended(self) -> Ended:
@@ -137,3 +140,9 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
         parser_busy_s=parsers.busy_s,
         parsers_replaced=parsers.replaced,
     )
+
+
+def _with_holders(stats: CrawlStats, stages: Stages) -> CrawlStats:
+    held = Held([url for url, _ in stages.fetcher.oldest(_COUNTED_UNDER_WAY)], {}, {})
+    shared = Shared(stats.concurrency, stats.body_bytes_most, len(stats.parser_busy_s))
+    return msgspec.structs.replace(stats, holders=holders(held, shared))

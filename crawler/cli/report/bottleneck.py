@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crawler.cli.report.holders import who_holds
 from crawler.cli.report.quantity import count, duration, share, size
 from crawler.cli.report.rate import rates
 from crawler.core.printable import printable
@@ -65,22 +66,20 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
         stage, why = "ledger", f"{count(c.committing)} results wait to be written to disk"
     elif c.parse_capacity and busy >= BUSY_SHARE and c.parsing >= PARSE_BACKLOG_SHARE * c.parse_capacity:
         places = f"{count(c.parsing)} of {count(c.parse_capacity)} places before them are taken"
-        stage, why = (
-            "parsers",
-            f"all of --parsers {len(c.parser_busy_s)} are busy {share(busy)} of the time and {places}",
-        )
+        stage = "parsers"
+        why = f"all of --parsers {len(c.parser_busy_s)} are busy {share(busy)} of the time and {places}"
+        why += who_holds(c, "parsers")
     elif _memory_is_full(previous, c):
         stage = "memory"
         why = f"bodies fill the memory that they may have ({size(c.body_bytes_most)}): "
-        why += "more --bytes-in-flight, or more --parsers"
+        why += "more --bytes-in-flight, or more --parsers" + who_holds(c, "bodies")
     elif c.loop_lag_p99_s >= LOOP_LAG_S:
         late = duration(c.loop_lag_p99_s)
         stage, why = "main process", f"its event loop is up to {late} late, so it lacks processor time"
     elif c.concurrency and c.fetching >= FETCHING_SHARE * c.concurrency:
-        stage, why = (
-            "network",
-            f"{count(c.fetching)} of {count(c.concurrency)} requests wait for an answer (--concurrency)",
-        )
+        stage = "network"
+        why = f"{count(c.fetching)} of {count(c.concurrency)} requests wait for an answer (--concurrency)"
+        why += who_holds(c, "requests")
     else:
         return _frontier(c)
     return Bottleneck(stage, why)

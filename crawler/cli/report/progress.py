@@ -13,6 +13,7 @@ from rich.live import Live
 
 from crawler.cli.report.bottleneck import Bottleneck, bottleneck, silent_hosts
 from crawler.cli.report.estimate import estimate
+from crawler.cli.report.holders import named_holders
 from crawler.cli.report.quantity import count, duration, rate, size
 from crawler.cli.report.rate import History, rates
 from crawler.cli.report.screen import Frame, View, errors, frame
@@ -161,12 +162,13 @@ def log_line(view: View) -> str:
     wrong = errors(s)
     failed = f"; {count(sum(number for _, number in wrong))} errors, most: {wrong[0][0]}" if wrong else ""
     silent = f"; {silent_hosts(s)}" if s.silent_hosts else ""
+    held = f"; most is held by {named}" if (named := named_holders(s)) else ""
     left = "unknown" if view.end.left_s is None else duration(view.end.left_s)
     return printable(
         f"{duration(s.elapsed_s)}: {done}, {rate(view.recent.pages_per_s)} pages/s, {size(view.recent.bytes_per_s)}/s; "
         f"{count(s.queued)} queued, {s.fetching}/{s.concurrency} fetching, {s.parsing}/{s.parse_capacity} parsing, "
         f"{count(s.committing)} committing, {size(s.body_bytes_held)} held, {count(s.active_hosts)} hosts"
-        f"{silent}{failed}; "
+        f"{held}{silent}{failed}; "
         f"limited by {view.limit.stage}; ends in: {left} ({view.end.why})"
     )
 

@@ -16,6 +16,7 @@ from rich.style import Style
 
 from crawler.cli.report.bottleneck import Bottleneck, Stage, silent_hosts
 from crawler.cli.report.estimate import Estimate
+from crawler.cli.report.holders import named_holders
 from crawler.cli.report.quantity import count, duration, rate, share, short_count, size
 from crawler.cli.report.rate import Rates
 from crawler.core.printable import printable
@@ -119,7 +120,8 @@ def frame(view: View, width: int, height: int, *, ascii_only: bool = False) -> F
     head = [_head(view, inner, glyphs), _pages(view, inner, glyphs), _speed(view, inner), _end(view)]
     limit = _limit(view, inner)
     ring = [[], *_ring(view, inner, glyphs)]
-    stages = [*_parsers(view, inner, glyphs), _hosts(view), *_silent(view, inner, glyphs), *_outcomes(view, inner)]
+    hosts = [_hosts(view), *_holders(view, inner, glyphs), *_silent(view, inner, glyphs)]
+    stages = [*_parsers(view, inner, glyphs), *hosts, *_outcomes(view, inner)]
     now = _under_way(view, inner, glyphs)
     room = height - len(head) - len(limit) - len(ring) - len(stages) - len(now)
     kinds = [[], *_kinds(view, inner, min(MAX_KINDS, room - 2), glyphs)] if room >= 4 else []
@@ -285,6 +287,13 @@ def _under_way(view: View, inner: int, glyphs: Glyphs) -> list[Line]:
         line: Line = [("now     " if number == 0 else " " * 8, "label"), (took, "value")]
         lines.append([*line, ("  " + _short(printable(url), inner - 17, glyphs), "label")])
     return lines
+
+
+def _holders(view: View, inner: int, glyphs: Glyphs) -> Iterable[Line]:
+    """Name hosts that hold much of what all share."""
+    text = named_holders(view.stats)
+    if text:
+        yield [("held by ", "label"), (_short(text, inner - 8, glyphs), "value")]
 
 
 def _silent(view: View, inner: int, glyphs: Glyphs) -> Iterable[Line]:

@@ -3,7 +3,7 @@
 import msgspec
 
 from crawler.cli.report.bottleneck import bottleneck
-from crawler.core.stats import CrawlStats
+from crawler.core.stats import CrawlStats, Holder
 from tests.support.table import table
 
 BEFORE = CrawlStats(elapsed_s=10, run_pages=1_000, known=9_000, queued=5_000, parser_busy_s=(5.0, 5.0), body_waits=4)
@@ -24,6 +24,12 @@ EASY = CrawlStats(
 FULL_PARSERS = {"parser_busy_s": (9.9, 9.8), "parsing": 64}
 FULL_NETWORK = {"fetching": 256}
 FULL_MEMORY = {"body_bytes_held": 60_000_000, "body_bytes_most": 64_000_000}
+
+HOGS = {
+    "active_hosts": 9,
+    "holders": (Holder("a.test", 2, 30_000_000, 0.1), Holder("b.test", 2, 1_000, 1.3), Holder("c.test", 30, 0, 0.0)),
+}
+"""Three hosts, each of which holds most of something."""
 
 CASES = [
     ("no seed read yet", {"known": 0, "queued": 0, "fetching": 0, "parsing": 0, "committing": 0}, "starting", "no URL"),
@@ -47,6 +53,14 @@ CASES = [
     ("nearly, but none had to wait", {"body_waits": 4, **FULL_MEMORY, **FULL_NETWORK}, "network", "256 of 256"),
     ("some had to wait, but there is room now", {"body_waits": 9, **FULL_NETWORK}, "network", "256 of 256"),
     ("parsers and memory full", {"body_waits": 9, **FULL_MEMORY, **FULL_PARSERS}, "parsers", "busy"),
+    ("one host has the parsers", {**FULL_PARSERS, **HOGS}, "parsers", "are taken; most: b.test (1.3 of 2 parsers)"),
+    (
+        "one host has the memory",
+        {**FULL_MEMORY, **HOGS, "body_waits": 9},
+        "memory",
+        "; most: a.test (30.0 MB of bodies)",
+    ),
+    ("one host has the requests", {**FULL_NETWORK, **HOGS}, "network", "; most: c.test (30 requests)"),
     ("event loop late", {"loop_lag_p99_s": 0.4, **FULL_NETWORK}, "main process", "0.4 s late"),
     ("all requests under way", FULL_NETWORK, "network", "256 of 256 requests"),
     ("hosts wait", {"fetching": 2, "waiting_hosts": 20}, "politeness", "20 hosts wait"),

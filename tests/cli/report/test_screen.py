@@ -10,7 +10,7 @@ from crawler.cli.report.bottleneck import Bottleneck
 from crawler.cli.report.estimate import Estimate
 from crawler.cli.report.rate import Rates
 from crawler.cli.report.screen import View, errors, frame, skips
-from crawler.core.stats import CrawlStats
+from crawler.core.stats import CrawlStats, Holder
 from tests.support.table import table
 
 STATS = CrawlStats(
@@ -40,6 +40,11 @@ STATS = CrawlStats(
     body_bytes_held=12_300_000,
     body_bytes_most=64_000_000,
     max_pages=20_000,
+    holders=(
+        Holder("hog.test", 2, 9_900_000, 0.8),
+        Holder("lamb\x1b.test", 30, 0, 0.1),
+        Holder("mouse.example", 2),
+    ),
     under_way=(("https://docs.example.org/slow\x1b[2J", 12.4), ("https://docs.example.org/b", 0.2)),
 )
 VIEW = View(
@@ -91,6 +96,7 @@ def draw(view: View, width: int = 80, height: int = 40, **options: bool) -> list
         "35 of 96",
         "limited by parsers: they are busy",
         "20 active, 4 waiting   bodies 12.3 MB of 64.0 MB   31 duplicates",
+        "held by hog.test: 9.9 MB of bodies, 0.8 of 2 parsers; lamb\\x1b.test: 3",
         "91 %",
         "now        12 s  https://docs.example.org/slow\\x1b[2J",
         "          0.2 s  https://docs.example.org/b",
@@ -116,6 +122,11 @@ def test_a_picture_never_leaves_its_terminal(width: int, height: int, stats: Cra
     lines = draw(view, width, height)
     assert len(lines) <= height
     assert max(map(cell_len, lines)) < max(width, 2)
+
+
+def test_a_host_that_is_alone_or_holds_little_is_not_named():
+    assert "held by" not in "\n".join(draw(change(VIEW, active_hosts=1)))
+    assert "held by" not in "\n".join(draw(change(VIEW, holders=(Holder("mouse.example", 2, 99_000, 0.01),))))
 
 
 def test_a_low_terminal_keeps_the_head_and_what_limits():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Download
 from crawler.core.refusal import refusal
+from crawler.core.symlinks import refuse_link
 
 if TYPE_CHECKING:
     from tempfile import _TemporaryFileWrapper
@@ -48,6 +49,7 @@ async def spooled(download: Download, folder: Path) -> AsyncIterator[Download]:
 def remove_left_over(folder: Path) -> None:
     """Remove what a killed crawl left of large bodies in a job's folder. No crawl may use the folder."""
     with contextlib.suppress(OSError):  # then they stay: nobody reads them
+        refuse_link(folder / _FOLDER)
         left_over = [file for file in (folder / _FOLDER).iterdir() if _OURS.fullmatch(file.name)]
         for file in left_over:
             file.unlink()
@@ -63,6 +65,7 @@ def _remove_empty(folder: Path) -> None:
 def _file(folder: Path) -> "_TemporaryFileWrapper[bytes]":
     place = folder / _FOLDER
     try:
+        refuse_link(place)
         if folder.is_dir():
             place.mkdir(exist_ok=True)
         return NamedTemporaryFile(prefix=_PREFIX, suffix=_SUFFIX, dir=place if place.is_dir() else None)

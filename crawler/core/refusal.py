@@ -11,6 +11,7 @@ __all__ = ["moved", "refusal"]
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # RocksDB reports in words only, as strerror has them.
 _NO_ROOM_WORDS = ("No space left on device", "Disk quota exceeded", "File too large")
+_UNLINK = "remove the link, or name another place"
 _MAKE_ROOM = "make room and run the same command again: it resumes from the last commit"
 
 
@@ -25,11 +26,12 @@ def moved(path: Path, what: str) -> StorageError:
 def refusal(what: str, error: Exception, advice: str) -> StorageError:
     """Return `cannot <what>: <reason>; <advice>` on one line, for an `OSError` or an error of RocksDB.
 
-    `advice` is for any reason but a lack of room, which has an advice of its own.
+    `advice` is for any reason but a lack of room and a symbolic link, which have an advice of their own.
     """
     if isinstance(error, OSError):
-        reason = error.strerror or str(error)
+        reason = printable(error.strerror or str(error))
         full = error.errno in _NO_ROOM
+        advice = _UNLINK if error.errno == errno.ELOOP else advice
     else:
         reason = " ".join(str(error).split())
         named = [words for words in _NO_ROOM_WORDS if words in reason]

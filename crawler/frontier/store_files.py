@@ -20,6 +20,7 @@ import rocksdict
 from crawler.core.errors import JobError
 from crawler.core.folders import make_folder, sync_folder
 from crawler.core.printable import printable
+from crawler.core.symlinks import refuse_link
 
 __all__ = ["StoreFiles", "is_marked", "prepare_store", "refuse_foreign"]
 
@@ -40,6 +41,8 @@ def refuse_foreign(path: Path) -> None:
     if not path.is_dir():
         raise JobError(f"{printable(str(path))} is there and is no folder of a crawl's state: {_ADVICE}")
     names = os.listdir(path)  # noqa: PTH208 - names are wanted
+    for name in names:  # RocksDB follows them
+        refuse_link(path / name)
     if not names or MARK in names or _has_our_tables(path):
         return
     shown = printable(min(names))
@@ -78,14 +81,21 @@ def _has_our_tables(path: Path) -> bool:
 class StoreFiles:
     """The folder of a job's store, whole: put aside, brought back, removed. No store may be open in it.
 
-    A link to a folder elsewhere stays; what happens, happens there. Files that a store does not have stay too. All
-    methods raise OSError, and `JobError` for a folder that is not ours.
+    A link of this user's to a store elsewhere stays; what happens, happens there. Files that a store does not have stay
+    too. All methods raise OSError, and `JobError` for a folder that is not ours.
     """
 
     def __init__(self, path: Path) -> None:
+        self._link = path
         self._path = path.resolve()
         self._earlier = self._path.with_name(f"{self._path.name}.earlier")
         self._gone = self._path.with_name(f"{self._path.name}.gone")
+
+    def refuse_links(self) -> None:
+        """Raise OSError for a link in a store's place, unless it is this user's and leads to a store that is there."""
+        for path in (self._link, self._earlier, self._gone):
+            if path.is_symlink() and not (path == self._link and _is_own(path) and _holds_a_store(path)):
+                refuse_link(path)
 
     def recover(self) -> None:
         """Bring back a store that was put aside for one that did not begin, and end a removal that was broken off."""
@@ -153,7 +163,11 @@ class StoreFiles:
 
 def is_marked(path: Path) -> bool:
     """Whether a folder holds a store, or the rest of one, that this version or a later one has made."""
-    return (path / MARK).is_file()
+    return (path / MARK).is_file() and not path.is_symlink()
+
+
+def _is_own(link: Path) -> bool:
+    return link.lstat().st_uid == os.geteuid()
 
 
 def _holds_a_store(path: Path) -> bool:

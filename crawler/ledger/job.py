@@ -26,6 +26,7 @@ from crawler.core.folders import make_folder, remove_folders
 from crawler.core.large_body import remove_left_over
 from crawler.core.printable import as_utf8, printable
 from crawler.core.refusal import refusal
+from crawler.core.symlinks import open_unlinked, refuse_link
 from crawler.frontier.store import Store
 from crawler.frontier.store_files import StoreFiles, refuse_foreign
 from crawler.ledger.sinks.outputs import files_of, output_names
@@ -41,6 +42,7 @@ _NAMES = {setting.stored_name: setting.field for setting in _MATTER}
 _RAISABLE = {"depth", "max_chain", "max_pages_per_host", "max_pages_per_domain"}
 _ADVICE = "choose another --job, or make it writable"
 _ELSEWHERE = "choose another --job, or move it away"
+_MADE = ("lock", "large", "summary.json", "summary.json.tmp")
 _PROCESS = re.compile(rb"\s*\d{0,20}\s*")
 
 
@@ -72,6 +74,7 @@ class Job:
         with self._refused(f"write the job folder {self.path}"):
             self._made_folders = make_folder(self.path)
         try:
+            self._refuse_links()
             self._take_lock()
             with self._refused(f"read the state in {self.state_path}"):
                 self._files.recover()
@@ -194,6 +197,14 @@ class Job:
             os.close(self._lock)
             self._lock = -1
 
+    def _refuse_links(self) -> None:
+        """Refuse links in the place of what the job makes: they may have been planted. What was named may be one."""
+        names = [*_MADE, "pages.jsonl"] if self._config.output is None else _MADE
+        with self._refused(f"write the job folder {self.path}"):
+            for name in names:
+                refuse_link(self.path / name)
+            self._files.refuse_links()
+
     # The lock
 
     def _take_lock(self) -> None:
@@ -212,12 +223,11 @@ class Job:
         self._note(str(os.getpid()).encode())
 
     def _open_lock(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            self._lock = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+            self._lock = open_unlinked(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
             self._made_lock = True
         except FileExistsError:
-            self._lock = os.open(path, flags | os.O_CREAT, 0o644)
+            self._lock = open_unlinked(path, os.O_RDWR | os.O_CREAT)
             self._made_lock = False
 
     def _lock_it(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crawler.core.file_lock import try_lock
+from crawler.core.symlinks import open_unlinked
 from crawler.frontier.store_files import is_marked
 
 __all__ = ["make_temporary", "sweep", "temporary_folder"]
@@ -37,7 +38,7 @@ def temporary_folder() -> Iterator[Path]:
     """Give a folder that is removed at the end, or if this process is killed by the next crawl. Raises OSError."""
     folder = make_temporary()
     try:
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_unlinked(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             with contextlib.suppress(OSError):  # without locks it is not swept, no more
                 try_lock(lock)
@@ -63,7 +64,7 @@ def _sweep(folder: Path) -> None:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         return
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    lock = open_unlinked(folder / "lock", os.O_RDWR)
     try:
         is_old = os.fstat(lock).st_mtime < time.time() - _YOUNG_S
         if is_old and _is_of_a_crawl(folder, lock) and try_lock(lock):

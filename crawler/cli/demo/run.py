@@ -11,6 +11,7 @@ from crawler.cli.demo.process import DemoServer
 from crawler.cli.demo.site import Site, demo_seeds
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError, StorageError
+from crawler.core.symlinks import written_anew
 
 __all__ = ["DEMO_JOB", "RecordCheck", "check_records", "demo_config", "next_steps", "program_name", "run"]
 
@@ -166,6 +167,7 @@ def _remember_port(job: Path, port: int) -> None:
     # URLs contain the port: only on the same one can a stopped demo go on.
     try:
         job.mkdir(parents=True, exist_ok=True)
-        (job / _PORT_FILE).write_text(f"{port}\n", encoding="ascii")
+        with written_anew(job / _PORT_FILE) as file:
+            file.write(b"%d\n" % port)
     except OSError as error:
         raise StorageError(f"cannot write the job folder {job}: {error.strerror}") from error

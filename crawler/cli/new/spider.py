@@ -27,12 +27,13 @@ def new_spider(name: str, folder: Path) -> tuple[Path, ...]:
         for path, template in _TEMPLATES.items()
     }
     for path in texts:
-        if path.exists():
+        if path.exists() or path.is_symlink():
             raise ConfigError(f"{path} is there already: remove it, or choose another name")
     try:
         for path, text in texts.items():
             path.parent.mkdir(exist_ok=True)
-            path.write_text(text, "utf-8")
+            with path.open("x", encoding="utf-8") as file:  # a link that was put there meanwhile is not followed
+                file.write(text)
     except OSError as error:
         raise StorageError(f"cannot write {error.filename or folder}: {error.strerror}") from error
     return tuple(texts)

@@ -21,6 +21,7 @@ from crawler.core.folders import sync_folder
 from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
 from crawler.core.stats import CrawlStats, Ended
+from crawler.core.symlinks import written_anew
 from crawler.core.version import __version__
 from crawler.ledger.sinks.outputs import STDOUT, row_pattern
 
@@ -130,7 +131,7 @@ def write_summary(stats: CrawlStats, config: CrawlConfig) -> Path:
     # One process runs a job at a time, so the name needs not be unique.
     temporary = path.with_name("summary.json.tmp")
     try:
-        with temporary.open("wb") as file:
+        with written_anew(temporary) as file:
             file.write(body)
             file.flush()
             os.fsync(file.fileno())

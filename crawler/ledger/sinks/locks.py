@@ -5,6 +5,7 @@ has no file that is always there: it has an empty one beside it, `_pages.jsonl.l
 """
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from crawler.core.errors import JobError
 from crawler.core.file_lock import has_no_locks, holder, is_at, try_lock
 from crawler.core.folders import make_folder, remove_folders, sync_folder
 from crawler.core.printable import printable
+from crawler.core.refusal import refusal
+from crawler.core.symlinks import open_named, open_unlinked, refuse_planted
 
 __all__ = ["OutputLocks", "Place"]
 
@@ -43,11 +46,15 @@ class OutputLocks:
         """Lock outputs, making their files and folders if needed. Raises `JobError` if another crawl writes one.
 
         What cannot be made or opened is passed over: the sink that opens it next says why. A file system that has no
-        locks is warned of, no more.
+        locks is warned of, no more. Raises `StorageError` for a link that may have been planted there.
         """
         for place in places:
-            with contextlib.suppress(OSError):
+            try:
+                refuse_planted(place.path)
                 self._take(place)
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise refusal(f"write {printable(str(place.path))}", error, "choose another --output") from error
 
     def _take(self, place: Place) -> None:
         path = place.path
@@ -63,7 +70,7 @@ class OutputLocks:
 
     def _lock(self, output: Path, file: Path, flags: int) -> None:
         while True:
-            fd = self._opened(file, flags | os.O_CLOEXEC)
+            fd = self._opened(output, file, flags | os.O_CLOEXEC)
             try:
                 is_ours = _locked(fd, output) and is_at(fd, file)
             except BaseException:
@@ -74,13 +81,13 @@ class OutputLocks:
                 return
             os.close(fd)  # whoever held it has removed it
 
-    def _opened(self, file: Path, flags: int) -> int:
+    def _opened(self, output: Path, file: Path, flags: int) -> int:
         if flags & os.O_DIRECTORY:
             return os.open(file, flags)
         try:
-            fd = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o644)
-        except FileExistsError:  # a link that leads nowhere too, which is then followed
-            return os.open(file, flags | os.O_CREAT, 0o644)
+            fd = open_unlinked(file, flags | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:  # a link of the output that leads nowhere too, which is then followed
+            return (open_named if file == output else open_unlinked)(file, flags | os.O_CREAT)
         self._made.append(file)
         sync_folder(file.parent)
         return fd

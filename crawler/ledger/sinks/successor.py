@@ -24,6 +24,7 @@ from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
+from crawler.core.symlinks import open_unlinked
 from crawler.ledger.sinks.base import Position, Sink
 
 __all__ = ["Successor"]
@@ -158,7 +159,7 @@ class Successor:
 
     def _hold(self, file: Path) -> None:
         """Lock the file that comes: the lock of the output is on the one that goes."""
-        self._lock = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        self._lock = open_unlinked(file, os.O_RDWR)
         with contextlib.suppress(OSError):  # a file system without locks: that was said when the output was opened
             if not try_lock(self._lock):
                 raise StorageError(f"{file} is held by another process: choose another --output")

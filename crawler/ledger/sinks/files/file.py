@@ -13,6 +13,7 @@ from crawler.core.file_lock import is_at
 from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished, Rotation
 from crawler.core.refusal import moved, refusal
+from crawler.core.symlinks import open_named, open_unlinked
 from crawler.ledger.sinks.base import Position
 
 __all__ = [
@@ -221,7 +222,9 @@ class FileSink:
         self._offset = committed
         try:
             is_new = not path.exists()
-            self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            # Nobody has named the files of a row.
+            opened = open_named if self._rotation is None else open_unlinked
+            self._fd = opened(path, os.O_WRONLY | os.O_CREAT)
             status = os.fstat(self._fd)
             self._regular = stat.S_ISREG(status.st_mode)
             if not self._regular:

@@ -31,6 +31,7 @@ from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished, Rotation
 from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
+from crawler.core.symlinks import open_unlinked, written_anew
 from crawler.ledger.sinks.base import Position, record_lines
 from crawler.ledger.sinks.files.file import write_all
 from crawler.ledger.sinks.kind import SinkKind
@@ -186,7 +187,7 @@ class ParquetSink:
         path = self._spool_path(self._part)
         if self._fd is None:
             try:
-                self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+                self._fd = open_unlinked(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
                 sync_folder(self._path)
             except OSError as error:
                 raise refusal(f"write {path}", error, _ADVICE) from error
@@ -201,13 +202,17 @@ class ParquetSink:
     def _cut_spool(self) -> None:
         path = self._spool_path(self._part)
         try:
-            size = path.stat().st_size if path.exists() else 0
+            size = path.lstat().st_size if path.exists() else 0
             if size < self._offset:
                 raise StorageError(
                     f"{path} has {size} bytes, but the job has committed {self._offset}: "
                     "put the file back, or start over with --fresh"
                 )
-            os.truncate(path, self._offset)
+            spool = open_unlinked(path, os.O_WRONLY)
+            try:
+                os.ftruncate(spool, self._offset)
+            finally:
+                os.close(spool)
         except OSError as error:
             raise refusal(f"write {path}", error, _ADVICE) from error
 
@@ -235,7 +240,7 @@ class ParquetSink:
         spool, made = self._spool_path(number), self._made_path(number)
         try:
             into = self._batches(spool)
-            with made.open("wb") as file:
+            with written_anew(made) as file:
                 self._write_part(spool, into, file)
                 file.flush()
                 os.fsync(file.fileno())

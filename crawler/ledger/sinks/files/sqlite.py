@@ -15,6 +15,7 @@ from crawler.core.errors import ConfigError, StorageError
 from crawler.core.model import Finished
 from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
+from crawler.core.symlinks import refuse_link, refuse_planted
 from crawler.ledger.sinks.base import Position, record_lines
 from crawler.ledger.sinks.files.file import make_folder_of, row_pattern
 from crawler.ledger.sinks.kind import SinkKind
@@ -27,6 +28,7 @@ TABLE = "records"
 """Name of the table."""
 
 _ADVICE = "name a file that can be written with --output"
+_BESIDE = ("-journal", "-wal", "-shm")
 _PATIENCE_S = 30.0
 _TYPES = {"int": "INTEGER", "bool": "INTEGER", "float": "REAL"}
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -67,6 +69,12 @@ class SqliteSink:
         """
         self._rows = int((position or {}).get("rows", 0))
         make_folder_of(self._path)
+        try:
+            refuse_planted(self._path)
+            for ending in _BESIDE:  # SQLite makes them beside the file itself
+                refuse_link(Path(f"{self._path.resolve()}{ending}"))
+        except OSError as error:
+            raise refusal(f"write {self._path}", error, _ADVICE) from error
         with self._refused():
             # One thread at a time uses it, which need not be the one that opened it.
             self._database = sqlite3.connect(

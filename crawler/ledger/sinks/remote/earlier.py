@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crawler.core.refusal import refusal
+from crawler.core.symlinks import written_anew
 from crawler.ledger.sinks.base import Position
 
 __all__ = ["EarlierFiles"]
@@ -49,7 +50,8 @@ class EarlierFiles:
             if not self._folder.exists():
                 return number
             self._folder.rename(self._aside)
-            self._number.write_text(number)
+            with written_anew(self._number) as file:
+                file.write(number.encode())
         return number
 
     def bring_back(self) -> None:

@@ -35,6 +35,7 @@ from crawler.core.errors import ConfigError, JobError, StorageError
 from crawler.core.folders import make_folder, sync_folder
 from crawler.core.model import Finished
 from crawler.core.refusal import refusal
+from crawler.core.symlinks import refuse_link, written_anew
 from crawler.ledger.sinks.base import Position, Sink
 from crawler.ledger.sinks.remote.claim import Claim
 from crawler.ledger.sinks.remote.earlier import EarlierFiles
@@ -118,6 +119,7 @@ class RemoteSink:
         file that waits for its upload is gone.
         """
         self._storage.check()
+        _refuse_links(self._folder)
         self._is_new = position is None
         self._claim.take()
         self._earlier.recover(position)
@@ -325,10 +327,18 @@ class RemoteSink:
         self._sent = state
 
 
+def _refuse_links(folder: Path) -> None:
+    try:
+        for one in (folder.parent, folder):
+            refuse_link(one)
+    except OSError as error:
+        raise refusal(f"write {folder}", error, "choose another --job") from error
+
+
 def _note_sending(mark: Path) -> None:
     """Note on the disk that what is there may be ahead of the commit."""
     try:
-        mark.touch()
+        written_anew(mark).close()
         sync_folder(mark.parent)
     except OSError as error:
         raise refusal(f"write {mark}", error, "choose another --job") from error

@@ -5,10 +5,16 @@ is to do stands there. A script without `if __name__ == "__main__":` would start
 processes need nothing of it: what they do stands in this package, and functions of the main file come to them as
 values (`spiders.spider`). And a queue has no public way to let go of a process that was killed while it read.
 
+A new interpreter that is told what to do by `-c` looks for modules in the working directory first: a `signal.py` or
+`types.py` there, whoever has put it, would run as a part of the crawl. So each is started with `-P`, and told to look
+into the standard library before all else.
+
 Private, as of Python 3.11 to 3.14, and no other file names them:
 
 - `popen_spawn_posix.Popen._launch` starts the process, and asks `spawn.get_preparation_data` what it is to be told.
-- `spawn.get_preparation_data` names the main file under keys that begin with `init_main_from`.
+- `spawn.get_preparation_data` names the main file under keys that begin with `init_main_from`, and gives the path of
+  imports as `sys_path`. The command is that of `spawn.get_command_line`.
+- `_args_from_interpreter_flags` of `resource_tracker.util` gives the options of the process that tidies up.
 - `SpawnProcess._Popen` is what `start` calls to make that `Popen`.
 - `BaseProcess.start` asks `_current_process` whether this process may have children, and notes each in `_children`. A
   worker of `multiprocessing.Pool` or of Celery may have none, since they would outlive it; ours end with it. And what
@@ -22,9 +28,9 @@ Private, as of Python 3.11 to 3.14, and no other file names them:
 import errno
 import os
 import sys
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterable, Iterator, MutableSequence
 from contextlib import contextmanager
-from multiprocessing import get_context, popen_spawn_posix, spawn
+from multiprocessing import get_context, popen_spawn_posix, resource_tracker, spawn
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
 from pathlib import Path
@@ -33,8 +39,15 @@ from typing import Any
 
 from crawler.core.errors import CrawlerError
 
-__all__ = ["Inbox", "Process", "check_queues", "context", "new_shared", "same_imports"]
+__all__ = ["Inbox", "Process", "check_queues", "context", "new_shared", "python", "same_imports"]
 
+_LIBRARY = Path(os.__file__).parent
+_STANDARD = {
+    str(_LIBRARY.with_name(f"python{sys.version_info.major}{sys.version_info.minor}.zip")),
+    str(_LIBRARY),
+    str(_LIBRARY / "lib-dynload"),
+}
+"""Where the standard library is, as Python has it in the path of imports."""
 _NOT_OF_SHM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 # Spawn, not forkserver: a SIGTERM to the whole process group would end the fork server, and with it the means to
@@ -43,9 +56,40 @@ context = get_context("spawn")
 """What makes the queues, pipes and shared memory that a `Process` is given."""
 
 
+def python(*arguments: str) -> list[str]:
+    """Return the command of another interpreter; in the environment of `same_imports` it finds the same modules."""
+    return [sys.executable, "-P", *arguments]
+
+
 def same_imports() -> dict[str, str]:
     """Return the environment in which another interpreter finds the same packages, however this one found them."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)}
+    path = _standard_first(entry or str(Path.cwd()) for entry in sys.path)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+
+
+def _standard_first(path: Iterable[str]) -> list[str]:
+    """Return a path of imports with the standard library before all else, and the rest in its order."""
+    return sorted(path, key=lambda entry: entry not in _STANDARD)
+
+
+def _start_resource_tracker() -> None:
+    """Start the process with which `multiprocessing` tidies up, as the first queue does, unless it runs."""
+    theirs = resource_tracker.util  # type: ignore[attr-defined]
+    own = SimpleNamespace(
+        **{**vars(theirs), "_args_from_interpreter_flags": lambda: [*theirs._args_from_interpreter_flags(), "-P"]}  # noqa: SLF001 - see above
+    )
+    # Another thread that starts it in this moment does so as we do, which is what it should.
+    resource_tracker.util = own  # type: ignore[attr-defined]
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        resource_tracker.util = theirs  # type: ignore[attr-defined]
+
+
+def _safe_command_line(**told: Any) -> list[str]:
+    """Return the command of a new process, which does not look for modules in the working directory first."""
+    interpreter, *rest = spawn.get_command_line(**told)
+    return [interpreter, *rest] if getattr(sys, "frozen", False) else [interpreter, "-P", *rest]
 
 
 def _data_without_main(name: str) -> dict[str, Any]:
@@ -53,6 +97,7 @@ def _data_without_main(name: str) -> dict[str, Any]:
     data = spawn.get_preparation_data(name)
     # Celery's own kind of process has a key of its own kind, which cannot be pickled here.
     data["authkey"] = bytes(data["authkey"])
+    data["sys_path"] = _standard_first(data["sys_path"])
     return {key: value for key, value in data.items() if not key.startswith("init_main_from")}
 
 
@@ -62,7 +107,8 @@ def _with_own_spawn(launch: Any) -> Any:
     There is no argument or hook for that, and replacing `spawn.get_preparation_data` itself would change it for all
     that other threads of the program start.
     """
-    own = SimpleNamespace(**{**vars(spawn), "get_preparation_data": _data_without_main})
+    safe = {"get_preparation_data": _data_without_main, "get_command_line": _safe_command_line}
+    own = SimpleNamespace(**{**vars(spawn), **safe})
     function = FunctionType(launch.__code__, {**launch.__globals__, "spawn": own}, launch.__name__)
     function.__kwdefaults__ = launch.__kwdefaults__
     return function
@@ -137,6 +183,7 @@ class Inbox:
 
     def __init__(self, size: int) -> None:
         with _advised():
+            _start_resource_tracker()
             self.queue: Queue[bytes | None] = context.Queue(size)
         # As concurrent.futures does: without it the queue's thread prints a traceback when its reader is gone.
         self.queue._ignore_epipe = True  # type: ignore[attr-defined]  # noqa: SLF001 - no public way

@@ -33,6 +33,25 @@ in the file of its theme.
 
 AFTER = """\
 
+## What others may put in a folder
+
+A folder that others may write in is a server of its own kind. Tests: [planted
+links](../tests/ring/test_planted_links.py), [foreign modules](../tests/parsers/test_foreign_modules.py).
+
+- A symbolic link where a job makes a file (lock, state, records, spool, summary, files on their way) is not followed.
+  The crawl ends with exit code 5 before anything is written, and says where the link leads: remove it, or name
+  another place. A link among the files of an earlier output may be replaced; what it leads to stays as it was.
+- A link that you name is followed: the job's folder or one above it, and an output. An output that is a link of
+  another user is refused, unless that user owns the folder. A state that was moved elsewhere, and linked to by you,
+  is found there.
+
+- A `signal.py` or `types.py` in the working directory is not run: parsers, and what else is started, look into the
+  standard library first. A spider finds its own modules beside it and in the working directory, as before, but
+  nothing there hides a module of Python or a package that the crawler needs. Its own name may be any that is not
+  loaded yet. With `python -m crawler` Python itself looks into the working directory before the crawler begins: use
+  `crawler`, or `python -P -m crawler`. In a program of your own your path of imports holds, with the standard library
+  before it in the parsers.
+
 ## Limits worth knowing
 
 - The limits are settings: [cli.md](cli.md) names them with their defaults.

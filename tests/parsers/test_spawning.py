@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
-from multiprocessing import popen_spawn_posix, process, queues, spawn
+from multiprocessing import popen_spawn_posix, process, queues, resource_tracker, spawn
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import CodeType
@@ -33,6 +33,18 @@ PRIVATE: dict[str, tuple[Callable[[], bool], str]] = {
     "spawn.get_preparation_data": (
         lambda: "init_main_from_path" in inspect.getsource(spawn.get_preparation_data),
         "names the main file under another key than init_main_from_*: `_data_without_main` takes nothing out",
+    ),
+    "spawn.get_command_line": (
+        lambda: "get_command_line" in names_in(popen_spawn_posix.Popen._launch.__code__),
+        "does not give the command any more: parsers would run modules of the working directory",
+    ),
+    "resource_tracker.util._args_from_interpreter_flags": (
+        lambda: any(
+            {"util", "_args_from_interpreter_flags"} <= names_in(method.__code__)
+            for method in vars(resource_tracker.ResourceTracker).values()
+            if inspect.isfunction(method)
+        ),
+        "does not give the options any more: the resource tracker would run modules of the working directory",
     ),
     "SpawnProcess._Popen": (
         lambda: "_Popen" in vars(SpawnProcess) and "_Popen" in names_in(process.BaseProcess.start.__code__),

@@ -3,7 +3,6 @@
 import os
 import platform
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +30,7 @@ from crawler.cli.demo.process import DemoServer
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.version import __version__
-from crawler.parsers.spawning import same_imports
+from crawler.parsers.spawning import python, same_imports
 
 __all__ = ["compare"]
 
@@ -116,7 +115,7 @@ def _batches(plan: Plan, say: Callable[[str], None]) -> Iterator[BatchesMeasured
 
 def _child(work: Work, name: str, memory: MemoryMeter | None) -> bytes:
     """Let a child do the work; return what it printed."""
-    command = [sys.executable, "-m", "crawler.cli.compare.child"]
+    command = python("-m", "crawler.cli.compare.child")
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=same_imports()
     )

@@ -1,13 +1,12 @@
 """The demo server as a process of its own, for as long as a `with` block."""
 
 import subprocess
-import sys
 from types import TracebackType
 from typing import Self
 
 from crawler.cli.demo.server import PORT_TAKEN
 from crawler.core.errors import CrawlerError, UsageError
-from crawler.parsers.spawning import same_imports
+from crawler.parsers.spawning import python, same_imports
 
 __all__ = ["DemoServer"]
 
@@ -33,7 +32,7 @@ class DemoServer:
         return None if self._process is None else self._process.pid
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "crawler.cli.demo.server", "--child", "--port", str(self.port)]
+        command = python("-m", "crawler.cli.demo.server", "--child", "--port", str(self.port))
         command += ["--latency", str(self._latency_s)]
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=same_imports()

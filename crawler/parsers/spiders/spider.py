@@ -14,7 +14,7 @@ import pkgutil
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
@@ -28,6 +28,7 @@ from msgspec import Struct
 from crawler.core.errors import ConfigError
 from crawler.core.printable import printable
 from crawler.parsers.spiders.by_value import as_value, importable, is_same_file
+from crawler.parsers.spiders.known_modules import KnownModules, behind_known
 from crawler.parsers.spiders.router import is_async
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class _Packed(Struct, frozen=True, array_like=True):
     value: bytes = b""
 
     @property
+    def module(self) -> str:
+        """The module, or the package that holds it, that is looked for by its name; empty for a file."""
+        return "" if _is_file(self.place) else self.place.partition(".")[0]
+
+    @property
     def title(self) -> str:
         """What people know it by."""
         return "(a function of the main file)" if self.value else f"{self.place}:{self.name}"
@@ -71,7 +77,8 @@ def load_spider(spider: "Spider | str") -> Spider:
     if not isinstance(spider, str):
         return _checked(spider, _title(spider) if callable(spider) else repr(spider))
     packed = _located(spider)
-    with _lock, _importing(packed.folders), _told_when_late(packed.title):
+    with _lock, behind_known(packed.folders, packed.module), _told_when_late(packed.title):
+        importlib.invalidate_caches()  # a file may have been written just now
         found = _found(packed, spider)
     return _checked(found, spider)
 
@@ -105,6 +112,7 @@ def unpack_spider(raw: bytes) -> Spider:
     if packed.value:
         function: Spider = pickle.loads(packed.value)  # noqa: S301 - our own process made it
         return function
+    sys.meta_path.insert(0, KnownModules(sys.path, packed.module))
     sys.path[:0] = [folder for folder in packed.folders if folder not in sys.path]
     module = _module_of_file(Path(packed.place)) if _is_file(packed.place) else importlib.import_module(packed.place)
     found: Spider = attrgetter(packed.name)(module)
@@ -138,20 +146,6 @@ def _is_file(place: str) -> bool:
 def _advised(reference: str) -> str:
     place = reference.partition(":")[0] or "shop"
     return f"{printable(place, _SHOWN_CHARS)}:parse"
-
-
-@contextmanager
-def _importing(folders: Sequence[str]) -> Iterator[None]:
-    """Let imports look into these folders first."""
-    added = [folder for folder in folders if folder not in sys.path]
-    sys.path[:0] = added
-    importlib.invalidate_caches()  # a file may have been written just now
-    try:
-        yield
-    finally:
-        for folder in added:
-            if folder in sys.path:
-                sys.path.remove(folder)
 
 
 @contextmanager

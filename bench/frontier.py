@@ -34,6 +34,7 @@ from typing import NamedTuple
 import xxhash
 
 from crawler.core.config import CrawlConfig
+from crawler.core.host_rows import Remembered
 from crawler.core.model import Again, Done, Link, Result, Task
 from crawler.core.stats import Ended
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
@@ -172,7 +173,7 @@ class Simulation(Ledger):
         self._last = (0, 0.0, 0.0)
         self.rows: list[Row] = []
 
-    def _delivered(self, tasks: list[Task], states: list[bytes]) -> None:  # noqa: ARG002 - as the ledger calls it
+    def _delivered(self, tasks: list[Task], entered: list[Remembered]) -> None:  # noqa: ARG002 - as the ledger calls it
         self._delivers = True
         self._clock.pause()
         self._web.take(tasks)

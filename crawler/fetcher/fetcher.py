@@ -12,11 +12,14 @@ from functools import partial
 from typing import Any
 
 from crawler.core.config import CrawlConfig
+from crawler.core.host_rows import Remembered
 from crawler.core.model import Download, Failure, Result, Task
 from crawler.core.run_clock import RunClock
 from crawler.fetcher.asking import Asking
 from crawler.fetcher.attempts import Attempts
+from crawler.fetcher.groundwork import Groundwork
 from crawler.fetcher.host import Errand, Host, decoded
+from crawler.fetcher.host_memory import Recall, Remember
 from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.pump import Pump
 from crawler.fetcher.refusals import Refusals
@@ -40,8 +43,8 @@ class Fetcher:
     """The fetching stage of one crawl. Bodies count in `budget` until a parser's queue has taken them.
 
     `submit(download)` hands a download on and may wait (back-pressure); `report(results)` takes outcomes that need no
-    parser; `remember(host, state)` keeps a host's state, `note_clock(host, state)` its clock alone; `wake(names)`
-    brings back hosts that were to come later; `fail(error)` is told of what no server can cause.
+    parser; `remember` and `recall` keep and return what is known of hosts; `wake(names)` brings back hosts that were to
+    come later; `fail(error)` is told of what no server can cause. Without `recall` all hosts stay in memory.
 
     State, written here alone and in the event loop's thread: results not yet reported, how many bodies wait for a
     parser, and whether the crawl ends. What is known of hosts belongs to `Hosts`, `Robots` and `Silences`, requests to
@@ -56,13 +59,12 @@ class Fetcher:
         *,
         submit: Callable[[Download], Awaitable[None]],
         report: Callable[[list[Result]], None],
-        remember: Callable[[str, bytes], None],
+        remember: Remember,
         fail: Callable[[BaseException], None],
-        note_clock: Callable[[str, bytes], None] = _ignored,
+        recall: Recall | None = None,
         wake: Callable[[Iterable[str]], None] = _ignored,
     ) -> None:
         self._asks_robots = config.robots == "obey"
-        self._transport = transport
         self._budget = budget
         self._submit = submit
         self._report = report
@@ -72,7 +74,7 @@ class Fetcher:
         self._results: list[Result] = []
         clock = RunClock()
         self._attempts = Attempts(config.retries, clock, self._rng)
-        self._hosts = Hosts(config, remember, note_clock, clock)
+        self._hosts = Hosts(config, remember, clock, recall)
         self._silences = Silences(
             config,
             self._hosts,
@@ -86,6 +88,7 @@ class Fetcher:
         self._refusals = Refusals(config, self._robots, self._hosts, self._attempts, self._tell)
         self._pump = Pump(self._pump_once)
         self._under_way = UnderWay(config.concurrency, ended=self._pump.soon, fail=fail)
+        self._groundwork = Groundwork(transport, self._hosts, self._robots, self._under_way, self._tell)
         self.oldest = self._under_way.oldest
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
         self._unparsed = 0
@@ -93,14 +96,12 @@ class Fetcher:
 
     # What others call
 
-    def feed(self, tasks: list[Task], states: list[bytes]) -> None:
-        """Take tasks that are due, and the remembered state of hosts among them."""
+    def feed(self, tasks: list[Task], entered: list[Remembered]) -> None:
+        """Take tasks that are due, and what is remembered of those of their hosts that had none before."""
         if self._stopping:
             return
-        for state in decoded(states):
-            host = self._hosts.recall(state)
-            if host is not None:
-                self._robots.recall(host, state.robots)
+        for one in entered:
+            self._hosts.memory.learn(self._hosts.named(one.host), decoded(one.rows))
         self._hosts.add(tasks)
         self._pump.soon()
 
@@ -178,9 +179,12 @@ class Fetcher:
         silence = host.silence
         if silence is not None and self._silences.is_asleep(silence, now):
             self._silences.turn_away(host, silence)
+        elif not host.recalled:
+            if not host.asking and (host.errands or host.has_work):
+                self._groundwork.load(host, origin_of(_next_url(host)))
         elif host.errands:
             if self._may_start(host, host.errands[0].url, now):
-                errand = host.errands.popleft()
+                errand = host.errands.pop(0)
                 self._hosts.started(host, now)
                 self._under_way.start(errand.go(), errand.url)
         elif not host.asking:
@@ -195,27 +199,28 @@ class Fetcher:
         elif silence is not None and silence.suspects and not host.tasks:
             subject = silence.suspects[0].task.url  # nothing else is left to ask for
         else:
-            self._hosts.retire(now)
-            return
-        if not self._may_start(host, subject, now):
+            self._hosts.rest(host, now)
             return
         origin = origin_of(subject)
-        if self._asks_robots and self._robots.known(host, origin, now) is None:
-            self._search(Search.of(host, origin), now)
+        robots = self._robots.known(host, origin, now) if self._asks_robots else None
+        if robots is not None and not self._robots.is_at_hand(origin, robots):
+            self._groundwork.load(host, origin)
+        elif self._may_start(host, subject, now):
+            self._start(host, task, origin, now, asks_robots=self._asks_robots and robots is None)
+
+    def _start(self, host: Host, task: Task | None, origin: str, now: float, *, asks_robots: bool) -> None:
+        """Start the request whose turn it is: for a robots.txt, or for the first task."""
+        silence = host.silence
+        if asks_robots:
+            self._groundwork.search(Search.of(host, origin), now)
         elif silence is not None and (task is None or self._silences.wants_opinion(silence, now)):
-            self._search(Search.of(host, origin, sounds=not self._asks_robots), now)
+            self._groundwork.search(Search.of(host, origin, sounds=not self._asks_robots), now)
         elif task is not None:
             host.tasks.popleft()
             if silence is not None:
                 self._hosts.hold(host)
             self._hosts.started(host, now)
             self._under_way.start(self._fetch(host, task, alone=silence is not None), task.url)
-
-    def _search(self, search: Search, now: float) -> None:
-        """Ask for a robots.txt; the host's tasks wait for it."""
-        self._hosts.hold(search.host)
-        self._hosts.started(search.host, now)
-        self._under_way.start(self._ask_robots(search), search.url)
 
     def _may_start(self, host: Host, url: str, now: float) -> bool:
         """Say whether a request for `url` may start now; if not, see to the host being served again when it may."""
@@ -228,24 +233,8 @@ class Fetcher:
             self._results += self._hosts.wait(host, at, now)
             return False
         if not host.located and not host.asking:
-            self._hosts.hold(host)
-            self._under_way.start(self._locate(host, url), url)
+            self._groundwork.locate(host, url)
         return host.located
-
-    # What must be known of a host first: its tasks wait for that, other hosts do not.
-
-    async def _locate(self, host: Host, url: str) -> None:
-        """Find out the host's address, so that the limit per address holds from its first request on."""
-        self._hosts.locate(host, await self._transport.address(url))
-        self._results += self._hosts.release(host, self._loop.time())
-
-    async def _ask_robots(self, search: Search) -> None:
-        """Make one request for a robots.txt. If it leads on, the next one waits for the turn of its host."""
-        then = await self._robots.ask(search)
-        if isinstance(then, Search):
-            self._hosts.send(Errand(then.url, partial(self._ask_robots, then), partial(self._robots.put_off, then)))
-        else:
-            self._results += self._hosts.release(search.host, then)
 
     # Downloading, judging, handing on
 
@@ -288,3 +277,12 @@ class Fetcher:
         if self._results:
             results, self._results = self._results, []
             self._report(results)
+
+
+def _next_url(host: Host) -> str:
+    """Return the URL that a host with something to do is asked for next."""
+    if host.errands:
+        return host.errands[0].url
+    if host.tasks:
+        return host.tasks[0].url
+    return host.silence.suspects[0].task.url if host.silence is not None else ""

@@ -8,21 +8,21 @@ from msgspec import Struct, msgpack
 from crawler.core.model import Again, Failure, Task
 from crawler.fetcher.clock import HostClock
 from crawler.fetcher.silence import Silence
-from crawler.web.robots import RobotsAnswer, RobotsRules
+from crawler.web.robots import RobotsAnswer
 
 __all__ = ["Errand", "Host", "HostState", "OriginRobots", "decoded"]
 
 
 class OriginRobots(Struct, frozen=True):
-    """What robots.txt says at one origin of a host.
+    """What is known of the robots.txt at one origin of a host. Its rules are in the `RulesCache`, or in the store.
 
-    `expires` is on the loop's clock. `barred`: why there is none to be had for good, such as a name that is unknown.
+    `answer` has no body; it is `apart` if there are rules. `expires` is on the loop's clock. `barred`: why there is
+    none to be had for good, such as a name that is unknown.
     """
 
     answer: RobotsAnswer
-    rules: RobotsRules
     expires: float
-    barred: Failure | None
+    barred: Failure | None = None
 
 
 class Errand(Struct, frozen=True):
@@ -42,11 +42,11 @@ class Host:
     """A host (name and port) with its tasks, and the robots.txt of its origins.
 
     State in four parts, each with one writer. `tasks` and `errands`: `Hosts` puts them in and gives them back,
-    `Fetcher` takes them out. `Hosts` writes `recalled`: its remembered state was asked for; `scheduled`: it stands in
-    the line of those that may be asked by time; `asking`: its tasks wait for an answer about the host itself;
-    `located`: its address was asked for. `Robots` writes `robots`, by origin, and `attempts`: so often was a robots.txt
-    asked for that could not be read. `Silences` writes `silence`, None as long as the host answers; `heard_at`, on the
-    loop's clock; `proven`: it has answered in this job.
+    `Fetcher` takes them out. `HostMemory` writes `recalled`: what the store remembers of it is known here. `Hosts`
+    writes `scheduled`: it stands in the line of those that may be asked by time; `asking`: its tasks wait for an answer
+    about the host itself; `located`: its address was asked for. `Robots` writes `robots`, by origin, and `attempts`: so
+    often was a robots.txt asked for that could not be read. `Silences` writes `silence`, None as long as the host
+    answers; `heard_at`, on the loop's clock; `proven`: it has answered in this job.
     """
 
     __slots__ = (
@@ -67,7 +67,7 @@ class Host:
     def __init__(self, name: str, silence: Silence | None = None) -> None:
         self.name = name
         self.tasks: deque[Task] = deque()
-        self.errands: deque[Errand] = deque()
+        self.errands: list[Errand] = []  # few, and an empty deque takes as much as all the rest
         self.recalled = False
         self.scheduled = False
         self.asking = False
@@ -83,6 +83,11 @@ class Host:
         """Whether it has tasks, or some whose last request had no answer."""
         return bool(self.tasks) or (self.silence is not None and bool(self.silence.suspects))
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has anything to do, or waits for something."""
+        return bool(self.tasks or self.errands) or self.asking or self.scheduled or self.has_work
+
     def take_tasks(self) -> list[Task]:
         """Take all that it has to do from it, and what was put aside because it had no answer."""
         tasks = list(self.tasks)
@@ -94,11 +99,11 @@ class Host:
 
 
 class HostState(Struct, frozen=True, array_like=True):
-    """A host's robots.txt, by origin, and its clock, as the store keeps them.
+    """What the store keeps of a host, but for the texts of its robots.txt (see `core.host_rows`).
 
-    `host` is an authority (`example.com`, `example.com:8080`), `saved_at` unix time. `clock` is None when
-    there is nothing but the ordinary delay to remember. `proven`: the host has answered in this job. A clock changes
-    more often than the rest, so it is also kept by itself, without any robots.txt.
+    `host` is an authority (`example.com`, `example.com:8080`), `saved_at` unix time. `robots` has an answer for each
+    origin. `clock` is None when there is nothing but the ordinary delay to remember. `proven`: the host has answered in
+    this job. Earlier versions kept the texts in here, and the clock once more by itself, without any robots.txt.
     """
 
     host: str
@@ -108,16 +113,18 @@ class HostState(Struct, frozen=True, array_like=True):
     proven: bool = True
 
     def merged(self, other: "HostState") -> "HostState":
-        """Return what both say together: the clock is that of the later one."""
-        later = max(self, other, key=lambda state: state.saved_at)
-        clock = later.clock
-        return HostState(self.host, later.saved_at, self.robots | other.robots, clock, self.proven or other.proven)
+        """Return what both say together: where they differ, the later one is right."""
+        first, last = sorted((self, other), key=lambda state: state.saved_at)
+        return HostState(self.host, last.saved_at, first.robots | last.robots, last.clock, self.proven or other.proven)
 
 
-def decoded(states: Iterable[bytes]) -> Iterable[HostState]:
-    """Return what is remembered of each host: its state, and its clock by itself if that is newer."""
-    known: dict[str, HostState] = {}
-    for packed in states:
-        state = msgpack.decode(packed, type=HostState)
-        known[state.host] = known[state.host].merged(state) if state.host in known else state
-    return known.values()
+def decoded(rows: Iterable[bytes]) -> HostState | None:
+    """Return what rows say together of one host; None without any."""
+    state: HostState | None = None
+    for row in rows:
+        one = _decode(row)
+        state = one if state is None else state.merged(one)
+    return state
+
+
+_decode = msgpack.Decoder(HostState).decode

@@ -2,50 +2,96 @@
 
 import time
 from asyncio import get_running_loop
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from crawler.fetcher.host import Host, HostState
+from crawler.core.host_rows import CLOCK, HEAD, TEXT, WHOLE
+from crawler.fetcher.host import Host, HostState, OriginRobots, decoded
 from crawler.fetcher.politeness import Politeness
 from crawler.web.robots import RobotsAnswer
 
-__all__ = ["HostMemory"]
+__all__ = ["HostMemory", "Recall", "Recalled", "Remember"]
+
+Remember = Callable[[str, bytes, bytes], None]
+"""Keeps a row of a host: its name, which row (see `core.host_rows`), and the row."""
+Recall = Callable[[str, tuple[bytes, ...]], Awaitable[Sequence[bytes | None]]]
+"""Returns rows of a host, in the order in which they were named; None for what is not there."""
+
+
+class Recalled(NamedTuple):
+    """What the store remembers of a host: its state, if any, and the robots.txt of the origin that was asked for."""
+
+    state: HostState | None
+    robots: RobotsAnswer | None
 
 
 class HostMemory:
-    """Writes down what is known of hosts, and reads it. Has no state.
+    """Writes down what is known of hosts, and reads it. Has no state."""
 
-    `remember(host, state)` keeps a `HostState`, `note_clock(host, state)` one without any robots.txt.
-    """
-
-    def __init__(
-        self,
-        politeness: Politeness,
-        remember: Callable[[str, bytes], None],
-        note_clock: Callable[[str, bytes], None],
-    ) -> None:
+    def __init__(self, politeness: Politeness, remember: Remember, recall: Recall | None) -> None:
         self._politeness = politeness
         self._remember = remember
-        self._note_clock = note_clock
+        self._recall = recall
         self._loop = get_running_loop()
+        self._decode_answer = msgspec.msgpack.Decoder(RobotsAnswer).decode
 
-    def save(self, host: Host) -> None:
-        """Remember the host's robots.txt and clock."""
-        robots = {origin: robots.answer for origin, robots in host.robots.items()}
-        self._remember(host.name, self._state(host, robots))
+    def save(self, host: Host, origin: str | None = None, text: RobotsAnswer | None = None) -> None:
+        """Remember what is known of a host. `text` is the robots.txt of an origin, if it has just come.
 
-    def save_clock(self, host: Host) -> None:
-        """Remember the host's clock alone: it changes with each request, and a robots.txt may be large."""
-        self._note_clock(host.name, self._state(host, {}))
+        A clock changes with each request and a robots.txt may be large: so it is kept apart.
+        """
+        name, now = host.name, self._loop.time()
+        if origin is not None and text is not None:
+            self._remember(name, _text_of(origin), msgspec.msgpack.encode(text))
+        robots = {origin: one.answer for origin, one in host.robots.items()}
+        clock = self._politeness.snapshot(name, now)
+        state = HostState(name, time.time(), robots, clock, host.proven)
+        self._remember(name, HEAD, msgspec.msgpack.encode(state))
 
-    def recall(self, host: Host, state: HostState) -> None:
-        """Give a host what was remembered of it, but for its robots.txt."""
-        host.proven = state.proven
+    async def load(self, host: Host, origin: str) -> Recalled:
+        """Ask the store for what it remembers of a host, and for the robots.txt of one of its origins."""
+        if self._recall is None:
+            return Recalled(None, None)
+        text, head, whole, clock = await self._recall(host.name, (_text_of(origin), HEAD, WHOLE, CLOCK))
+        state = decoded(row for row in (head, whole, clock) if row is not None)
+        if text is not None:
+            return Recalled(state, self._decode_answer(text))
+        old = None if whole is None else decoded((whole,))
+        return Recalled(state, None if old is None else old.robots.get(origin))
+
+    def learn(self, host: Host, state: HostState | None) -> None:
+        """Give a host what the store remembers of it, if anything, as far as that holds still; once."""
+        if host.recalled:
+            return
+        host.recalled = True
+        if state is None:
+            return
+        now = time.time()
+        host.proven = host.proven or state.proven
         if state.clock is not None:
-            clock = state.clock.aged(time.time() - state.saved_at)
-            self._politeness.restore(host.name, clock, self._loop.time())
+            self._politeness.restore(host.name, state.clock.aged(now - state.saved_at), self._loop.time())
+        for origin, answer in state.robots.items():
+            # One that an older version kept as unreachable is asked for again.
+            if answer.expires_at > now and not answer.is_unreachable and origin not in host.robots:
+                head = msgspec.structs.replace(answer, body=b"", apart=answer.apart or bool(answer.body))
+                host.robots[origin] = OriginRobots(head, self._loop.time() + answer.expires_at - now)
 
-    def _state(self, host: Host, robots: dict[str, RobotsAnswer]) -> bytes:
-        clock = self._politeness.snapshot(host.name, self._loop.time())
-        return msgspec.msgpack.encode(HostState(host.name, time.time(), robots, clock, host.proven))
+    def let_go(self, host: Host, now: float) -> bool:
+        """Forget the clock of an idle host, if it must wait for long once the store has it; say whether that is done.
+
+        `now` is on the loop's clock.
+        """
+        politeness, name = self._politeness, host.name
+        if politeness.forget(name, now):
+            return True
+        if politeness.in_flight(name) or politeness.snapshot(name, now) is None:
+            return False  # an ordinary delay is over soon
+        self.save(host)
+        return politeness.forget(name, now, kept=True)
+
+
+def _text_of(origin: str) -> bytes:
+    """Return the name of the row for an origin's robots.txt: its scheme tells it from the host's others."""
+    return TEXT + origin.partition(":")[0].encode()

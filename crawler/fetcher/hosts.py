@@ -3,16 +3,18 @@
 import time
 from asyncio import get_running_loop
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from heapq import heappop, heappush
+from itertools import islice
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, Failure, Task
 from crawler.core.run_clock import RunClock
 from crawler.fetcher import retry
 from crawler.fetcher.clock import Ending
-from crawler.fetcher.host import Errand, Host, HostState
-from crawler.fetcher.host_memory import HostMemory
+from crawler.fetcher.host import Errand, Host
+from crawler.fetcher.host_memory import HostMemory, Recall, Remember
+from crawler.fetcher.known_hosts import KnownHosts
 from crawler.fetcher.politeness import Politeness
 from crawler.fetcher.silence import Silence
 from crawler.fetcher.transport.base import FetchResult
@@ -22,29 +24,28 @@ __all__ = ["Hosts"]
 
 _VERY_LONG_WAIT_S = 30.0
 """A host that has to wait longer gives its tasks back, and its place in the window to another."""
-_KEPT_HOSTS = 512
-"""Idle hosts whose robots.txt and clock stay in memory; the store remembers the others."""
-_RETIRED_AT_ONCE = 16
+_COUNTED = 1_024
+"""Of more hosts than about so many a part is counted, evenly spread, and the rest is taken to be alike."""
 
 
 class Hosts:
     """Hosts with tasks or worth remembering, their clocks, and the line of those that may be asked by time.
 
     A host stands in that line once at most; one that has to wait for its own requests, or for its address, does not: it
-    comes back when a request ends, or is called. `remember(host, state)` keeps a state beyond this run. Times called
-    `now` and `at` are on the loop's clock.
+    comes back when a request ends, or is called. `remember` and `recall` keep and return what is known beyond this run,
+    or while a host is not in memory. Times called `now` and `at` are on the loop's clock.
 
-    State, written here alone and in the event loop's thread: the hosts by name, longest unseen first once there are
-    many; the line; all clocks; and of each `Host` what its docstring says. `silent` are the hosts that do not answer,
-    written by `Silences`: a host that comes back after it was forgotten is as silent as before.
+    State, written here alone and in the event loop's thread: the known hosts; the line; all clocks; and of each `Host`
+    what its docstring says. `silent` are the hosts that do not answer, written by `Silences`: a host that comes back
+    after it was forgotten is as silent as before.
     """
 
     def __init__(
         self,
         config: CrawlConfig,
-        remember: Callable[[str, bytes], None],
-        note_clock: Callable[[str, bytes], None],
+        remember: Remember,
         clock: RunClock,
+        recall: Recall | None = None,
     ) -> None:
         self._clock = clock
         self.silent: dict[str, Silence] = {}
@@ -56,8 +57,9 @@ class Hosts:
             "per-address": f"--per-address {max(config.per_address, config.per_host)}",
             "delay": f"--delay {delay}",
         }
-        self.memory = HostMemory(self._politeness, remember, note_clock)
-        self._hosts: dict[str, Host] = {}
+        self.memory = HostMemory(self._politeness, remember, recall)
+        self.known = KnownHosts(self.memory.let_go, self.silent, recalls=recall is not None)
+        self.named, self.rest = self.known.named, self.known.rest
         self._line: list[tuple[float, int, Host]] = []
         self._lined_up = 0
 
@@ -67,7 +69,6 @@ class Hosts:
         """Give tasks that are due to their hosts."""
         for task in tasks:
             host = self.named(authority(task.url))
-            host.recalled = True
             host.tasks.append(task)
             self.schedule(host, 0.0)
 
@@ -77,33 +78,34 @@ class Hosts:
         host.errands.append(errand)
         self.schedule(host, 0.0)
 
-    def named(self, name: str) -> Host:
-        """Return the host of this name, a new one if it is not known."""
-        host = self._hosts.get(name)
-        if host is None:
-            host = self._hosts[name] = Host(name, self.silent.get(name))
-        return host
-
     def drop_tasks(self) -> None:
         """Forget all that has not been taken: it stays due in the store."""
-        for host in self._hosts.values():
+        for host in self.known.all:
             host.tasks.clear()
             host.errands.clear()
 
     @property
     def waiting(self) -> int:
         """Hosts that have tasks but may not be asked yet."""
-        return sum(1 for host in self._hosts.values() if host.tasks and not self._politeness.in_flight(host.name))
+        some, of_each = self._some
+        return of_each * sum(1 for host in some if host.tasks and not self._politeness.in_flight(host.name))
 
     @property
     def held_by(self) -> dict[str, int]:
         """Count the hosts that have tasks and may not be asked now, by the option, or the word, that holds them."""
         now = self._loop.time()
         held: Counter[str] = Counter()
-        for host in list(self._hosts.values()):
+        some, of_each = self._some
+        for host in some:
             if host.tasks and not host.asking and (by := self._politeness.held_by(host.name, now)):
-                held[self._options.get(by, by)] += 1
+                held[self._options.get(by, by)] += of_each
         return dict(held.most_common())
+
+    @property
+    def _some(self) -> tuple[Iterator[Host], int]:
+        """Return hosts to be counted, and for how many each of them stands: the display asks four times a second."""
+        of_each = max(1, len(self.known.all) // _COUNTED)
+        return islice(list(self.known.all), 0, None, of_each), of_each
 
     # Whose turn it is
 
@@ -117,7 +119,7 @@ class Hosts:
     def called(self, now: float) -> list[Host]:
         """Return hosts that waited for their address and may be served at once; none when nobody's turn has come."""
         while names := self._politeness.called(now):
-            known = [host for name in names if (host := self._hosts.get(name)) is not None]
+            known = [host for name in names if (host := self.known.get(name)) is not None]
             if hosts := [host for host in known if host.errands or not host.asking]:
                 return hosts
         return []
@@ -143,6 +145,7 @@ class Hosts:
             host.tasks.clear()
             given_back += self.put_off(host, at - now)
         self.schedule(host, at)
+        self.rest(host, now)
         return given_back
 
     def due_again(self, tasks: Iterable[Task], wait_s: float) -> list[Again]:
@@ -166,7 +169,7 @@ class Hosts:
         """Learn that a request starts now, and have the host come back for the next one."""
         self._politeness.started(host.name, now)
         if self._politeness.is_slow(host.name):
-            self.memory.save_clock(host)  # a run that is killed now must not make the next one ask too soon
+            self.memory.save(host)  # a run that is killed now must not make the next one ask too soon
         self.schedule(host, now)
 
     def hold(self, host: Host) -> None:
@@ -195,8 +198,9 @@ class Hosts:
             now = self._loop.time()
             self._politeness.finished(host.name, now, latency_s, ending, wait_s, body_bytes=body_bytes)
             self.schedule(host, now)
+            self.rest(host, now)
         if ending in {"slow_down", "unanswered"}:
-            self.memory.save_clock(host)
+            self.memory.save(host)
         return result
 
     def locate(self, host: Host, address: str | None) -> None:
@@ -208,22 +212,3 @@ class Hosts:
     def set_crawl_delay(self, host: Host, delay_s: float) -> None:
         """Apply what a robots.txt asks for, in seconds."""
         self._politeness.set_crawl_delay(host.name, delay_s)
-
-    # What is remembered
-
-    def recall(self, state: HostState) -> Host | None:
-        """Return a host with the clock of an earlier visit; None if it is known already, and better."""
-        host = self.named(state.host)
-        if host.recalled:
-            return None
-        host.recalled = True
-        self.memory.recall(host, state)
-        return host
-
-    def retire(self, now: float) -> None:
-        """When many hosts are known, look at the few longest unseen ones and forget those that are idle."""
-        for _ in range(min(_RETIRED_AT_ONCE, len(self._hosts) - _KEPT_HOSTS)):
-            name, host = next(iter(self._hosts.items()))
-            del self._hosts[name]
-            if host.has_work or host.errands or host.asking or not self._politeness.forget(name, now):
-                self._hosts[name] = host

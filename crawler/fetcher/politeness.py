@@ -209,16 +209,20 @@ class Politeness:
             return state.held_by(now)
         return "per-address" if state.address is not None and host in state.address.waiting else ""
 
-    def forget(self, host: str, now: float) -> bool:
+    def forget(self, host: str, now: float, *, kept: bool = False) -> bool:
         """Drop all that is known of an idle host whose clock has run out, so that it would be free to start anyway.
 
         False, and nothing is dropped, while it has requests in flight, waits for its address or must wait. Take a
-        `snapshot` first to keep its back-off. An unknown host is True.
+        `snapshot` first to keep its back-off; if that is `kept`, it may have to wait. An unknown host is True.
         """
         state = self._hosts.get(host)
         if state is None:
             return True
-        if state.in_flight or state.ready() > now or (state.address is not None and host in state.address.waiting):
+        if (
+            state.in_flight
+            or (state.ready() > now and not kept)
+            or (state.address is not None and host in state.address.waiting)
+        ):
             return False
         self._leave_address(host, state)
         del self._hosts[host]

@@ -50,6 +50,7 @@ class Refusals:
         """The outcome of a task that is not to be fetched, None if it may be (or nobody knows yet)."""
         if task.spent_s >= self._timeout_s:
             return self._attempts.end(task, Failure("timeout", "its redirects took all of its time", retryable=False))
-        robots = self._robots.known(host, origin(task.url), now)
-        refusal = None if robots is None else self._robots.refusal(robots, task)
+        of = origin(task.url)
+        robots = self._robots.known(host, of, now)
+        refusal = None if robots is None else self._robots.refusal(of, robots, task)
         return self._attempts.end(task, refusal) if isinstance(refusal, Failure) else refusal

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
@@ -13,18 +12,19 @@ from crawler.core.model import Again, Failure, Result, Task
 from crawler.fetcher import retry
 from crawler.fetcher.host import Host, OriginRobots
 from crawler.fetcher.hosts import Hosts
+from crawler.fetcher.rules_cache import RulesCache
 from crawler.fetcher.silences import Silences, why
 from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport, is_redirect
 from crawler.fetcher.verdict import skipped
-from crawler.web.robots import MAX_ROBOTS_BYTES, RobotsAnswer, RobotsRules, lifetime_s, rules_for
+from crawler.web.robots import MAX_ROBOTS_BYTES, AgentRules, RobotsAnswer, lifetime_s, rules_for
 from crawler.web.urls import authority, resolve, robots_url
 
 __all__ = ["Robots", "Search"]
 
 _MAX_REDIRECTS = 5
 """RFC 9309 §2.3.1.2: at least five are followed."""
-_QUICKLY_READ_BYTES = 32 << 10
-"""A larger robots.txt is read in a thread: it may take a tenth of a second."""
+_QUICKLY_READ_BYTES = 8 << 10
+"""A larger robots.txt is read in a thread, one at a time: it may take a tenth of a second."""
 
 
 class Search(Struct, frozen=True):
@@ -53,7 +53,9 @@ class Robots:
 
     One that cannot be had closes its host (RFC 9309 §2.3.1.4), as if it did not answer: see `Silences`.
 
-    State: `robots` and `attempts` of each `Host`, written here alone and in the event loop's thread.
+    Their rules are in memory as far as `RulesCache` has room. The store has the texts, and `load` reads one again.
+
+    State: the cache; `robots` and `attempts` of each `Host`; all written here alone and in the event loop's thread.
     """
 
     def __init__(
@@ -67,17 +69,39 @@ class Robots:
         self._silences = silences
         self._rng = rng
         self._loop = asyncio.get_running_loop()
+        self._cache = RulesCache()
+        self._reading = asyncio.Lock()
 
     def known(self, host: Host, origin: str, now: float) -> OriginRobots | None:
         """Return what is known of an origin's robots.txt and has not expired; `now` is on the loop's clock."""
         robots = host.robots.get(origin)
         return None if robots is None or robots.expires < now else robots
 
-    def refusal(self, robots: OriginRobots, task: Task) -> Result | Failure | None:
-        """Return why a task may not be fetched; None if it may."""
+    def is_at_hand(self, origin: str, robots: OriginRobots) -> bool:
+        """Whether the rules of an origin, if it has any, are in memory: else `load` them."""
+        return not robots.answer.apart or self._cache.get(origin) is not None
+
+    def refusal(self, origin: str, robots: OriginRobots, task: Task) -> Result | Failure | None:
+        """Return why a task may not be fetched; None if it may, or if the rules are not at hand."""
         if robots.barred is not None:
             return robots.barred
-        return None if robots.rules.allows(task.url, self._user_agent) else skipped(task, "robots")
+        rules = self._cache.get(origin) if robots.answer.apart else None
+        return None if rules is None or rules.allow(task.url) else skipped(task, "robots")
+
+    async def load(self, host: Host, origin: str) -> list[Again]:
+        """Ask the store for what it remembers of a host that tasks wait for, and for the rules of one of its origins.
+
+        Then the tasks go on; return those that are due again later instead.
+        """
+        state, text = await self._hosts.memory.load(host, origin)
+        self._hosts.memory.learn(host, state)
+        known = host.robots.get(origin)
+        if known is not None and known.answer.apart:
+            if text is not None and text.expires_at == known.answer.expires_at:
+                self._keep(host, origin, await self._read(text))
+            else:
+                del host.robots[origin]  # it is asked for again
+        return self._hosts.release(host, self._loop.time())
 
     async def ask(self, search: Search) -> float | Search:
         """Make a request for a robots.txt, which has started by the clock of the host that it goes to.
@@ -129,41 +153,32 @@ class Robots:
         answer = _as_kept(result, time.time())
         # No name, no permission, nothing readable: the pages cannot be had either, and for that very reason.
         barred = result if isinstance(result, Failure) else None
-        slow = len(answer.body) > _QUICKLY_READ_BYTES
-        rules = await asyncio.to_thread(self._read, answer) if slow else self._read(answer)
-        if barred is None and rules is RobotsRules.DISALLOW_ALL:
+        if barred is None and answer.is_unreachable:
             return self._silences.closed(host, f"robots.txt: status {answer.status}", began)
-        self._learn(host, search.origin, answer, rules, barred)
+        rules = None if barred is not None else await self._read(answer)
+        head = msgspec.structs.replace(answer, body=b"", apart=rules is not None and not rules.allow_all)
+        host.robots[search.origin] = OriginRobots(head, self._loop.time() + answer.expires_at - time.time(), barred)
+        if rules is not None:
+            self._keep(host, search.origin, rules)
         if barred is None or barred.answered:
             self._silences.heard(host, began, is_page=False)
         else:
             self._silences.settled(host)
-        self._hosts.memory.save(host)
+        self._hosts.memory.save(host, search.origin, answer if head.apart else None)
         return self._loop.time()
 
-    def recall(self, host: Host, answers: Mapping[str, RobotsAnswer]) -> None:
-        """Take over what an earlier visit learned, by origin, as far as it has not expired."""
-        now = time.time()
-        for origin, answer in answers.items():
-            # One that an older version kept as unreachable is asked for again.
-            rules = self._read(answer) if answer.expires_at > now else RobotsRules.DISALLOW_ALL
-            if rules is not RobotsRules.DISALLOW_ALL:
-                self._learn(host, origin, answer, rules)
+    async def _read(self, answer: RobotsAnswer) -> AgentRules:
+        """Read what an answer says to this crawler."""
+        if len(answer.body) <= _QUICKLY_READ_BYTES:
+            return rules_for(answer).of(self._user_agent)
+        async with self._reading:  # several threads at once would hold up the loop in turns
+            return await asyncio.to_thread(lambda: rules_for(answer).of(self._user_agent))
 
-    def _read(self, answer: RobotsAnswer) -> RobotsRules:
-        """Read what an answer says to this crawler; asking once makes later questions quick."""
-        rules = rules_for(answer)
-        rules.crawl_delay_s(self._user_agent)
-        return rules
-
-    def _learn(
-        self, host: Host, origin: str, answer: RobotsAnswer, rules: RobotsRules, barred: Failure | None = None
-    ) -> None:
-        expires = self._loop.time() + answer.expires_at - time.time()
-        host.robots[origin] = OriginRobots(answer, rules, expires, barred)
-        delay_s = rules.crawl_delay_s(self._user_agent)
-        if delay_s is not None:
-            self._hosts.set_crawl_delay(host, delay_s)
+    def _keep(self, host: Host, origin: str, rules: AgentRules) -> None:
+        if not rules.allow_all:
+            self._cache.put(origin, rules)
+        if rules.delay_s is not None:
+            self._hosts.set_crawl_delay(host, rules.delay_s)
 
 
 def _redirected(search: Search, failure: Failure) -> FetchResult | Failure:

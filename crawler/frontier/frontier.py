@@ -175,8 +175,8 @@ class Frontier:
 
     # What the ledger asks
 
-    def refill(self, now: float) -> tuple[list[Task], list[bytes]]:
-        """Hand out what is due: the tasks, and the keys of hosts that entered the window with them."""
+    def refill(self, now: float) -> tuple[list[Task], list[tuple[bytes, str]]]:
+        """Hand out what is due: the tasks, and key and first URL of each host that entered the window with them."""
         if self._next_retry_at is not None and self._next_retry_at <= now:
             self._revive(now)
         if self._idle:

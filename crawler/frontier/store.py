@@ -8,7 +8,7 @@
     texts     band, fingerprint of a text          URL key (`frontier.duplicates`)
     seeds     seed number                          SeedContext (msgpack)
               letter, URL key or seed number       rows of the seeds that have no record yet (`frontier.seed_rows`)
-    hosts     host key                             HostState (msgpack); with a `c` behind it, its clock alone
+    hosts     host key, name of a row              what is known of a host (`core.host_rows`)
     meta      name                                 versions, settings, counters, positions of sinks
 
 A URL that has not ended has its row where it waits, so that a scan of the queue gives all that a task needs: to read
@@ -18,7 +18,7 @@ Reads of URLs and bodies see what is pending; scans of `queue`, `later` and `tex
 callers (`frontier`, `window` and `duplicates`) know what they have pending. One thread uses a store.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,11 +36,9 @@ from crawler.frontier.seed_lines import extra_of
 from crawler.frontier.seed_rows import SeedRows
 from crawler.web.urls import NORMAL_FORM_VERSION
 
-__all__ = ["CLOCK", "SCHEMA_VERSION", "Store"]
+__all__ = ["SCHEMA_VERSION", "Store"]
 
 SCHEMA_VERSION = 4
-CLOCK = b"c"
-"""Stands behind a host's key where its clock is kept by itself."""
 
 _LAST_SEED = b"\x01"
 """Greater than the key of any seed: numbers are below 2^56."""
@@ -136,12 +134,16 @@ class Store:
             yield int.from_bytes(place[len(first) :], "big"), tuple(msgspec.msgpack.decode(value))
 
     def put_host(self, key: bytes, value: bytes) -> None:
-        """Write or replace what is remembered of a host."""
+        """Write or replace a row of a host."""
         self._hosts.put(key, value)
 
     def host(self, key: bytes) -> bytes | None:
-        """Return what is remembered of a host as of the last commit."""
+        """Return a row of a host as of the last commit."""
         return self._hosts.get(key)
+
+    def host_rows(self, keys: list[bytes]) -> Sequence[bytes | None]:
+        """Return rows of hosts as of the last commit."""
+        return self._hosts.get_all(keys)
 
     def put_meta(self, name: str, value: Any) -> None:
         """Write a named fact about the job, anything msgpack can hold."""

@@ -74,7 +74,7 @@ class Window:
         self._uncommitted_hosts: dict[bytes, bytes] = {}
         self._unseen: set[bytes] = set()
         self._due: list[Task] = []
-        self._entered: list[bytes] = []
+        self._entered: list[tuple[bytes, str]] = []
         self._asleep = sleepers
         self._woken: deque[bytes] = deque()
         self._cursor = HostCursor(queue)
@@ -172,15 +172,13 @@ class Window:
         self._uncommitted_hosts.clear()
         self._unseen.clear()
 
-    def refill(self, now: float) -> tuple[list[Task], list[bytes]]:
-        """Hand out what is due: the tasks, and the keys of hosts that entered the window with them."""
+    def refill(self, now: float) -> tuple[list[Task], list[tuple[bytes, str]]]:
+        """Hand out what is due: the tasks, and key and first URL of each host that entered the window with them."""
         for key in self._asleep.wake(now):
             self._welcome(key)
         self._admit_hosts()
         while self._hungry and self._room > 0:
             self._load(self._hosts[self._hungry.pop()])
-        if not self._due:
-            return [], []  # hosts that entered are named together with their first tasks
         due, entered, self._due, self._entered = self._due, self._entered, [], []
         return due, entered
 
@@ -261,7 +259,6 @@ class Window:
 
     def _activate(self, key: bytes, *, backlog: bool) -> WindowHost:
         host = self._hosts[key] = WindowHost(key, backlog=backlog)
-        self._entered.append(key)
         return host
 
     def _dismiss(self, host: WindowHost) -> None:
@@ -290,6 +287,8 @@ class Window:
     def _hand_out(self, host: WindowHost, handed: Handed) -> None:
         self._handed[handed.task.key] = handed
         self._gate.hand_out(handed)
+        if not host.served:
+            self._entered.append((host.key, handed.task.url))
         host.handed += 1
         host.served += 1
         if self._level_by_level:

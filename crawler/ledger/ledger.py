@@ -18,11 +18,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from crawler.core.host_rows import Remembered
 from crawler.core.model import Done, Finished, Result, Task
 from crawler.core.run_clock import RunClock
 from crawler.core.stats import Ended
 from crawler.frontier.frontier import Frontier
-from crawler.frontier.store import CLOCK, Store
+from crawler.frontier.store import Store
+from crawler.ledger.host_rows import HostRows
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import ConsumerLeftError
 
@@ -32,7 +34,7 @@ COMMIT_INTERVAL_S = 0.25
 COMMIT_ROWS = 5_000
 """Rows that close a batch early: the store's write holds the GIL for about 1 µs a row."""
 COMMIT_BYTES = 8 << 20
-"""Bytes of records that close a batch early."""
+"""Bytes of records, and of what is remembered of hosts, that close a batch early."""
 SLICE_LINKS = 1_000
 """Links taken between two looks at whether a commit is due: about 20 ms of work."""
 _STARVED_INTERVAL_S = 0.01
@@ -43,10 +45,10 @@ _LINK_BYTES = 256  # about what a link costs in memory
 class Ledger:
     """Turns results into durable facts.
 
-    `put`, `put_records`, `remember`, `wake` and `stop` may be called from any thread; `run` owns the
-    rest. `deliver(tasks, hosts)` gets what is due, with the remembered state of hosts that entered the window;
-    `ended(why)` is called once, when nothing is left that can be asked for, or the page budget is used up. Both run in
-    the ledger's thread.
+    `put`, `put_records`, `wake` and `stop` may be called from any thread; `run` owns the rest. `hosts` are the rows of
+    hosts that it keeps for the fetcher. `deliver(tasks, hosts)` gets what is due, with what is remembered of hosts that
+    entered the window; `ended(why)` is called once, when nothing is left that can be asked for, or the page budget is
+    used up. Both run in the ledger's thread.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Ledger:
         frontier: Frontier,
         sinks: Sequence[Sink],
         *,
-        deliver: Callable[[list[Task], list[bytes]], None],
+        deliver: Callable[[list[Task], list[Remembered]], None],
         ended: Callable[[Ended], None],
     ) -> None:
         self._store = store
@@ -64,11 +66,11 @@ class Ledger:
         self._sinks = sinks
         self._deliver = deliver
         self._ended = ended
+        self.hosts = HostRows(store, self._notify)
         # State shared between threads, under the condition.
         self._changed = threading.Condition()
         self._inbox: deque[Sequence[Result]] = deque()
         self._inbox_bytes = 0
-        self._notes: dict[bytes, bytes] = {}
         self._roused: list[bytes] = []
         self._stopping = False
         self._closed = False
@@ -101,11 +103,6 @@ class Ledger:
             self._inbox.append(results)
             self._changed.notify_all()
 
-    def remember(self, host: str, state: bytes, *, part: bytes = b"") -> None:
-        """Keep a host's state (robots.txt, clock), or a `part` of it, with the next commit. `host` is an authority."""
-        with self._changed:
-            self._notes[self._host_key(host) + part] = state
-
     def wake(self, hosts: Iterable[str]) -> None:
         """Hand out the URLs of hosts (authorities) that were to come later, or not in this run."""
         with self._changed:
@@ -122,6 +119,10 @@ class Ledger:
     def backlog(self) -> int:
         """Results that wait to be taken."""
         return sum(map(len, list(self._inbox)))
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     # The ledger's thread
 
@@ -192,10 +193,11 @@ class Ledger:
             with self._changed:
                 roused, self._roused = self._roused, []
             self._frontier.rouse(roused)
+        if self.hosts.are_asked_for:
+            self.hosts.answer()
         tasks, entered = self._frontier.refill(self._clock())
         if tasks:
-            states = (self._store.host(key) for host in entered for key in (host, host + CLOCK))
-            self._deliver(tasks, [state for state in states if state is not None])
+            self._deliver(tasks, self.hosts.of_hosts(entered))
         why = self._why_ended()
         if why is not None and not self._announced:
             self._announced = True
@@ -204,7 +206,7 @@ class Ledger:
     def _take(self) -> tuple[list[Result], bool]:
         """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
         with self._changed:
-            if not self._inbox and not self._stopping and not self._roused:
+            if not (self._inbox or self._stopping or self._roused or self.hosts.are_asked_for):
                 self._changed.wait(self._patience_s())
             results = [result for batch in self._inbox for result in batch]
             self._inbox.clear()
@@ -220,12 +222,12 @@ class Ledger:
         return COMMIT_INTERVAL_S if retry_at is None else min(COMMIT_INTERVAL_S, max(0.001, retry_at - self._clock()))
 
     def _dirty(self) -> bool:
-        return self._store.dirty or bool(self._notes)
+        return self._store.dirty or self.hosts.are_changed
 
     def _commit_due(self) -> bool:
         if not self._dirty():
             return False
-        if self._store.pending_rows >= COMMIT_ROWS or self._finished_bytes >= COMMIT_BYTES:
+        if self._store.pending_rows >= COMMIT_ROWS or self._finished_bytes + self.hosts.size_bytes >= COMMIT_BYTES:
             return True
         age_s = time.monotonic() - self._committed_at
         return age_s >= COMMIT_INTERVAL_S or (age_s >= _STARVED_INTERVAL_S and self._frontier.starved)
@@ -243,10 +245,7 @@ class Ledger:
             self._store.put_meta("sinks", positions)
             self._frontier.counters.records += sum(map(_lines, self._finished))
             self._finished, self._finished_bytes = [], 0
-        with self._changed:
-            notes, self._notes = self._notes, {}
-        for host, state in notes.items():
-            self._store.put_host(host, state)
+        self.hosts.write()
         self._frontier.save()
         self._store.commit()
         self._frontier.committed()

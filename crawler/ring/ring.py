@@ -18,17 +18,17 @@ from msgspec.structs import replace
 from crawler.core.config import CrawlConfig
 from crawler.core.config import settled as settled_config
 from crawler.core.errors import CrawlerError, SeedError
+from crawler.core.host_rows import Remembered
 from crawler.core.model import Task
 from crawler.core.refusal import refusal
 from crawler.core.stats import Ended
-from crawler.core.threads import OneThread, call_in, settled
+from crawler.core.threads import OneThread, call_in, settle_from_thread, settled
 from crawler.fetcher.fetcher import Fetcher
 from crawler.fetcher.transport.base import Transport
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
-from crawler.frontier.store import CLOCK
 from crawler.ledger.job import Job
 from crawler.ledger.kept import keep
 from crawler.ledger.ledger import Ledger
@@ -122,8 +122,8 @@ class Ring:
                 return
 
             # Start the stages. Each is given the way to the one behind it: the last comes first, and feeds the first.
-            def feed(tasks: list[Task], states: list[bytes]) -> None:
-                fetcher.feed(tasks, states)
+            def feed(tasks: list[Task], entered: list[Remembered]) -> None:
+                fetcher.feed(tasks, entered)
 
             broken = Breakdown()
             cleanup.callback(broken.close)
@@ -196,11 +196,11 @@ class Ring:
         if self._on_bad_seed is not None:
             self._on_bad_seed(bad)
 
-    def _make_ledger(self, opened: Opened, feed: Callable[[list[Task], list[bytes]], None]) -> Ledger:
+    def _make_ledger(self, opened: Opened, feed: Callable[[list[Task], list[Remembered]], None]) -> Ledger:
         loop = asyncio.get_running_loop()
 
-        def deliver(tasks: list[Task], states: list[bytes]) -> None:
-            call_in(loop, feed, tasks, states)
+        def deliver(tasks: list[Task], entered: list[Remembered]) -> None:
+            call_in(loop, feed, tasks, entered)
 
         def nothing_left(why: Ended) -> None:
             call_in(loop, self.stop_request.ask, why)
@@ -229,14 +229,20 @@ class Ring:
         if transport is None:
             transport = (await thread.call(transport_class, self._config))(self._config, self._budget)
             cleanup.push_async_callback(transport.close)
+
+        def recall(host: str, parts: tuple[bytes, ...]) -> "asyncio.Future[Sequence[bytes | None]]":
+            rows: asyncio.Future[Sequence[bytes | None]] = asyncio.get_running_loop().create_future()
+            ledger.hosts.recall(host, parts, partial(settle_from_thread, rows))
+            return rows
+
         return Fetcher(
             self._config,
             transport,
             self._budget,
             submit=parsers.submit,
             report=ledger.put,
-            remember=ledger.remember,
-            note_clock=partial(ledger.remember, part=CLOCK),
+            remember=ledger.hosts.remember,
+            recall=recall,
             wake=ledger.wake,
             fail=broken.tell,
         )

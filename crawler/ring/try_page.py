@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
+from crawler.core.host_rows import HEAD
 from crawler.core.model import Again, Done, Download, Failure, Result, SeedContext, Task
 from crawler.fetcher.fetcher import Fetcher
 from crawler.fetcher.host import HostState
@@ -205,8 +206,10 @@ class _Watched:
         """Close the transport."""
         await self._transport.close()
 
-    def remember(self, _host: str, state: bytes) -> None:
+    def remember(self, _host: str, part: bytes, state: bytes) -> None:
         """Take what the fetcher has learned of a host: the robots.txt of its origins."""
+        if part != HEAD:
+            return
         answers = msgspec.msgpack.decode(state, type=HostState).robots
         self._robots.update({origin: answer.status for origin, answer in answers.items()})
 

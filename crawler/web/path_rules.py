@@ -107,6 +107,11 @@ class PathRules:
         self._parents = array("i", parents)
         self._ranks = array("I", ranks)
 
+    @property
+    def allow_all(self) -> bool:
+        """Whether there are none."""
+        return not self._ranks and not self._wild
+
     def allow(self, path: str) -> bool:
         """Say whether a path, which begins with `/`, with its query may be asked for. Never raises."""
         path = path if path.isascii() else path.encode("utf-8", "replace").decode()

@@ -65,12 +65,18 @@ class RobotsAnswer(Struct, frozen=True):
 
     `status` is that of the last answer after redirects (RFC 9309 §2.3.1.2: five are followed), 0 if there was none.
     `body` is decoded from its Content-Encoding; more than `MAX_ROBOTS_BYTES` of it need not be kept.
-    `expires_at` is unix time in seconds (see `lifetime_s`).
+    `expires_at` is unix time in seconds (see `lifetime_s`). `apart`: the body is kept in a row of its own.
     """
 
     status: int
     body: bytes
     expires_at: float
+    apart: bool = False
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether the server could not say what it allows (RFC 9309 §2.3.1.4)."""
+        return _is_unreachable(self.status)
 
 
 def lifetime_s(status: int) -> float:
@@ -98,6 +104,11 @@ class AgentRules(Struct, frozen=True):
         """
         path = "/" + url.partition("://")[2].partition("/")[2].partition("#")[0]
         return self.paths.allow(path) or path.partition("?")[0] == "/robots.txt"
+
+    @property
+    def allow_all(self) -> bool:
+        """Whether there are none."""
+        return self.delay_s is None and self.paths.allow_all
 
     @property
     def size_bytes(self) -> int:

@@ -9,6 +9,8 @@ from itertools import pairwise
 import pytest
 
 from crawler.core.model import Failure
+from crawler.fetcher import known_hosts
+from crawler.fetcher.rules_cache import RulesCache
 from tests.support.patience import PATIENCE_S
 from tests.support.stage import stage, task
 
@@ -225,3 +227,40 @@ async def test_the_log_tells_why_a_url_failed_once_and_in_one_line(tmp_path, cap
     async with stage(lambda _path: Failure("tls: expired", "a\x1b[2Jb\nc", retryable=False), tmp_path, **OPEN) as made:
         await made.ended(task("http://a.test/x"))
     assert [record.getMessage() for record in caplog.records] == [r"failed tls: expired: http://a.test/x: a\x1b[2Jb\nc"]
+
+
+ROBOTS = ("User-agent: *\nDisallow: /no\nCrawl-delay: 0.3\n", 200, ())
+
+
+async def test_rules_that_are_not_in_memory_are_read_from_the_store_and_not_asked_for_again(tmp_path):
+    """One cache holds the rules of all hosts; what it has no room for is not forgotten."""
+    async with stage(lambda path: ROBOTS if path == "robots.txt" else no_robots(path), tmp_path) as made:
+        made.fetcher._robots._cache = RulesCache(most_bytes=1)
+        for turn in range(2):
+            for name in "abc":
+                await made.ended(task(f"http://{name}.test/no/{turn}"))
+        await made.ended(task("http://a.test/yes"))
+    assert sorted(made.outcomes()) == ["skipped: robots"] * 6
+    asked = Counter(request.url for request in made.asked)
+    assert asked == Counter(["http://a.test/yes", *(f"http://{name}.test/robots.txt" for name in "abc")])
+
+
+async def test_a_host_that_was_forgotten_is_recalled_before_it_is_asked_again(tmp_path, monkeypatch):
+    """With its clock and its robots.txt; also one that another host's robots.txt leads to."""
+    monkeypatch.setattr(known_hosts, "KEPT_HOSTS", 0)
+    asked_at = []
+
+    def respond(url):
+        asked_at.append((url, time.monotonic()))
+        if url == "http://c.test/robots.txt":
+            return ("", 301, (("location", "http://a.test/robots.txt"),))
+        return ROBOTS if url.endswith("robots.txt") else "page"
+
+    async with stage(respond, tmp_path, by_url=True) as made:
+        await made.ended(task("http://a.test/1"))
+        await made.ended(task("http://b.test/1"))
+        await made.ended(task("http://a.test/2"))
+        await made.ended(task("http://c.test/1"))
+    of_a = [at for url, at in asked_at if url.startswith("http://a.test/")]
+    assert [url for url, _ in asked_at].count("http://a.test/robots.txt") == 2, "once for itself, once for c.test"
+    assert all(after - before >= 0.29 for before, after in pairwise(of_a))

@@ -9,13 +9,15 @@ import pytest
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, SeedContext, Task
 from crawler.core.run_clock import RunClock
+from crawler.fetcher import known_hosts
 from crawler.fetcher.clock import HostClock
-from crawler.fetcher.host import HostState
+from crawler.fetcher.host import Host, HostState, decoded
 from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.transport.base import FetchResult
 from crawler.web.robots import RobotsAnswer
 from crawler.web.urls import task_key
 
+KEPT_HOSTS = 100
 SEED = SeedContext(1, ("http://a.test/",), b"null")
 
 
@@ -32,10 +34,24 @@ async def saved():
 async def hosts(saved):
     config = CrawlConfig(job=Path("unused"), delay_s=0.0, per_host=1)
 
-    def remember(host, state):
-        saved[host] = msgspec.msgpack.decode(state, type=HostState)
+    def remember(host, _part, row):
+        saved[host] = row
 
-    return Hosts(config, remember, remember, RunClock())
+    return Hosts(config, remember, RunClock(), no_rows)
+
+
+def clock(saved, name: str) -> HostClock:
+    return msgspec.msgpack.decode(saved[name], type=HostState).clock
+
+
+def recalled(hosts: Hosts, name: str, row: bytes) -> Host:
+    host = hosts.named(name)
+    hosts.memory.learn(host, decoded((row,)))
+    return host
+
+
+async def no_rows(_host, parts):
+    return [None] * len(parts)
 
 
 def served(hosts: Hosts, now: float) -> list[str]:
@@ -90,7 +106,7 @@ async def test_the_clock_of_a_host_that_wants_fewer_requests_is_remembered_at_on
     host = hosts.due(1.0)
     hosts.started(host, 1.0)
     await hosts.ask(host, result_of(FetchResult("http://a.test/1", 503, (("retry-after", "6"),))))
-    assert 5 < saved["a.test"].clock.wait_s <= 6
+    assert 5 < clock(saved, "a.test").wait_s <= 6
 
 
 async def test_a_long_delay_is_remembered_with_each_request(hosts, saved):
@@ -102,8 +118,8 @@ async def test_a_long_delay_is_remembered_with_each_request(hosts, saved):
     hosts.started(slow, now)
     hosts.started(quick, now)
     assert list(saved) == ["a.test"]
-    again = Hosts(CrawlConfig(job=Path("unused"), delay_s=0.0), lambda *_: None, lambda *_: None, RunClock())
-    host = again.recall(saved["a.test"])
+    again = Hosts(CrawlConfig(job=Path("unused"), delay_s=0.0), lambda *_: None, RunClock(), no_rows)
+    host = recalled(again, "a.test", saved["a.test"])
     assert 19 < again.ready_at(host, now) - now <= 20.1
     again.started(host, now + 20)
     assert again.ready_at(host, now + 20) == now + 40, "the delay of robots.txt is no back-off that adds to it"
@@ -126,24 +142,48 @@ async def test_a_request_that_breaks_down_gives_its_place_back(hosts):
 
 
 async def test_an_earlier_visit_is_recalled_unless_the_host_is_known(hosts):
-    state = HostState("a.test", time.time(), {"http://a.test": RobotsAnswer(200, b"", 0.0)}, HostClock(1.0, 20.0))
-    host = hosts.recall(state)
-    now = time.monotonic()
+    answer = RobotsAnswer(200, b"", time.time() + 60.0)
+    row = msgspec.msgpack.encode(HostState("a.test", time.time(), {"http://a.test": answer}, HostClock(1.0, 20.0)))
+    host, now = recalled(hosts, "a.test", row), time.monotonic()
     assert 19 < hosts.ready_at(host, now) - now <= 20
-    assert hosts.recall(state) is None
+    recalled(hosts, "a.test", msgspec.msgpack.encode(HostState("a.test", time.time(), {}, HostClock(1.0, 90.0))))
+    assert hosts.ready_at(host, now) - now <= 20
     hosts.add([task("http://a.test/1")])
     assert hosts.due(1.0) is host
 
 
-async def test_idle_hosts_are_forgotten_when_many_are_known_and_busy_ones_are_not(hosts):
-    hosts.add([task(f"http://h{number}.test/") for number in range(600)])
-    first = hosts.due(1.0)
-    everyone = [first, *(host for _ in range(599) if (host := hosts.due(1.0)))]
-    for host in everyone[300:]:
+async def visited(hosts: Hosts, numbers: range, now: float) -> None:
+    """One request to each of so many hosts."""
+    hosts.add([task(f"http://h{number}.test/") for number in numbers])
+    while (host := hosts.due(now)) is not None:
         host.tasks.clear()
-    for _ in range(100):
-        hosts.retire(10.0)
-    hosts.add([task("http://h0.test/x"), task("http://h300.test/x")])
-    assert hosts.waiting == 301
-    assert hosts.due(10.0) is first
-    assert hosts.due(10.0) is not everyone[300]
+        hosts.started(host, now)
+        await hosts.ask(host, result_of(FetchResult("http://h.test/", 200)))
+
+
+async def test_idle_hosts_are_forgotten_when_many_are_known_and_busy_ones_are_not(hosts, monkeypatch):
+    monkeypatch.setattr(known_hosts, "KEPT_HOSTS", KEPT_HOSTS)
+    hosts.add([task("http://busy.test/1"), task("http://busy.test/2")])
+    busy = hosts.due(1.0)
+    busy.tasks.popleft()
+    hosts.started(busy, 1.0)
+    await hosts.ask(busy, result_of(FetchResult("http://busy.test/1", 200)))
+    await visited(hosts, range(2 * KEPT_HOSTS), time.monotonic())
+    assert len(hosts.known) == pytest.approx(KEPT_HOSTS, abs=2)
+    assert hosts.named("busy.test") is busy
+    assert not hosts.named("h0.test").recalled, "what the store knows of it is asked for before it is asked again"
+
+
+async def test_a_host_that_must_wait_is_forgotten_with_its_clock_in_the_store(hosts, saved, monkeypatch):
+    """A Retry-After of an hour, or many hosts with a long Crawl-delay, hold no memory."""
+    monkeypatch.setattr(known_hosts, "KEPT_HOSTS", KEPT_HOSTS)
+    hosts.add([task("http://later.test/")])
+    host = hosts.due(1.0)
+    host.tasks.clear()
+    hosts.started(host, 1.0)
+    await hosts.ask(host, result_of(FetchResult("http://later.test/", 503, (("retry-after", "3000"),))))
+    await visited(hosts, range(KEPT_HOSTS + 1), time.monotonic())
+    again = recalled(hosts, "later.test", saved["later.test"])
+    assert again is not host
+    now = time.monotonic()
+    assert 2_900 < hosts.ready_at(again, now) - now <= 3_000

@@ -500,7 +500,7 @@ def test_remembered_hosts_are_named_with_their_first_tasks(world):
     one.commit()
     tasks, woken = one.frontier.refill(one.now)
     assert [task.url for task in tasks] == ["http://b/"]
-    assert woken == [host_key("http://b/")]
+    assert woken == [(host_key("http://b/"), "http://b/")]
 
 
 def test_a_url_known_as_page_and_as_sitemap_is_two_tasks(world):

@@ -34,6 +34,7 @@ class Stage:
         self.pages = []
         self.ends = []
         self.woken = []
+        self.rows = {}
         self.parsers_take_pages = asyncio.Event()
         self.parsers_take_pages.set()
         self.respond = respond
@@ -46,10 +47,17 @@ class Stage:
             self.budget,
             submit=self._submit,
             report=self.ends.extend,
-            remember=lambda _host, _state: None,
+            remember=self._remember,
+            recall=self._recall,
             wake=self._wake,
             fail=self._fail,
         )
+
+    def _remember(self, host, part, row):
+        self.rows[host, part] = row
+
+    async def _recall(self, host, parts):
+        return [self.rows.get((host, part)) for part in parts]
 
     async def _answer(self, request):
         self.asked.append(request)

@@ -1,0 +1,23 @@
+"""The rows in which the store keeps what is known of a host: their names, and how they come back."""
+
+from typing import Final
+
+from msgspec import Struct
+
+__all__ = ["CLOCK", "HEAD", "TEXT", "WHOLE", "Remembered"]
+
+HEAD: Final = b"h"
+"""Stands behind a host's key: all but the texts of its robots.txt. Few bytes, asked for whenever a host comes."""
+TEXT: Final = b"r"
+"""The same for the robots.txt of one of its origins, with the scheme behind it. Asked for when its rules are needed."""
+WHOLE: Final = b""
+"""Of jobs of earlier versions: all of it."""
+CLOCK: Final = b"c"
+"""Of jobs of earlier versions: its clock, if that was kept after the rest."""
+
+
+class Remembered(Struct, frozen=True, gc=False):
+    """A host (authority) that something is due of, and the rows that are kept of it; none of one that is new."""
+
+    host: str
+    rows: tuple[bytes, ...]

@@ -118,13 +118,11 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         _CRAWLED, or_none(COUNT), least=0,
     )] = None
     max_pages_per_host: Annotated[int | None, Setting(
-        "Take at most this many pages of one host (name and port). Its other URLs are skipped: host-limit. A later run "
-        "may have more.",
+        "Take at most this many pages of one host (name and port). Its other URLs are skipped: host-limit.",
         _CRAWLED, or_none(COUNT), least=1, matters=True,
     )] = None
     max_pages_per_domain: Annotated[int | None, Setting(
-        "Take at most this many pages of one registrable domain, over all its hosts. Its other URLs are skipped: "
-        "domain-limit. A later run may have more.",
+        "Take at most this many pages of one registrable domain. Its other URLs are skipped: domain-limit.",
         _CRAWLED, or_none(COUNT), least=1, matters=True,
     )] = None
     max_time_s: Annotated[float | None, Setting(
@@ -153,6 +151,11 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "they bring other pages. The next one is skipped: trap.",
         _CRAWLED, or_none(COUNT), least=1, matters=True,
     )] = 100
+    max_repeats: Annotated[int | None, Setting(
+        "Of a large host or domain, take this many pages that bring nothing but links. Pages that bring something make "
+        "up for them. The rest is skipped: repeats.",
+        _CRAWLED, or_none(COUNT), least=1, matters=True,
+    )] = 400
     robots: Annotated[RobotsMode, Setting(
         "Obey or ignore robots.txt, rel=nofollow and meta robots.",
         _TREATED, choice(get_args(RobotsMode)), also=("compare", "try", "extract"), matters=True,
@@ -301,11 +304,7 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         """Refuse what cannot work, by name."""
         for setting in CRAWL_SETTINGS:
             setting.check(getattr(self, setting.field), setting.field)
-        if self.strategy != "hybrid" and self.transport not in {None, _TRANSPORTS[self.strategy]}:
-            raise ConfigError(
-                f"transport: strategy {self.strategy} downloads with {_TRANSPORTS[self.strategy]}, not with "
-                f"{self.transport}: leave transport out, or choose strategy hybrid"
-            )
+        _check_transport(self.strategy, self.transport)
         self.check_reader(self.spider)
         if self.fields is not None:
             _check_fields(self.fields, self.fields if self.spider else RECORD_FIELDS)
@@ -352,6 +351,14 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         if self.output is None:
             return (str(self.folder / "pages.jsonl"),)
         return (self.output,) if isinstance(self.output, str) else self.output
+
+
+def _check_transport(strategy: StrategyKind, transport: TransportKind | None) -> None:
+    if strategy != "hybrid" and transport not in {None, _TRANSPORTS[strategy]}:
+        raise ConfigError(
+            f"transport: strategy {strategy} downloads with {_TRANSPORTS[strategy]}, not with {transport}: leave "
+            "transport out, or choose strategy hybrid"
+        )
 
 
 def _check_fields(fields: tuple[str, ...], known: Collection[str]) -> None:

@@ -8,6 +8,8 @@ from crawler.core.model import Finished
 
 __all__ = ["Counters"]
 
+_MOST_HOSTS = 1_000
+
 
 class Counters(Struct):
     """One job's totals over all its runs; names as in `CrawlStats`. Written by the frontier only.
@@ -17,6 +19,7 @@ class Counters(Struct):
     read, `reread` those that were read again for their links, `joined` seeds that redirected when something else was
     known. Where each row of the seeds has a record: `rows` are known, `open_rows` of them have none yet, and `owed`
     records are kept back until a page has had one, which `has_page_record` says.
+    `repeats` counts URLs that ended as `skipped: repeats` by host; of more than 1,000 hosts the rest is `others`.
     """
 
     seq: int = 0
@@ -37,6 +40,7 @@ class Counters(Struct):
     open_rows: int = 0
     owed: int = 0
     has_page_record: bool = False
+    repeats: dict[str, int] = {}
 
     def next_seq(self) -> int:
         """Return the place of one more URL in the order of discovery."""
@@ -51,6 +55,15 @@ class Counters(Struct):
             self.outcomes[name] = left
         else:
             self.outcomes.pop(name, None)
+
+    def count_repeat(self, host: str, change: int) -> None:
+        """Add `change` URLs of a host that were left out since its pages bring nothing."""
+        name = host if host in self.repeats or len(self.repeats) < _MOST_HOSTS else "others"
+        left = self.repeats.get(name, 0) + change
+        if left > 0:
+            self.repeats[name] = left
+        else:
+            self.repeats.pop(name, None)
 
     def leave_out(self, finished: Iterable[Finished], taken: int) -> None:
         """Count out pages that ended in a batch that was dropped, but for those of its first `taken` records."""

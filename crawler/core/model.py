@@ -46,7 +46,8 @@ Outcome = Literal["fetched", "redirected", "failed", "skipped"]
   `incomplete`, `protocol`, `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`,
   `parser-error: <exception>`, `record: <what>`).
 - `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
-  `nofollow`, `private-address`, `trap`, `host-limit`, `domain-limit`; of a row of a list that is no URL, `malformed`).
+  `nofollow`, `private-address`, `trap`, `repeats`, `host-limit`, `domain-limit`; of a row of a list that is no URL,
+  `malformed`).
 
 A sitemap that was read ends as `fetched` without a record; its `reason` is `sitemap`, or `sitemap: cut` if not all
 of it was taken.
@@ -164,7 +165,8 @@ class Task(Struct, frozen=True, array_like=True, gc=False):
     `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` and `far` are what
     `frontier.reach` keeps of the ways to here. `spent_s` is the time that the redirects to here have
     used up of the URL's deadline. `lastmod` is what a sitemap says of its last change, empty if none does. `rows` are
-    those for each of which a spider is to read the page, if that is not the seed alone.
+    those for each of which a spider is to read the page, if that is not the seed alone. `watched` is the site (an
+    authority, or a domain) of which the frontier wants to know what its pages bring; empty for most.
     """
 
     key: bytes
@@ -180,6 +182,7 @@ class Task(Struct, frozen=True, array_like=True, gc=False):
     lastmod: str = ""
     far: int = 0
     rows: tuple[SeedRow, ...] = ()
+    watched: str = ""
 
 
 class Exchange(Struct, frozen=True, array_like=True, gc=False):
@@ -268,7 +271,8 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     `detail` says for people what the reason leaves out; only logs and `crawler try` show it. A page of which not all
     links were taken has one, too. `row_records` are the records of each of the task's `rows`, by their numbers.
     `body_key` is a hash of the body that nobody outside can foresee (`frontier.keys`), by which duplicates are noticed;
-    empty in a job of an earlier version, which goes by `body_hash`.
+    empty in a job of an earlier version, which goes by `body_hash`. Of a page of a site that is `watched`, `pieces` and
+    `own_links` are hashes of text, and keys of URLs, that the pages before it did not have (`parsers.reading.gist`).
     """
 
     key: bytes
@@ -285,6 +289,8 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     detail: str = ""
     row_records: tuple[tuple[int, bytes], ...] = ()
     body_key: bytes = b""
+    pieces: bytes = b""
+    own_links: bytes = b""
 
 
 class Again(Struct, frozen=True, gc=False):

@@ -7,8 +7,14 @@ from crawler.frontier.database import Table
 __all__ = ["Contents"]
 
 
+_PIECES = b"\xf0"
+"""Stands before the site and the hash of a piece of text, greater than the number of any band."""
+
+
 class Contents:
     """The tables of bodies (by hash) and texts (by band and fingerprint), each with the key of the first page.
+
+    Beside the texts stand pieces of text, by the site that has them (`frontier.budgets`).
 
     Reads of bodies see what the open batch holds, reads of texts what is committed. State: bodies in the open batch.
     """
@@ -39,6 +45,18 @@ class Contents:
     def put_text(self, place: bytes, url_key: bytes) -> None:
         """Make a text known at its place (see `frontier.duplicates`)."""
         self._texts.put(place, url_key)
+
+    def add_pieces(self, owner: bytes, hashes: list[bytes]) -> int:
+        """Make pieces of text known as what an owner (a site) has; return how many of them were not."""
+        places = [_PIECES + owner + one for one in hashes]
+        seen = self._pending
+        fresh = 0
+        for place, value in zip(places, self._texts.get_all(places) if places else (), strict=True):
+            if value is None and place not in seen:
+                fresh += 1
+                seen[place] = b""
+                self._texts.put(place, b"")
+        return fresh
 
     def texts_from(self, place: bytes, *, backwards: bool) -> Iterator[tuple[bytes, bytes]]:
         """Give (place of a text, URL key): the place itself and those after it, or before it if `backwards`."""

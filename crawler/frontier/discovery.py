@@ -4,6 +4,7 @@ from msgspec import structs
 
 from crawler.core.counters import Counters
 from crawler.core.model import Link, TaskKind
+from crawler.frontier.budgets import REPEATS
 from crawler.frontier.cut_urls import CutUrls
 from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
@@ -13,6 +14,7 @@ from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
+from crawler.web.urls import authority
 
 __all__ = ["Discovery"]
 
@@ -61,7 +63,7 @@ class Discovery:
             self._counters.known += 1
         elif value[:1] == REOPENABLE:
             skipped = self._urls.row(value)
-            self._counters.count(skipped.outcome, skipped.reason, -1)
+            self._uncount(skipped)
         else:
             if value[:1] == QUEUED:
                 self._note(key, waiting(value)[0], _SEED_REACH)
@@ -91,7 +93,7 @@ class Discovery:
         if value is None or value[:1] == QUEUED:
             return
         old = self._urls.row(value)
-        self._counters.count(old.outcome, old.reason, -1)
+        self._uncount(old)
         self._counters.stale -= bool(old.stale)
         due = structs.replace(
             old,
@@ -179,7 +181,7 @@ class Discovery:
 
     def open(self, key: bytes, row: UrlRow) -> None:
         """Make a URL due that has ended: the limit that cut it off has moved, or it is to be tried again."""
-        self._counters.count(row.outcome, row.reason, -1)
+        self._uncount(row)
         due = structs.replace(self._due_again(row), outcome="", reason="")
         self._queue(key, self._keys.host(row.url), due, self._limits.reach(row))
 
@@ -224,7 +226,7 @@ class Discovery:
         reach = before.nearer(way)
         if reach == before and (reach != NOT_REACHED or _rank(link.skip) <= _rank(row.reason)):
             return
-        self._counters.count(row.outcome, row.reason, -1)
+        self._uncount(row)
         self._put(key, link, source, reach, now)
 
     def _come_nearer(self, key: bytes, link: Link, value: bytes, source: Source, way: Reach, *, now: float) -> None:
@@ -241,6 +243,12 @@ class Discovery:
                 better = row.place(self._keys.host(link.url))
                 self._window.move(key, place, better, row)
         self._note(key, better, reach)
+
+    def _uncount(self, row: UrlRow) -> None:
+        """Take a URL out of the counters that has not ended any more."""
+        self._counters.count(row.outcome, row.reason, -1)
+        if row.reason == REPEATS:
+            self._counters.count_repeat(authority(row.url), -1)
 
     def _note(self, key: bytes, place: bytes, reach: Reach) -> None:
         self._urls.put_waiting(key, place, reach)

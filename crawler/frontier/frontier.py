@@ -19,6 +19,7 @@ import msgspec
 from crawler.core.config import CrawlConfig
 from crawler.core.counters import Counters
 from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedContext, Task
+from crawler.frontier.budgets import REPEATS, Budgets
 from crawler.frontier.cut_urls import CutUrls
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.duplicates import Duplicates, Repeat
@@ -39,7 +40,7 @@ from crawler.frontier.sleepers import Sleepers
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
-from crawler.web.urls import robots_url
+from crawler.web.urls import authority, robots_url
 
 __all__ = ["Frontier"]
 
@@ -61,7 +62,7 @@ class Frontier:
         self._next_retry_at = store.retries.next_due_at()
         self._limits = limits = Limits(config)
         self._seeds = SeedContexts(store)
-        self._gate = gate = Gate(PageLimits(store, config))
+        self._gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config))
         sleepers = Sleepers()
         self._window = window = Window(store.queue, self._read, gate, sleepers, level_by_level=limits.by_depth)
         self._leftovers = Leftovers(store.queue, self._read, gate, sleepers, window)
@@ -261,6 +262,8 @@ class Frontier:
             counters.stale += bool(row.stale)
         self._store.urls.put(task.key, REOPENABLE if done.reason in HELD_BACK else ENDED, row)
         self._gate.ended(handed, done)
+        if done.reason == REPEATS:
+            counters.count_repeat(authority(task.url), 1)
         if row.chain > 0 and done.outcome == "fetched" and task.kind == "page":
             self._early_look.fetched(handed.host, row.chain)
         counters.queued -= 1
@@ -308,6 +311,7 @@ class Frontier:
             lastmod=row.lastmod,
             far=row.depth if self._limits.by_depth or row.is_sitemap else row.far,
             rows=self._seed_records.rows_to_read_for(key, row.seed),
+            watched=self._gate.watched(place[:8], key, row),
         )
         return Handed(task, place[:8], row.parent, row.seq, place, row.outcome)
 

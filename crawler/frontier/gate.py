@@ -1,46 +1,83 @@
 """Whether a URL that is due may be handed out, by what its host and its domain have had already."""
 
 from crawler.core.model import Done
+from crawler.frontier.budgets import REPEATS, STAND_BACK, Budgets
 from crawler.frontier.handed import Handed
+from crawler.frontier.known import waiting
 from crawler.frontier.page_limits import DOMAIN_LIMIT, HOST_LIMIT, PageLimits
-from crawler.frontier.row import UrlRow
+from crawler.frontier.row import QUEUED, UrlRow, late_key
+from crawler.frontier.store import Store
 
-__all__ = ["HELD_BACK", "Gate"]
+__all__ = ["HELD_BACK", "STAND_BACK", "Gate"]
 
-HELD_BACK = frozenset({HOST_LIMIT, DOMAIN_LIMIT})
+HELD_BACK = frozenset({HOST_LIMIT, DOMAIN_LIMIT, REPEATS})
 """Reasons with which URLs end that a host or a domain had no room for. A larger limit opens them again."""
 
 
 class Gate:
-    """Stands between the queue and the window. Has no state of its own."""
+    """Stands between the queue and the window: plain limits (`page_limits`), and what sites may spend (`budgets`).
 
-    def __init__(self, limits: PageLimits) -> None:
+    Has no state of its own.
+    """
+
+    def __init__(self, store: Store, limits: PageLimits, budgets: Budgets) -> None:
+        self._store = store
         self._limits = limits
-        self._is_open = not limits.apply
+        self._budgets = budgets
+        self._limited = limits.apply
+        self._budgeted = budgets.apply
 
-    def reason(self, host: bytes, row: UrlRow) -> str:
-        """Return why a URL of a host may not be handed out now, empty if it may."""
-        return "" if self._is_open else self._limits.reason(host, row)
+    def verdict(self, host: bytes, place: bytes, row: UrlRow) -> str:
+        """Return why a URL of a host may not be handed out now, empty if it may; `STAND_BACK` if others come first."""
+        why = self._limits.reason(host, row) if self._limited else ""
+        return why or (self._budgets.verdict(host, place, row) if self._budgeted else "")
+
+    def most_at_once(self, host: bytes, most: int) -> int:
+        """Return how many tasks of a host may be handed out at once, of so many."""
+        own = self._budgets.most_at_once(host) if self._budgeted else None
+        return most if own is None else min(most, own)
+
+    def freed(self) -> list[bytes]:
+        """Return the hosts that had to wait, and need not any more."""
+        return self._budgets.freed() if self._budgeted else []
+
+    def watched(self, host: bytes, key: bytes, row: UrlRow) -> str:
+        """Return the site for which it is to be told what a page brings, empty if it need not be (`Task.watched`)."""
+        return self._budgets.watched(host, key, row) if self._budgeted else ""
+
+    def put_off(self, place: bytes, key: bytes) -> bytes:
+        """Return the place of a URL that is to stand back, and note it where the URL is known."""
+        late = late_key(place, key)
+        value = self._store.urls.values([key])[0]
+        if value is not None and value[:1] == QUEUED:
+            self._store.urls.put_waiting(key, late, waiting(value)[1])
+        return late
 
     def hand_out(self, handed: Handed) -> None:
         """Learn that a task is handed out."""
-        if not self._is_open:
+        if self._limited:
             self._limits.hand_out(handed)
+        if self._budgeted:
+            self._budgets.hand_out(handed)
 
     def take_back(self, handed: Handed) -> None:
         """Learn that a task is handed out no more."""
-        if not self._is_open:
+        if self._limited:
             self._limits.take_back(handed)
+        if self._budgeted:
+            self._budgets.take_back(handed)
 
     def ended(self, handed: Handed, done: Done) -> None:
-        """Learn how a task has ended."""
-        if not self._is_open:
-            self._limits.ended(handed, done)
+        """Learn how a task has ended, before what it leads to is known."""
+        self._limits.ended(handed, done)
+        self._budgets.ended(handed, done)
 
     def save(self) -> None:
         """Put what was learned into the open batch."""
         self._limits.save()
+        self._budgets.save()
 
     def committed(self) -> None:
         """Learn that the open batch was committed."""
         self._limits.committed()
+        self._budgets.committed()

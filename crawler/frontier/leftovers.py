@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import islice
 
-from crawler.frontier.gate import Gate
+from crawler.frontier.gate import STAND_BACK, Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.row import UrlRow
@@ -40,8 +40,8 @@ class Leftovers:
             entries = list(islice(self._queue.scan(host, host + b"\xff" * 9), most - len(taken)))
             for place, value in entries:
                 row = self._queue.row(value)
-                reason = self._gate.reason(host, row)
-                if reason:
+                reason = self._gate.verdict(host, place, row)
+                if reason and reason != STAND_BACK:
                     self._queue.remove(place)
                     taken.append((self._read(place, value[:16], row), reason))
                 else:

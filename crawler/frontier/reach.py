@@ -53,6 +53,7 @@ class Limits:
     def __init__(self, config: CrawlConfig) -> None:
         self.by_depth = config.depth is not None
         self.settings = [config.depth, config.max_chain, config.max_pages_per_host, config.max_pages_per_domain]
+        self.settings += [config.max_repeats]
         self.max_chain = config.max_chain
         self._max_far = config.depth
         if config.depth is None and config.max_chain is not None:

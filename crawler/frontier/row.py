@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from crawler.core.model import TaskKind
 
-__all__ = ["ENDED", "QUEUED", "REOPENABLE", "UrlRow", "queue_key", "queue_place"]
+__all__ = ["ENDED", "QUEUED", "REOPENABLE", "UrlRow", "is_late", "late_key", "queue_key", "queue_place"]
 
 QUEUED = b"q"
 """State byte of a URL that has not ended: due, waiting for a retry, or under way."""
@@ -12,6 +12,11 @@ ENDED = b"e"
 """State byte of a URL that ended for good."""
 REOPENABLE = b"s"
 """State byte of a URL skipped for a reason that another link to it can lift (scope, depth, filter, nofollow, trap)."""
+
+
+_LATE = b"\xff\xff"
+"""Stands in a queue key where the depth does; no page is so deep."""
+_LATE_SEQ_BYTES = 4
 
 
 class UrlRow(Struct, frozen=True, array_like=True, gc=False):
@@ -63,6 +68,17 @@ def queue_key(host: bytes, depth: int, seq: int) -> bytes:
     return host + (min(depth, 0xFFFF) << 48 | seq).to_bytes(8, "big")
 
 
+def late_key(place: bytes, url_key: bytes) -> bytes:
+    """Return the queue key of a URL that stands back, behind all others of its host and in no order among its like."""
+    return place[:8] + _LATE + url_key[:2] + place[-_LATE_SEQ_BYTES:]
+
+
+def is_late(place: bytes) -> bool:
+    """Whether a queue key is one of a URL that stands back."""
+    return place[8:10] == _LATE
+
+
 def queue_place(key: bytes) -> tuple[int, int]:
     """Return depth and sequence in a queue key."""
-    return int.from_bytes(key[8:10], "big"), int.from_bytes(key[10:], "big")
+    seq = key[-_LATE_SEQ_BYTES:] if is_late(key) else key[10:]
+    return int.from_bytes(key[8:10], "big"), int.from_bytes(seq, "big")

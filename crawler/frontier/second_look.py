@@ -85,7 +85,6 @@ class SecondLook:
         if (before := store.meta("limits")) != limits.settings:
             # Those of an earlier version are fewer.
             self._raised = before is not None and before != limits.settings[: len(before)]
-            self._raised |= before is not None and any(one is not None for one in limits.settings[len(before) :])
             store.put_meta("limits", limits.settings)
         limits.chains.update({key: host.limit for key, host in self._hosts.items()})
 

@@ -99,9 +99,9 @@ class Window:
             host is None
             or host.backlog
             or self._level_by_level
-            or host.handed >= _fair_share(self._limit, len(self._hosts))
+            or host.handed >= _share(self._gate, host.key, self._limit, len(self._hosts))
             or self._room <= 0
-            or self._gate.reason(host_key, row)
+            or self._gate.verdict(host_key, place, row)
         ):
             self.add(key, place, row)
             return
@@ -117,9 +117,9 @@ class Window:
         if (host := self._hosts.get(place[:8])) is not None:
             host.ahead.clear()
 
-    def _to_be_seen(self, place: bytes) -> None:
-        key = place[:8]
-        self._uncommitted_hosts[key] = min(place, self._uncommitted_hosts.get(key, place))
+    def _to_be_seen(self, *places: bytes) -> None:
+        for place in places:
+            self._uncommitted_hosts[place[:8]] = min(place, self._uncommitted_hosts.get(place[:8], place))
 
     # What is handed out
 
@@ -174,7 +174,7 @@ class Window:
 
     def refill(self, now: float) -> tuple[list[Task], list[tuple[bytes, str]]]:
         """Hand out what is due: the tasks, and key and first URL of each host that entered the window with them."""
-        for key in self._asleep.wake(now):
+        for key in (*self._asleep.wake(now), *filter(self._asleep.rouse, self._gate.freed())):
             self._welcome(key)
         self._admit_hosts()
         while self._hungry and self._room > 0:
@@ -271,13 +271,14 @@ class Window:
 
     def _load(self, host: WindowHost) -> None:
         """Hand out the host's next URLs from the committed queue, as far as the window has room."""
-        limit = min(_fair_share(self._limit, len(self._hosts)) - host.handed, self._room)
+        limit = min(_share(self._gate, host.key, self._limit, len(self._hosts)) - host.handed, self._room)
         if limit <= 0 or (self._level_by_level and host.key in self._uncommitted_hosts):
             return  # asked again when something ends, or after the commit that shows the whole level
         most_ahead = max(2, min(HOST_AHEAD, WINDOW_AHEAD // len(self._hosts)))
         due = host.next_due(self._queue, self._handed, self._gate, most_ahead, level_by_level=self._level_by_level)
         for place, key, row in islice(due, limit):
             self._hand_out(host, self._read(place, key, row))
+        self._to_be_seen(*host.took_put_off())
         host.backlog |= host.key in self._uncommitted_hosts
         if host.handed == 0 and host.key not in self._uncommitted_hosts and (host.held or not host.backlog):
             if host.held:
@@ -304,12 +305,12 @@ class Window:
             host.levels[level_of(handed.place)] -= 1
         full = self._cursor.waiting and len(self._hosts) >= WINDOW_HOSTS
         if host.backlog and not (full and host.served >= TURN) and host.key not in self._asleep:
-            if host.handed <= _fair_share(self._limit, len(self._hosts)) // 2:
+            if host.handed <= _share(self._gate, host.key, self._limit, len(self._hosts)) // 2:
                 self._hungry.add(host.key)
         elif host.handed == 0 and host.key not in self._uncommitted_hosts:
             self._dismiss(host)
 
 
-def _fair_share(limit: int, hosts: int) -> int:
-    """How many tasks one host may have handed out; all together fill half the window, so that hosts can enter."""
-    return max(2, min(HOST_TASKS, limit // 2 // max(1, hosts)))
+def _share(gate: Gate, host: bytes, limit: int, hosts: int) -> int:
+    """How many tasks a host may have handed out; all together fill half the window, so that hosts can enter."""
+    return gate.most_at_once(host, max(2, min(HOST_TASKS, limit // 2 // max(1, hosts))))

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Container, Iterator
 from itertools import islice
 
-from crawler.frontier.gate import Gate
+from crawler.frontier.gate import STAND_BACK, Gate
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.row import UrlRow
 
@@ -14,11 +14,11 @@ __all__ = ["WindowHost", "level_of"]
 class WindowHost:
     """A host in the window. `floor`: every queue entry below it is handed out or ended. `ahead`: the next entries from
     there on, as far as they were read. `backlog`: there are entries that are not handed out; `held`: the first of them
-    is one that the host may not have now (`frontier.gate`). `levels`: tasks in the window by their level. The window
-    changes it.
+    is one that the host may not have now (`frontier.gate`). `levels`: tasks in the window by their level. `put_off`:
+    the first of the places of entries that stand back since, which no scan sees yet. The window changes it.
     """
 
-    __slots__ = ("ahead", "backlog", "floor", "handed", "held", "key", "levels", "served")
+    __slots__ = ("ahead", "backlog", "floor", "handed", "held", "key", "levels", "put_off", "served")
 
     def __init__(self, key: bytes, *, backlog: bool) -> None:
         self.key = key
@@ -27,6 +27,7 @@ class WindowHost:
         self.held = False
         self.handed = 0
         self.served = 0
+        self.put_off: bytes | None = None
         self.ahead: deque[tuple[bytes, bytes]] = deque()
         self.levels: Counter[int] = Counter()
 
@@ -50,13 +51,28 @@ class WindowHost:
                 level = level_of(place) if level is None else level
                 if level_of(place) > level:
                     return
-            row = queue.row(value)
-            if gate.reason(self.key, row):
+            row, key = queue.row(value), value[:16]
+            verdict = gate.verdict(self.key, place, row)
+            if verdict and verdict != STAND_BACK:
                 self.held = True
                 return
             self.ahead.popleft()
             self.floor = place
-            yield place, value[:16], row
+            if verdict:
+                late = gate.put_off(place, key)
+                queue.remove(place)
+                queue.add(late, key, row)
+                self.put_off = late if self.put_off is None else min(late, self.put_off)
+            else:
+                yield place, key, row
+
+    def took_put_off(self) -> list[bytes]:
+        """Return the first place of those that stand back since the call before, if there is any."""
+        place, self.put_off = self.put_off, None
+        if place is None:
+            return []
+        self.put_back(place)
+        return [place]
 
     def _read_ahead(self, queue: UrlQueue, handed: Container[bytes], most: int) -> bool:
         """Read up to `most` of the next entries, but for URLs that are handed out; False if there are none."""

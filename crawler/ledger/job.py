@@ -39,7 +39,7 @@ _MATTER = tuple(setting for setting in CRAWL_SETTINGS if setting.matters)
 The store keeps them. None may hold a secret, as `headers` may.
 """
 _NAMES = {setting.stored_name: setting.field for setting in _MATTER}
-_RAISABLE = {"depth", "max_chain", "max_pages_per_host", "max_pages_per_domain"}
+_RAISABLE = {"depth", "max_chain", "max_pages_per_host", "max_pages_per_domain", "max_repeats"}
 _ADVICE = "choose another --job, or make it writable"
 _ELSEWHERE = "choose another --job, or move it away"
 _MADE = ("lock", "large", "summary.json", "summary.json.tmp")

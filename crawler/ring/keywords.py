@@ -27,11 +27,11 @@ class Settings(TypedDict, total=False):
     max_pages: int | None
     """Stop after this many pages. A later run may have more. Default: None."""
     max_pages_per_host: int | None
-    """Take at most this many pages of one host (name and port). Its other URLs are skipped: host-limit. A later run
-    may have more. Default: None."""
+    """Take at most this many pages of one host (name and port). Its other URLs are skipped: host-limit. Default:
+    None."""
     max_pages_per_domain: int | None
-    """Take at most this many pages of one registrable domain, over all its hosts. Its other URLs are skipped:
-    domain-limit. A later run may have more. Default: None."""
+    """Take at most this many pages of one registrable domain. Its other URLs are skipped: domain-limit. Default:
+    None."""
     max_time_s: float | None
     """Stop after this many seconds. A later run may have more. Default: None."""
     include: Sequence[str]
@@ -46,6 +46,9 @@ class Settings(TypedDict, total=False):
     max_chain: int | None
     """Take at most this many pages in a row that look alike, as in an endless calendar; 100 times as many while
     they bring other pages. The next one is skipped: trap. Default: 100."""
+    max_repeats: int | None
+    """Of a large host or domain, take this many pages that bring nothing but links. Pages that bring something make
+    up for them. The rest is skipped: repeats. Default: 400."""
     robots: Literal["obey", "ignore"]
     """Obey or ignore robots.txt, rel=nofollow and meta robots. Default: 'obey'."""
     user_agent: str

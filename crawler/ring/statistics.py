@@ -116,6 +116,7 @@ class Statistics:
             duplicates=counters.duplicates,
             near_duplicates=counters.near_duplicates,
             reread=counters.reread,
+            repeats=dict(counters.repeats),
             active_hosts=frontier.active_hosts,
             unreachable_hosts=frontier.hosts_given_up,
         )

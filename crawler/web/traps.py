@@ -25,7 +25,7 @@ What stands in a percent-escape counts as no digit: a page with a name in Cyrill
 import re
 from collections import Counter
 
-__all__ = ["MAX_REPEATS", "alike", "is_dated", "is_fixed", "pattern", "repeats"]
+__all__ = ["MAX_REPEATS", "alike", "is_dated", "is_fixed", "pattern", "repeats", "shape"]
 
 MAX_REPEATS = 3
 """How often a block of path segments may stand in a row, and a query parameter with one value in a query."""
@@ -40,6 +40,7 @@ _HEX_CHARS = 8
 # Digits that are not in an escape. The looks around come second, so that the search for a digit is a fast one.
 _DIGITS = re.compile(r"[0-9](?!(?<=%[0-9])[0-9A-Fa-f])(?<!%[0-9A-Fa-f][0-9])[0-9]*+")
 # A letter beside a collapsed digit: without one there can be no identifier.
+_NUMBER = re.compile("[0-9]+")
 _MIXED = re.compile(r"#(?:[A-Za-z]|(?<=[A-Za-z]#))")
 # A run that holds a digit, from its start on: behind a character that may not be in one, or behind a whole escape.
 _RUN = re.compile(
@@ -126,6 +127,20 @@ def is_fixed(url: str) -> bool:
     The host does not count: on `www2.example` and 127.0.0.1, too, there are pages without a number.
     """
     return _DIGITS.search(url, _start_of_path(url)) is None
+
+
+def shape(url: str) -> str:
+    """Return what a URL in normal form has in common with others of its kind on its host. Never raises.
+
+    That is the first folder of its path without numbers, how many segments there are, the ending, and the names of its
+    parameters in any order, each once.
+    """
+    path, _, query = url[_start_of_path(url) :].partition("?")
+    segments = path.split("/")
+    folder = _NUMBER.sub("#", segments[1]) if len(segments) > 2 else ""
+    ending = segments[-1].rpartition(".")[2] if "." in segments[-1] else ""
+    names = sorted({parameter.partition("=")[0] for parameter in query.split("&")}) if query else ()
+    return f"{folder}/{len(segments)}.{ending}?{'&'.join(names)}"
 
 
 def _start_of_path(url: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crawler.web.traps import alike, is_dated, is_fixed, pattern, repeats
+from crawler.web.traps import alike, is_dated, is_fixed, pattern, repeats, shape
 from crawler.web.urls import MAX_URL_CHARS, resolve
 from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
@@ -412,3 +412,21 @@ def test_a_url_is_dated_that_ends_in_year_and_month():
     assert [is_dated(f"http://a{path}") for path in dated] == [True] * len(dated)
     other = ("/2024/05/a-story", "/thread/12345", "/?page=2024", "/2024/13", "/t/120240")
     assert [is_dated(f"http://a{path}") for path in other] == [False] * len(other)
+
+
+@table(
+    "one, other, same",
+    [
+        ("/shop?color=red&size=m", "/shop?size=l&color=blue", True),
+        ("/shop?color=red", "/shop?color=red&size=m", False),
+        ("/shop?color=red&color=blue", "/shop?color=red", True),
+        ("/docs/a.html", "/docs/b.html", True),
+        ("/docs/a.html", "/docs/b.pdf", False),
+        ("/docs/a.html", "/docs/part/a.html", False),
+        ("/2024/one", "/2025/two", True),
+        ("/one/two", "/three/two", False),
+        ("/", "/one", True),
+    ],
+)
+def test_urls_of_one_shape_differ_in_names_and_values_alone(one, other, same):
+    assert (shape(f"http://a.test{one}") == shape(f"http://b.test{other}")) == same

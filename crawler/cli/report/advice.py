@@ -3,15 +3,20 @@
 from crawler.cli.report.certificates import TLS, is_of_certificate
 from crawler.cli.report.quantity import count, duration, size
 from crawler.core.config import CrawlConfig
+from crawler.core.printable import printable
 from crawler.core.stats import CrawlStats
 
 __all__ = ["advice"]
+
+_NAMED = 3
+"""Hosts that a line names; summary.json has all of them."""
 
 
 def advice(stats: CrawlStats, config: CrawlConfig) -> list[str]:
     """List what stands out in a crawl's counters, each with the options that have a say in it."""
     texts = (
         _trap(stats, config),
+        _repeats(stats, config),
         _tls(stats),
         _unreachable(stats, config),
         _parsers(stats, config),
@@ -27,6 +32,19 @@ def _trap(stats: CrawlStats, config: CrawlConfig) -> str:
     now = "" if config.max_chain is None else f" (now {count(config.max_chain)})"
     return (
         f"{_urls(number)} looked like a trap, as pages of an endless calendar do: --max-chain N raises the limit{now}"
+    )
+
+
+def _repeats(stats: CrawlStats, config: CrawlConfig) -> str:
+    if not stats.repeats:
+        return ""
+    hosts = sorted(stats.repeats.items(), key=lambda item: (-item[1], item[0]))
+    named = ", ".join(f"{printable(host)} {count(number)}" for host, number in hosts[:_NAMED])
+    more = f" and {count(len(hosts) - _NAMED)} more hosts" if len(hosts) > _NAMED else ""
+    now = "" if config.max_repeats is None else f" (now {count(config.max_repeats)})"
+    return (
+        f"{_urls(sum(stats.repeats.values()))} were left out since pages like them brought nothing but links "
+        f"({named}{more}): --max-repeats N asks for more of them{now}"
     )
 
 

@@ -55,6 +55,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     duplicates: int
     near_duplicates: int
     reread: int
+    repeats: dict[str, int]
     outcomes: dict[str, int]
     statuses: dict[int, int]
     known: int
@@ -95,6 +96,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         duplicates=stats.duplicates,
         near_duplicates=stats.near_duplicates,
         reread=stats.reread,
+        repeats=dict(_by_number(stats.repeats)),
         outcomes=dict(_by_number(stats.outcomes)),
         statuses=dict(sorted(stats.statuses.items())),
         known=stats.known,

@@ -9,6 +9,7 @@ from xxhash import xxh3_128_digest
 from crawler.core.model import Answer, Done, Download, Link, SeedContext, SeedRow
 from crawler.page.raw_page import RawPage
 from crawler.parsers.reading.findings import Finder, Findings
+from crawler.parsers.reading.gist import Gist, Gists
 from crawler.parsers.reading.new_links import NewLinks
 from crawler.parsers.reading.plain_page import PlainFinder
 from crawler.parsers.reading.settings import ParserSettings
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["PageReader", "Parse", "parse_page"]
 
 _NOTHING = Findings()
+_NO_GIST = Gist()
 
 
 class PageReader:
     """Reads pages, one after the other, as the settings say. Raises `CrawlerError` for a spider that cannot be used.
 
     State, of the one thread that uses it: two bounded caches (resolved links, links sent), which change speed and
-    never an outcome.
+    never an outcome, and the last pages of watched sites.
     """
 
     def __init__(self, settings: ParserSettings) -> None:
@@ -39,6 +41,7 @@ class PageReader:
         self.links = NewLinks(Scope(*limits), settings.max_chain, by_depth=by_depth, obey=settings.robots == "obey")
         self._redirect_scope = redirect_scope(*limits)
         self._resolver = LinkResolver()
+        self._gists = Gists(settings.hash_seed)
         # Made at once: what a spider imports takes time, and no page is to pay for it.
         self._finder = _finder(settings)
 
@@ -90,8 +93,9 @@ class PageReader:
         find = self._find_for_rows if task.rows else self._finder.find
         found = find(page, noindex="noindex" in asked)
         hrefs = found.hrefs if succeeded or self.settings.spider else ()
+        gist = self._gists.take(task, answer.body, hrefs) if task.watched and succeeded else _NO_GIST
         links = self.links.take(task, hrefs, nofollow="nofollow" in asked) if hrefs else ()
-        return self._done(page, download, found, links)
+        return self._done(page, download, found, links, gist)
 
     def _find_for_rows(self, page: RawPage, *, noindex: bool) -> Findings:
         """Return what is found in a page that is read once for each row of the seeds that led to it."""
@@ -113,7 +117,9 @@ class PageReader:
         tags = [value for name, value in answer.headers if name == "x-robots-tag"]
         return directives(tags, meta, self.settings.user_agent) if tags or meta else frozenset()
 
-    def _done(self, page: RawPage, download: Download, found: Findings, links: tuple[Link, ...]) -> Done:
+    def _done(
+        self, page: RawPage, download: Download, found: Findings, links: tuple[Link, ...], gist: Gist = _NO_GIST
+    ) -> Done:
         task, answer = download.task, download.answer
         return Done(
             task.key,
@@ -128,6 +134,8 @@ class PageReader:
             detail=found.detail,
             row_records=found.row_records,
             body_key=self._body_key(answer.body),
+            pieces=gist.pieces,
+            own_links=gist.links,
         )
 
     def _body_key(self, body: bytes) -> bytes:

@@ -1,0 +1,298 @@
+"""What a site (a host, or a registrable domain) may still spend on pages that bring nothing but further links.
+
+A trap without numbers has no end, and its pages look like any others: facets in any order, a page for whatever path,
+words at random. What tells it from a large site is what comes of its pages. Looked at are those after the first
+`FREE_PAGES`, by what the pages just before did not have (`parsers.reading.gist`):
+
+    text            links            the page
+    new             none new         brings something: 3, and 1 for where it was found
+    new             some known       brings something, 3: pages of a site refer to each other
+    new, or not     new ones         costs 1: it promises, and brings nothing yet
+    little new      none new         0: it ends there
+    nothing new     none new         costs a half: it repeats others
+
+This is counted for the site, whose credit it is, and by shape of URL (`web.traps.shape`). URLs of a shape that only
+costs stand back behind all others of their host, in any order: so what is behind a facet, or a large directory, is
+seen from samples. As long as credit is left they are asked for. When something comes of them, it grows again; when
+nothing does, the host sleeps (`frontier.gate`).
+
+A site whose pages end uses up no credit: each page that promises others is followed by those, which pay for it.
+"""
+
+from collections import Counter
+
+import msgspec
+from msgspec import Struct
+from xxhash import xxh3_64_digest
+
+from crawler.core.config import CrawlConfig
+from crawler.core.model import Done, Task
+from crawler.frontier.handed import Handed
+from crawler.frontier.row import QUEUED, UrlRow, is_late
+from crawler.frontier.store import Store
+from crawler.web.domains import Domains
+from crawler.web.traps import shape
+from crawler.web.urls import authority
+
+__all__ = ["REPEATS", "STAND_BACK", "Budgets"]
+
+STAND_BACK = "later"
+"""Verdict on a URL that is to come behind all others of its host."""
+REPEATS = "repeats"
+"""Reason of outcome `skipped`: its site has used up what it may spend on pages that bring nothing."""
+FREE_PAGES = 100
+UNPROVEN_TASKS = 128
+"""Most tasks of a host that are handed out at once before it is known what its pages bring."""
+_BUDGET = b"b"
+"""Stands behind a site's key where its budget is kept."""
+_BRINGS, _LED_TO, _COST, _REPEAT_COST = 6, 2, 2, 1
+_FOUND_BEHIND = 40
+"""What a page of a good shape makes up for that was found only behind one that stands back: there may be more."""
+_STANDS_BACK, _GOOD = -80, 60
+"""From this score on a shape stands back. It goes no lower than a half more, so that it can come back."""
+_MOST_SCORE = 120
+_PROVEN_PAGES = 20
+_KNOWN_SHAPE = 10
+_YOUNG_SHAPES = b""
+"""Stands for all shapes of which fewer than `_KNOWN_SHAPE` pages are known."""
+_MOST_SHAPES = 512
+_SAMPLED = 32
+"""Of a site that has proved itself, one page in so many is looked at."""
+_FRESH_ONE_IN = 3
+"""A page says something new if one piece of its own text in so many is."""
+_REFERS_ONE_IN = 4
+"""A page refers to others if it has one link to a page that was found elsewhere, and not read yet, to so many new."""
+_DOMAIN = b"."
+_KEPT = 16_384
+_KEPT_FROM = 32
+"""Pages from which on a site's number of pages outlives memory."""
+_HASH_BYTES, _LINK_BYTES = 8, 16
+_HOSTS_OF_A_DOMAIN = 64
+"""Hosts that a run has met before it looks at domains: to find a name's domain takes time and memory."""
+
+
+class _Shape(Struct, array_like=True):
+    """What came of the URLs of one shape: their score, and how many were looked at."""
+
+    score: int = 0
+    pages: int = 0
+
+
+class _Site(Struct, array_like=True):
+    """A site: its pages, what it has spent, how many pages brought something, and its shapes by their hashes."""
+
+    pages: int = 0
+    spent: int = 0
+    brought: int = 0
+    shapes: dict[bytes, _Shape] = {}
+
+    def score(self, shape: bytes) -> int:
+        """Return the score of a shape, or that of all young ones as long as it is young itself and not worse."""
+        known = self.shapes.get(shape, _NO_SHAPE)
+        if known.pages >= _KNOWN_SHAPE or known.score > 0:
+            return known.score
+        return min(known.score, self.shapes.get(_YOUNG_SHAPES, _NO_SHAPE).score)
+
+    def count(self, shape: bytes, change: int, pages: int) -> None:
+        """Add to the score of a shape."""
+        one = self.shapes.get(shape)
+        if one is None:
+            if len(self.shapes) >= _MOST_SHAPES:
+                del self.shapes[min(self.shapes, key=lambda key: (self.shapes[key].pages, abs(self.shapes[key].score)))]
+            one = self.shapes[shape] = _Shape()
+        one.pages += pages
+        one.score = max(-_MOST_SCORE, min(_MOST_SCORE, one.score + change))
+
+
+_NO_SHAPE = _Shape()
+
+
+class Budgets:
+    """The budgets of sites. Part of the frontier.
+
+    State: the sites that are in use (in the store from their page `_KEPT_FROM` on), and which of them the open batch is
+    to hold; the site for which each task counts that is handed out; young hosts that wait for others of their domain,
+    and those that need not any more; the domains of hosts.
+    """
+
+    def __init__(self, store: Store, config: CrawlConfig) -> None:
+        self._store = store
+        self._most = config.max_repeats
+        self._sites: dict[bytes, _Site] = {}
+        self._unsaved: set[bytes] = set()
+        self._out: Counter[bytes] = Counter()
+        self._of_task: dict[bytes, bytes] = {}
+        self._waiting: dict[bytes, dict[bytes, None]] = {}
+        self._freed: list[bytes] = []
+        self._domains: Domains | None = None
+        self._domain_of: dict[bytes, tuple[bytes, str]] = {}
+        self._met = 0
+        self._decode = msgspec.msgpack.Decoder(_Site).decode
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    @property
+    def apply(self) -> bool:
+        """Whether there are budgets at all."""
+        return self._most is not None
+
+    def verdict(self, host: bytes, place: bytes, row: UrlRow) -> str:
+        """Return what becomes of a URL in the queue: empty if it may be handed out, `STAND_BACK`, or `REPEATS`."""
+        if row.is_sitemap or row.outcome or not row.parent:
+            return ""
+        if self._waits_for_others(host, row.url):
+            return REPEATS
+        key, _, site = self._watched(host, row.url)
+        if site is None or self._most is None:
+            return ""
+        if is_late(place):
+            return "" if site.spent + self._out[key] < _COST * self._most else REPEATS
+        return STAND_BACK if site.score(_hash(row.url)) <= _STANDS_BACK else ""
+
+    def freed(self) -> list[bytes]:
+        """Return the hosts that waited for others of their domain, and need not wait any more."""
+        freed, self._freed = self._freed, []
+        return freed
+
+    def most_at_once(self, host: bytes) -> int | None:
+        """Return how many tasks of a host may be handed out at once, None if that does not matter here."""
+        if self._most is None or self._site(host).brought >= _PROVEN_PAGES:
+            return None
+        return UNPROVEN_TASKS
+
+    def watched(self, host: bytes, key: bytes, row: UrlRow) -> str:
+        """Return the site for which it is to be told what a page brings, empty if it need not be."""
+        if self._most is None or row.is_sitemap or row.outcome:
+            return ""
+        _, name, site = self._watched(host, row.url)
+        if site is None:
+            return ""
+        proven = site.brought >= _PROVEN_PAGES and site.spent < self._most
+        if proven and key[0] % _SAMPLED and site.score(_hash(row.url)) > _PROVEN_PAGES:
+            return ""
+        return name
+
+    def hand_out(self, handed: Handed) -> None:
+        """Learn that a task is handed out."""
+        key, _ = self._domain(handed.host, handed.task.url)
+        if self._site(handed.host).pages >= FREE_PAGES or not key:
+            if not is_late(handed.place):
+                return
+            key = handed.host
+        self._of_task[handed.task.key] = key
+        self._out[key] += 1
+
+    def take_back(self, handed: Handed) -> None:
+        """Learn that a task is handed out no more."""
+        key = self._of_task.pop(handed.task.key, None)
+        if key is not None:
+            self._out[key] -= 1
+            if self._out[key] <= 0:
+                del self._out[key]
+            if waiting := self._waiting.get(key):
+                many = self._site(key).brought >= _PROVEN_PAGES
+                self._freed += [waiting.popitem()[0] for _ in range(len(waiting) if many else 1)]
+
+    def ended(self, handed: Handed, done: Done) -> None:
+        """Learn how a task has ended, and what it leads to that was not known: the latter before it is."""
+        if self._most is None or done.outcome != "fetched" or handed.task.kind != "page" or handed.outcome:
+            return
+        host, task = self._site(handed.host), handed.task
+        host.pages += 1
+        self._unsaved.add(handed.host)
+        if host.pages <= FREE_PAGES:
+            domain, _ = self._domain(handed.host, task.url)
+            if domain:
+                self._site(domain).pages += 1
+                self._unsaved.add(domain)
+        if task.watched and (done.pieces or done.own_links):
+            of_host = task.watched == authority(task.url)
+            key = handed.host if of_host else self._domain(handed.host, task.url)[0]
+            if key:
+                self._judge(key, task, done)
+
+    def save(self) -> None:
+        """Put what was learned into the open batch."""
+        for key in self._unsaved:
+            site = self._sites[key]
+            if site.pages >= _KEPT_FROM:
+                self._store.put_host(key + _BUDGET, self._encode(site))
+        self._unsaved.clear()
+
+    def committed(self) -> None:
+        """Learn that the open batch was committed."""
+        if len(self._sites) > _KEPT:
+            self._sites.clear()
+            self._domain_of.clear()
+
+    def _waits_for_others(self, host: bytes, url: str) -> bool:
+        """Whether as many tasks of young hosts of one domain are handed out as of one host may be."""
+        if self._site(host).pages >= FREE_PAGES:
+            return False
+        key, _ = self._domain(host, url)
+        if not key or self._out[key] < UNPROVEN_TASKS or self._site(key).brought >= _PROVEN_PAGES:
+            return False
+        self._waiting.setdefault(key, {})[host] = None
+        return True
+
+    def _judge(self, key: bytes, task: Task, done: Done) -> None:
+        """Count what a page has brought."""
+        site = self._site(key)
+        links = [done.own_links[at : at + _LINK_BYTES] for at in range(0, len(done.own_links), _LINK_BYTES)]
+        known = self._store.urls.values(links)
+        new = sum(value is None for value in known)
+        waiting = sum(value is not None and value[:1] == QUEUED for value in known)
+        pieces = [done.pieces[at : at + _HASH_BYTES] for at in range(0, len(done.pieces), _HASH_BYTES)]
+        fresh = self._store.contents.add_pieces(key, pieces)
+        says_new = fresh > 0 and _FRESH_ONE_IN * fresh >= len(pieces)
+        refers = waiting > 0 and _REFERS_ONE_IN * waiting >= new
+        brings = says_new and (refers or not new)
+        change = _BRINGS if brings else -_COST if new else 0 if fresh else -_REPEAT_COST
+        own = _hash(task.url)
+        parent = b""
+        if brings and task.parent is not None and authority(task.parent) == authority(task.url):
+            parent = _hash(task.parent)
+            if site.score(parent) <= _STANDS_BACK and site.score(own) >= _GOOD:
+                site.spent = max(0, site.spent - _FOUND_BEHIND)
+        site.spent = max(0, site.spent - change)
+        site.brought = max(0, min(_MOST_SCORE, site.brought + (change > 0) - (change < 0)))
+        if site.shapes.get(own, _NO_SHAPE).pages < _KNOWN_SHAPE:
+            site.count(_YOUNG_SHAPES, change, 1)
+        site.count(own, change, 1)
+        if parent:
+            site.count(parent, _LED_TO, 0)
+        self._unsaved.add(key)
+
+    def _watched(self, host: bytes, url: str) -> tuple[bytes, str, _Site | None]:
+        """Return the site whose budget counts for a URL, with its key and name; None as long as none does."""
+        if self._site(host).pages >= FREE_PAGES:
+            return host, authority(url), self._sites[host]
+        key, name = self._domain(host, url)
+        if key and self._site(key).pages >= FREE_PAGES:
+            return key, name, self._sites[key]
+        return b"", "", None
+
+    def _site(self, key: bytes) -> _Site:
+        site = self._sites.get(key)
+        if site is None:
+            stored = self._store.host(key + _BUDGET)
+            site = self._sites[key] = _Site() if stored is None else self._decode(stored)
+            self._met += len(key) == _HASH_BYTES
+        return site
+
+    def _domain(self, host: bytes, url: str) -> tuple[bytes, str]:
+        """Return the key and the name of a host's domain; both empty for an address, and while hosts are few."""
+        if self._met < _HOSTS_OF_A_DOMAIN:
+            return b"", ""
+        found = self._domain_of.get(host)
+        if found is None:
+            if self._domains is None:
+                self._domains = Domains()
+            name = self._domains.of(url)
+            is_name = "." in name and not name.rpartition(".")[2].isdigit()
+            found = (self._store.keys.authority(name) + _DOMAIN, name) if is_name else (b"", "")
+            self._domain_of[host] = found
+        return found
+
+
+def _hash(url: str) -> bytes:
+    return xxh3_64_digest(shape(url).encode())

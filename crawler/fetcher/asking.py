@@ -12,6 +12,7 @@ from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.request import Requests
 from crawler.fetcher.retry import SLOW_DOWN_STATUSES
 from crawler.fetcher.silences import Silences
+from crawler.fetcher.slots import GAVE_WAY, Slot
 from crawler.fetcher.transport.base import FetchResult, Transport, is_redirect
 from crawler.web.redirect import redirect_scope
 
@@ -36,13 +37,17 @@ class Asking:
         self._loop = get_running_loop()
         self._scope = redirect_scope(config.scope, config.include, config.exclude, config.depth)
 
-    async def ask(self, host: Host, task: Task, *, fresh: bool) -> Download | Result | Failure | None:
+    async def ask(self, host: Host, task: Task, slot: Slot, *, fresh: bool) -> Download | Result | Failure | None:
         """Ask for a URL; None if it is not over yet, a `Failure` if a kept connection had ended before an answer."""
         started = self._loop.time()
         request = self._requests.of(task, time.time(), fresh=fresh)
-        result = await self._hosts.ask(host, self._transport.fetch(request))
+        result = await self._hosts.ask(host, slot, self._transport.fetch(request))
         if isinstance(result, Failure) and result.stale:
             return result
+        if result is GAVE_WAY:
+            self._put_back(host, task)
+            self._silences.gave_way(host, started, slot.patience_s)
+            return None
         if isinstance(result, Failure):
             return self._broken(host, task, result, started)
         spent_s = task.spent_s + self._loop.time() - started

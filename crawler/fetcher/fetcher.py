@@ -25,6 +25,7 @@ from crawler.fetcher.pump import Pump
 from crawler.fetcher.refusals import Refusals
 from crawler.fetcher.robots import Robots, Search
 from crawler.fetcher.silences import Silences
+from crawler.fetcher.slots import Slot
 from crawler.fetcher.transport.base import Transport
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.under_way import UnderWay
@@ -76,19 +77,21 @@ class Fetcher:
         self._attempts = Attempts(config.retries, clock, self._rng)
         self._hosts = Hosts(config, remember, clock, recall)
         self._silences = Silences(
-            config,
-            self._hosts,
-            self._rng,
-            attempts=self._attempts,
-            tell=self._tell,
-            wake=wake,
+            config, self._hosts, self._rng, attempts=self._attempts, tell=self._results.append, wake=wake
         )
         self._asking = Asking(config, transport, self._hosts, self._silences, self._attempts)
         self._robots = Robots(config, transport, self._hosts, self._silences, self._rng)
-        self._refusals = Refusals(config, self._robots, self._hosts, self._attempts, self._tell)
+        self._refusals = Refusals(config, self._robots, self._hosts, self._attempts, self._results.append)
         self._pump = Pump(self._pump_once)
         self._under_way = UnderWay(config.concurrency, ended=self._pump.soon, fail=fail)
-        self._groundwork = Groundwork(transport, self._hosts, self._robots, self._under_way, self._tell)
+        self._groundwork = Groundwork(
+            transport,
+            self._hosts,
+            self._robots,
+            self._silences,
+            under_way=self._under_way,
+            tell=self._results.append,
+        )
         self.oldest = self._under_way.oldest
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
         self._unparsed = 0
@@ -150,34 +153,43 @@ class Fetcher:
 
     def _start_what_may(self) -> None:
         now = self._loop.time()
+        turns = self._hosts.turns
         self._under_way.begin_turn()
+        turns.look(now)
         while self._has_room() and (called := self._hosts.called(now)):
             for host in called:
-                if self._has_room():
+                if self._has_room() and turns.has_room(host, now):
                     self._serve(host, now)
                 else:
                     self._hosts.schedule(host, now)
-        while self._has_room() and (due := self._hosts.due(now)) is not None:
+        while self._has_room() and (due := turns.next(now)) is not None:
             self._serve(due, now)
-        self._pump.at(self._hosts.next_at if self._has_room() else None)
         if self._under_way.turn_is_over:
             self._pump.soon()
+        elif not (self._is_held_up or self._silences.offline):
+            turns.make_room(now)
+        self._pump.at(turns.next_at(now))
 
     def _has_room(self) -> bool:
         """Whether one more request may start in this turn.
 
-        Not while bodies fill the budget because parsers are behind. Bodies under way that fill it are no reason: their
+        Not while bodies wait for parsers and fill the budget. Bodies under way that fill it are no reason: their
         servers may take their time, and small pages of other hosts find room all the same. While no host answers, one
         request at a time asks whether one does.
         """
         if self._silences.offline and self._under_way.count:
             return False
-        return self._under_way.has_room and not (self._unparsed and self._budget.is_full)
+        return self._under_way.has_room and not self._is_held_up
+
+    @property
+    def _is_held_up(self) -> bool:
+        """Whether bodies fill the budget because parsers are behind."""
+        return self._unparsed > 0 and self._budget.is_full
 
     def _serve(self, host: Host, now: float) -> None:
         """Start at most one request of the host, after ending the tasks that may not be fetched."""
         silence = host.silence
-        if silence is not None and self._silences.is_asleep(silence, now):
+        if silence is not None and silence.is_asleep(now):
             self._silences.turn_away(host, silence)
         elif not host.recalled:
             if not host.asking and (host.errands or host.has_work):
@@ -185,8 +197,8 @@ class Fetcher:
         elif host.errands:
             if self._may_start(host, host.errands[0].url, now):
                 errand = host.errands.pop(0)
+                self._under_way.start(errand.go(self._hosts.turns.take(host, now)), errand.url)
                 self._hosts.started(host, now)
-                self._under_way.start(errand.go(), errand.url)
         elif not host.asking:
             self._serve_tasks(host, now)
 
@@ -219,8 +231,9 @@ class Fetcher:
             host.tasks.popleft()
             if silence is not None:
                 self._hosts.hold(host)
+            slot = self._hosts.turns.take(host, now)
             self._hosts.started(host, now)
-            self._under_way.start(self._fetch(host, task, alone=silence is not None), task.url)
+            self._under_way.start(self._fetch(host, task, slot, alone=silence is not None), task.url)
 
     def _may_start(self, host: Host, url: str, now: float) -> bool:
         """Say whether a request for `url` may start now; if not, see to the host being served again when it may."""
@@ -233,18 +246,18 @@ class Fetcher:
             self._results += self._hosts.wait(host, at, now)
             return False
         if not host.located and not host.asking:
-            self._groundwork.locate(host, url)
+            self._groundwork.locate(host, url, now)
         return host.located
 
     # Downloading, judging, handing on
 
-    async def _fetch(self, host: Host, task: Task, *, alone: bool = False, fresh: bool = False) -> None:
+    async def _fetch(self, host: Host, task: Task, slot: Slot, *, alone: bool = False, fresh: bool = False) -> None:
         """The way of one URL: what comes of it is a page for the parsers, or an outcome.
 
         `alone`: the host's other tasks wait until its answer has come. A kept connection that had ended says nothing of
         the server: the URL is asked for once more, on a `fresh` one.
         """
-        end = await self._asking.ask(host, task, fresh=fresh)
+        end = await self._asking.ask(host, task, slot, fresh=fresh)
         if alone:
             self._results += self._hosts.release(host, self._loop.time())
         if isinstance(end, Download):
@@ -270,12 +283,10 @@ class Fetcher:
             self._unparsed -= 1
             self._budget.give_back(size)
 
-    def _tell(self, result: Result) -> None:
-        self._results.append(result)
-
     def _flush(self) -> None:
         if self._results:
-            results, self._results = self._results, []
+            results = list(self._results)
+            self._results.clear()
             self._report(results)
 
 

@@ -8,6 +8,8 @@ from crawler.core.model import Result
 from crawler.fetcher.host import Errand, Host
 from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.robots import Robots, Search
+from crawler.fetcher.silences import Silences
+from crawler.fetcher.slots import Slot
 from crawler.fetcher.transport.base import Transport
 from crawler.fetcher.under_way import UnderWay
 
@@ -21,19 +23,27 @@ class Groundwork:
     """
 
     def __init__(
-        self, transport: Transport, hosts: Hosts, robots: Robots, under_way: UnderWay, tell: Callable[[Result], None]
+        self,
+        transport: Transport,
+        hosts: Hosts,
+        robots: Robots,
+        silences: Silences,
+        *,
+        under_way: UnderWay,
+        tell: Callable[[Result], None],
     ) -> None:
         self._transport = transport
         self._hosts = hosts
         self._robots = robots
+        self._silences = silences
         self._under_way = under_way
         self._tell = tell
         self._loop = asyncio.get_running_loop()
 
-    def locate(self, host: Host, url: str) -> None:
+    def locate(self, host: Host, url: str, now: float) -> None:
         """Find out the host's address, so that the limit per address holds from its first request on."""
         self._hosts.hold(host)
-        self._under_way.start(self._located(host, url), url)
+        self._under_way.start(self._located(host, url, self._hosts.turns.take(host, now)), url)
 
     def load(self, host: Host, origin: str) -> None:
         """Ask the store what it remembers of a host, and for the robots.txt of one of its origins."""
@@ -43,19 +53,25 @@ class Groundwork:
     def search(self, search: Search, now: float) -> None:
         """Ask for a robots.txt, which may be done now."""
         self._hosts.hold(search.host)
+        slot = self._hosts.turns.take(search.host, now)
         self._hosts.started(search.host, now)
-        self._under_way.start(self._searched(search), search.url)
+        self._under_way.start(self._searched(search, slot), search.url)
 
-    async def _located(self, host: Host, url: str) -> None:
-        self._hosts.locate(host, await self._transport.address(url))
+    async def _located(self, host: Host, url: str, slot: Slot) -> None:
+        began = self._loop.time()
+        address = await slot.until_over(self._transport.address(url))
+        if slot.gave_way:
+            self._silences.gave_way(host, began, slot.patience_s)
+        else:
+            self._hosts.locate(host, address)
         self._tell_all(self._hosts.release(host, self._loop.time()))
 
     async def _loaded(self, host: Host, origin: str) -> None:
         self._tell_all(await self._robots.load(host, origin))
 
-    async def _searched(self, search: Search) -> None:
+    async def _searched(self, search: Search, slot: Slot) -> None:
         """Make one request for a robots.txt. If it leads on, the next one waits for the turn of its host."""
-        then = await self._robots.ask(search)
+        then = await self._robots.ask(search, slot)
         if isinstance(then, Search):
             self._hosts.send(Errand(then.url, partial(self._searched, then), partial(self._robots.put_off, then)))
         else:

@@ -7,7 +7,9 @@ from msgspec import Struct, msgpack
 
 from crawler.core.model import Again, Failure, Task
 from crawler.fetcher.clock import HostClock
+from crawler.fetcher.pace import Pace
 from crawler.fetcher.silence import Silence
+from crawler.fetcher.slots import Slot
 from crawler.web.robots import RobotsAnswer
 
 __all__ = ["Errand", "Host", "HostState", "OriginRobots", "decoded"]
@@ -28,25 +30,26 @@ class OriginRobots(Struct, frozen=True):
 class Errand(Struct, frozen=True):
     """A request that waits for its host's turn, before the host's tasks: the second half of what has begun already.
 
-    A robots.txt to which that of another origin redirects, or a URL whose kept connection had ended. `go()` makes the
-    request and sees to what follows; before, it holds no place among the requests under way. When the host must not be
-    asked for long, `put_off(wait_s)` is called instead, with the seconds, and returns what is due again then.
+    A robots.txt to which that of another origin redirects, or a URL whose kept connection had ended. `go(slot)` makes
+    the request, in a place among those under way, and sees to what follows; before, it holds none. When the host must
+    not be asked for long, `put_off(wait_s)` is called instead, with the seconds, and returns what is due again then.
     """
 
     url: str
-    go: Callable[[], Awaitable[None]]
+    go: Callable[[Slot], Awaitable[None]]
     put_off: Callable[[float], list[Again]]
 
 
 class Host:
     """A host (name and port) with its tasks, and the robots.txt of its origins.
 
-    State in four parts, each with one writer. `tasks` and `errands`: `Hosts` puts them in and gives them back,
+    State in five parts, each with one writer. `tasks` and `errands`: `Hosts` puts them in and gives them back,
     `Fetcher` takes them out. `HostMemory` writes `recalled`: what the store remembers of it is known here. `Hosts`
-    writes `scheduled`: it stands in the line of those that may be asked by time; `asking`: its tasks wait for an answer
-    about the host itself; `located`: its address was asked for. `Robots` writes `robots`, by origin, and `attempts`: so
-    often was a robots.txt asked for that could not be read. `Silences` writes `silence`, None as long as the host
-    answers; `heard_at`, on the loop's clock; `proven`: it has answered in this job.
+    writes `asking`: its tasks wait for an answer about the host itself; `located`: its address was asked for. `Turns`
+    writes `scheduled`: it stands in a line of those that may be asked by time. `Paces` writes `pace`: how it has
+    answered. `Robots` writes `robots`, by origin, and `attempts`: so often was a robots.txt asked for that could not be
+    read. `Silences` writes `silence`, None as long as the host answers; `heard_at`, on the loop's clock; `proven`: it
+    has answered in this job.
     """
 
     __slots__ = (
@@ -56,6 +59,7 @@ class Host:
         "heard_at",
         "located",
         "name",
+        "pace",
         "proven",
         "recalled",
         "robots",
@@ -72,6 +76,7 @@ class Host:
         self.scheduled = False
         self.asking = False
         self.located = False
+        self.pace = Pace()
         self.robots: dict[str, OriginRobots] = {}
         self.attempts = 0
         self.silence = silence

@@ -4,8 +4,8 @@ import time
 from asyncio import get_running_loop
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator
-from heapq import heappop, heappush
 from itertools import islice
+from typing import Final
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, Failure, Task
@@ -15,12 +15,24 @@ from crawler.fetcher.clock import Ending
 from crawler.fetcher.host import Errand, Host
 from crawler.fetcher.host_memory import HostMemory, Recall, Remember
 from crawler.fetcher.known_hosts import KnownHosts
+from crawler.fetcher.pace import Grade
+from crawler.fetcher.paces import Paces
 from crawler.fetcher.politeness import Politeness
 from crawler.fetcher.silence import Silence
+from crawler.fetcher.slots import GAVE_WAY, Slot, Slots
 from crawler.fetcher.transport.base import FetchResult
+from crawler.fetcher.turns import Turns
 from crawler.web.urls import authority
 
 __all__ = ["Hosts"]
+
+_HELD_UP: Final = {
+    Grade.ANSWERING: "concurrency",
+    Grade.UNHEARD: "hosts that have not answered yet",
+    Grade.SLOW: "hosts that answer slowly",
+    Grade.SILENT: "hosts that have not answered yet",
+}
+"""What keeps a host of each grade from a place among the requests under way: those of its grade, and below."""
 
 _VERY_LONG_WAIT_S = 30.0
 """A host that has to wait longer gives its tasks back, and its place in the window to another."""
@@ -29,15 +41,15 @@ _COUNTED = 1_024
 
 
 class Hosts:
-    """Hosts with tasks or worth remembering, their clocks, and the line of those that may be asked by time.
+    """Hosts with tasks or worth remembering, their clocks, and the lines of those that may be asked by time (`turns`).
 
-    A host stands in that line once at most; one that has to wait for its own requests, or for its address, does not: it
-    comes back when a request ends, or is called. `remember` and `recall` keep and return what is known beyond this run,
-    or while a host is not in memory. Times called `now` and `at` are on the loop's clock.
+    A host that has to wait for its own requests, or for its address, stands in none: it comes back when a request ends,
+    or is called. `remember` and `recall` keep and return what is known beyond this run, or while a host is not in
+    memory. Times called `now` and `at` are on the loop's clock.
 
-    State, written here alone and in the event loop's thread: the known hosts; the line; all clocks; and of each `Host`
-    what its docstring says. `silent` are the hosts that do not answer, written by `Silences`: a host that comes back
-    after it was forgotten is as silent as before.
+    State, written here alone and in the event loop's thread: the known hosts; all clocks; and of each `Host` what its
+    docstring says. `silent` are the hosts that do not answer, written by `Silences`: a host that comes back after it
+    was forgotten is as silent as before.
     """
 
     def __init__(
@@ -56,12 +68,13 @@ class Hosts:
             "per-host": f"--per-host {config.per_host}",
             "per-address": f"--per-address {max(config.per_address, config.per_host)}",
             "delay": f"--delay {delay}",
+            "concurrency": f"--concurrency {config.concurrency}",
         }
         self.memory = HostMemory(self._politeness, remember, recall)
         self.known = KnownHosts(self.memory.let_go, self.silent, recalls=recall is not None)
         self.named, self.rest = self.known.named, self.known.rest
-        self._line: list[tuple[float, int, Host]] = []
-        self._lined_up = 0
+        self._paces = Paces(self._politeness.in_flight)
+        self.turns = Turns(self._paces, Slots(config.concurrency))
 
     # What there is to do
 
@@ -99,6 +112,8 @@ class Hosts:
         for host in some:
             if host.tasks and not host.asking and (by := self._politeness.held_by(host.name, now)):
                 held[self._options.get(by, by)] += of_each
+        for grade, number in self.turns.held_up(now).items():
+            held[self._options.get(word := _HELD_UP[grade], word)] += number
         return dict(held.most_common())
 
     @property
@@ -111,10 +126,8 @@ class Hosts:
 
     def schedule(self, host: Host, at: float) -> None:
         """Have the host come back at `at`, if it has something to do and does not come back already."""
-        if not host.scheduled and (host.errands or (host.has_work and not host.asking)):
-            host.scheduled = True
-            self._lined_up += 1
-            heappush(self._line, (at, self._lined_up, host))
+        if host.errands or (host.has_work and not host.asking):
+            self.turns.put(host, at)
 
     def called(self, now: float) -> list[Host]:
         """Return hosts that waited for their address and may be served at once; none when nobody's turn has come."""
@@ -123,19 +136,6 @@ class Hosts:
             if hosts := [host for host in known if host.errands or not host.asking]:
                 return hosts
         return []
-
-    def due(self, now: float) -> Host | None:
-        """Take the next host whose time has come out of the line."""
-        if not self._line or self._line[0][0] > now:
-            return None
-        host = heappop(self._line)[2]
-        host.scheduled = False
-        return host
-
-    @property
-    def next_at(self) -> float | None:
-        """When the next host of the line may be asked; None if nobody stands in it."""
-        return self._line[0][0] if self._line else None
 
     def wait(self, host: Host, at: float, now: float) -> list[Again]:
         """Have the host come back at `at`; if that is far away, return its tasks: they are due again then."""
@@ -181,12 +181,14 @@ class Hosts:
         host.asking = False
         return self.wait(host, at, self._loop.time())
 
-    async def ask(self, host: Host, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
+    async def ask(self, host: Host, slot: Slot, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:
         """Await a request that has started, tell the host's clock how it ended, and have the host come back."""
         ending: Ending = "broken"
         latency_s, wait_s, body_bytes = 0.0, None, 0
+        began = self._loop.time()
         try:
-            result = await request
+            result = await slot.until_over(request) or GAVE_WAY
+            self._paces.learn(host, result, self._loop.time() - began)
             if isinstance(result, Failure):
                 ending = "unanswered" if result.kind == "timeout" else "broken"
             else:

@@ -14,6 +14,7 @@ from crawler.fetcher.host import Host, OriginRobots
 from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.rules_cache import RulesCache
 from crawler.fetcher.silences import Silences, why
+from crawler.fetcher.slots import GAVE_WAY, Slot
 from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport, is_redirect
 from crawler.fetcher.verdict import skipped
 from crawler.web.robots import MAX_ROBOTS_BYTES, AgentRules, RobotsAnswer, lifetime_s, rules_for
@@ -103,7 +104,7 @@ class Robots:
                 del host.robots[origin]  # it is asked for again
         return self._hosts.release(host, self._loop.time())
 
-    async def ask(self, search: Search) -> float | Search:
+    async def ask(self, search: Search, slot: Slot) -> float | Search:
         """Make a request for a robots.txt, which has started by the clock of the host that it goes to.
 
         Return when the tasks of the host that it is for may go on, on the loop's clock. They may have to ask again
@@ -112,7 +113,11 @@ class Robots:
         """
         began = self._loop.time()
         request = FetchRequest(search.url, (), self._timeout_s - search.spent_s, MAX_ROBOTS_BYTES, fresh=search.fresh)
-        result = await self._hosts.ask(self._hosts.named(authority(search.url)), self._transport.fetch(request))
+        asked = self._hosts.named(authority(search.url))
+        result = await self._hosts.ask(asked, slot, self._transport.fetch(request))
+        if result is GAVE_WAY:
+            self._silences.gave_way(asked, began, slot.patience_s)
+            return self._loop.time()
         search = msgspec.structs.replace(search, spent_s=search.spent_s + self._loop.time() - began, fresh=False)
         if isinstance(result, Failure) and result.stale:
             return msgspec.structs.replace(search, fresh=True)

@@ -34,6 +34,9 @@ class Patience(Struct, frozen=True):
 
 PATIENCE: Final = Patience()
 
+_SHORTEST_REST_S: Final = 1.0
+_SOON_S: Final = 0.05
+"""The store wakes a host by another clock: it may be this much too early."""
 _IDLE_S: Final = 120.0
 """A host in trouble that nobody has asked for so long begins anew: that it was not asked says nothing about it."""
 
@@ -52,10 +55,22 @@ class Silence:
     Times are on the loop's clock. State, changed by its methods alone: `since`, nothing came that was asked for;
     `shut_since`, nothing at all came, or no robots.txt, None while the host answers; `why`, in a few words; `tried_at`,
     when that was seen last; `sleeps`, how often it slept; `until`, when it wakes, -inf while it is awake, inf when it
-    is given up; `slept`: it has slept since it answered last; `suspects`; and from when on nobody had reason to ask it.
+    is given up; `slept`: it has slept since it answered last; `suspects`; `listened_s`, how long a
+    request waited at most that gave way to others; and from when on nobody had reason to ask it.
     """
 
-    __slots__ = ("_idle_from", "shut_since", "since", "sleeps", "slept", "suspects", "tried_at", "until", "why")
+    __slots__ = (
+        "_idle_from",
+        "listened_s",
+        "shut_since",
+        "since",
+        "sleeps",
+        "slept",
+        "suspects",
+        "tried_at",
+        "until",
+        "why",
+    )
 
     def __init__(self, since: float) -> None:
         self.since = since
@@ -66,12 +81,17 @@ class Silence:
         self.slept = False
         self.suspects: list[Suspect] = []
         self.tried_at = since
+        self.listened_s = 0.0
         self._idle_from = since
 
     @property
     def given_up(self) -> bool:
         """Whether the host is not asked again in this run."""
         return self.until == math.inf
+
+    def is_asleep(self, now: float) -> bool:
+        """Whether the host is not to be asked now."""
+        return self.until > now + _SOON_S
 
     def shut(self, why: str, since: float, now: float) -> None:
         """Learn that a request had no answer; the host was heard, or not asked, until `since`."""
@@ -114,6 +134,15 @@ class Silence:
             step_s = min(step_s, max(self.since + limit_s - now, patience.doubt_s))
         self.sleeps += 1
         self.until = self._idle_from = now + step_s
+
+    def rest(self, now: float, listened_s: float, rng: random.Random) -> None:
+        """Let the host alone since others wait that may answer sooner, for twice as long as it was listened to.
+
+        It is never given up for that.
+        """
+        self.slept = True
+        self.listened_s = max(self.listened_s, listened_s)
+        self.until = self._idle_from = now + max(_SHORTEST_REST_S, 2 * listened_s) * rng.uniform(0.75, 1.25)
 
     def is_long(self, now: float, doubt_s: float) -> bool:
         """Whether the host has been shut for so long that one more unanswered request settles it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -26,8 +27,6 @@ _log = logging.getLogger(__name__)
 _NAMED: Final = 3
 _TRIES: Final = 8
 """Most requests to a host in doubt before it sleeps."""
-_SOON_S: Final = 0.05
-"""The store wakes a host by another clock: it may be this much too early."""
 
 
 class Silences:
@@ -122,6 +121,20 @@ class Silences:
             return now
         return now + self._rng.uniform(0.5, 1.0) * self._doubt_s
 
+    def gave_way(self, host: Host, started: float, listened_s: float) -> None:
+        """Learn that a request gave its place to others after so many seconds without an answer, or the end of one.
+
+        A host that has answered before is only slow. Another one counts as silent, and is asked again soon.
+        """
+        if host.silence is None and host.heard_at > -math.inf:
+            return
+        now = self._loop.time()
+        one = self._shut(host, f"no answer within {listened_s:.2g} s, while others waited", started, now)
+        if one.until <= now:
+            one.rest(now, listened_s, self._rng)
+        self._sleeping[host.name] = one
+        self.turn_away(host, one)
+
     def refused(self, host: Host, status: int, started: float) -> bool:
         """Learn of a 429 or 503; say whether the host has sent nothing else for so long that it sleeps now."""
         now = self._listened(host)
@@ -168,10 +181,6 @@ class Silences:
             given_back = self._hosts.due_again(tasks, wait_s) + self._hosts.put_off(host, wait_s)
         for again in given_back:
             self._tell(again)
-
-    def is_asleep(self, one: Silence, now: float) -> bool:
-        """Whether a host is not to be asked now."""
-        return one.until > now + _SOON_S
 
     def not_before(self, one: Silence) -> float:
         """Return when a host in doubt may be asked for something else: not at the rate of one that answers."""

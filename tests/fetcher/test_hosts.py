@@ -56,28 +56,28 @@ async def no_rows(_host, parts):
 
 def served(hosts: Hosts, now: float) -> list[str]:
     names = []
-    while (host := hosts.due(now)) is not None:
+    while (host := hosts.turns.next(now)) is not None:
         names.append(host.name)
     return names
 
 
 async def test_a_host_stands_in_the_line_once_and_in_the_order_in_which_it_came(hosts):
     hosts.add([task("http://a.test/1"), task("http://b.test/1"), task("http://a.test/2")])
-    assert hosts.next_at == 0.0
+    assert hosts.turns.next_at(-1.0) == 0.0
     assert served(hosts, 1.0) == ["a.test", "b.test"]
-    assert hosts.next_at is None
+    assert hosts.turns.next_at(-1.0) is None
 
 
 async def test_a_host_whose_time_has_not_come_is_not_due(hosts):
     hosts.add([task("http://a.test/1")])
-    host = hosts.due(1.0)
+    host = hosts.turns.next(1.0)
     hosts.schedule(host, 5.0)
-    assert (hosts.next_at, served(hosts, 4.9), served(hosts, 5.0)) == (5.0, [], ["a.test"])
+    assert (hosts.turns.next_at(1.0), served(hosts, 4.9), served(hosts, 5.0)) == (5.0, [], ["a.test"])
 
 
 async def test_a_host_that_is_asked_about_itself_does_not_come_back_before_the_answer(hosts):
     hosts.add([task("http://a.test/1")])
-    host = hosts.due(1.0)
+    host = hosts.turns.next(1.0)
     hosts.hold(host)
     hosts.schedule(host, 0.0)
     assert served(hosts, 1.0) == []
@@ -87,13 +87,13 @@ async def test_a_host_that_is_asked_about_itself_does_not_come_back_before_the_a
 
 async def test_tasks_of_a_host_that_has_to_wait_long_are_due_again_then(hosts):
     hosts.add([task("http://a.test/1"), task("http://a.test/2")])
-    host = hosts.due(1.0)
+    host = hosts.turns.next(1.0)
     assert hosts.wait(host, 30.0, 1.0) == []
-    given_back = hosts.wait(hosts.due(40.0), 100.0, 40.0)
+    given_back = hosts.wait(hosts.turns.next(40.0), 100.0, 40.0)
     assert [(type(one), one.reason) for one in given_back] == [(Again, None)] * 2
     assert all(59 < one.at - time.time() <= 60 for one in given_back)
     assert not host.tasks
-    assert hosts.next_at is None
+    assert hosts.turns.next_at(-1.0) is None
 
 
 async def result_of(value):
@@ -103,16 +103,18 @@ async def result_of(value):
 async def test_the_clock_of_a_host_that_wants_fewer_requests_is_remembered_at_once(hosts, saved):
     """Not only when the wait is long: the next run may begin at any instant."""
     hosts.add([task("http://a.test/1")])
-    host = hosts.due(1.0)
+    host = hosts.turns.next(1.0)
     hosts.started(host, 1.0)
-    await hosts.ask(host, result_of(FetchResult("http://a.test/1", 503, (("retry-after", "6"),))))
+    await hosts.ask(
+        host, hosts.turns.take(host, 1.0), result_of(FetchResult("http://a.test/1", 503, (("retry-after", "6"),)))
+    )
     assert 5 < clock(saved, "a.test").wait_s <= 6
 
 
 async def test_a_long_delay_is_remembered_with_each_request(hosts, saved):
     """A run that is killed now must not make the next one ask too soon; an ordinary delay is over when that begins."""
     hosts.add([task("http://a.test/1"), task("http://b.test/1")])
-    slow, quick = hosts.due(1.0), hosts.due(1.0)
+    slow, quick = hosts.turns.next(1.0), hosts.turns.next(1.0)
     hosts.set_crawl_delay(slow, 20.0)
     now = time.monotonic()
     hosts.started(slow, now)
@@ -132,13 +134,13 @@ async def test_a_request_that_breaks_down_gives_its_place_back(hosts):
         raise RuntimeError("no transport does this")
 
     hosts.add([task("http://a.test/1"), task("http://a.test/2")])
-    host = hosts.due(1.0)
+    host = hosts.turns.next(1.0)
     hosts.started(host, 1.0)
     assert hosts.ready_at(host, 2.0) is None
     with pytest.raises(RuntimeError):
-        await hosts.ask(host, breaks_down())
+        await hosts.ask(host, hosts.turns.take(host, 1.0), breaks_down())
     assert hosts.ready_at(host, 2.0) == 2.0
-    assert hosts.due(time.monotonic() + 60) is host
+    assert hosts.turns.next(time.monotonic() + 60) is host
 
 
 async def test_an_earlier_visit_is_recalled_unless_the_host_is_known(hosts):
@@ -149,25 +151,25 @@ async def test_an_earlier_visit_is_recalled_unless_the_host_is_known(hosts):
     recalled(hosts, "a.test", msgspec.msgpack.encode(HostState("a.test", time.time(), {}, HostClock(1.0, 90.0))))
     assert hosts.ready_at(host, now) - now <= 20
     hosts.add([task("http://a.test/1")])
-    assert hosts.due(1.0) is host
+    assert hosts.turns.next(1.0) is host
 
 
 async def visited(hosts: Hosts, numbers: range, now: float) -> None:
     """One request to each of so many hosts."""
     hosts.add([task(f"http://h{number}.test/") for number in numbers])
-    while (host := hosts.due(now)) is not None:
+    while (host := hosts.turns.next(now)) is not None:
         host.tasks.clear()
         hosts.started(host, now)
-        await hosts.ask(host, result_of(FetchResult("http://h.test/", 200)))
+        await hosts.ask(host, hosts.turns.take(host, 1.0), result_of(FetchResult("http://h.test/", 200)))
 
 
 async def test_idle_hosts_are_forgotten_when_many_are_known_and_busy_ones_are_not(hosts, monkeypatch):
     monkeypatch.setattr(known_hosts, "KEPT_HOSTS", KEPT_HOSTS)
     hosts.add([task("http://busy.test/1"), task("http://busy.test/2")])
-    busy = hosts.due(1.0)
+    busy = hosts.turns.next(1.0)
     busy.tasks.popleft()
     hosts.started(busy, 1.0)
-    await hosts.ask(busy, result_of(FetchResult("http://busy.test/1", 200)))
+    await hosts.ask(busy, hosts.turns.take(busy, 1.0), result_of(FetchResult("http://busy.test/1", 200)))
     await visited(hosts, range(2 * KEPT_HOSTS), time.monotonic())
     assert len(hosts.known) == pytest.approx(KEPT_HOSTS, abs=2)
     assert hosts.named("busy.test") is busy
@@ -178,10 +180,12 @@ async def test_a_host_that_must_wait_is_forgotten_with_its_clock_in_the_store(ho
     """A Retry-After of an hour, or many hosts with a long Crawl-delay, hold no memory."""
     monkeypatch.setattr(known_hosts, "KEPT_HOSTS", KEPT_HOSTS)
     hosts.add([task("http://later.test/")])
-    host = hosts.due(1.0)
+    host = hosts.turns.next(1.0)
     host.tasks.clear()
     hosts.started(host, 1.0)
-    await hosts.ask(host, result_of(FetchResult("http://later.test/", 503, (("retry-after", "3000"),))))
+    await hosts.ask(
+        host, hosts.turns.take(host, 1.0), result_of(FetchResult("http://later.test/", 503, (("retry-after", "3000"),)))
+    )
     await visited(hosts, range(KEPT_HOSTS + 1), time.monotonic())
     again = recalled(hosts, "later.test", saved["later.test"])
     assert again is not host

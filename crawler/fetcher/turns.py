@@ -1,0 +1,100 @@
+"""Whose turn it is among the hosts that have something to do: by time, and by grade where places are scarce."""
+
+from collections import Counter
+from heapq import heappop, heappush
+from typing import Final
+
+from crawler.fetcher.host import Host
+from crawler.fetcher.pace import Grade
+from crawler.fetcher.paces import Paces
+from crawler.fetcher.slots import Slot, Slots
+
+__all__ = ["Turns"]
+
+_COUNTED: Final = 1_024
+
+
+class Turns:
+    """The lines of those that may be asked by time, one for each grade. A host stands in one of them, once at most.
+
+    `paces` says in which; that is asked again when it is a host's turn. `slots` are the places among the requests under
+    way. Times are on the loop's clock.
+
+    State, written here alone and in the event loop's thread: the lines, and `scheduled` of each `Host` in them.
+    """
+
+    def __init__(self, paces: Paces, slots: Slots) -> None:
+        self._paces = paces
+        self._slots = slots
+        self._lines: dict[Grade, list[tuple[float, int, Host]]] = {grade: [] for grade in Grade}
+        self._lined_up = 0
+
+    def put(self, host: Host, at: float) -> None:
+        """Have a host come back at `at`, unless it does already."""
+        if not host.scheduled:
+            host.scheduled = True
+            self._lined_up += 1
+            heappush(self._lines[self._paces.grade(host)], (at, self._lined_up, host))
+
+    def look(self, now: float) -> None:
+        """Learn what time it is."""
+        self._slots.look(now)
+
+    def has_room(self, host: Host, now: float) -> bool:
+        """Whether there is a place for a request to this host."""
+        return self._slots.has_room(self._paces.grade(host), self._waiting(now))
+
+    def take(self, host: Host, now: float) -> Slot:
+        """Take a place for a request to this host, which starts now."""
+        return self._slots.take(self._paces.grade(host), self._paces.patience_s(host), now)
+
+    def next(self, now: float) -> Host | None:
+        """Take the next host whose time has come, and for whose grade there is a place, out of its line.
+
+        That is the one that has waited longest. Hosts that do not answer come after all others.
+        """
+        waiting = self._waiting(now)
+        while (grade := self._next_grade(now, waiting)) is not None:
+            at, number, host = heappop(self._lines[grade])
+            grade_now = self._paces.grade(host)
+            if grade_now != grade:
+                heappush(self._lines[grade_now], (at, number, host))
+                continue
+            host.scheduled = False
+            return host
+        return None
+
+    def _next_grade(self, now: float, waiting: list[int]) -> Grade | None:
+        found: Grade | None = None
+        for grade, line in self._lines.items():
+            if not line or line[0][0] > now or (found is not None and grade == Grade.SILENT):
+                continue
+            if (found is None or line[0] < self._lines[found][0]) and self._slots.has_room(grade, waiting):
+                found = grade
+        return found
+
+    def make_room(self, now: float) -> None:
+        """Have requests that last too long give way, if hosts that may be better wait for a place."""
+        waiting = self._waiting(now)
+        if any(waiting[: Grade.SILENT]):
+            self._slots.make_room(waiting, now)
+
+    def next_at(self, now: float) -> float | None:
+        """When to look again: when the next host's time comes, or, if some wait for a place, a request is overdue."""
+        times = [line[0][0] for line in self._lines.values() if line and line[0][0] > now]
+        overdue_at = self._slots.next_at
+        if overdue_at is not None and any(self._waiting(now)[: Grade.SILENT]):
+            times.append(overdue_at)
+        return min(times, default=None)
+
+    def _waiting(self, now: float) -> list[int]:
+        """Count by grade the hosts that stand in line; 0 where the first one's time has not come."""
+        return [len(line) if line and line[0][0] <= now else 0 for line in self._lines.values()]
+
+    def held_up(self, now: float) -> Counter[Grade]:
+        """Count by grade the hosts whose time has come, about, if they are many; from any thread."""
+        held: Counter[Grade] = Counter()
+        for grade, line in self._lines.items():
+            of_each = max(1, len(line) // _COUNTED)
+            held[grade] = of_each * sum(at <= now for at, *_ in line[::of_each])
+        return +held

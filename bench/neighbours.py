@@ -3,7 +3,7 @@
     make soak                                                       # all attacks, after bench/soak.py: about an hour
     .venv/bin/python -m bench.neighbours --list
     .venv/bin/python -m bench.neighbours --attack silent stall --hosts 1 300 --by address name
-    .venv/bin/python -m bench.neighbours --attack stall --pages large --seeds mixed
+    .venv/bin/python -m bench.neighbours --attack stall --pages small --seeds mixed
     .venv/bin/python -m bench.neighbours --root ../older-checkout   # the code of another checkout, with its .venv
 
 Twenty healthy hosts (127.0.1.1 to 127.0.1.20, or names of theirs) are crawled with the default politeness, which allows
@@ -62,6 +62,8 @@ HOSTS = (1, 10, 300, 1000)
 PAGES = {"small": SMALL, "large": LARGE}
 _COMMIT_S = 1.0
 _IN_NAMESPACE = "CRAWLER_BENCH_NAMESPACE"
+_NAMING = (re.compile(r"most is held by [^;]+"), re.compile(r"[\d,]+ hosts? do(es)? not answer"))
+"""What a log line says of who holds what, in short."""
 _HEALTHY = re.compile(rb'"url":"http://(?:%b|h\d+\.good\.test:)' % re.escape(HEALTHY_PREFIX.encode()))
 _FETCHED_AT = re.compile(rb'"fetched_at":"([^"]+)"')
 
@@ -209,9 +211,11 @@ def _told(figures: Path) -> tuple[float, str]:
     told = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
     if not told:
         return 0.0, "nothing"
-    stage, _ = Counter(one["stage"] for one in told if one["stage"] != "starting").most_common(1)[0]
-    why = next(one["why"] for one in reversed(told) if one["stage"] == stage)
-    return told[-1]["lag_s"], f"{stage}: {why}"
+    stages = Counter(one["stage"] for one in told if one["stage"] != "starting") or Counter(["starting"])
+    stage, _ = stages.most_common(1)[0]
+    last = next(one for one in reversed(told) if one["stage"] == stage)
+    words = [f"{stage}: {last['why']}", *(found[0] for one in _NAMING if (found := one.search(last["line"])))]
+    return told[-1]["lag_s"], "; ".join(words)
 
 
 # All of them
@@ -261,7 +265,7 @@ def main() -> None:
     parser.add_argument("--hosts", nargs="*", type=int, default=list(HOSTS), help="bad hosts [1 10 300 1000]")
     parser.add_argument("--by", nargs="*", default=["address"], choices=["address", "name"], help="[address]")
     parser.add_argument("--healthy", type=int, default=20, help="healthy hosts, at most ten requests/s each [20]")
-    parser.add_argument("--pages", default="small", choices=PAGES, help="healthy pages: 11 KB or 200 KB [small]")
+    parser.add_argument("--pages", choices=PAGES, help="healthy pages: 11 KB or 200 KB [what feels the attack]")
     parser.add_argument("--seeds", default="last", choices=["first", "last", "mixed"], help="healthy ones [last]")
     parser.add_argument("--seconds", type=float, default=15.0, help="of each crawl, after 5 s of warm-up [15]")
     parser.add_argument("--rounds", type=int, default=1, help="[1]")
@@ -281,8 +285,8 @@ def main() -> None:
         forms = [ATTACKS[name].by] if ATTACKS[name].by else arguments.by
         for by in forms:
             case = Case(
-                name, 0, by, arguments.healthy, arguments.pages, arguments.seeds, arguments.seconds,
-                arguments.root.absolute(),
+                name, 0, by, arguments.healthy, arguments.pages or ("large" if ATTACKS[name].large else "small"),
+                arguments.seeds, arguments.seconds, arguments.root.absolute(),
             )  # fmt: skip
             rows += measure(case, arguments.hosts, arguments.rounds)
     low = [row for row in rows if row.ratio < LEAST_RATIO]

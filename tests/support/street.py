@@ -26,7 +26,18 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["ATTACKS", "HEALTHY_PREFIX", "LARGE", "SMALL", "Attack", "Street", "bad_street", "healthy_street", "paths"]
+__all__ = [
+    "ATTACKS",
+    "HEALTHY_PREFIX",
+    "LARGE",
+    "SMALL",
+    "Attack",
+    "Street",
+    "bad_street",
+    "healthy_street",
+    "path_of",
+    "paths",
+]
 
 ROOT = Path(__file__).parent.parent.parent
 NETWORK = "2001:db8:66:1"
@@ -267,7 +278,8 @@ class Attack(NamedTuple):
     """What bad hosts do, in words; how they answer; how many URLs each has at the start, of all that may be.
 
     `by`: as what hosts are asked for, if there is no choice. `spider`: what the crawl's spider does to their pages, one
-    of the words of `bench/street_crawl.py`. `options`: what the crawl needs besides.
+    of the words of `bench/street_crawl.py`. `large`: large healthy pages feel it, since the first 64 KiB of a body are
+    free. `options`: what the crawl needs besides.
     """
 
     does: str
@@ -275,6 +287,7 @@ class Attack(NamedTuple):
     urls: int = 200
     by: str = ""
     spider: str = ""
+    large: bool = False
     options: tuple[str, ...] = ()
     scheme: str = "http"
     domain: str = "bad.test"
@@ -296,8 +309,10 @@ ATTACKS: dict[str, Attack] = {
     "heavy-pages": Attack("have pages that take the parser long", _heavy_pages, urls=1),
     "kill-parser": Attack("have pages that kill their parser", _pages, urls=1, spider="kill"),
     "gzip": Attack("send 2.1 MB in 6 KB of gzip", _gzip),
-    "stall": Attack("send 9.9 MB, then nothing", _stalls, urls=40),
-    "stalled-maps": Attack("stall in sitemaps of 52 MB", _stalled_sitemaps, urls=1, options=("--sitemaps",)),
+    "stall": Attack("send 9.9 MB, then nothing", _stalls, urls=40, large=True),
+    "stalled-maps": Attack(
+        "stall in sitemaps of 52 MB", _stalled_sitemaps, urls=1, large=True, options=("--sitemaps",)
+    ),
     "robots-500k": Attack("have a robots.txt of 500 KiB", _robots_500k, urls=1),
     "robots-20k": Attack("have a robots.txt of 20 KB, and one page", _robots_20k, urls=1),
     "one-network": Attack("are many, on one IPv6 /64, and slow", _slow_answers, urls=4, by="address"),

@@ -53,6 +53,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     `body_waits` counts how often a download of this run had to wait for room there.
     `records` counts what was written: one for a page, unless a spider gives none or several. When a program has left
     its crawl, `pages` and `records` are what it took.
+    `unanswered` are the requests under way at hosts of which nobody knows whether they answer, or that do not.
     `under_way` holds up to three URLs that are under way, each with its seconds, the oldest first. `held_by` counts
     hosts that have more to do than they may be asked, by the option (`--per-host 2`) or the word that holds them.
     `holders` are the few hosts that hold most, each by its largest share.
@@ -80,6 +81,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     offline: bool = False
     unreachable_hosts: int = 0
     fetching: int = 0
+    unanswered: int = 0
     concurrency: int = 0
     under_way: tuple[tuple[str, float], ...] = ()
     held_by: dict[str, int] = {}

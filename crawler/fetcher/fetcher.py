@@ -94,6 +94,7 @@ class Fetcher:
         )
         self.oldest = self._under_way.oldest
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
+        self.unanswered: Callable[[], int] = lambda: self._hosts.turns.unanswered
         self._unparsed = 0
         self._stopping = False
 

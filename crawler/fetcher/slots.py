@@ -83,6 +83,11 @@ class Slots:
         self._taken = 0
         self._overdue: dict[Slot, None] = {}
 
+    @property
+    def unanswered(self) -> int:
+        """Places held at hosts of which nobody knows whether they answer, or that do not."""
+        return self._held[Grade.UNHEARD] + self._held[Grade.SILENT]
+
     def take(self, grade: Grade, patience_s: float, now: float) -> Slot:
         """Take a place for a request that starts now; `has_room` allowed it."""
         slot = Slot(self, grade, patience_s)

@@ -29,6 +29,11 @@ class Turns:
         self._lines: dict[Grade, list[tuple[float, int, Host]]] = {grade: [] for grade in Grade}
         self._lined_up = 0
 
+    @property
+    def unanswered(self) -> int:
+        """Requests under way at hosts of which nobody knows whether they answer, or that do not."""
+        return self._slots.unanswered
+
     def put(self, host: Host, at: float) -> None:
         """Have a host come back at `at`, unless it does already."""
         if not host.scheduled:

@@ -131,6 +131,7 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
         commit_s=ledger.commit_s,
         fetching=fetcher.in_flight,
         under_way=fetcher.oldest(_SHOWN_UNDER_WAY),
+        unanswered=fetcher.unanswered(),
         held_by=fetcher.hosts_held_by(),
         waiting_hosts=fetcher.waiting_hosts,
         silent_hosts=fetcher.silences.count,

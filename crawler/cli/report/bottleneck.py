@@ -39,6 +39,8 @@ PARSE_BACKLOG_SHARE = 0.8
 LOOP_LAG_S = 0.1
 FETCHING_SHARE = 0.95
 HELD_SHARE = 0.9
+HOLDING_SHARE = 0.1
+"""Requests without an answer are spoken of when they are this part of all."""
 _SHOWN_CAUSES = 2
 
 
@@ -73,12 +75,14 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
         stage = "memory"
         why = f"bodies fill the memory that they may have ({size(c.body_bytes_most)}): "
         why += "more --bytes-in-flight, or more --parsers" + who_holds(c, "bodies")
-    elif c.loop_lag_p99_s >= LOOP_LAG_S:
+    elif c.loop_lag_p99_s >= LOOP_LAG_S and 2 * c.unanswered < c.concurrency:
         late = duration(c.loop_lag_p99_s)
         stage, why = "main process", f"its event loop is up to {late} late, so it lacks processor time"
     elif c.concurrency and c.fetching >= FETCHING_SHARE * c.concurrency:
         stage = "network"
         why = f"{count(c.fetching)} of {count(c.concurrency)} requests wait for an answer (--concurrency)"
+        if c.unanswered >= HOLDING_SHARE * c.fetching:
+            why += f", {count(c.unanswered)} of them at hosts that have not answered yet, or do not"
         why += who_holds(c, "requests")
     else:
         return _frontier(c)

@@ -61,6 +61,12 @@ CASES = [
         "; most: a.test (30.0 MB of bodies)",
     ),
     ("one host has the requests", {**FULL_NETWORK, **HOGS}, "network", "; most: c.test (30 requests)"),
+    (
+        "hosts that say nothing have the requests",
+        {**FULL_NETWORK, "unanswered": 200, "loop_lag_p99_s": 0.2},
+        "network",
+        "(--concurrency), 200 of them at hosts that have not answered yet, or do not",
+    ),
     ("event loop late", {"loop_lag_p99_s": 0.4, **FULL_NETWORK}, "main process", "0.4 s late"),
     ("all requests under way", FULL_NETWORK, "network", "256 of 256 requests"),
     ("hosts wait", {"fetching": 2, "waiting_hosts": 20}, "politeness", "20 hosts wait"),

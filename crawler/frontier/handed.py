@@ -23,6 +23,13 @@ class Handed(Struct, gc=False):
     outcome: str = ""
 
     @property
+    def size_bytes(self) -> int:
+        """Bytes of its URLs: the rest of a task is of one size."""
+        task = self.task
+        size = len(task.url) + len(task.parent or "")
+        return size + sum(map(len, task.redirected_from)) if task.redirected_from else size
+
+    @property
     def reach(self) -> Reach:
         """How far the URL was known to be when it was handed out."""
         return Reach(self.task.far, self.task.chain)

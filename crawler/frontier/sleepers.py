@@ -20,7 +20,7 @@ class Sleepers:
         self._line: list[tuple[float, bytes]] = []
         self.for_good = 0
 
-    def __contains__(self, host: bytes) -> bool:
+    def __contains__(self, host: object) -> bool:
         return host in self._until
 
     def __len__(self) -> int:

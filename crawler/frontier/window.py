@@ -15,23 +15,24 @@ Order: within a host by place in the queue, that is by level (depth, as a rule),
 host's next level starts only when the one before has ended.
 """
 
-from collections import deque
 from collections.abc import Callable
 from itertools import islice
 
 from crawler.core.model import Task
 from crawler.frontier.gate import Gate
 from crawler.frontier.handed import Handed
-from crawler.frontier.host_cursor import HostCursor
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.row import UrlRow
 from crawler.frontier.sleepers import Sleepers
-from crawler.frontier.window_host import WindowHost, level_of
+from crawler.frontier.waiting_hosts import WaitingHosts
+from crawler.frontier.window_host import WindowHost
 
 __all__ = ["Window"]
 
 WINDOW_TASKS = 32_768
 """Tasks handed out at once, over all hosts (about 1 KB each)."""
+WINDOW_BYTES = 32 << 20
+"""Bytes of URLs in them: five times what they have as a rule. A URL may have 8 KB, and its parent as many."""
 WINDOW_HOSTS = 16_384
 """Hosts in the window at once: with a delay of 10 s they allow 1,600 requests/s, about what one event loop can do."""
 HOST_TASKS = 1_024
@@ -42,7 +43,12 @@ HOST_AHEAD = 32
 """Most entries of a host that are read from the queue at once: to find the first costs more than to read them all."""
 WINDOW_AHEAD = 131_072
 """Entries read ahead over all hosts (about 400 bytes each)."""
-_SEEKS_PER_REFILL = 256
+AHEAD_BYTES = 64 << 20
+"""Bytes of these entries."""
+_LEAST_SHARE = 2
+_ADMITTED_PER_REFILL = 256
+_SEEKS_PER_REFILL = 2_048
+"""Hosts looked at for them: some 20 ms, if all of these sleep."""
 
 
 class Window:
@@ -66,8 +72,9 @@ class Window:
         self._level_by_level = level_by_level
         # State: the tasks and hosts in the window, and how many tasks it may hold; hosts to be given more; hosts with
         # entries that scans cannot see before the commit, with the first of them, and entries that were handed out
-        # before it; what the next refill returns; hosts that sleep, and those outside that have slept.
+        # before it; what the next refill returns; hosts that sleep, and those outside that wait.
         self._limit = WINDOW_TASKS
+        self._bytes = 0
         self._handed: dict[bytes, Handed] = {}
         self._hosts: dict[bytes, WindowHost] = {}
         self._hungry: set[bytes] = set()
@@ -76,8 +83,7 @@ class Window:
         self._due: list[Task] = []
         self._entered: list[tuple[bytes, str]] = []
         self._asleep = sleepers
-        self._woken: deque[bytes] = deque()
-        self._cursor = HostCursor(queue)
+        self._waiting = WaitingHosts(queue, (self._hosts, sleepers))
 
     # What is due
 
@@ -93,13 +99,13 @@ class Window:
         host_key = place[:8]
         host = self._hosts.get(host_key)
         full = len(self._hosts) >= WINDOW_HOSTS
-        if host is None and not full and not self._cursor.waiting and host_key not in self._asleep:
+        if host is None and not full and not self._waiting and host_key not in self._asleep:
             host = self._activate(host_key, backlog=host_key in self._uncommitted_hosts)
         if (
             host is None
             or host.backlog
             or self._level_by_level
-            or host.handed >= _share(self._gate, host.key, self._limit, len(self._hosts))
+            or _share(self._gate, host, self._limit, len(self._hosts)) <= 0
             or self._room <= 0
             or self._gate.verdict(host_key, place, row)
         ):
@@ -160,7 +166,7 @@ class Window:
                 self.rouse(key)
             if host is None:
                 if key not in self._asleep:
-                    self._cursor.look_round()
+                    self._waiting.came(key)
                 continue
             host.floor = min(host.floor, first)
             if host.ahead and first < host.ahead[-1][0]:
@@ -190,7 +196,7 @@ class Window:
     @property
     def stranded(self) -> bool:
         """Whether all that is due belongs to hosts that sleep for good, or may have no more."""
-        busy = self._hosts or self._cursor.waiting or self._woken or self._uncommitted_hosts
+        busy = self._hosts or self._waiting or self._uncommitted_hosts
         return not busy and self._asleep.none_wakes
 
     @property
@@ -232,30 +238,28 @@ class Window:
     @property
     def _room(self) -> int:
         """How many more tasks may be handed out."""
-        return self._limit - len(self._handed)
+        return self._limit - len(self._handed) if self._bytes < WINDOW_BYTES else 0
 
     # Hosts come and go
 
     def _admit_hosts(self) -> None:
-        """Take hosts that wait into the window, as far as it has room: first those that have slept."""
-        while self._woken and len(self._hosts) < WINDOW_HOSTS and self._room > 0:
-            woken = self._woken.popleft()
-            if woken not in self._hosts and woken not in self._asleep:
-                self._load(self._activate(woken, backlog=True))
+        """Take hosts that wait into the window, as far as it has room."""
+        admitted = 0
         for _ in range(_SEEKS_PER_REFILL):
-            if not self._cursor.waiting or len(self._hosts) >= WINDOW_HOSTS or self._room <= 0:
+            full = len(self._hosts) >= WINDOW_HOSTS or self._room <= 0
+            if not self._waiting or full or admitted >= _ADMITTED_PER_REFILL:
                 return
-            key = self._cursor.next()
-            if key is not None and key not in self._hosts and key not in self._asleep:
-                self._cursor.found()
+            key = self._waiting.next()
+            if key is not None:
                 self._load(self._activate(key, backlog=True))
+                admitted += 1
 
     def _welcome(self, key: bytes) -> None:
         """Let a host that has slept go on."""
         if key in self._hosts:
             self._hungry.add(key)
         else:
-            self._woken.append(key)
+            self._waiting.came(key)
 
     def _activate(self, key: bytes, *, backlog: bool) -> WindowHost:
         host = self._hosts[key] = WindowHost(key, backlog=backlog)
@@ -265,19 +269,22 @@ class Window:
         del self._hosts[host.key]
         self._hungry.discard(host.key)
         if host.backlog and host.key not in self._asleep:
-            self._cursor.look_round()
+            self._waiting.left(host.key)
 
     # Tasks come and go
 
     def _load(self, host: WindowHost) -> None:
         """Hand out the host's next URLs from the committed queue, as far as the window has room."""
-        limit = min(_share(self._gate, host.key, self._limit, len(self._hosts)) - host.handed, self._room)
+        limit = min(_share(self._gate, host, self._limit, len(self._hosts)), self._room)
         if limit <= 0 or (self._level_by_level and host.key in self._uncommitted_hosts):
             return  # asked again when something ends, or after the commit that shows the whole level
-        most_ahead = max(2, min(HOST_AHEAD, WINDOW_AHEAD // len(self._hosts)))
+        hosts = len(self._hosts)
+        most_ahead = max(2, min(HOST_AHEAD, WINDOW_AHEAD // hosts)), AHEAD_BYTES // hosts
         due = host.next_due(self._queue, self._handed, self._gate, most_ahead, level_by_level=self._level_by_level)
         for place, key, row in islice(due, limit):
             self._hand_out(host, self._read(place, key, row))
+            if self._bytes >= WINDOW_BYTES or _share(self._gate, host, self._limit, hosts) <= 0:
+                break
         self._to_be_seen(*host.took_put_off())
         host.backlog |= host.key in self._uncommitted_hosts
         if host.handed == 0 and host.key not in self._uncommitted_hosts and (host.held or not host.backlog):
@@ -290,27 +297,27 @@ class Window:
         self._gate.hand_out(handed)
         if not host.served:
             self._entered.append((host.key, handed.task.url))
-        host.handed += 1
-        host.served += 1
-        if self._level_by_level:
-            host.levels[level_of(handed.place)] += 1
+        self._bytes += host.took(handed, level_by_level=self._level_by_level)
         self._due.append(handed.task)
 
     def _release(self, handed: Handed) -> None:
         """Free the task's place in the window; let its host go when it has nothing left to do here."""
         self._gate.take_back(handed)
         host = self._hosts[handed.host]
-        host.handed -= 1
-        if self._level_by_level:
-            host.levels[level_of(handed.place)] -= 1
-        full = self._cursor.waiting and len(self._hosts) >= WINDOW_HOSTS
+        self._bytes -= host.gave_back(handed, level_by_level=self._level_by_level)
+        full = bool(self._waiting) and len(self._hosts) >= WINDOW_HOSTS
         if host.backlog and not (full and host.served >= TURN) and host.key not in self._asleep:
-            if host.handed <= _share(self._gate, host.key, self._limit, len(self._hosts)) // 2:
+            if host.handed <= _share(self._gate, host, self._limit, len(self._hosts)):  # it has half of it, or less
                 self._hungry.add(host.key)
         elif host.handed == 0 and host.key not in self._uncommitted_hosts:
             self._dismiss(host)
 
 
-def _share(gate: Gate, host: bytes, limit: int, hosts: int) -> int:
-    """How many tasks a host may have handed out; all together fill half the window, so that hosts can enter."""
-    return gate.most_at_once(host, max(2, min(HOST_TASKS, limit // 2 // max(1, hosts))))
+def _share(gate: Gate, host: WindowHost, limit: int, hosts: int) -> int:
+    """How many more tasks a host may have handed out; all together fill half the window, so that hosts can enter.
+
+    None, but for two, if it has its share of the bytes.
+    """
+    if host.handed >= _LEAST_SHARE and host.bytes >= WINDOW_BYTES // 2 // max(1, hosts):
+        return 0
+    return gate.most_at_once(host.key, max(_LEAST_SHARE, min(HOST_TASKS, limit // 2 // max(1, hosts)))) - host.handed

@@ -2,9 +2,9 @@
 
 from collections import Counter, deque
 from collections.abc import Container, Iterator
-from itertools import islice
 
 from crawler.frontier.gate import STAND_BACK, Gate
+from crawler.frontier.handed import Handed
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.row import UrlRow
 
@@ -14,11 +14,12 @@ __all__ = ["WindowHost", "level_of"]
 class WindowHost:
     """A host in the window. `floor`: every queue entry below it is handed out or ended. `ahead`: the next entries from
     there on, as far as they were read. `backlog`: there are entries that are not handed out; `held`: the first of them
-    is one that the host may not have now (`frontier.gate`). `levels`: tasks in the window by their level. `put_off`:
-    the first of the places of entries that stand back since, which no scan sees yet. The window changes it.
+    is one that the host may not have now (`frontier.gate`). `levels`: tasks in the window by their level; `handed`:
+    their number, and `bytes` of their URLs. `put_off`: the first of the places of entries that stand back since, which
+    no scan sees yet. The window changes it.
     """
 
-    __slots__ = ("ahead", "backlog", "floor", "handed", "held", "key", "levels", "put_off", "served")
+    __slots__ = ("ahead", "backlog", "bytes", "floor", "handed", "held", "key", "levels", "put_off", "served")
 
     def __init__(self, key: bytes, *, backlog: bool) -> None:
         self.key = key
@@ -26,6 +27,7 @@ class WindowHost:
         self.backlog = backlog
         self.held = False
         self.handed = 0
+        self.bytes = 0
         self.served = 0
         self.put_off: bytes | None = None
         self.ahead: deque[tuple[bytes, bytes]] = deque()
@@ -36,14 +38,42 @@ class WindowHost:
         self.backlog = True
         self.floor = min(self.floor, place)
 
+    def took(self, handed: Handed, *, level_by_level: bool) -> int:
+        """Count a task that is handed out; return its bytes."""
+        size = handed.size_bytes
+        self.handed += 1
+        self.served += 1
+        self.bytes += size
+        if level_by_level:
+            self.levels[level_of(handed.place)] += 1
+        return size
+
+    def gave_back(self, handed: Handed, *, level_by_level: bool) -> int:
+        """Count a task that is handed out no more; return its bytes."""
+        size = handed.size_bytes
+        self.handed -= 1
+        self.bytes -= size
+        if level_by_level:
+            self.levels[level_of(handed.place)] -= 1
+        return size
+
     def next_due(
-        self, queue: UrlQueue, handed: Container[bytes], gate: Gate, most_ahead: int, *, level_by_level: bool
+        self,
+        queue: UrlQueue,
+        handed: Container[bytes],
+        gate: Gate,
+        most_ahead: tuple[int, int],
+        *,
+        level_by_level: bool,
     ) -> Iterator[tuple[bytes, bytes, UrlRow]]:
-        """Give (place, URL key, row) of what comes next of the committed queue, as long as it may be handed out."""
+        """Give (place, URL key, row) of what comes next of the committed queue, as long as it may be handed out.
+
+        `most_ahead`: entries that are read at once, and bytes of them.
+        """
         self.backlog, self.held = True, False
         level = min((here for here, count in self.levels.items() if count > 0), default=None)
         while True:
-            if not self.ahead and not self._read_ahead(queue, handed, most_ahead):
+            if not self.ahead and not self._read_ahead(queue, handed, *most_ahead):
                 self.backlog = False
                 return
             place, value = self.ahead[0]
@@ -74,10 +104,16 @@ class WindowHost:
         self.put_back(place)
         return [place]
 
-    def _read_ahead(self, queue: UrlQueue, handed: Container[bytes], most: int) -> bool:
+    def _read_ahead(self, queue: UrlQueue, handed: Container[bytes], most: int, most_bytes: int) -> bool:
         """Read up to `most` of the next entries, but for URLs that are handed out; False if there are none."""
-        entries = queue.scan(self.floor, self.key + b"\xff" * 8)
-        self.ahead.extend(islice((entry for entry in entries if entry[1][:16] not in handed), most))
+        size = 0
+        for place, value in queue.scan(self.floor, self.key + b"\xff" * 8):
+            if value[:16] in handed:
+                continue
+            self.ahead.append((place, value))
+            size += len(value)
+            if len(self.ahead) >= most or size >= most_bytes:
+                break
         return bool(self.ahead)
 
 

@@ -414,6 +414,53 @@ def test_a_host_that_gets_work_behind_the_cursor_is_found(world, monkeypatch):
     assert one.frontier.exhausted
 
 
+def test_a_new_host_does_not_wait_until_all_that_sleep_were_looked_at(world, monkeypatch):
+    """With 40,000 asleep, and so many looks a commit, its first turn came after 36 s."""
+    monkeypatch.setattr(window_module, "_SEEKS_PER_REFILL", 4)
+    one = world(scope="any", depth=9)
+    one.seed(*(f"http://h{number}/" for number in range(200)))
+    awake = []
+    while len(awake) < 200:
+        awake += one.due()
+    first, *others = awake
+    one.frontier.finish([Again(task.key, one.now + 3600, None) for task in others], one.now)
+    new = {f"http://new{number}.test/" for number in range(6)}
+    one.fetched(first, links=map(link, new))
+    one.commit()
+    tasks = [task.url for _ in range(4) for task in one.due()]
+    assert set(tasks) == new
+    one.now += 3600
+    woken = [task.url for _ in range(200) for task in one.due()]
+    assert sorted(woken) == sorted(task.url for task in others)
+
+
+def test_tasks_and_what_is_read_ahead_are_bounded_in_bytes_too(world, monkeypatch):
+    """A URL may have 8 KB: 30,000 of them, and their parents, would take half a gigabyte."""
+    monkeypatch.setattr(window_module, "WINDOW_BYTES", 40_000)
+    monkeypatch.setattr(window_module, "AHEAD_BYTES", 40_000)
+    one = world(scope="any")
+    urls = [f"http://h{number % 4}/{number:04d}/{'x' * 4_000}" for number in range(200)]
+    short = [f"http://short/{number}" for number in range(40)]
+    one.seed(*urls, *short)
+    seen = []
+    while len(seen) < 240:
+        tasks = one.due()
+        window = one.frontier._window
+        ahead = sum(len(value) for host in window._hosts.values() for _, value in host.ahead)
+        assert sum(len(task.url) for task in window_tasks(window)) < 40_000 + 4_100
+        assert ahead < 40_000 + 5 * 4_100
+        assert tasks, "the rest waits for room, and has it when some have ended"
+        seen += [task.url for task in tasks]
+        assert seen.index("http://short/39") < 80 if len(seen) > 80 else True, "each has its share, of bytes as well"
+        one.fetched(*tasks)
+        one.commit()
+    assert sorted(seen) == sorted(urls + short)
+
+
+def window_tasks(window):
+    return [handed.task for handed in window._handed.values()]
+
+
 def test_a_host_that_must_wait_makes_room_for_others(world, monkeypatch):
     """Tasks handed back because their host must wait long come again in order, and others get the host's place."""
     monkeypatch.setattr(window_module, "WINDOW_HOSTS", 2)

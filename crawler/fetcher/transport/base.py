@@ -9,6 +9,8 @@ Every transport keeps these promises:
 - Nothing is sent to an address that `AddressGuard` refuses: the check is made where the socket is made.
 - `timeout_s` covers everything from the name look-up to the last byte of the body, but not the time for which a
   download waits because other bodies fill the memory set aside for them (`transport.budget`).
+- Looking the name up, connecting and the handshake of TLS have `CONNECT_S` seconds of it together, so that what answers
+  nobody is not waited for as long as a slow page.
 - At most `max_body_bytes` decoded bytes are kept; a longer body is cut there, and the connection closed.
 - Of the configured headers only those go out that any server may see (`web.credentials`); `FetchRequest.headers`
   are sent whatever they are.
@@ -16,13 +18,17 @@ Every transport keeps these promises:
 """
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 
 from crawler.core.model import Failure
 
-__all__ = ["FetchRequest", "FetchResult", "Transport", "is_redirect"]
+__all__ = ["CONNECT_S", "FetchRequest", "FetchResult", "Transport", "is_redirect"]
+
+
+CONNECT_S: Final = 10.0
+"""The first packet and three repeated ones: they go after 1, 3 and 7 seconds (RFC 6298 §2.1 and §5.5)."""
 
 
 class FetchRequest(Struct, frozen=True):

@@ -43,6 +43,7 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 from crawler.core.model import Failure
+from crawler.fetcher.transport import base
 from crawler.fetcher.transport.aiohttp.resolver import Resolver
 from crawler.fetcher.transport.failures import dns_failure, one_line
 from crawler.fetcher.transport.guard import AddressGuard
@@ -284,10 +285,11 @@ class Connector(aiohttp.TCPConnector):
     async def _connected(
         self, request: aiohttp.ClientRequest, attempt: Attempt, *, fresh: bool
     ) -> tuple[Connection, _Protocol]:
-        """Get a connection, from the pool or a new one."""
+        """Get a connection, from the pool or a new one. Raises TimeoutError if that takes too long."""
         while True:
             opened = attempt.opened
-            connection = await self.connect(request, [], _NO_LIMIT)
+            async with asyncio.timeout(base.CONNECT_S):
+                connection = await self.connect(request, [], _NO_LIMIT)
             attempt.protocol = protocol = cast("_Protocol", connection.protocol)
             attempt.reused = attempt.opened == opened
             if attempt.reused and (fresh or not protocol.expects_another()):

@@ -17,6 +17,7 @@ from yarl import URL
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Failure
+from crawler.fetcher.transport import base
 from crawler.fetcher.transport.aiohttp.connections import Attempt, Connector, Peer, inner_failure
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
@@ -210,6 +211,9 @@ async def _wait_for_room(share: Share, total: int, clock: asyncio.Timeout) -> No
 
 
 def _timeout(request: FetchRequest, attempt: Attempt) -> Failure:
+    limit_s = request.timeout_s
+    if attempt.protocol is None:
+        limit_s = min(limit_s, base.CONNECT_S)
     if attempt.answered:
         where = "the body did not end"
     elif attempt.protocol is not None:
@@ -218,7 +222,7 @@ def _timeout(request: FetchRequest, attempt: Attempt) -> Failure:
         where = "not connected"
     else:
         where = "the name was not resolved"
-    return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True)
+    return Failure("timeout", f"{where} within {limit_s:g} s", retryable=True)
 
 
 def _failure(error: Exception, attempt: Attempt, url: str) -> Failure:  # noqa: PLR0911 - a table of cases

@@ -31,6 +31,7 @@ import urllib3
 import urllib3.connection
 
 from crawler.core.model import Failure
+from crawler.fetcher.transport import base
 from crawler.fetcher.transport.base import FetchRequest
 from crawler.fetcher.transport.budget import Share
 from crawler.fetcher.transport.failures import connect_failure, dns_failure
@@ -51,6 +52,7 @@ class Attempt:
     def __init__(self, guard: AddressGuard, resolver: Resolver, share: Share, *, fresh: bool = False) -> None:
         self.fresh = fresh
         self.deadline = 0.0
+        self._connect_by = 0.0
         self.address: str | None = None
         self.answered = False
         self.reused = True  # until a new connection is made
@@ -69,6 +71,13 @@ class Attempt:
         left_s = self.deadline - time.monotonic()
         if left_s <= 0 or self._aborted:
             raise TimeoutError("the deadline has passed")
+        return left_s
+
+    def connecting_s(self) -> float:
+        """Seconds until the connection must be there. Raises TimeoutError when there are none."""
+        left_s = min(self.left_s(), self._connect_by - time.monotonic())
+        if left_s <= 0:
+            raise TimeoutError("not connected in time")
         return left_s
 
     def remaining_s(self) -> float:
@@ -138,6 +147,7 @@ class Attempt:
         Sets `failure` before it raises, because urllib3 and requests wrap what comes out beyond recognition.
         """
         self.reused = False
+        self._connect_by = time.monotonic() + base.CONNECT_S
         try:
             infos = self._resolver.addresses(host, port)
         except (OSError, UnicodeError) as error:
@@ -153,7 +163,7 @@ class Attempt:
             connection = socket.socket(family, kind, protocol)
             try:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                connection.settimeout(self.left_s() / (len(infos) - position))
+                connection.settimeout(self.connecting_s() / (len(infos) - position))
                 self.attach(connection)
                 connection.connect(where)
             except OSError as error:
@@ -161,6 +171,7 @@ class Attempt:
                 connection.close()
                 continue
             self.address = where[0]
+            connection.settimeout(self.connecting_s())  # for the handshake of TLS
             return connection
         self.failure = _not_connected(problem, refusal)
         raise ConnectionError(self.failure.detail) from problem
@@ -203,7 +214,12 @@ class _HTTPSConnection(_HTTPConnection, urllib3.connection.HTTPSConnection):
     """The same with TLS."""
 
     def connect(self) -> None:
-        super().connect()
+        try:
+            super().connect()
+        except TimeoutError:
+            attempt = CURRENT.attempt
+            attempt.failure = attempt.failure or Failure("timeout", "no TLS in time", retryable=True)
+            raise
         self.is_verified = True  # as far as was asked for: urllib3 would warn at every request
 
 

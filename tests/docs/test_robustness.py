@@ -19,6 +19,8 @@ Each line is a test. A real server on loopback does just this (`tests/hostile/`)
 three healthy hosts. Lines about the network run on both transports. The outcome is how the hostile URLs end; `fetched`
 alone means that their pages count like any other. A host that does not answer is given up after 3 seconds here, and its
 URLs end as `failed: host-down` (`--give-up-after 3 --fail-unreachable`); else they stay due.
+Row 47 is about many bad hosts: their crawl is ended when the healthy ones have all their pages, and
+[performance.md](performance.md#bad-neighbours) tells what these keep of their rate.
 [records.md](records.md) and [design.md](design.md) explain outcomes.
 
 Run one row with `.venv/bin/python -m pytest tests/hostile -k row04`. A new behaviour is one handler of about ten lines

@@ -42,8 +42,9 @@ THEMES = (
     "tls",
     "parsers",
     "machine",
+    "neighbours",
 )
-ROWS = 46
+ROWS = 47
 CAP = 100_000
 """Longest body in these crawls, unless a behaviour sets another."""
 
@@ -54,7 +55,7 @@ Handler = Callable[[Ask], Awaitable[None]]
 class Behaviour:
     """What a server does and what follows.
 
-    `row` of the list of 46; `does` and `must` in words. `settings` are those of `CrawlConfig` that differ from
+    `row` of the list of 47; `does` and `must` in words. `settings` are those of `CrawlConfig` that differ from
     `run.SETTINGS`; behaviours of a row with the same settings share a crawl. `seed` is the path where it starts, or a
     URL with `{places}`.
 
@@ -63,6 +64,7 @@ class Behaviour:
     the seed leads to needs its line, the first that matches counts, and every line but `*` needs its URL. `records`
     has fields of the records of those that were fetched, by path. `check` gets the crawl's `Evidence` and asserts the
     rest.
+    `lasts`: the crawl is ended when the pages of the healthy hosts have come.
     `shows` is the outcome in words, where `expects` and `records` say too little.
     """
 
@@ -83,6 +85,7 @@ class Behaviour:
     both: bool
     parse: Callable[..., Any] | None = None
     names: Mapping[str, Any] = field(default_factory=dict)
+    lasts: bool = False
 
 
 _registered: list[Behaviour] = []
@@ -103,11 +106,12 @@ def behaviour(
     both: bool = False,
     parse: Callable[..., Any] | None = None,
     names: Mapping[str, Any] | None = None,
+    lasts: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Register a handler; for the arguments see `Behaviour`.
 
     `robots`: the handler answers /robots.txt too. `both`: run it on both transports. `parse`: the crawl's spider.
-    `names`: what a resolver answers, by name: addresses, or a list of such answers in turn.
+    `names`: what a resolver answers, by name: addresses, or a list of such answers in turn. `lasts`: see there.
     """
 
     def register(handler: Handler) -> Handler:
@@ -133,6 +137,7 @@ def behaviour(
                 both=both,
                 parse=parse,
                 names=dict(names or {}),
+                lasts=lasts,
             )
         )
         return handler

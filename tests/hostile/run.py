@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -176,7 +176,8 @@ def run_crawl(
             resolver = Names(names)
             stack.enter_context(patch("crawler.fetcher.transport.aiohttp.resolver.DefaultResolver", lambda: resolver))
             stack.enter_context(patch("socket.getaddrinfo", resolver.getaddrinfo))
-        stats = asyncio.run(_crawl(crawler))
+        lasts = any(one.lasts for one in behaviours)
+        stats = asyncio.run(_crawl(crawler, job / "pages.jsonl" if lasts else None))
     elapsed_s, cpu_s = time.monotonic() - started, time.process_time() - cpu
     left = _left(before, patience_s)
     wrong = _wrong_at_healthy(healthy)
@@ -226,10 +227,27 @@ def run_crawl(
     return Crawl(evidence, healthy_s, cpu_s, watch.memory_bytes, left, wrong)
 
 
-async def _crawl(crawler: Crawler) -> CrawlStats:
-    stats = await asyncio.wait_for(crawler.run(), END_S)
+async def _crawl(crawler: Crawler, records: Path | None) -> CrawlStats:
+    """Crawl to the end, or until the pages of the healthy hosts are among these records."""
+    if records is None:
+        stats = await asyncio.wait_for(crawler.run(), END_S)
+    else:
+        run = asyncio.create_task(crawler.run())
+        deadline = time.monotonic() + END_S
+        while not run.done() and time.monotonic() < deadline and not _has_healthy(records):
+            await asyncio.sleep(0.05)
+        late = not _has_healthy(records)
+        run.cancel()
+        with suppress(asyncio.CancelledError):
+            await run
+        stats = crawler.stats()
+        assert not late, "the pages of the healthy hosts did not come"
     assert asyncio.all_tasks() == {asyncio.current_task()}, "the crawl left tasks behind"
     return stats
+
+
+def _has_healthy(records: Path) -> bool:
+    return records.exists() and records.read_bytes().count(b'"url":"http://127.77.0.') >= len(HEALTHY) * HEALTHY_PAGES
 
 
 def _is_healthy(url: str) -> bool:

@@ -8,9 +8,10 @@ In a process of its own, so that what it costs is not the crawler's:
         hostile.log()                # what it was asked for since `forget`
 
 `python -m tests.hostile.server [ADDRESS …]` does the same by hand: it prints one JSON line with its places, and then
-answers each line `log` or `forget` on standard input with one JSON line; it ends with its standard input. On an
-ADDRESS (and on every other that it listens on) `/NAME/` is the behaviour NAME, whatever the address, and `/` links to
-all that need no address of their own; `/?again=N` links to them and to `/?again=N+1`, which makes a loop without end.
+answers each line `log` or `forget` on standard input with one JSON line; it ends with its standard input. Hosts called
+`….NAME.localhost` are the behaviour NAME, as its address is. On an ADDRESS (and on every other that it listens on)
+`/NAME/` is the behaviour NAME, whatever the address, and `/` links to all that need no address of their own;
+`/?again=N` links to them and to `/?again=N+1`, which makes a loop without end.
 
 Places, by the names that links of handlers use in braces:
 
@@ -24,6 +25,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import socket
 import ssl
 import subprocess
@@ -44,6 +46,7 @@ ROOT = Path(__file__).parent.parent.parent
 CERTIFICATES = ROOT / "tests" / "fetcher" / "transport" / "data"
 CANARIES = ("127.0.0.1", "127.0.0.2", "::1")
 TLS_HELLO = b"\x16"
+_NAMED = re.compile(rb"\r\nhost: [^\r]+\.(\w+)\.localhost:", re.IGNORECASE)
 _MOST_LOGGED = 20_000
 
 
@@ -105,7 +108,7 @@ class HostileServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes, address: str, port: int
     ) -> None:
         target = head.split(b" ", 2)[1].decode("latin-1")
-        one, root = self._behaviour(target, address)
+        one, root = self._behaviour(target, address, head)
         name = one.name if one else ""
         path = target[len(root) :]
         self._numbers[name, path] += 1
@@ -121,8 +124,11 @@ class HostileServer:
         else:
             await self._index(ask)
 
-    def _behaviour(self, target: str, address: str) -> tuple[Behaviour | None, str]:
+    def _behaviour(self, target: str, address: str, head: bytes) -> tuple[Behaviour | None, str]:
         """The behaviour for a path, and the root below which it is served."""
+        named = _NAMED.search(head)
+        if named and named[1].decode() in self._by_name:
+            return self._by_name[named[1].decode()], ""
         first = target.split("/")[1].partition("?")[0]
         if first in self._by_name:
             return self._by_name[first], f"/{first}"

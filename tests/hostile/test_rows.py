@@ -1,4 +1,4 @@
-"""The 46 rows of the hostile web: each behaviour of the registry, crawled beside healthy hosts.
+"""The 47 rows of the hostile web: each behaviour of the registry, crawled beside healthy hosts.
 
 One crawl for the behaviours of a theme that want the same settings. `-k row04` runs a row and what shares its crawls,
 `-k gzip_bomb` the crawl that begins with that behaviour. `make test` leaves out the second transport, and the crawls of

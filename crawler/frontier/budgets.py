@@ -72,10 +72,11 @@ _HOSTS_OF_A_DOMAIN = 64
 
 
 class _Shape(Struct, array_like=True):
-    """What came of the URLs of one shape: their score, and how many were looked at."""
+    """What came of the URLs of one shape: their score, how many were looked at, and how many stand back or did."""
 
     score: int = 0
     pages: int = 0
+    stood_back: int = 0
 
 
 class _Site(Struct, array_like=True):
@@ -148,6 +149,18 @@ class Budgets:
             return "" if site.spent + self._out[key] < _COST * self._most else REPEATS
         return STAND_BACK if site.score(_hash(row.url)) <= _STANDS_BACK else ""
 
+    def stand_back(self, host: bytes, url: str) -> int:
+        """Count a URL that is to stand back; return how many of its shape have done so before."""
+        key, _, site = self._watched(host, url)
+        if site is None:
+            return 0
+        own = _hash(url)
+        site.count(own, 0, 0)
+        self._unsaved.add(key)
+        one = site.shapes[own]
+        one.stood_back += 1
+        return one.stood_back - 1
+
     def freed(self) -> list[bytes]:
         """Return the hosts that waited for others of their domain, and need not wait any more."""
         freed, self._freed = self._freed, []
@@ -204,11 +217,11 @@ class Budgets:
             if domain:
                 self._site(domain).pages += 1
                 self._unsaved.add(domain)
-        if task.watched and (done.pieces or done.own_links):
+        if task.watched and done.pieces is not None:
             of_host = task.watched == authority(task.url)
             key = handed.host if of_host else self._domain(handed.host, task.url)[0]
             if key:
-                self._judge(key, task, done)
+                self._judge(key, task, done, done.pieces)
 
     def save(self) -> None:
         """Put what was learned into the open batch."""
@@ -234,30 +247,30 @@ class Budgets:
         self._waiting.setdefault(key, {})[host] = None
         return True
 
-    def _judge(self, key: bytes, task: Task, done: Done) -> None:
+    def _judge(self, key: bytes, task: Task, done: Done, own: bytes) -> None:
         """Count what a page has brought."""
         site = self._site(key)
         links = [done.own_links[at : at + _LINK_BYTES] for at in range(0, len(done.own_links), _LINK_BYTES)]
         known = self._store.urls.values(links)
         new = sum(value is None for value in known)
         waiting = sum(value is not None and value[:1] == QUEUED for value in known)
-        pieces = [done.pieces[at : at + _HASH_BYTES] for at in range(0, len(done.pieces), _HASH_BYTES)]
+        pieces = [own[at : at + _HASH_BYTES] for at in range(0, len(own), _HASH_BYTES)]
         fresh = self._store.contents.add_pieces(key, pieces)
         says_new = fresh > 0 and _FRESH_ONE_IN * fresh >= len(pieces)
         refers = waiting > 0 and _REFERS_ONE_IN * waiting >= new
         brings = says_new and (refers or not new)
         change = _BRINGS if brings else -_COST if new else 0 if fresh else -_REPEAT_COST
-        own = _hash(task.url)
+        kind = _hash(task.url)
         parent = b""
         if brings and task.parent is not None and authority(task.parent) == authority(task.url):
             parent = _hash(task.parent)
-            if site.score(parent) <= _STANDS_BACK and site.score(own) >= _GOOD:
+            if site.score(parent) <= _STANDS_BACK and site.score(kind) >= _GOOD:
                 site.spent = max(0, site.spent - _FOUND_BEHIND)
         site.spent = max(0, site.spent - change)
         site.brought = max(0, min(_MOST_SCORE, site.brought + (change > 0) - (change < 0)))
-        if site.shapes.get(own, _NO_SHAPE).pages < _KNOWN_SHAPE:
+        if site.shapes.get(kind, _NO_SHAPE).pages < _KNOWN_SHAPE:
             site.count(_YOUNG_SHAPES, change, 1)
-        site.count(own, change, 1)
+        site.count(kind, change, 1)
         if parent:
             site.count(parent, _LED_TO, 0)
         self._unsaved.add(key)

@@ -45,9 +45,9 @@ class Gate:
         """Return the site for which it is to be told what a page brings, empty if it need not be (`Task.watched`)."""
         return self._budgets.watched(host, key, row) if self._budgeted else ""
 
-    def put_off(self, place: bytes, key: bytes) -> bytes:
+    def put_off(self, place: bytes, key: bytes, row: UrlRow) -> bytes:
         """Return the place of a URL that is to stand back, and note it where the URL is known."""
-        late = late_key(place, key)
+        late = late_key(place, key, self._budgets.stand_back(place[:8], row.url))
         value = self._store.urls.values([key])[0]
         if value is not None and value[:1] == QUEUED:
             self._store.urls.put_waiting(key, late, waiting(value)[1])

@@ -68,9 +68,14 @@ def queue_key(host: bytes, depth: int, seq: int) -> bytes:
     return host + (min(depth, 0xFFFF) << 48 | seq).to_bytes(8, "big")
 
 
-def late_key(place: bytes, url_key: bytes) -> bytes:
-    """Return the queue key of a URL that stands back, behind all others of its host and in no order among its like."""
-    return place[:8] + _LATE + url_key[:2] + place[-_LATE_SEQ_BYTES:]
+def late_key(place: bytes, url_key: bytes, before: int) -> bytes:
+    """Return the queue key of a URL that stands back, behind all others of its host.
+
+    Of its shape, so many have stood back `before`: it comes anywhere among these. So shapes take turns, however many
+    URLs each has, and what was found last is seen as soon as what was found first.
+    """
+    among = int.from_bytes(url_key[:8], "big") % (min(before, 0xFFFF) + 1)
+    return place[:8] + _LATE + among.to_bytes(2, "big") + place[-_LATE_SEQ_BYTES:]
 
 
 def is_late(place: bytes) -> bool:

@@ -89,7 +89,7 @@ class WindowHost:
             self.ahead.popleft()
             self.floor = place
             if verdict:
-                late = gate.put_off(place, key)
+                late = gate.put_off(place, key, row)
                 queue.remove(place)
                 queue.add(late, key, row)
                 self.put_off = late if self.put_off is None else min(late, self.put_off)

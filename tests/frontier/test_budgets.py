@@ -139,8 +139,10 @@ def test_a_later_run_that_may_spend_more_goes_on(world):
 def test_what_stands_back_comes_behind_all_others_and_is_still_known_by_its_order():
     host, key = b"hosthost", bytes(range(16))
     place = queue_key(host, 7, 4_000_000_000)
-    late = late_key(place, key)
+    late = late_key(place, key, 10)
     assert late > queue_key(host, 60_000, 1 << 40)
     assert late < b"hosthosu" + bytes(8)
     assert (is_late(late), is_late(place)) == (True, False)
     assert queue_place(late)[1] == queue_place(place)[1] == 4_000_000_000
+    many = sorted(late_key(queue_key(host, 1, n), bytes([n % 256] * 16), n) for n in range(1_000))
+    assert late_key(place, key, 0) < many[10], "a shape that few have does not wait for one that many have"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["PageReader", "Parse", "parse_page"]
 
 _NOTHING = Findings()
-_NO_GIST = Gist()
 
 
 class PageReader:
@@ -93,7 +92,7 @@ class PageReader:
         find = self._find_for_rows if task.rows else self._finder.find
         found = find(page, noindex="noindex" in asked)
         hrefs = found.hrefs if succeeded or self.settings.spider else ()
-        gist = self._gists.take(task, answer.body, hrefs) if task.watched and succeeded else _NO_GIST
+        gist = self._gists.take(task, answer.body, hrefs) if task.watched and succeeded else None
         links = self.links.take(task, hrefs, nofollow="nofollow" in asked) if hrefs else ()
         return self._done(page, download, found, links, gist)
 
@@ -118,7 +117,7 @@ class PageReader:
         return directives(tags, meta, self.settings.user_agent) if tags or meta else frozenset()
 
     def _done(
-        self, page: RawPage, download: Download, found: Findings, links: tuple[Link, ...], gist: Gist = _NO_GIST
+        self, page: RawPage, download: Download, found: Findings, links: tuple[Link, ...], gist: Gist | None = None
     ) -> Done:
         task, answer = download.task, download.answer
         return Done(
@@ -134,8 +133,8 @@ class PageReader:
             detail=found.detail,
             row_records=found.row_records,
             body_key=self._body_key(answer.body),
-            pieces=gist.pieces,
-            own_links=gist.links,
+            pieces=None if gist is None else gist.pieces,
+            own_links=b"" if gist is None else gist.links,
         )
 
     def _body_key(self, body: bytes) -> bytes:

@@ -58,7 +58,10 @@ MAY_EXIT = {
 # too, and they have to ignore it, because a crawl that drains still needs them: from the first moment, so that whoever
 # starts one blocks signals meanwhile.
 MAY_SIGNAL = {"cli/signals", "cli/demo/server", "parsers/process", "parsers/worker"}
-MAY_PARSE = {"page/charset", "page/html", "page/main_part", "page/page", "page/raw_page", "page/shadow_roots"}
+MAY_PARSE = {
+    *("page/charset", "page/html", "page/main_part", "page/microdata", "page/page", "page/raw_page"),
+    *("page/shadow_roots", "page/tables"),
+}
 MOST_AT_THE_TOP = 14
 MOST_LINES_OF_A_FILE = 500
 MOST_LINES_OF_A_CLASS = 265

@@ -9,6 +9,7 @@ import re
 from turbohtml import Document, parse
 from turbohtml.detect import detect
 
+from crawler.page.roots import with_few_roots
 from crawler.page.shadow_roots import with_shadow_roots
 
 __all__ = ["decoded", "encoding_of", "parsed"]
@@ -30,8 +31,11 @@ _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
 
 
 def parsed(body: bytes, content_type: str | None) -> Document:
-    """Parse one HTML page, its encoding found as `extract` says, its shadow roots in their hosts. Never raises."""
-    return with_shadow_roots(_parsed(body, content_type))
+    """Parse one HTML page, its encoding found as `extract` says, its shadow roots in their hosts. Never raises.
+
+    Only so many tags of `html` and `body` bring attributes (`page.roots`).
+    """
+    return with_shadow_roots(_parsed(with_few_roots(body), content_type))
 
 
 def _parsed(body: bytes, content_type: str | None) -> Document:

@@ -12,15 +12,17 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
-from turbohtml import Document, Element, HTMLParseError, MicrodataItem, Node, parse_xml
+from turbohtml import Document, Element, HTMLParseError, Node, parse_xml
 
 from crawler.core.model import Answer, Download, SeedContext, Task
 from crawler.core.record import DEFAULT_FIELDS, RecordMaker
 from crawler.page.html import without_controls
 from crawler.page.main_part import main_markdown, main_text
+from crawler.page.microdata import microdata_of
 from crawler.page.once import once
 from crawler.page.query_encoding import with_encoded_query
 from crawler.page.raw_page import NotJsonError, RawPage
+from crawler.page.tables import tables_of
 from crawler.page.values import Article, Feed, FeedEntry, Follow, Microdata
 from crawler.web.urls import normalise, url_key
 
@@ -171,20 +173,21 @@ class Page(RawPage):
 
     @once
     def microdata(self) -> tuple[Microdata, ...]:
-        """The items of HTML Microdata that are in no other item, in page order; none if they nest hundreds deep."""
-        try:
-            return tuple(map(_microdata, self._pristine.microdata(self._base)))
-        except RecursionError:
-            return ()
+        """The items of HTML Microdata that are in no other item, in page order; none if they nest hundreds deep.
+
+        Where all of a page's `itemref` have more than 1,000 references, or bring more than 100,000 properties, none is
+        followed; a page with more than 2,000 names of properties has none.
+        """
+        return microdata_of(self._pristine, self._base)
 
     @once
     def tables(self) -> tuple[tuple[tuple[str, ...], ...], ...]:
         """Every `<table>` as rows of cells of text, in page order; one that lies in another comes after it.
 
         All rows of a table have the same length: a cell that spans several stands in each column, and missing ones are
-        empty.
+        empty. Rows with which the tables of a page would have more than 2,000,000 places for cells are left out.
         """
-        return tuple(tuple(map(tuple, table)) for table in self._pristine.tables())
+        return tables_of(self._pristine)
 
     @once
     def article(self) -> Article:
@@ -316,11 +319,3 @@ def _references(target: Any) -> Iterable[str]:
             yield from _references(one)
     else:
         raise TypeError(f"follow: {type(target).__name__} is not a URL, element or iterable of them")
-
-
-def _microdata(item: MicrodataItem) -> Microdata:
-    properties = {
-        name: tuple(value if isinstance(value, str) else _microdata(value) for value in values)
-        for name, values in item.properties.items()
-    }
-    return Microdata(item.type, item.id, properties)

@@ -25,6 +25,7 @@ from crawler.page.html import (
     with_breaks,
 )
 from crawler.page.once import once
+from crawler.page.roots import with_few_roots
 from crawler.page.sniff import HTML_TYPES, sniffed_type
 from crawler.page.values import Headers
 from crawler.web.urls import LinkResolver
@@ -251,7 +252,7 @@ class RawPage:
         """The page's own tree, which no spider sees."""
         if self.is_html:
             return parsed(self._bytes_to_parse(), self._answer.header("content-type"))
-        return parse(self._markup, positions=False)
+        return parse(with_few_roots(self._markup.encode()).decode(), positions=False)
 
     @once
     def _json(self) -> Any:

@@ -93,6 +93,20 @@ async def nested_tags(ask):
         await ask.page(title="after")
 
 
+@behaviour(
+    row=27,
+    does="7,000 tags of html and body, each with an attribute of its own",
+    must="64 of them count; memory within bounds",
+    expects={"/": "fetched", "/after": "fetched"},
+    records={"/": {"title": "roots", "truncated": False}},
+)
+async def many_roots(ask):
+    roots = "".join([f"<html a{n}><BODY b{n}>" for n in range(3_500)])
+    await ask.page(title="after") if ask.path == "/after" else await ask.answer(
+        f"<title>roots</title>{roots}<a href='/after'>x</a>"
+    )
+
+
 NUL = {
     "in text": 'a\0b<a href="/1">x</a>',
     "before everything": '\0\0\0\0<!doctype html><a href="/2">x</a>',

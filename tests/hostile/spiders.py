@@ -11,7 +11,19 @@ from typing import Any
 
 from crawler.page.page import Page
 
-__all__ = ["aborts", "allocates", "exits", "hoards", "hogs", "raises", "segfaults", "sleeps", "spins"]
+__all__ = [
+    "aborts",
+    "allocates",
+    "exits",
+    "hoards",
+    "hogs",
+    "raises",
+    "reads_all",
+    "segfaults",
+    "selects",
+    "sleeps",
+    "spins",
+]
 
 
 def _at_bad(harm: Callable[[], None]) -> Callable[[Page], Iterator[Any]]:
@@ -25,6 +37,19 @@ def _at_bad(harm: Callable[[], None]) -> Callable[[Page], Iterator[Any]]:
         yield page.follow()
 
     return parse
+
+
+def reads_all(page: Page) -> Iterator[Any]:
+    """What the values of a page that can get large hold, besides its record."""
+    places = sum(len(row) for table in page.tables for row in table)
+    yield {**page.record(), "places": places, "items": len(page.microdata)}
+    yield page.follow()
+
+
+def selects(page: Page) -> Iterator[Any]:
+    """With an expression that takes time by the square of the page."""
+    yield {**page.record(), "found": len(page.css("p ~ i")), "behind": page.xpath("count(//p/following::i)")}
+    yield page.follow()
 
 
 def _without_core() -> None:

@@ -24,6 +24,7 @@ LONG = frozenset(
         *("robots_drip", "slow_robots_redirects", "large_robots", "retry_digits", "retry_seconds"),
         *("endless_continue", "chunk_extensions", "sitemap_bomb", "many_gzip_bombs", "same_link", "many_names"),
         *("spinning_spider", "sleeping_spider", "hoarding_spider", "allocating_spider"),
+        "costly_selector",
     }
 )
 """Behaviours whose crawls wait for time limits, or are large."""

@@ -55,8 +55,10 @@ class Clock:
     while the host is held belongs to requests that started before, so it changes the delay no further: a burst that
     fails together counts once.
 
+    Cost: a page that has taken parsers from others holds its host too (`charge`), for at most `MAX_DELAY_S`.
+
     State, changed by its methods alone: when the last request started, the delay of now and what it is made of, and
-    until when the host is held.
+    until when the host is held, by itself and for what its pages cost.
     """
 
     __slots__ = (
@@ -66,6 +68,7 @@ class Clock:
         "_held_until",
         "_last_start",
         "_latency_s",
+        "_parsers_until",
         "delay_s",
     )
 
@@ -73,6 +76,7 @@ class Clock:
         self._fixed_delay_s = fixed_delay_s
         self._last_start = float("-inf")
         self._held_until = float("-inf")  # Retry-After and back-off
+        self._parsers_until = float("-inf")  # what its pages have cost
         self.delay_s = first_delay_s(fixed_delay_s)  # kept up to date whenever a part of it changes
         self._backoff_s = 0.0
         self._crawl_delay_s = 0.0
@@ -80,10 +84,12 @@ class Clock:
 
     def ready(self) -> float:
         """Return when the next request may start; that may have passed."""
-        return max(self._last_start + self.delay_s, self._held_until)
+        return max(self._last_start + self.delay_s, self._held_until, self._parsers_until)
 
     def held_by(self, now: float) -> str:
         """Say what the wait until `ready` is for."""
+        if self._parsers_until > max(now, self._held_until):
+            return "parsers"
         if self._held_until > now or self._backoff_s:
             return "Retry-After or back-off"
         return "Crawl-delay" if self._crawl_delay_s >= self.delay_s else "delay"
@@ -111,6 +117,10 @@ class Clock:
         if wait_s is not None:
             self._held_until = max(self._held_until, now + wait_s)
 
+    def charge(self, now: float, wait_s: float) -> None:
+        """Learn that a page has cost the parsers so much that the host is to wait for so long, after earlier costs."""
+        self._parsers_until = min(max(self._parsers_until, now) + wait_s, max(self._parsers_until, now + MAX_DELAY_S))
+
     def set_crawl_delay(self, delay_s: float) -> None:
         """Apply a Crawl-delay; the largest of all told and of the other delays wins."""
         self._crawl_delay_s = max(self._crawl_delay_s, delay_s)
@@ -118,7 +128,7 @@ class Clock:
 
     def snapshot(self, now: float) -> HostClock | None:
         """Return what is worth remembering; None if that is nothing: no back-off, and no wait but a short one."""
-        if not self._backoff_s and self._held_until <= now and not self.is_slow:
+        if not self._backoff_s and max(self._held_until, self._parsers_until) <= now and not self.is_slow:
             return None
         return HostClock(self.delay_s, max(0.0, self.ready() - now), self._crawl_delay_s)
 

@@ -7,7 +7,7 @@ happens in the event loop's thread.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from crawler.fetcher.groundwork import Groundwork
 from crawler.fetcher.host import Errand, Host, decoded
 from crawler.fetcher.host_memory import Recall, Remember
 from crawler.fetcher.hosts import Hosts
+from crawler.fetcher.parser_line import Load, NoLoad
 from crawler.fetcher.pump import Pump
 from crawler.fetcher.refusals import Refusals
 from crawler.fetcher.robots import Robots, Search
@@ -45,7 +46,8 @@ class Fetcher:
 
     `submit(download)` hands a download on and may wait (back-pressure); `report(results)` takes outcomes that need no
     parser; `remember` and `recall` keep and return what is known of hosts; `wake(names)` brings back hosts that were to
-    come later; `fail(error)` is told of what no server can cause. Without `recall` all hosts stay in memory.
+    come later; `fail(error)` is told of what no server can cause; `load` says for whose pages the parsers have room.
+    Without `recall` all hosts stay in memory.
 
     State, written here alone and in the event loop's thread: results not yet reported, how many bodies wait for a
     parser, and whether the crawl ends. What is known of hosts belongs to `Hosts`, `Robots` and `Silences`, requests to
@@ -64,6 +66,7 @@ class Fetcher:
         fail: Callable[[BaseException], None],
         recall: Recall | None = None,
         wake: Callable[[Iterable[str]], None] = _ignored,
+        load: Load | None = None,
     ) -> None:
         self._asks_robots = config.robots == "obey"
         self._budget = budget
@@ -75,7 +78,8 @@ class Fetcher:
         self._results: list[Result] = []
         clock = RunClock()
         self._attempts = Attempts(config.retries, clock, self._rng)
-        self._hosts = Hosts(config, remember, clock, recall)
+        self._load = load or NoLoad()
+        self._hosts = Hosts(config, remember, clock, recall, self._load)
         self._silences = Silences(
             config, self._hosts, self._rng, attempts=self._attempts, tell=self._results.append, wake=wake
         )
@@ -109,6 +113,11 @@ class Fetcher:
         self._hosts.add(tasks)
         self._pump.soon()
 
+    def charge(self, waits: Mapping[str, float]) -> None:
+        """Learn which hosts are to wait, each so many seconds, for what their pages cost; or that there is room."""
+        self._hosts.parser_line.charge(waits, self._loop.time())
+        self._pump.soon()
+
     def stop(self) -> None:
         """Start nothing new. Tasks not started stay due in the store."""
         self._stopping = True
@@ -129,7 +138,7 @@ class Fetcher:
     @property
     def in_flight(self) -> int:
         """Requests under way, and pages that wait for a parser."""
-        return self._under_way.count
+        return self._under_way.count + self._under_way.aside
 
     @property
     def waiting_hosts(self) -> int:
@@ -169,7 +178,8 @@ class Fetcher:
             self._pump.soon()
         elif not (self._is_held_up or self._silences.offline):
             turns.make_room(now)
-        self._pump.at(turns.next_at(now))
+        times = (turns.next_at(now), self._hosts.parser_line.next_at)
+        self._pump.at(min((at for at in times if at is not None), default=None))
 
     def _has_room(self) -> bool:
         """Whether one more request may start in this turn.
@@ -246,6 +256,8 @@ class Fetcher:
         if at > now:
             self._results += self._hosts.wait(host, at, now)
             return False
+        if self._hosts.parser_line.stops(host):
+            return False
         if not host.located and not host.asking:
             self._groundwork.locate(host, url, now)
         return host.located
@@ -262,7 +274,7 @@ class Fetcher:
         if alone:
             self._results += self._hosts.release(host, self._loop.time())
         if isinstance(end, Download):
-            handing_on = self._hand_on(end)
+            handing_on = self._hand_on(host, end)
             del end  # a large body is let go of by all but the pool
             await handing_on
         elif isinstance(end, Failure):
@@ -271,9 +283,11 @@ class Fetcher:
         elif end is not None:
             self._results.append(end)
 
-    async def _hand_on(self, download: Download) -> None:
+    async def _hand_on(self, host: Host, download: Download) -> None:
         """Wait until the parsers have room for the download; its body counts in the budget as long."""
         size = len(download.answer.body)
+        if not self._load.is_quick(host.name, size):
+            self._under_way.stand_aside()  # for how long, nobody knows; hosts like this one are held meanwhile
         self._budget.take(size)
         self._unparsed += 1
         submitting = self._submit(download)

@@ -17,6 +17,7 @@ from crawler.fetcher.host_memory import HostMemory, Recall, Remember
 from crawler.fetcher.known_hosts import KnownHosts
 from crawler.fetcher.pace import Grade
 from crawler.fetcher.paces import Paces
+from crawler.fetcher.parser_line import Load, NoLoad, ParserLine
 from crawler.fetcher.politeness import Politeness
 from crawler.fetcher.silence import Silence
 from crawler.fetcher.slots import GAVE_WAY, Slot, Slots
@@ -43,9 +44,9 @@ _COUNTED = 1_024
 class Hosts:
     """Hosts with tasks or worth remembering, their clocks, and the lines of those that may be asked by time (`turns`).
 
-    A host that has to wait for its own requests, or for its address, stands in none: it comes back when a request ends,
-    or is called. `remember` and `recall` keep and return what is known beyond this run, or while a host is not in
-    memory. Times called `now` and `at` are on the loop's clock.
+    A host that has to wait for its own requests, for its address, or for the parsers (`load`), stands in none: it comes
+    back when a request ends, or is called. `remember` and `recall` keep and return what is known beyond this run, or
+    while a host is not in memory. Times called `now` and `at` are on the loop's clock.
 
     State, written here alone and in the event loop's thread: the known hosts; all clocks; and of each `Host` what its
     docstring says. `silent` are the hosts that do not answer, written by `Silences`: a host that comes back after it
@@ -58,6 +59,7 @@ class Hosts:
         remember: Remember,
         clock: RunClock,
         recall: Recall | None = None,
+        load: Load | None = None,
     ) -> None:
         self._clock = clock
         self.silent: dict[str, Silence] = {}
@@ -75,6 +77,7 @@ class Hosts:
         self.named, self.rest = self.known.named, self.known.rest
         self._paces = Paces(self._politeness.in_flight)
         self.turns = Turns(self._paces, Slots(config.concurrency))
+        self.parser_line = ParserLine(load or NoLoad(), self._politeness, self.known)
 
     # What there is to do
 
@@ -110,8 +113,10 @@ class Hosts:
         held: Counter[str] = Counter()
         some, of_each = self._some
         for host in some:
-            if host.tasks and not host.asking and (by := self._politeness.held_by(host.name, now)):
-                held[self._options.get(by, by)] += of_each
+            if host.tasks and not host.asking:
+                by = "parsers" if host in self.parser_line else self._politeness.held_by(host.name, now)
+                if by:
+                    held[self._options.get(by, by)] += of_each
         for grade, number in self.turns.held_up(now).items():
             held[self._options.get(word := _HELD_UP[grade], word)] += number
         return dict(held.most_common())
@@ -130,7 +135,9 @@ class Hosts:
             self.turns.put(host, at)
 
     def called(self, now: float) -> list[Host]:
-        """Return hosts that waited for their address and may be served at once; none when nobody's turn has come."""
+        """Return hosts that waited for the parsers, or their address, and may be served at once; none if none may."""
+        if hosts := [host for host in self.parser_line.called(now) if host.errands or not host.asking]:
+            return hosts
         while names := self._politeness.called(now):
             known = [host for name in names if (host := self.known.get(name)) is not None]
             if hosts := [host for host in known if host.errands or not host.asking]:

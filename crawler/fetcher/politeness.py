@@ -124,7 +124,7 @@ class Politeness:
 
     def started(self, host: str, now: float) -> None:
         """Count a request to `host` that starts now; `ready_at` allowed it."""
-        state = self._state(host)
+        state = self.clock(host)
         state.in_flight += 1
         state.started(now)
         address = state.address
@@ -160,7 +160,7 @@ class Politeness:
 
         IPv6 addresses of one /64 are one address; see `address_block`.
         """
-        state = self._state(host)
+        state = self.clock(host)
         if state.told == address:
             return
         state.told = address
@@ -178,7 +178,14 @@ class Politeness:
 
     def set_crawl_delay(self, host: str, delay_s: float) -> None:
         """Apply a Crawl-delay of robots.txt (seconds); the largest of all told and of the other delays wins."""
-        self._state(host).set_crawl_delay(delay_s)
+        self.clock(host).set_crawl_delay(delay_s)
+
+    def clock(self, host: str) -> _Counted:
+        """Return the clock of a host, a new one if it is not known."""
+        state = self._hosts.get(host)
+        if state is None:
+            state = self._hosts[host] = _Counted(self._fixed_delay_s)
+        return state
 
     def delay_s(self, host: str) -> float:
         """Seconds between the starts of two requests to `host`, as of now."""
@@ -198,7 +205,7 @@ class Politeness:
     def held_by(self, host: str, now: float) -> str:
         """Say what keeps a request to `host` from starting now, empty if nothing does.
 
-        One of `per-host`, `per-address`, `Retry-After or back-off`, `Crawl-delay`, `delay`.
+        One of `per-host`, `per-address`, `parsers`, `Retry-After or back-off`, `Crawl-delay`, `delay`.
         """
         state = self._hosts.get(host)
         if state is None:
@@ -238,13 +245,7 @@ class Politeness:
 
     def restore(self, host: str, clock: HostClock, now: float) -> None:
         """Apply a `snapshot`; `clock.wait_s` counts from `now`. What is known already and is stricter stays."""
-        self._state(host).restore(clock, now)
-
-    def _state(self, host: str) -> _Counted:
-        state = self._hosts.get(host)
-        if state is None:
-            state = self._hosts[host] = _Counted(self._fixed_delay_s)
-        return state
+        self.clock(host).restore(clock, now)
 
     def _leave_line(self, host: str, name: str, address: _Address) -> None:
         address.waiting.pop(host, None)

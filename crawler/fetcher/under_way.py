@@ -19,7 +19,8 @@ class UnderWay:
 
     `ended()` is called whenever some work has ended, `fail(error)` if it raised something.
 
-    State, written here alone and in the event loop's thread: the work, its `count`, and how many may start this turn.
+    State, written here alone and in the event loop's thread: the work, which of it stands aside, the `count` of the
+    rest, and how many may start this turn.
     """
 
     def __init__(self, most: int, *, ended: Callable[[], None], fail: Callable[[BaseException], None]) -> None:
@@ -27,6 +28,7 @@ class UnderWay:
         self._ended = ended
         self._fail = fail
         self._work: dict[asyncio.Future[None], tuple[str, float]] = {}
+        self._aside: set[asyncio.Future[None]] = set()
         self._starts_left = 0
         self.count = 0
 
@@ -52,6 +54,19 @@ class UnderWay:
         self._work[task] = (url, time.monotonic())
         task.add_done_callback(self._end)
 
+    @property
+    def aside(self) -> int:
+        """Work that stands aside."""
+        return len(self._aside)
+
+    def stand_aside(self) -> None:
+        """Let the work that calls this count no further: it has made its request, and only waits now."""
+        task = asyncio.current_task()
+        if task in self._work and task not in self._aside:
+            self._aside.add(task)
+            self.count -= 1
+            self._ended()
+
     def oldest(self, most: int) -> tuple[tuple[str, float], ...]:
         """Return up to so many URLs that are under way, each with its seconds, the oldest first; from any thread."""
         # One call in C: nobody changes the dict meanwhile.
@@ -72,7 +87,10 @@ class UnderWay:
             await asyncio.wait(self._work)
 
     def _end(self, task: "asyncio.Future[None]") -> None:
-        self.count -= 1
+        if task in self._aside:
+            self._aside.remove(task)
+        else:
+            self.count -= 1
         self._work.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.core.model import Done, Download
+from crawler.web.urls import authority
 from crawler.web.warc import archived
 
 __all__ = ["LARGE_PAGE_BYTES", "LIMITS", "Batch", "BatchLimits", "Item", "item_of", "kept"]
@@ -16,8 +17,9 @@ LARGE_PAGE_BYTES = 2_000_000
 
 
 class Item(Struct, frozen=True):
-    """A page in the pool: what its `Done` needs if it fails here, and its msgpack."""
+    """A page in the pool: its host, what its `Done` needs if it fails here, and its msgpack."""
 
+    host: str
     key: bytes
     status: int
     body_bytes: int
@@ -26,10 +28,13 @@ class Item(Struct, frozen=True):
 
 
 class Batch(Struct, frozen=True):
-    """Pages that go to a parser together. `retried`: one page, on its own because a parser died over its batch."""
+    """Pages that go to a parser together. `retried`: one page, on its own because a parser died over its batch.
+    `waits`: they may take long.
+    """
 
     items: list[Item]
     retried: bool = False
+    waits: bool = False
 
 
 class BatchLimits(Struct, frozen=True):
@@ -59,7 +64,8 @@ def item_of(download: Download, encoder: msgspec.msgpack.Encoder) -> Item:
         headers = tuple((_scalar(name), _scalar(value)) for name, value in answer.headers)
         clean = msgspec.structs.replace(answer, headers=headers)
         raw = encoder.encode(msgspec.structs.replace(download, answer=clean))
-    return Item(download.task.key, answer.status, answer.body_bytes, len(raw), msgspec.Raw(raw))
+    task = download.task
+    return Item(authority(task.url), task.key, answer.status, answer.body_bytes, len(raw), msgspec.Raw(raw))
 
 
 def kept(done: Done, item: Item) -> Done:

@@ -19,7 +19,8 @@ _log = logging.getLogger(__name__)
 class Parsers(Protocol):
     """Where pages are parsed: `ParserPool` in other processes, `InlineParsers` in this one.
 
-    `start`, `close` and the properties may be used from any thread, `submit` and `drain` from one event loop.
+    `start`, `close` and the properties may be used from any thread, what is asked of a host, `submit` and `drain` from
+    one event loop.
     """
 
     @property
@@ -44,6 +45,17 @@ class Parsers(Protocol):
 
     def start(self) -> None:
         """Get ready. Raises `CrawlerError` if that fails."""
+
+    def is_quick(self, host: str, size: int) -> bool:
+        """Whether a page of a host (an authority), of so many bytes, takes no time that anybody would notice."""
+
+    def holds(self, host: str) -> bool:
+        """Whether so much waits that nothing is to be asked of a host: of its own, or of others like it."""
+
+    def tell(self, listener: Callable[[dict[str, float]], None]) -> None:
+        """Have `listener(waits)` called in the event loop when hosts are to wait, each for so many seconds, for what
+        their pages have cost; or, with none, when `holds` may answer otherwise than before.
+        """
 
     async def submit(self, download: Download) -> None:
         """Have a download parsed; waits while there is no room. Raises `CrawlerError` if nothing can be parsed."""

@@ -1,109 +1,154 @@
 """What waits for a parser, and which parser gets it."""
 
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
 from crawler.parsers.batch import Batch, BatchLimits, Item
+from crawler.parsers.costs import Costs
+from crawler.parsers.lane import Lane
 from crawler.parsers.process import ParserProcess
 
 __all__ = ["Dispatch"]
 
+_KEPT_S: Final = 5.0
+"""For so long after a page of a quick host a parser is kept for the next one."""
+_SLOW_S: Final = 0.2
+_STUCK_S: Final = 0.1
+_LATELY_S: Final = 10.0
+
 
 class Dispatch:
-    """The open batch, the batches that dead parsers have left, and the parsers that take them.
+    """Two lanes, of pages of quick hosts and of others, and the parsers that take their batches.
+
+    A page that takes long must not hold up one that does not: so while the others are slow, or nobody knows it yet,
+    and quick ones come, one of several parsers is kept free of them; a parser has one batch of them at a time; and
+    nothing quick is put behind them. When both lanes want the same parser, the one has it that has used less lately.
 
     While some of the `size` parsers start, the others get one batch each: a second one would wait behind the first,
     which may take long, and could go to one that starts.
 
-    State, all of it under the pool's lock, which whoever calls a method holds: the parsers, the batches, how long a
-    page takes lately, and `flushing`: no page will come for a while, so that the open batch need not wait for more.
+    State, all of it under the pool's lock, which whoever calls a method holds: the parsers, the lanes, when the last
+    quick page came, and `flushing`: no page will come for a while, so that open batches need not wait for more.
     """
 
-    def __init__(self, limits: BatchLimits, encoder: msgspec.msgpack.Encoder, size: int) -> None:
+    def __init__(self, limits: BatchLimits, encoder: msgspec.msgpack.Encoder, size: int, costs: Costs) -> None:
         self.flushing = False
+        self.quick = Lane(limits, waits=False)
+        self.others = Lane(limits, waits=True)
         self._limits = limits
         self._encoder = encoder
+        self._costs = costs
         self._size = size
         self._parsers: list[ParserProcess] = []
-        self._again: deque[Batch] = deque()
-        self._open: list[Item] = []
-        self._open_bytes = 0
-        self._open_since = 0.0
-        self._page_s = 0.0
+        self._quick_at = float("-inf")
 
     @property
     def has_open(self) -> bool:
         """Whether there is an open batch, which will be due."""
-        return bool(self._open)
+        return self.quick.has_open or self.others.has_open
 
     @property
-    def is_full(self) -> bool:
-        """Whether the open batch takes no page more."""
-        limits = self._limits
-        if self._open_bytes >= limits.bytes or len(self._open) >= limits.pages:
-            return True
-        return bool(self._open) and (len(self._open) + 1) * self._page_s > limits.parse_s
+    def due_in_s(self) -> float | None:
+        """Seconds until an open batch is due; None if there is none, or all are: what is due goes as it can."""
+        waits = [lane.due_in_s for lane in (self.quick, self.others) if lane.has_open and not self._is_due(lane)]
+        return min(waits, default=None)
 
-    @property
-    def is_due(self) -> bool:
-        """Whether the open batch should go: it is full or old, or no parser has anything to do."""
-        return bool(self._open) and (
-            self.is_full
-            or self.flushing
-            or self.due_in_s <= 0
-            or (self._limits.eager and not any(parser.batches for parser in self._parsers))
-        )
+    def has_room(self, lane: Lane) -> bool:
+        """Whether one more page can be added."""
+        return not lane.is_full or (not lane.again and self._parser_for(lane) is not None)
 
-    @property
-    def due_in_s(self) -> float:
-        """Seconds until the first page of the open batch has waited long enough."""
-        return self._open_since + self._limits.wait_s - time.monotonic()
-
-    @property
-    def has_room(self) -> bool:
-        """Whether a batch that is closed now could go."""
-        return not self._again and any(self._with_room())
-
-    def add(self, item: Item) -> bool:
-        """Put a page into the open batch; False if there is no room for it."""
-        if self.is_full:
+    def add(self, lane: Lane, item: Item) -> bool:
+        """Put a page into an open batch; False if there is no room for it."""
+        if lane.is_full:
             self.send()
-            if self.is_full:
+            if lane.is_full:
                 return False
-        if not self._open:
-            self._open_since = time.monotonic()
-        self._open.append(item)
-        self._open_bytes += item.size
+        lane.add(item)
+        if not lane.waits:
+            self._quick_at = time.monotonic()
         self.send()
         return True
 
     def send(self) -> None:
-        """Give to the parsers what is due, as far as they have room; the least loaded first."""
-        while self._again or self.is_due:
-            parser = min(self._with_room(), key=lambda one: len(one.batches), default=None)
-            if parser is None:
-                return
-            batch = self._again.popleft() if self._again else self._closed()
+        """Give to the parsers what is due, as far as they have room."""
+        while given := self._next():
+            lane, parser = given
+            batch = lane.take()
             parser.give(batch, self._encoder.encode([item.raw for item in batch.items]))
 
-    def _closed(self) -> Batch:
-        """Close the open batch. As long as nobody knows how long pages take here, its first page goes alone."""
-        taken = len(self._open) if self._page_s or not self._limits.eager else 1
-        batch, self._open = Batch(self._open[:taken]), self._open[taken:]
-        self._open_bytes -= sum(item.size for item in batch.items)
-        return batch
+    def _next(self) -> tuple[Lane, ParserProcess] | None:
+        """Return what is next: the lane that has used less first, if something of it is due and a parser has room."""
+        first, second = self.quick, self.others
+        if second.used_s < first.used_s:
+            first, second = second, first
+        for lane in (first, second):
+            if self._is_due(lane) and (parser := self._parser_for(lane)) is not None:
+                return lane, parser
+        return None
+
+    def _is_due(self, lane: Lane) -> bool:
+        """Whether something of it should go: an open batch if it is full or old, or no parser has anything to do."""
+        if not lane.again and not lane.last and not lane.has_open:
+            return False
+        idle = self._limits.eager and not any(parser.batches for parser in self._parsers)
+        return lane.is_due(at_once=self.flushing or idle)
+
+    # Which parser
+
+    def _parser_for(self, lane: Lane) -> ParserProcess | None:
+        """Return the least loaded of those that may have a batch of this lane now."""
+        room = self._with_room()
+        room = self._for_others(room) if lane.waits else self._for_quick(room)
+        return min(room, key=lambda one: len(one.batches), default=None)
+
+    def _for_quick(self, room: Iterator[ParserProcess]) -> Iterator[ParserProcess]:
+        """Put nothing behind what takes long, unless all parsers are at something that was thought to be quick."""
+        found = list(room)
+        free = [parser for parser in found if not _waits(parser)]
+        room = iter(free if free or self.others.is_slow else found)
+        if all(map(_is_stuck, self._parsers)):
+            return room
+        return (parser for parser in room if not _is_stuck(parser))
+
+    def _for_others(self, room: Iterator[ParserProcess]) -> Iterator[ParserProcess]:
+        """Leave one parser to quick pages, unless none come; or these ones take no longer, and the rest is full."""
+        quick = self.quick
+        if not quick.has_open and not quick.again and time.monotonic() - self._quick_at >= _KEPT_S:
+            slow = self.others.page_s > _SLOW_S
+            return (parser for parser in room if not (slow and parser.batches))
+        others = [parser for parser in self._parsers if _is_away(parser) or _waits(parser) or _is_stuck(parser)]
+        is_last = len(others) >= self._size - 1 and self._size > 1
+        if self.others.is_slow:
+            return iter(()) if is_last else (parser for parser in room if not _waits(parser))
+        if not is_last:
+            return room
+        found = [parser for parser in room if _waits(parser)]
+        if found or any(map(_is_stuck, others)):
+            return iter(found)
+        return self._with_room()
 
     def _with_room(self) -> Iterator[ParserProcess]:
         all_ready = sum(parser.ready for parser in self._parsers) == self._size
         return (parser for parser in self._parsers if parser.has_room() and (all_ready or not parser.batches))
 
-    def answered(self, parser: ParserProcess) -> None:
-        """Take the first batch from a parser, which has answered it, and learn how long its pages took."""
-        pages = len(parser.batches.popleft().items)
-        self._page_s += (parser.new_busy_s() / pages - self._page_s) / 4
+    # What comes of it
+
+    def answered(self, parser: ParserProcess, times: Sequence[float]) -> Batch:
+        """Take the first batch from a parser, which has answered it, and learn how long its pages took.
+
+        It goes no further than a slow page: those behind it have their turn elsewhere.
+        """
+        batch = parser.batches.popleft()
+        (self.others if batch.waits else self.quick).learn(len(times), sum(times))
+        if len(times) < len(batch.items):
+            self._move(Batch(batch.items[len(times) :], waits=batch.waits), apart=self._limits.eager)
+        if self.quick.used_s + self.others.used_s > _LATELY_S:
+            self.quick.used_s /= 2
+            self.others.used_s /= 2
+        return batch
 
     def take_back(self, parser: ParserProcess, *, blames: bool) -> Item | None:
         """Queue again what a dead parser had, which gets nothing more; return the page that is to blame for its death.
@@ -113,15 +158,41 @@ class Dispatch:
         """
         to_blame = None
         if blames and parser.batches:
-            suspect = parser.batches.popleft()
-            if suspect.retried:
-                to_blame = suspect.items[0]
+            batch = parser.batches.popleft()
+            self.others.died()
+            if batch.retried:
+                to_blame = batch.items[0]
             else:
-                parser.batches.extendleft(Batch([item], retried=True) for item in reversed(suspect.items))
-        self._again.extendleft(reversed(parser.batches))
+                for item in batch.items:
+                    self._costs.suspected(item.host)
+                parser.batches.extendleft(Batch([item], retried=True, waits=True) for item in reversed(batch.items))
+            for waiting in self.quick.empty():
+                self._move(waiting, apart=True)
+        for batch in reversed(parser.batches):
+            self._move(batch, apart=blames)
         parser.batches.clear()
         parser.gone = True
         return to_blame
+
+    def _move(self, batch: Batch, *, apart: bool) -> None:
+        """Queue a batch again; `apart`: as its hosts are known now, those of its pages alone that are not quick."""
+        costs, others = self._costs, self.others
+        if batch.retried:
+            others.last.append(batch)
+            return
+        if not apart:
+            (others if batch.waits else self.quick).again.appendleft(batch)
+            return
+        quick: list[Item] = []
+        for item in reversed(batch.items):
+            if costs.is_quick(item.host, item.body_bytes):
+                quick.append(item)
+            elif costs.is_doubtful(item.host):
+                others.last.appendleft(Batch([item], waits=True))
+            else:
+                others.again.appendleft(Batch([item], waits=True))
+        if quick:
+            self.quick.again.appendleft(Batch(quick[::-1]))
 
     def join(self, parser: ParserProcess, instead_of: ParserProcess | None = None) -> None:
         """Take a parser in, in the place of one that is gone or as one more."""
@@ -138,3 +209,18 @@ class Dispatch:
         """Return the parsers, to which nothing will be given any more."""
         parsers, self._parsers = self._parsers, []
         return parsers
+
+
+def _is_away(parser: ParserProcess) -> bool:
+    """Whether it has died, or is starting."""
+    return parser.gone or not parser.ready
+
+
+def _is_stuck(parser: ParserProcess) -> bool:
+    """Whether it is at a page that takes long."""
+    return bool(parser.batches) and parser.at_page_s > _STUCK_S
+
+
+def _waits(parser: ParserProcess) -> bool:
+    """Whether it has something that may take long."""
+    return any(batch.waits for batch in parser.batches)

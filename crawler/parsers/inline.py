@@ -18,10 +18,12 @@ from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.batch import LARGE_PAGE_BYTES
+from crawler.parsers.costs import Lately
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.reading.page_end import page_end
 from crawler.parsers.reading.reader import PageReader, Parse, parse_page
 from crawler.parsers.reading.settings import ParserSettings
+from crawler.web.urls import authority
 
 __all__ = ["InlineParsers"]
 
@@ -65,6 +67,7 @@ class InlineParsers:
         self._strategy = config.strategy
         self._on_done = on_done
         self._on_failure = on_failure
+        self._tell: Callable[[dict[str, float]], None] | None = None
         self._parse = parse
         self._size = config.parsers if config.strategy == "threads" else 1
         self._capacity = config.concurrency
@@ -80,6 +83,7 @@ class InlineParsers:
         self._undelivered = 0
         self._undelivered_bytes = 0
         self._pending = 0
+        self._lately = Lately(self._size)
         self._failure: CrawlerError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiters: list[asyncio.Future[None]] = []
@@ -103,6 +107,18 @@ class InlineParsers:
     def busy_s(self) -> tuple[float, ...]:
         """For each thread that parses, seconds spent on pages, those included in which it waited for another thread."""
         return tuple(self._busy_s)
+
+    def is_quick(self, host: str, size: int) -> bool:  # noqa: ARG002 - a request keeps its place until it is parsed
+        """Return True: no page waits here beside those whose requests are under way."""
+        return True
+
+    def holds(self, host: str) -> bool:  # noqa: ARG002 - as above
+        """Return False."""
+        return False
+
+    def tell(self, listener: Callable[[dict[str, float]], None]) -> None:
+        """Have `listener(waits)` called in the event loop when hosts are to wait for what their pages have cost."""
+        self._tell = listener
 
     def start(self) -> None:
         """Get ready. Raises `CrawlerError` if the spider cannot be had."""
@@ -214,12 +230,18 @@ class InlineParsers:
         """Parse a page with the caches of this thread, and lay down its result for the collector."""
         started_at = time.monotonic()
         done = page_end(download, self._readers[number], self._parse, through=_not_of_a_page())
-        self._busy_s[number] += time.monotonic() - started_at
+        now = time.monotonic()
+        took_s = now - started_at
+        self._busy_s[number] += took_s
+        host = authority(download.task.url)
         with self._changed:
+            wait_s = self._lately.took(host, took_s, now)
             self._ready.append(done)
             self._undelivered += 1
             self._undelivered_bytes += _size(done)
             self._changed.notify_all()
+        if wait_s and self._tell is not None:
+            self._call(self._tell, {host: wait_s})
 
     # The collector's thread.
 

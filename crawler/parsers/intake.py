@@ -2,9 +2,8 @@
 
 import asyncio
 import threading
-from collections import deque
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -14,8 +13,10 @@ from crawler.core.large_body import spooled
 from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.batch import LARGE_PAGE_BYTES, BatchLimits, Item, item_of
+from crawler.parsers.costs import Costs
 from crawler.parsers.dispatch import Dispatch
 from crawler.parsers.process import ParserProcess
+from crawler.parsers.waiting import Waiting
 
 __all__ = ["Intake"]
 
@@ -23,11 +24,15 @@ __all__ = ["Intake"]
 class Intake:
     """Admits pages as fast as the `size` parsers take them. Large pages come one at a time, and wait in `folder`.
 
-    `submit` and `drain` are for one event loop, the rest for the thread that sees to the parsers.
+    Pages of hosts that are known to be quick go their own way, and wait in the order in which they come; all others
+    wait host by host. `listener` is that of `Parsers.tell`.
+
+    `submit`, `drain` and what is asked are for one event loop, the rest for the thread that sees to the parsers.
 
     State of both threads, under `lock`: `pending`, the pages submitted whose result was not delivered yet; `failure`,
-    why no more can be; what waits for parsers (`dispatch`); who waits for room, for the end, or for the large page's
-    end. State of the event loop's thread: whose turn it is among large pages, and the timer of the open batch.
+    why no more can be; what waits for parsers (`dispatch`) and what it costs (`costs`); who waits for room (`Waiting`),
+    for the end, or for the large page's end. State of the event loop's thread: whose turn it is among large pages, and
+    the timer of the open batches.
     """
 
     def __init__(self, limits: BatchLimits, folder: Path, size: int) -> None:
@@ -35,11 +40,13 @@ class Intake:
         self.pending = 0
         self.failure: CrawlerError | None = None
         self._encoder = msgspec.msgpack.Encoder()
-        self.dispatch = Dispatch(limits, self._encoder, size)
+        self.costs = Costs(size)
+        self.dispatch = Dispatch(limits, self._encoder, size, self.costs)
+        self.listener: Callable[[dict[str, float]], None] | None = None
+        self._waiting = Waiting(self.costs, self.dispatch, size)
         self._limits = limits
         self._folder = folder
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiters: deque[asyncio.Future[None]] = deque()
         self._drains: list[asyncio.Future[None]] = []
         # The key of the large page under way, and who waits for its end.
         self._large: tuple[bytes, asyncio.Future[None]] | None = None
@@ -49,9 +56,19 @@ class Intake:
     @property
     def is_awaited(self) -> bool:
         """Whether somebody waits for room."""
-        return bool(self._waiters)
+        return bool(self._waiting)
 
     # The event loop's thread.
+
+    def is_quick(self, host: str, size: int) -> bool:
+        """Whether a page of a host, of so many bytes, takes no time that anybody would notice."""
+        with self.lock:
+            return self.costs.is_quick(host, size)
+
+    def holds(self, host: str) -> bool:
+        """Whether so much waits that nothing is to be asked of a host: of its own, or of others like it."""
+        with self.lock:
+            return self._waiting.holds(host)
 
     async def submit(self, download: Download) -> None:
         """Take a download; waits for room, and for a large page's end. Raises `failure`."""
@@ -59,7 +76,7 @@ class Intake:
             await self._put(item_of(download, self._encoder))
             return
         # None of those who wait here is to hold a large body beside its copy: each lets go of it.
-        async with self._one_large, spooled(download, self._folder) as light:
+        async with self._turn_of_large(), spooled(download, self._folder) as light:
             del download
             ended = asyncio.get_running_loop().create_future()
             with self.lock:
@@ -73,37 +90,61 @@ class Intake:
                 if not ended.cancel() and not ended.cancelled():
                     ended.exception()  # known, even if nobody came to wait for it
 
+    @asynccontextmanager
+    async def _turn_of_large(self) -> AsyncIterator[None]:
+        self._waiting.large += 1
+        try:
+            await self._one_large.acquire()
+        finally:
+            self._waiting.large -= 1
+        try:
+            yield
+        finally:
+            self._one_large.release()
+
     async def _put(self, item: Item) -> None:
         loop = self._loop = asyncio.get_running_loop()
-        woken = False
+        with self.lock:
+            self.costs.entered(item.host)
+        waited: bool | None = None
         while True:
             with self.lock:
-                if self._admit(item):
-                    break
-                waiter = loop.create_future()
-                # Woken and again without room, it keeps its place.
-                (self._waiters.appendleft if woken else self._waiters.append)(waiter)
-            woken = True
+                waiter, quick = self._admit(item, waited)
+            if waiter is None:
+                break
+            if waited is not None and quick != waited:
+                self._wake()  # its place in the other line has gone to nobody
+            waited = quick
             try:
                 await waiter
-            except asyncio.CancelledError:
-                with self.lock, suppress(ValueError):
-                    self._waiters.remove(waiter)
+            except BaseException:
+                with self.lock:
+                    self.costs.left(item.host)
+                    self._waiting.leave(item.host, waiter)
                 self._wake()
                 raise
         if self._timer is None and self.dispatch.has_open:
             self._timer = loop.call_later(self._limits.wait_s, self._on_timer)
-        if self._waiters:
+        if self._waiting:
             self._wake()
 
-    def _admit(self, item: Item) -> bool:
-        """Called with the lock held: take a page, if there is room for it."""
+    def _admit(self, item: Item, waited: bool | None) -> "tuple[asyncio.Future[None] | None, bool]":
+        """Called with the lock held: take a page, or return what to wait for; and whether it counts as quick.
+
+        `waited`: as what it has waited already, None if it has not.
+        """
         if self.failure is not None:
+            self.costs.left(item.host)
             raise self.failure
-        if not self.dispatch.add(item):
-            return False
-        self.pending += 1
-        return True
+        dispatch = self.dispatch
+        quick = not self._limits.eager or self.costs.is_quick(item.host, item.body_bytes)
+        lane = dispatch.quick if quick else dispatch.others
+        if (quick or waited is not None or not self._waiting.has_line) and dispatch.add(lane, item):
+            self.pending += 1
+            return None, quick
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.join(item.host, waiter, quick=quick, called=waited == quick)
+        return waiter, quick
 
     async def drain(self) -> None:
         """Wait until every page submitted so far is done and delivered. Raises `failure`."""
@@ -124,8 +165,10 @@ class Intake:
         with self.lock:
             self.dispatch.send()
             # What is due and did not go is sent as soon as a parser has room.
-            if self._loop is not None and self.dispatch.has_open and not self.dispatch.is_due:
-                self._timer = self._loop.call_later(max(0.001, self.dispatch.due_in_s), self._on_timer)
+            if self._loop is not None and (due_in_s := self.dispatch.due_in_s) is not None:
+                self._timer = self._loop.call_later(max(0.001, due_in_s), self._on_timer)
+        if self.is_awaited:
+            self._wake()
 
     def _wake(self) -> None:
         """Let those go on who wait for what has happened."""
@@ -137,17 +180,23 @@ class Intake:
                 self.dispatch.flushing = False
             waiters: list[asyncio.Future[None]] = []
             if failure is not None:
-                waiters = list(self._waiters)
-                self._waiters.clear()
+                waiters = self._waiting.take_all()
                 if self._large is not None:
                     waiters.append(self._large[1])
-            elif self._waiters and (not self.dispatch.is_full or self.dispatch.has_room):
-                # One at a time: hundreds may wait, and each wakes the next if there is room left.
-                waiters = [self._waiters.popleft()]
+            else:
+                waiters = self._waiting.call()
         for waiter in (*waiters, *drains):
             settle(waiter, error=failure)
 
     # The thread that sees to the parsers.
+
+    def look_again(self) -> None:
+        """Give what a parser may have by now: for how long pages take, or none came, decides about that."""
+        with self.lock:
+            self.dispatch.send()
+            awaited = bool(self._waiting)
+        if awaited:
+            self.wake()
 
     def joined(self, parser: ParserProcess) -> None:
         """Give work to a parser that has started."""
@@ -156,26 +205,54 @@ class Intake:
             self.dispatch.send()
         self.wake()
 
-    def delivered(self, parser: ParserProcess, results: list[Done]) -> None:
-        """Go on after a parser's results for its first batch were delivered."""
+    def delivered(self, parser: ParserProcess, results: list[Done], times: Sequence[float]) -> None:
+        """Go on after a parser's results for its first batch were delivered, whose pages took so many seconds each."""
+        waits: dict[str, float] = {}
         with self.lock:
-            self.dispatch.answered(parser)
+            batch = self.dispatch.answered(parser, times)
+            costs = self.costs
+            for item, took_s in zip(batch.items, times, strict=False):
+                if wait_s := costs.took(item.host, took_s, item.body_bytes):
+                    waits[item.host] = waits.get(item.host, 0.0) + wait_s
+                costs.left(item.host)
             self._note_ended(done.key for done in results)
             self.pending -= len(results)
             self.dispatch.send()
-            awaited = bool(self._waiters or self._drains)
+            if not batch.waits:
+                self._waiting.adapt()
+            tells = bool(waits) or (batch.waits and self._waiting.was_held())
+            awaited = bool(self.is_awaited or self._drains)
         if awaited:
             self.wake()
+        if tells:
+            self._tell(waits)
 
-    def replaced(self, parser: ParserProcess, by: ParserProcess, failed: Done | None) -> None:
-        """Go on with another parser in the place of a dead one, for whose death the page `failed`, if it did."""
+    def taken_back(self, parser: ParserProcess, *, blames: bool) -> Item | None:
+        """Queue again what a dead parser had; return the page that is to blame for its death, if one is proven to be.
+
+        `blames`: the pages that it was at are suspects.
+        """
+        with self.lock:
+            return self.dispatch.take_back(parser, blames=blames)
+
+    def replaced(self, parser: ParserProcess, by: ParserProcess, failed: Item | None, took_s: float) -> None:
+        """Go on with another parser in the place of a dead one; a page `failed`, if one did, after so long."""
+        waits: dict[str, float] = {}
         with self.lock:
             self.dispatch.join(by, instead_of=parser)
             if failed is not None:
+                waits[failed.host] = self.costs.killed(failed.host, took_s)
+                self.costs.left(failed.host)
                 self._note_ended([failed.key])
                 self.pending -= 1
             self.dispatch.send()
         self.wake()
+        if waits:
+            self._tell(waits)
+
+    def _tell(self, waits: dict[str, float]) -> None:
+        if self.listener is not None and self._loop is not None:
+            call_in(self._loop, self.listener, waits)
 
     def _note_ended(self, keys: Iterable[bytes]) -> None:
         """Called with the lock held: let go on who waits for the large page, if it is among those that have ended."""

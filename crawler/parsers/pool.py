@@ -106,6 +106,20 @@ class ParserPool:
         """
         return self._intake.submit(download)  # one coroutine a page, and nobody else who holds its body
 
+    def is_quick(self, host: str, size: int) -> bool:
+        """Whether a page of a host (an authority), of so many bytes, takes no time that anybody would notice."""
+        return self._intake.is_quick(host, size)
+
+    def holds(self, host: str) -> bool:
+        """Whether so much waits that nothing is to be asked of a host: of its own, or of others like it."""
+        return self._intake.holds(host)
+
+    def tell(self, listener: Callable[[dict[str, float]], None]) -> None:
+        """Have `listener(waits)` called in the event loop when hosts are to wait, each for so many seconds, for what
+        their pages have cost; or, with none, when `holds` may answer otherwise than before.
+        """
+        self._intake.listener = listener
+
     async def drain(self) -> None:
         """Wait until every page submitted so far is done and delivered. Raises `CrawlerError` if the pool is broken."""
         await self._intake.drain()

@@ -8,7 +8,7 @@ from collections.abc import MutableSequence
 from crawler.parsers.batch import Batch
 from crawler.parsers.reading.reader import Parse
 from crawler.parsers.spawning import Inbox, Process, context, new_shared
-from crawler.parsers.worker import BUSY_S, OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN, main
+from crawler.parsers.worker import OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN, main
 
 __all__ = ["BATCHES_PER_PARSER", "ParserProcess", "new_counters"]
 
@@ -42,7 +42,6 @@ class ParserProcess:
         self._hung_at: float | None = None
         self._starting_s = 0.0
         self._looked_at = time.monotonic()
-        self._busy_s = counters[slot + BUSY_S]
         # More than it is given, so that to put a message in never waits: the last one tells it to end.
         self._inbox = Inbox(BATCHES_PER_PARSER + 1)
         self.results, answers = context.Pipe(duplex=False)
@@ -113,10 +112,11 @@ class ParserProcess:
         self.batches.append(batch)
         self._inbox.put(message)
 
-    def new_busy_s(self) -> float:
-        """Return the seconds that its slot was at pages since this was last asked."""
-        before, self._busy_s = self._busy_s, self._counters[self.slot + BUSY_S]
-        return max(0.0, self._busy_s - before)
+    @property
+    def at_page_s(self) -> float:
+        """Seconds for which it has been at a page; 0 if it is at none."""
+        started_at = self._counters[self.slot + STARTED_AT]
+        return time.monotonic() - started_at if started_at else 0.0
 
     def kill_if_hung(self, timeout_s: float) -> None:
         """Kill it if it is at one page for longer than `timeout_s`."""

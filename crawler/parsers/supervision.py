@@ -65,7 +65,7 @@ class Supervision:
         self._on_done = on_done
         self._on_failure = on_failure
         self._counters: MutableSequence[float] = [0.0] * (size * SLOTS)
-        self._decoder = msgspec.msgpack.Decoder(list[Done])
+        self._decoder = msgspec.msgpack.Decoder(tuple[list[Done], list[float]])
         self._failures = FailureLog()
         self._failed_starts = 0
         self._wakeup, self._waker = connection.Pipe(duplex=False)
@@ -126,6 +126,8 @@ class Supervision:
         for parser in parsers:
             sources += (parser.results, parser.sentinel)
         ready = connection.wait(sources, patience_s)
+        if not ready:
+            self._intake.look_again()
         for parser in parsers:
             # A process that a spider has forked holds the sentinel open after the parser's end.
             if parser.exit_code is not None or (parser.results in ready and not self._receive(parser)):
@@ -154,16 +156,16 @@ class Supervision:
             self._intake.joined(parser)
             return True
         try:
-            results = self._decoder.decode(message)
+            results, times = self._decoder.decode(message)
         except msgspec.DecodeError:
-            results = []
-        if not parser.batches or [done.key for done in results] != [item.key for item in parser.batches[0].items]:
+            results, times = [], []
+        if not _answers(parser, results, times):
             parser.garbled = True
             return False
         self._failures.tell(results)
         self._on_done(results)
         self._failed_starts = 0
-        self._intake.delivered(parser, results)
+        self._intake.delivered(parser, results, times)
         return True
 
     def _replace(self, parser: ParserProcess) -> None:
@@ -173,9 +175,7 @@ class Supervision:
         while not parser.garbled and parser.results.poll() and self._receive(parser):
             pass
         worn = parser.is_worn
-        with self._intake.lock:
-            blames = parser.ready and not worn and not parser.is_innocent
-            to_blame = self._intake.dispatch.take_back(parser, blames=blames)
+        to_blame = self._intake.taken_back(parser, blames=parser.ready and not worn and not parser.is_innocent)
         failed = None if to_blame is None else self._failed(to_blame, parser)
         if failed is not None:
             self._on_done([failed])
@@ -186,7 +186,7 @@ class Supervision:
         self._counters[parser.slot + STARTED_AT] = 0.0
         replacement = self._start_parser(parser.slot)
         self.replaced += 0 if worn else 1
-        self._intake.replaced(parser, replacement, failed)
+        self._intake.replaced(parser, replacement, to_blame, self._timeout_s if parser.was_hung else 0.0)
         parser.discard()
 
     def _failed(self, item: Item, parser: ParserProcess) -> Done:
@@ -213,6 +213,13 @@ class Supervision:
         for parser in parsers:
             parser.end(max(0.0, patience_at - time.monotonic()))
             parser.discard()
+
+
+def _answers(parser: ParserProcess, results: list[Done], times: list[float]) -> bool:
+    """Whether this is what the first batch of a parser has to bring: how its pages end, or the first ones of them."""
+    if not parser.batches or not times or len(results) != len(times):
+        return False
+    return [done.key for done in results] == [item.key for item in parser.batches[0].items[: len(times)]]
 
 
 def _why_late(spider: str | None, limit_s: float) -> str:

@@ -9,7 +9,6 @@ import resource
 import signal
 import sys
 import threading
-import time
 from collections.abc import MutableSequence
 from contextlib import suppress
 from multiprocessing import connection, parent_process
@@ -20,6 +19,7 @@ import msgspec
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Download
 from crawler.parsers.memory import MemoryLimit, return_large_blocks
+from crawler.parsers.page_clock import PageClock
 from crawler.parsers.reading.page_end import page_end
 from crawler.parsers.reading.reader import PageReader, Parse
 from crawler.parsers.reading.settings import ParserSettings
@@ -48,6 +48,8 @@ event loop was half as late, and no fewer pages were parsed."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Signals that a parser ignores; whoever starts it blocks them until then."""
 
+_SLOW_S = 0.1
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -62,10 +64,12 @@ def main(
 ) -> None:
     """Parse what comes from `inbox` until None comes or the parent process is gone.
 
-    `inbox` brings msgpack lists of `Download`, and for each of them one msgpack list of `Done`, in the same order, goes
-    into `results`, after one `READY`. `counters[slot:slot + SLOTS]` are this parser's. `settings` is a msgpack
-    `ParserSettings`. SIGINT and SIGTERM are ignored: a Ctrl-C reaches the whole process group, and the parent decides
-    when to end. Standard output goes where standard error goes: the parent's may be the crawl's output.
+    `inbox` brings msgpack lists of `Download`. For each of them one msgpack pair goes into `results`, after one
+    `READY`: a list of `Done`, and one of the seconds that each page took, in the same order. A batch ends behind a slow
+    page: those that have no answer go to another parser.
+    `counters[slot:slot + SLOTS]` are this parser's. `settings` is a msgpack `ParserSettings`. SIGINT and SIGTERM are
+    ignored: a Ctrl-C reaches the whole process group, and the parent decides when to end. Standard output goes where
+    standard error goes: the parent's may be the crawl's output.
 
     Ends the process with `OUT_OF_MEMORY` when memory runs out, at a page or anywhere else, and with `WORN` when it has
     swollen; then batches that lie in its inbox go to another.
@@ -81,20 +85,25 @@ def main(
         reader = _reader(plain)
         decoder = msgspec.msgpack.Decoder(list[Download])
         encoder = msgspec.msgpack.Encoder()
+        clock = PageClock()
         results.send_bytes(READY)
         while (batch := inbox.get()) is not None:
             downloads = decoder.decode(batch)
-            done = []
+            done, times = [], []
             # A body is no longer needed when its page is done, and its message not at all.
             del batch
             downloads.reverse()
+            clock.begin_batch()
             while downloads:
-                started_at = time.monotonic()
-                counters[slot + STARTED_AT] = started_at
+                counters[slot + STARTED_AT] = clock.begin()
                 done.append(page_end(downloads.pop(), reader, parse))
                 counters[slot + STARTED_AT] = 0.0
-                counters[slot + BUSY_S] += time.monotonic() - started_at
-            results.send_bytes(encoder.encode(done))
+                passed_s, took_s = clock.end()
+                times.append(took_s)
+                counters[slot + BUSY_S] += passed_s
+                if took_s > _SLOW_S:
+                    downloads.clear()  # they are to wait for no other slow page
+            results.send_bytes(encoder.encode((done, times)))
             del done
             if memory.is_worn():
                 os._exit(WORN)

@@ -235,7 +235,7 @@ class Ring:
             ledger.hosts.recall(host, parts, partial(settle_from_thread, rows))
             return rows
 
-        return Fetcher(
+        fetcher = Fetcher(
             self._config,
             transport,
             self._budget,
@@ -245,7 +245,10 @@ class Ring:
             recall=recall,
             wake=ledger.wake,
             fail=broken.tell,
+            load=parsers,
         )
+        parsers.tell(fetcher.charge)
+        return fetcher
 
     def _start_clock(self, cleanup: AsyncExitStack) -> None:
         """Have the time limit end the crawl, wherever it is then."""

@@ -44,6 +44,20 @@ def test_what_holds_a_host_is_named():
     assert clocks.held_by("b", 10.0) == "Retry-After or back-off"
 
 
+def test_a_host_waits_for_what_its_pages_cost_one_after_the_other_for_a_minute_at_most():
+    clocks = Politeness(2, 32, None)
+    clocks.clock("a").charge(10.0, 5.0)
+    assert (clocks.ready_at("a", 10.0), clocks.held_by("a", 10.0)) == (15.0, "parsers")
+    clocks.clock("a").charge(11.0, 5.0)
+    assert clocks.ready_at("a", 11.0) == 20.0
+    assert not clocks.forget("a", 11.0)
+    assert clocks.snapshot("a", 11.0).wait_s == 9.0
+    clocks.clock("a").charge(12.0, 1e9)
+    assert clocks.ready_at("a", 12.0) == 72.0
+    assert clocks.ready_at("a", 80.0) == 80.0
+    assert clocks.held_by("a", 80.0) == ""
+
+
 @pytest.mark.parametrize(("latency_s", "expected"), [(0.001, 0.1), (0.1, 0.1), (2.0, 2.0), (25.0, 10.0)])
 def test_auto_delay_is_the_latency_within_bounds(latency_s, expected):
     clocks = Politeness(2, 32, None)

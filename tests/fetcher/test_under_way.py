@@ -27,6 +27,26 @@ async def test_the_oldest_are_named_first_with_their_seconds():
     assert under_way.oldest(9) == ()
 
 
+async def test_work_that_stands_aside_takes_no_place():
+    under_way = UnderWay(1, ended=lambda: None, fail=lambda _: None)
+    gate = asyncio.Event()
+
+    async def work() -> None:
+        under_way.stand_aside()
+        under_way.stand_aside()
+        await gate.wait()
+
+    for _ in range(3):
+        under_way.begin_turn()
+        assert under_way.has_room
+        under_way.start(work(), "")
+        await turn()
+    assert (under_way.count, under_way.aside) == (0, 3)
+    gate.set()
+    await under_way.wait()
+    assert (under_way.count, under_way.aside) == (0, 0)
+
+
 async def test_no_more_start_than_there_is_room_for_at_once_and_in_a_turn():
     gate = asyncio.Event()
     ends = []

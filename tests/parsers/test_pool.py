@@ -268,6 +268,68 @@ async def test_batches_are_as_large_as_they_are_asked_to_be(hooks):
         pool.close()
 
 
+def quick_page(number: int) -> Download:
+    return download_of(b"x", url=f"http://q{number % 5}.quick.example/{number}")
+
+
+async def quick_hosts(run: Run) -> None:
+    """Have it known that these hosts are quick."""
+    for number in range(5):
+        await run.pool.submit(quick_page(number))
+        await run.pool.drain()
+
+
+async def test_pages_of_quick_hosts_stand_behind_no_slow_ones(hooks):
+    """One parser is kept for them, and each slow host has its turn; it is held meanwhile, and they are not."""
+    slow = [download_of(b"sleep 5", url=f"http://h{number % 4}.slow.example/{number}") for number in range(8)]
+    quick = [quick_page(number) for number in range(100, 160)]
+    with Run(hooks) as run:
+        await quick_hosts(run)
+        waiting = [asyncio.create_task(run.pool.submit(page)) for page in slow]
+        await wait_for(lambda: run.pool.pending)
+        await run.submit(quick)
+        await wait_for(lambda: {page.task.key for page in quick} <= {done.key for done in run.done})
+        assert sum(done.key in {page.task.key for page in slow} for done in run.done) <= 2
+        assert not run.pool.holds("q1.quick.example")
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_with_one_parser_quick_pages_wait_for_one_slow_page_and_not_for_all(hooks):
+    slow = [download_of(b"sleep 1", url=f"http://slow.example/{number}") for number in range(12)]
+    quick = [quick_page(number) for number in range(100, 120)]
+    with Run(hooks, parsers=1) as run:
+        await quick_hosts(run)
+        waiting = [asyncio.create_task(run.pool.submit(page)) for page in slow]
+        await wait_for(lambda: run.pool.pending)
+        assert run.pool.holds("slow.example")
+        await run.submit(quick)
+        await wait_for(lambda: {page.task.key for page in quick} <= {done.key for done in run.done})
+        assert sum(done.key in {page.task.key for page in slow} for done in run.done) <= 4
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_host_whose_pages_kill_parsers_is_to_wait_ever_longer_and_others_lose_nothing(hooks):
+    killers = [download_of(b"abort", url=f"http://killer.example/{number}") for number in range(3)]
+    quick = [quick_page(number) for number in range(100, 200)]
+    waits: list[dict[str, float]] = []
+    with Run(hooks) as run:
+        run.pool.tell(waits.append)
+        await quick_hosts(run)
+        for killer in killers:
+            await run.pool.submit(killer)
+            await run.submit(quick[: len(quick) // 3])
+            await run.pool.drain()
+            run.done.clear()
+        await wait_for(lambda: sum("killer.example" in some for some in waits) == len(killers))
+    told = [some["killer.example"] for some in waits if "killer.example" in some]
+    assert [later >= 2 * sooner for sooner, later in zip((0.5, 1.0, 2.0), told, strict=True)] == [True] * 3
+    assert not any(host.endswith("quick.example") for some in waits for host in some)
+
+
 async def test_parsers_step_back_behind_the_event_loop(hooks):
     with Run(hooks):
         wanted = [min(19, psutil.Process().nice() + NICENESS)] * 2

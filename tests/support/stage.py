@@ -28,7 +28,7 @@ def task(url: str, **changes) -> Task:
 class Stage:
     """A fetcher with nothing behind it: `asked` are the requests, `pages` and `ends` what came of them."""
 
-    def __init__(self, respond, tmp_path, *, by_url=False, **settings) -> None:
+    def __init__(self, respond, tmp_path, *, by_url=False, load=None, **settings) -> None:
         self.by_url = by_url
         self.asked = []
         self.pages = []
@@ -51,6 +51,7 @@ class Stage:
             recall=self._recall,
             wake=self._wake,
             fail=self._fail,
+            load=load,
         )
 
     def _remember(self, host, part, row):

@@ -1,0 +1,110 @@
+"""Pages that go to parsers together: an open batch, and the batches that dead parsers have left."""
+
+import time
+from collections import deque
+from typing import Final
+
+from crawler.parsers.batch import Batch, BatchLimits, Item
+
+__all__ = ["Lane"]
+
+
+_OTHERS_SINK: Final = 16
+_LAST_TURN: Final = 16
+"""Each so many turns one of the last is next, even while others wait."""
+_DIED_S: Final = 1.0
+"""What it costs about that a parser dies."""
+
+
+class Lane:
+    """One of the two ways to the parsers. `waits`: its pages may take long, so that nothing is to stand behind them.
+
+    State, under the lock of the pool: the open batch; those that parsers have left, to go `again` at once, or `last`,
+    since they may end or hold up one more; how long a page takes lately; the parser seconds that the lane has used
+    lately, by which it is known whose turn it is; how many batches were taken.
+    """
+
+    def __init__(self, limits: BatchLimits, *, waits: bool) -> None:
+        self.waits = waits
+        self.again: deque[Batch] = deque()
+        self.last: deque[Batch] = deque()
+        self.page_s = 0.0
+        self.used_s = 0.0
+        self._limits = limits
+        self._open: list[Item] = []
+        self._open_bytes = 0
+        self._open_since = 0.0
+        self._turns = 0
+
+    @property
+    def has_open(self) -> bool:
+        """Whether there is an open batch, which will be due."""
+        return bool(self._open)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether its pages take long, as far as anybody knows."""
+        return self.waits and not 0 < self.page_s <= self._limits.parse_s
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the open batch takes no page more."""
+        limits = self._limits
+        if self._open_bytes >= limits.bytes or len(self._open) >= limits.pages:
+            return True
+        return bool(self._open) and len(self._open) >= self._most
+
+    def is_due(self, *, at_once: bool) -> bool:
+        """Whether something should go now; `at_once`: the open batch need not wait for more."""
+        if self.again or self.last:
+            return True
+        return bool(self._open) and (at_once or self.is_full or self.due_in_s <= 0)
+
+    @property
+    def due_in_s(self) -> float:
+        """Seconds until the first page of the open batch has waited long enough."""
+        return self._open_since + self._limits.wait_s - time.monotonic()
+
+    @property
+    def _most(self) -> int:
+        """Pages that a batch may have now, 1 at least: slow ones must not wait for each other."""
+        if not self.page_s:
+            return 1 if self.waits else self._limits.pages
+        return max(1, int(min(self._limits.parse_s / self.page_s, self._limits.pages)))
+
+    def add(self, item: Item) -> None:
+        """Put a page into the open batch, which is not full."""
+        if not self._open:
+            self._open_since = time.monotonic()
+        self._open.append(item)
+        self._open_bytes += item.size
+
+    def take(self) -> Batch:
+        """Take what goes next. As long as nobody knows how long pages take, the first one goes alone."""
+        if self.again:
+            return self.again.popleft()
+        self._turns += 1
+        if self.last and not (self._open and self._turns % _LAST_TURN):
+            return self.last.popleft()
+        taken = self._most if self.page_s or not self._limits.eager else 1
+        batch, self._open = Batch(self._open[:taken], waits=self.waits), self._open[taken:]
+        self._open_bytes -= sum(item.size for item in batch.items)
+        return batch
+
+    def empty(self) -> list[Batch]:
+        """Take all that is here, to be judged again; the last batch first."""
+        batches = [Batch(self._open), *reversed(self.again)]
+        self._open, self._open_bytes = [], 0
+        self.again.clear()
+        return batches
+
+    def learn(self, pages: int, seconds: float) -> None:
+        """Learn how long a batch took. That others were slow is not forgotten soon."""
+        change_s = seconds / pages - self.page_s
+        self.page_s += change_s / (_OTHERS_SINK if self.waits and self.page_s and change_s < 0 else 4)
+        self.used_s += seconds
+
+    def died(self) -> None:
+        """Learn that a parser died over a page: that is as good as a slow one."""
+        self.page_s = max(self.page_s, _DIED_S)
+        self.used_s += _DIED_S

@@ -222,11 +222,12 @@ class Fetcher:
         elif silence is not None and silence.suspects and not host.tasks:
             subject = silence.suspects[0].task.url  # nothing else is left to ask for
         else:
+            self._robots.used(host)
             self._hosts.rest(host, now)
             return
         origin = origin_of(subject)
         robots = self._robots.known(host, origin, now) if self._asks_robots else None
-        if robots is not None and not self._robots.is_at_hand(origin, robots):
+        if robots is not None and not self._robots.is_at_hand(host, origin, robots):
             self._groundwork.load(host, origin)
         elif self._may_start(host, subject, now):
             self._start(host, task, origin, now, asks_robots=self._asks_robots and robots is None)
@@ -240,6 +241,7 @@ class Fetcher:
             self._groundwork.search(Search.of(host, origin, sounds=not self._asks_robots), now)
         elif task is not None:
             host.tasks.popleft()
+            self._robots.used(host)
             if silence is not None:
                 self._hosts.hold(host)
             slot = self._hosts.turns.take(host, now)

@@ -10,7 +10,7 @@ from crawler.fetcher.clock import HostClock
 from crawler.fetcher.pace import Pace
 from crawler.fetcher.silence import Silence
 from crawler.fetcher.slots import Slot
-from crawler.web.robots import RobotsAnswer
+from crawler.web.robots import AgentRules, RobotsAnswer
 
 __all__ = ["Errand", "Host", "HostState", "OriginRobots", "decoded"]
 
@@ -45,11 +45,12 @@ class Host:
 
     State in five parts, each with one writer. `tasks` and `errands`: `Hosts` puts them in and gives them back,
     `Fetcher` takes them out. `HostMemory` writes `recalled`: what the store remembers of it is known here. `Hosts`
-    writes `asking`: its tasks wait for an answer about the host itself; `located`: its address was asked for. `Turns`
-    writes `scheduled`: it stands in a line of those that may be asked by time. `Paces` writes `pace`: how it has
-    answered. `Robots` writes `robots`, by origin, and `attempts`: so often was a robots.txt asked for that could not be
-    read. `Silences` writes `silence`, None as long as the host answers; `heard_at`, on the loop's clock; `proven`: it
-    has answered in this job.
+    writes `asking`: its tasks wait for an answer about the host itself; `prepared`: that has come, and no request has
+    started since; `located`: its address was asked for. `Turns` writes `scheduled`: it stands in a line of those that
+    may be asked by time. `Paces` writes `pace`: how it has answered. `Robots` writes `robots`, by origin; `loaded`, the
+    origin and the rules that were read from the store for its next task; and `attempts`: so often was a robots.txt
+    asked for that could not be read. `Silences` writes `silence`, None as long as the host answers; `heard_at`, on the
+    loop's clock; `proven`: it has answered in this job.
     """
 
     __slots__ = (
@@ -57,9 +58,11 @@ class Host:
         "attempts",
         "errands",
         "heard_at",
+        "loaded",
         "located",
         "name",
         "pace",
+        "prepared",
         "proven",
         "recalled",
         "robots",
@@ -76,8 +79,10 @@ class Host:
         self.scheduled = False
         self.asking = False
         self.located = False
+        self.prepared = False
         self.pace = Pace()
         self.robots: dict[str, OriginRobots] = {}
+        self.loaded: tuple[str, AgentRules] | None = None
         self.attempts = 0
         self.silence = silence
         self.heard_at = float("-inf")

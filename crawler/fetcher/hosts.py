@@ -175,6 +175,7 @@ class Hosts:
     def started(self, host: Host, now: float) -> None:
         """Learn that a request starts now, and have the host come back for the next one."""
         self._politeness.started(host.name, now)
+        host.prepared = False
         if self._politeness.is_slow(host.name):
             self.memory.save(host)  # a run that is killed now must not make the next one ask too soon
         self.schedule(host, now)
@@ -186,6 +187,7 @@ class Hosts:
     def release(self, host: Host, at: float) -> list[Again]:
         """Let the host's tasks go on at `at`; return those that are due again later instead, as `wait` does."""
         host.asking = False
+        host.prepared = host.silence is None
         return self.wait(host, at, self._loop.time())
 
     async def ask(self, host: Host, slot: Slot, request: Awaitable[FetchResult | Failure]) -> FetchResult | Failure:

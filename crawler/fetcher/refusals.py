@@ -52,5 +52,5 @@ class Refusals:
             return self._attempts.end(task, Failure("timeout", "its redirects took all of its time", retryable=False))
         of = origin(task.url)
         robots = self._robots.known(host, of, now)
-        refusal = None if robots is None else self._robots.refusal(of, robots, task)
+        refusal = None if robots is None else self._robots.refusal(host, of, robots, task)
         return self._attempts.end(task, refusal) if isinstance(refusal, Failure) else refusal

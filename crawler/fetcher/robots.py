@@ -78,15 +78,24 @@ class Robots:
         robots = host.robots.get(origin)
         return None if robots is None or robots.expires < now else robots
 
-    def is_at_hand(self, origin: str, robots: OriginRobots) -> bool:
+    def is_at_hand(self, host: Host, origin: str, robots: OriginRobots) -> bool:
         """Whether the rules of an origin, if it has any, are in memory: else `load` them."""
-        return not robots.answer.apart or self._cache.get(origin) is not None
+        return not robots.answer.apart or self._rules(host, origin) is not None
 
-    def refusal(self, origin: str, robots: OriginRobots, task: Task) -> Result | Failure | None:
+    def used(self, host: Host) -> None:
+        """Learn that the host has had the turn for which its rules were loaded."""
+        host.loaded = None
+
+    def _rules(self, host: Host, origin: str) -> AgentRules | None:
+        if host.loaded is not None and host.loaded[0] == origin:
+            return host.loaded[1]
+        return self._cache.get(origin)
+
+    def refusal(self, host: Host, origin: str, robots: OriginRobots, task: Task) -> Result | Failure | None:
         """Return why a task may not be fetched; None if it may, or if the rules are not at hand."""
         if robots.barred is not None:
             return robots.barred
-        rules = self._cache.get(origin) if robots.answer.apart else None
+        rules = self._rules(host, origin) if robots.answer.apart else None
         return None if rules is None or rules.allow(task.url) else skipped(task, "robots")
 
     async def load(self, host: Host, origin: str) -> list[Again]:
@@ -99,7 +108,10 @@ class Robots:
         known = host.robots.get(origin)
         if known is not None and known.answer.apart:
             if text is not None and text.expires_at == known.answer.expires_at:
-                self._keep(host, origin, await self._read(text))
+                rules = await self._read(text)
+                self._keep(host, origin, rules)
+                # Whatever pushes them out of the cache before: else hosts could load theirs in turns for ever.
+                host.loaded = origin, rules
             else:
                 del host.robots[origin]  # it is asked for again
         return self._hosts.release(host, self._loop.time())

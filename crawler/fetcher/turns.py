@@ -12,21 +12,25 @@ from crawler.fetcher.slots import Slot, Slots
 __all__ = ["Turns"]
 
 _COUNTED: Final = 1_024
+_FIRST: Final = -1.0
 
 
 class Turns:
     """The lines of those that may be asked by time, one for each grade. A host stands in one of them, once at most.
 
     `paces` says in which; that is asked again when it is a host's turn. `slots` are the places among the requests under
-    way. Times are on the loop's clock.
+    way. Times are on the loop's clock. A host that is `prepared` comes first in its line once its time has come: the
+    rules of its robots.txt are in memory now, and may not be when all others have had their turn.
 
-    State, written here alone and in the event loop's thread: the lines, and `scheduled` of each `Host` in them.
+    State, written here alone and in the event loop's thread: the lines, those that are prepared and wait for their
+    time, and `scheduled` of each `Host` in them.
     """
 
     def __init__(self, paces: Paces, slots: Slots) -> None:
         self._paces = paces
         self._slots = slots
         self._lines: dict[Grade, list[tuple[float, int, Host]]] = {grade: [] for grade in Grade}
+        self._prepared: list[tuple[float, int, Host]] = []
         self._lined_up = 0
 
     @property
@@ -39,10 +43,14 @@ class Turns:
         if not host.scheduled:
             host.scheduled = True
             self._lined_up += 1
-            heappush(self._lines[self._paces.grade(host)], (at, self._lined_up, host))
+            line = self._prepared if host.prepared else self._lines[self._paces.grade(host)]
+            heappush(line, (at, self._lined_up, host))
 
     def look(self, now: float) -> None:
         """Learn what time it is."""
+        while self._prepared and self._prepared[0][0] <= now:
+            _, number, host = heappop(self._prepared)
+            heappush(self._lines[self._paces.grade(host)], (_FIRST, number, host))
         self._slots.look(now)
 
     def has_room(self, host: Host, now: float) -> bool:
@@ -86,7 +94,8 @@ class Turns:
 
     def next_at(self, now: float) -> float | None:
         """When to look again: when the next host's time comes, or, if some wait for a place, a request is overdue."""
-        times = [line[0][0] for line in self._lines.values() if line and line[0][0] > now]
+        lines = [*self._lines.values(), self._prepared]
+        times = [line[0][0] for line in lines if line and line[0][0] > now]
         overdue_at = self._slots.next_at
         if overdue_at is not None and any(self._waiting(now)[: Grade.SILENT]):
             times.append(overdue_at)

@@ -264,3 +264,28 @@ async def test_a_host_that_was_forgotten_is_recalled_before_it_is_asked_again(tm
     of_a = [at for url, at in asked_at if url.startswith("http://a.test/")]
     assert [url for url, _ in asked_at].count("http://a.test/robots.txt") == 2, "once for itself, once for c.test"
     assert all(after - before >= 0.29 for before, after in pairwise(of_a))
+
+
+async def test_hosts_whose_rules_have_no_room_all_together_get_their_pages(tmp_path):
+    """The rules of a host are used before those of all others push them out of memory, not read again and again."""
+    answers = []
+
+    def respond(url):
+        answers.append(url)
+        return ROBOTS if url.endswith("robots.txt") else "page"
+
+    async with stage(respond, tmp_path, by_url=True, delay_s=0.1) as made:
+        made.fetcher._robots._cache = RulesCache(most_bytes=12_000)
+        loads = []
+        recall = made.fetcher._hosts.memory._recall
+
+        def counted(host, parts):
+            loads.append(host)
+            return recall(host, parts)
+
+        made.fetcher._hosts.memory._recall = counted
+        tasks = [task(f"http://h{number}.test/") for number in range(300)]
+        await made.ended(*tasks)
+    assert len(made.pages) == 300
+    assert Counter(answers).most_common(1)[0][1] == 1, "nothing is asked for twice"
+    assert len(loads) <= 2 * 300, "each host is recalled once, and its rules are read once more at most"

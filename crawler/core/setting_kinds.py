@@ -283,7 +283,7 @@ def _check_patterns(value: Sequence[str]) -> None:
     for pattern in value:
         try:
             re.compile(pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise MistakeError(f"{pattern!r} is not a regular expression: {error}") from error
 
 

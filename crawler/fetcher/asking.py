@@ -84,6 +84,8 @@ class Asking:
     ) -> Download | Done:
         """Return what follows from an answer that counts: a redirect, nothing, or a page."""
         if is_redirect(result.status, result.headers):
+            if self._scope.is_costly:  # a parser judges where it leads
+                return verdict.downloaded(task, result, now, spent_s, exchange)
             end: Done | None = verdict.redirected(task, result, spent_s, self._scope)
         else:
             end = verdict.unusable(task, result)

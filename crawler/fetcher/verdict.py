@@ -5,9 +5,9 @@ from msgspec import msgpack, structs
 from crawler.core.model import Answer, Done, Download, Exchange, Failure, Outcome, Task
 from crawler.fetcher.transport.base import FetchResult, is_redirect
 from crawler.web.readable import is_readable
-from crawler.web.redirect import followed
+from crawler.web.redirect import followed_location
 from crawler.web.scope import Scope
-from crawler.web.urls import resolve, robots_url
+from crawler.web.urls import robots_url
 from crawler.web.warc import captured
 
 __all__ = ["archived", "downloaded", "failed", "redirected", "skipped", "unusable"]
@@ -17,8 +17,8 @@ _NOT_ASKED = frozenset({"private-address", "robots-unreachable"})
 
 def redirected(task: Task, result: FetchResult, spent_s: float, scope: Scope) -> Done:
     """The outcome of a redirect; see `web.redirect`."""
-    target = resolve(task.url, result.header("location") or "", strip_session=False)
-    return followed(task, target, status=result.status, spent_s=spent_s, scope=scope)
+    location = result.header("location") or ""
+    return followed_location(task, location, status=result.status, spent_s=spent_s, scope=scope)
 
 
 def unusable(task: Task, result: FetchResult) -> Done | None:

@@ -52,7 +52,8 @@ class JoinedScopes:
         return list(found.items())
 
     def _lets_in(self, row: UrlRow, seed: SeedContext) -> bool:
-        if row.is_sitemap:  # filters are for pages
+        # Filters are for pages. Costly ones are for parsers: the page is read again, and what it leads to judged there.
+        if row.is_sitemap or self._scope.is_costly:
             return self._scope.covers(row.url, seed.anchors)
         return not self._scope.verdict(row.url, seed.anchors, 0)
 

@@ -15,6 +15,7 @@ from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed
 from crawler.ledger.sinks.base import Sink
 from crawler.parsers.spiders.spider import Spider, load_spider, pack_spider
+from crawler.ring.costly_patterns import tell_costly
 from crawler.ring.decoder import decoder
 from crawler.ring.ring import Ring
 from crawler.ring.stream import RecordStream, cancelled
@@ -67,6 +68,7 @@ class Crawler:
             from crawler.page.fields.lines import check_fields  # noqa: PLC0415 - 30 ms, and most crawls have none
 
             check_fields(config.select)
+        tell_costly(config, None if reader is None else load_spider(reader))
         self._decode = decoder(config, spider=reader is not None)
         self._sinks = tuple(sinks)
         self._ring = Ring(

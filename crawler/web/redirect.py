@@ -1,14 +1,22 @@
 """What follows from an answer that points elsewhere, by its Location or by its `<meta http-equiv=refresh>`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from crawler.core.config import ScopeKind
 from crawler.core.model import Done, Link, Task
 from crawler.web.scope import Scope
 from crawler.web.traps import alike
-from crawler.web.urls import authority
+from crawler.web.urls import authority, resolve
 
-__all__ = ["MAX_REDIRECTS", "MAX_REFRESH_S", "followed", "redirect_scope", "refresh_target"]
+__all__ = [
+    "MAX_REDIRECTS",
+    "MAX_REFRESH_S",
+    "followed",
+    "followed_location",
+    "is_redirect",
+    "redirect_scope",
+    "refresh_target",
+]
 
 MAX_REDIRECTS = 10
 
@@ -23,6 +31,17 @@ def redirect_scope(kind: ScopeKind, include: Sequence[str], exclude: Sequence[st
     and these may move within their host.
     """
     return Scope("host" if kind == "page" else kind, include, exclude, depth)
+
+
+def followed_location(source: Task, location: str, *, status: int, spent_s: float, scope: Scope) -> Done:
+    """Return the outcome of an answer with this Location; see `followed`."""
+    target = resolve(source.url, location, strip_session=False)
+    return followed(source, target, status=status, spent_s=spent_s, scope=scope)
+
+
+def is_redirect(status: int, headers: Iterable[tuple[str, str]]) -> bool:
+    """Whether an answer only points elsewhere: its body says nothing and is not read (RFC 9110 §15.4)."""
+    return 300 <= status < 400 and any(name == "location" for name, _ in headers)
 
 
 def refresh_target(url: str, refresh: tuple[int, str] | None) -> str | None:

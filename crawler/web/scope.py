@@ -1,11 +1,11 @@
 """Which links a crawl follows: one verdict for each link, and the reason when the answer is no."""
 
-import re
 from collections.abc import Sequence
 from typing import Literal
 
 from crawler.core.config import ScopeKind
 from crawler.web.domains import Domains
+from crawler.web.url_patterns import UrlPatterns
 from crawler.web.urls import authority, folder
 
 __all__ = ["Scope", "Verdict"]
@@ -30,9 +30,10 @@ class Scope:
     - `any`: everything.
 
     `include` and `exclude` are regular expressions searched (`re.search`) in the normal form: one of `include`, if
-    there are any, and none of `exclude` must be found. `depth` is the greatest depth followed, None = no limit.
+    there are any, and none of `exclude` must be found. If one of them `is_costly`, only a parser process may ask for a
+    verdict (see `web.url_patterns`). `depth` is the greatest depth followed, None = no limit.
 
-    Immutable but for a bounded memo of registrable domains. Raises `re.error` for a pattern that `CrawlConfig` refuses.
+    Immutable but for bounded memos. Raises `re.error` for a pattern that `CrawlConfig` refuses.
     """
 
     def __init__(
@@ -43,8 +44,9 @@ class Scope:
         depth: int | None = None,
     ) -> None:
         self._kind = kind
-        self._include = tuple(re.compile(pattern) for pattern in include)
-        self._exclude = tuple(re.compile(pattern) for pattern in exclude)
+        self._include = UrlPatterns(include)
+        self._exclude = UrlPatterns(exclude)
+        self.is_costly = bool(self._include.costly or self._exclude.costly)
         self._depth = depth
         self._domains = Domains() if kind == "domain" else None
 
@@ -57,9 +59,9 @@ class Scope:
             return "depth"
         if not self._in_scope(url, anchors):
             return "scope"
-        if self._include and not any(pattern.search(url) for pattern in self._include):
+        if self._include and not self._include.found(url):
             return "filter"
-        if self._exclude and any(pattern.search(url) for pattern in self._exclude):
+        if self._exclude and self._exclude.found(url):
             return "filter"
         return ""
 

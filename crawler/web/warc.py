@@ -20,6 +20,7 @@ from msgspec import Struct
 from crawler.core.extras import needed
 from crawler.core.model import Done, Download, Duplicate, Exchange, Finished
 from crawler.core.version import __version__
+from crawler.web.redirect import is_redirect
 
 __all__ = [
     "FRAMING",
@@ -87,7 +88,8 @@ def archived(done: Done, download: Download) -> Done:
     exchange, answer, at = download.exchange, download.answer, download.fetched_at
     if exchange is None:
         return done
-    capture = captured(download.task.url, answer.status, at, exchange, answer.body, truncated=answer.truncated)
+    body = None if is_redirect(answer.status, answer.headers) else answer.body
+    capture = captured(download.task.url, answer.status, at, exchange, body, truncated=answer.truncated)
     return msgspec.structs.replace(done, archive=msgspec.msgpack.encode(built(capture)), fetched_at=at)
 
 

@@ -35,6 +35,20 @@ in the file of its theme.
 
 AFTER = """\
 
+## Patterns
+
+`--include`, `--exclude` and the patterns of a `Router` are searched in URLs that servers make. With backtracking, one
+URL of 40 characters can keep `(a+)+$` busy for days. Here they are searched in time proportional to the URL, with the
+answer of `re.search`: [url patterns](../tests/web/test_url_patterns.py), [patterns](../tests/ring/test_patterns.py).
+
+- Not linear are patterns that look behind, or ahead elsewhere than right behind a `^` at their start, refer back to a
+  group, have atomic groups or possessive repeats, or are longer than 1,000 characters with all repeats written out.
+  The crawl says so when it starts, with the reason. Only parser processes judge them: where one takes longer than
+  `--parser-timeout`, the page or the redirect that led to the URL fails, and nothing else. The strategies without
+  parser processes have no such limit.
+- The regular expressions of fields (`::re(...)`) read the text of pages. They are judged in parser processes, within
+  the same limit.
+
 ## What others may put in a folder
 
 A folder that others may write in is a server of its own kind. Tests: [planted

@@ -247,6 +247,23 @@ async def redirect_to_denied(ask):
 
 @behaviour(
     row=19,
+    does="links and redirects to URLs made for a nested quantifier in --exclude",
+    must="judged at once, in time proportional to the URL",
+    settings={"exclude": (r"(a+)+$", r"^(?!.*/(to|a)+).*(x+x+)+y")},
+    expects={"/": "fetched", "/to/*": "redirected", "/a*!": "fetched", "/b/aaaa": "skipped: filter"},
+    check=lambda seen: seen.assert_times("/b/aaaa", 0),
+)
+async def costly_for_a_filter(ask):
+    bait = "/" + "a" * 8_000 + "!"
+    targets = {"/to/bait": bait, "/to/b": "/b/aaaa"}
+    if ask.path in targets:
+        await ask.redirect(targets[ask.path])
+    else:
+        await ask.page(*targets, bait)
+
+
+@behaviour(
+    row=19,
     does="redirect of the seed itself to what robots.txt denies",
     must=CHECKED,
     expects={"/": "redirected", "/denied": "skipped: robots"},

@@ -17,12 +17,12 @@ Every transport keeps these promises:
 - No cookies, no proxies, no .netrc, no settings from the environment but those of OpenSSL (`SSL_CERT_FILE`).
 """
 
-from collections.abc import Iterable
 from typing import Final, Protocol
 
 from msgspec import Struct
 
 from crawler.core.model import Failure
+from crawler.web.redirect import is_redirect
 
 __all__ = ["CONNECT_S", "FetchRequest", "FetchResult", "Transport", "is_redirect"]
 
@@ -94,8 +94,3 @@ class Transport(Protocol):
     async def close(self) -> None:
         """End connections and threads; fetches under way fail. Idempotent."""
         ...
-
-
-def is_redirect(status: int, headers: Iterable[tuple[str, str]]) -> bool:
-    """Whether an answer only points elsewhere: its body says nothing and is not read (RFC 9110 §15.4)."""
-    return 300 <= status < 400 and any(name == "location" for name, _ in headers)

@@ -13,7 +13,7 @@ from crawler.parsers.reading.gist import Gist, Gists
 from crawler.parsers.reading.new_links import NewLinks
 from crawler.parsers.reading.plain_page import PlainFinder
 from crawler.parsers.reading.settings import ParserSettings
-from crawler.web.redirect import followed, redirect_scope, refresh_target
+from crawler.web.redirect import followed, followed_location, is_redirect, redirect_scope, refresh_target
 from crawler.web.robots import directives
 from crawler.web.scope import Scope
 from crawler.web.urls import LinkResolver
@@ -51,7 +51,12 @@ class PageReader:
         return SitemapReader(self.settings.scope, self.settings.include, self.settings.exclude)
 
     def read(self, download: Download) -> Done:
-        """Return how a download ends: see `read_page`, and for a sitemap `reading.sitemap_page`."""
+        """Return how a download ends: see `read_page`, for a sitemap `reading.sitemap_page`, for a redirect `followed`.
+
+        A redirect comes here if only a parser may judge where it leads (`Scope.is_costly`).
+        """
+        if self._redirect_scope.is_costly and is_redirect(download.answer.status, download.answer.headers):
+            return _redirected(download, self._redirect_scope)
         if download.task.kind == "sitemap":
             return self._sitemaps.read(download)
         return self.read_page(self.page(download))
@@ -140,6 +145,12 @@ class PageReader:
     def _body_key(self, body: bytes) -> bytes:
         seed = self.settings.hash_seed
         return xxh3_128_digest(body, seed) if seed and body else b""
+
+
+def _redirected(download: Download, scope: Scope) -> Done:
+    task, answer = download.task, download.answer
+    location = answer.header("location") or ""
+    return followed_location(task, location, status=answer.status, spent_s=download.spent_s, scope=scope)
 
 
 def _of_row(download: Download, row: SeedRow) -> Download:

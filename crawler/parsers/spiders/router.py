@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crawler.core.errors import ConfigError
+from crawler.web.url_patterns import UrlPatterns
 
 if TYPE_CHECKING:
     from crawler.page.page import Page
@@ -32,11 +33,11 @@ class Router:
     """
 
     def __init__(self) -> None:
-        self._routes: list[tuple[re.Pattern[str], Callable[[Page], Any]]] = []
+        self._routes: list[tuple[str, UrlPatterns, Callable[[Page], Any]]] = []
         self._default: Callable[[Page], Any] | None = None
 
     def __repr__(self) -> str:
-        routes = [f"{pattern.pattern!r}: {_name(function)}" for pattern, function in self._routes]
+        routes = [f"{pattern!r}: {_name(function)}" for pattern, _, function in self._routes]
         if self._default is not None:
             routes.append(f"else {_name(self._default)}")
         return f"<Router {', '.join(routes) or 'without routes'}>"
@@ -48,12 +49,12 @@ class Router:
         `async` function.
         """
         try:
-            compiled = re.compile(pattern)
-        except re.error as error:
+            patterns = UrlPatterns((pattern,))
+        except (re.error, OverflowError, RecursionError) as error:
             raise ConfigError(f"route {pattern!r} is not a valid regular expression: {error}") from error
 
         def add(function: _Function) -> _Function:
-            self._routes.append((compiled, _checked(function)))
+            self._routes.append((pattern, patterns, _checked(function)))
             return function
 
         return add
@@ -65,10 +66,15 @@ class Router:
         self._default = _checked(function)
         return function
 
+    @property
+    def costly(self) -> tuple[tuple[str, str], ...]:
+        """Patterns whose search a URL may drag out, each with the reason: see `web.url_patterns`."""
+        return tuple(one for _, patterns, _ in self._routes for one in patterns.costly)
+
     def __call__(self, page: "Page") -> Any:
         """Return what the function for this page returns; None if there is none."""
-        for pattern, function in self._routes:
-            if pattern.search(page.url):
+        for _, patterns, function in self._routes:
+            if patterns.found(page.url):
                 return function(page)
         return None if self._default is None else self._default(page)
 

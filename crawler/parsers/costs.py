@@ -13,7 +13,7 @@ _RISES, _SINKS = 0.5, 0.125
 _FREE_S: Final = 0.02
 """A page that takes less is never charged for."""
 _LEAST_WAIT_S: Final = 0.1
-_WORK_S: Final = 4.0
+_WORK_S: Final = 2.0
 """What a host may have before each parser, in seconds of its pages."""
 _STRANGERS_PAGES: Final = 8
 _TRUSTED: Final = 32

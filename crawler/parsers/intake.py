@@ -17,6 +17,7 @@ from crawler.parsers.costs import Costs
 from crawler.parsers.dispatch import Dispatch
 from crawler.parsers.process import ParserProcess
 from crawler.parsers.waiting import Waiting
+from crawler.web.urls import authority
 
 __all__ = ["Intake"]
 
@@ -76,7 +77,7 @@ class Intake:
             await self._put(item_of(download, self._encoder))
             return
         # None of those who wait here is to hold a large body beside its copy: each lets go of it.
-        async with self._turn_of_large(), spooled(download, self._folder) as light:
+        async with self._turn_of_large(authority(download.task.url)), spooled(download, self._folder) as light:
             del download
             ended = asyncio.get_running_loop().create_future()
             with self.lock:
@@ -91,12 +92,16 @@ class Intake:
                     ended.exception()  # known, even if nobody came to wait for it
 
     @asynccontextmanager
-    async def _turn_of_large(self) -> AsyncIterator[None]:
-        self._waiting.large += 1
+    async def _turn_of_large(self, host: str) -> AsyncIterator[None]:
+        with self.lock:
+            self._waiting.large += 1
+            self.costs.entered(host)
         try:
             await self._one_large.acquire()
         finally:
-            self._waiting.large -= 1
+            with self.lock:
+                self._waiting.large -= 1
+                self.costs.left(host)
         try:
             yield
         finally:

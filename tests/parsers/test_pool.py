@@ -20,7 +20,7 @@ import pytest
 from crawler.core.config import LEAST_PARSER_MEMORY_BYTES, CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
-from crawler.parsers.batch import LIMITS, BatchLimits
+from crawler.parsers.batch import LARGE_PAGE_BYTES, LIMITS, BatchLimits
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.process import BATCHES_PER_PARSER
 from crawler.parsers.reading.reader import parse_page
@@ -328,6 +328,24 @@ async def test_a_host_whose_pages_kill_parsers_is_to_wait_ever_longer_and_others
     told = [some["killer.example"] for some in waits if "killer.example" in some]
     assert [later >= 2 * sooner for sooner, later in zip((0.5, 1.0, 2.0), told, strict=True)] == [True] * 3
     assert not any(host.endswith("quick.example") for some in waits for host in some)
+
+
+async def test_large_pages_that_wait_for_their_turn_are_part_of_what_a_host_may_have(hooks):
+    """Else one host fills the memory for bodies with them."""
+    pool = ParserPool(CrawlConfig(job=Path("unused"), parsers=1), lambda _: None, parse=hooks)
+    body = b"x" * LARGE_PAGE_BYTES
+    waiting = [asyncio.create_task(pool.submit(page_of(number, body))) for number in range(7)]
+    await asyncio.sleep(0)
+    assert not pool.holds("h.example")
+    waiting += [asyncio.create_task(pool.submit(page_of(number, body))) for number in range(7, 9)]
+    await asyncio.sleep(0)
+    assert pool.holds("h.example")
+    assert not pool.holds("other.example")
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert not pool.holds("h.example")
+    pool.close()
 
 
 async def test_parsers_step_back_behind_the_event_loop(hooks):

@@ -171,7 +171,7 @@ def forum(threads: int) -> Site:
             links, text = [f"/board?id={number // 200}"], f"<p>{words(f'thread {number}', 90)}</p>"
         return Page(text, [f"{url}{'&' if '?' in url else '?'}sid={fresh}" for url in links], True)
 
-    return Site(page, 3 + threads // 200 * 10 + threads)
+    return Site(page, 3 + threads // 200 * 210)
 
 
 def wiki(articles: int, revisions: int) -> Site:
@@ -315,7 +315,7 @@ def sites(scale: int) -> dict[str, Site]:
         "words": trap(_words),
         "sessions in paths": trap(_sessions),
         "calendar in words": trap(_calendar),
-        "wildcard DNS": trap(_wildcard, seed="http://trap.test/", scope="domain"),
+        "wildcard DNS": trap(_wildcard, seed="http://trap.test/", scope="domain")._replace(honest=0),
         "mixed": mixed(10_000 // scale),
     }
 

@@ -36,6 +36,10 @@ class Parsers(Protocol):
         """For each parser, seconds spent on pages since the start."""
 
     @property
+    def busiest(self) -> dict[str, float]:
+        """Hosts whose pages took most lately, each with how many parsers it has kept busy on the average."""
+
+    @property
     def started(self) -> bool:
         """Whether anything parses yet: before that no page can end."""
 

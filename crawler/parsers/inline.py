@@ -18,6 +18,7 @@ from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.batch import LARGE_PAGE_BYTES
+from crawler.parsers.busiest import Busiest
 from crawler.parsers.costs import Lately
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.reading.page_end import page_end
@@ -74,6 +75,7 @@ class InlineParsers:
         # One for each thread that parses, which alone writes it.
         self._readers: list[PageReader] = []
         self._busy_s = [0.0] * self._size
+        self._busiest = Busiest()
         self._pages: SimpleQueue[_Page | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._collector = threading.Thread(target=self._collect, name="parser-collector", daemon=True)
@@ -107,6 +109,12 @@ class InlineParsers:
     def busy_s(self) -> tuple[float, ...]:
         """For each thread that parses, seconds spent on pages, those included in which it waited for another thread."""
         return tuple(self._busy_s)
+
+    @property
+    def busiest(self) -> dict[str, float]:
+        """See `Parsers.busiest`."""
+        with self._changed:
+            return self._busiest.first(time.monotonic())
 
     def is_quick(self, host: str, size: int) -> bool:  # noqa: ARG002 - a request keeps its place until it is parsed
         """Return True: no page waits here beside those whose requests are under way."""
@@ -235,6 +243,7 @@ class InlineParsers:
         self._busy_s[number] += took_s
         host = authority(download.task.url)
         with self._changed:
+            self._busiest.learn(host, took_s, now)
             wait_s = self._lately.took(host, took_s, now)
             self._ready.append(done)
             self._undelivered += 1

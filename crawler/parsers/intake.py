@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from crawler.core.large_body import spooled
 from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.batch import LARGE_PAGE_BYTES, BatchLimits, Item, item_of
+from crawler.parsers.busiest import Busiest
 from crawler.parsers.costs import Costs
 from crawler.parsers.dispatch import Dispatch
 from crawler.parsers.process import ParserProcess
@@ -42,6 +44,7 @@ class Intake:
         self.failure: CrawlerError | None = None
         self._encoder = msgspec.msgpack.Encoder()
         self.costs = Costs(size)
+        self._busiest = Busiest()
         self.dispatch = Dispatch(limits, self._encoder, size, self.costs)
         self.listener: Callable[[dict[str, float]], None] | None = None
         self._waiting = Waiting(self.costs, self.dispatch, size)
@@ -58,6 +61,12 @@ class Intake:
     def is_awaited(self) -> bool:
         """Whether somebody waits for room."""
         return bool(self._waiting)
+
+    @property
+    def busiest(self) -> dict[str, float]:
+        """See `Parsers.busiest`."""
+        with self.lock:
+            return self._busiest.first(time.monotonic())
 
     # The event loop's thread.
 
@@ -216,7 +225,9 @@ class Intake:
         with self.lock:
             batch = self.dispatch.answered(parser, times)
             costs = self.costs
+            now = time.monotonic()
             for item, took_s in zip(batch.items, times, strict=False):
+                self._busiest.learn(item.host, took_s, now)
                 if wait_s := costs.took(item.host, took_s, item.body_bytes):
                     waits[item.host] = waits.get(item.host, 0.0) + wait_s
                 costs.left(item.host)

@@ -84,6 +84,11 @@ class ParserPool:
         return self._supervision.busy_s
 
     @property
+    def busiest(self) -> dict[str, float]:
+        """Hosts whose pages took most lately, each with how many parsers it has kept busy on the average."""
+        return self._intake.busiest
+
+    @property
     def started(self) -> bool:
         """Whether the first parser has started: before that no page can end."""
         return self._supervision.started

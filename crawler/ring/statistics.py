@@ -145,6 +145,6 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
 
 
 def _with_holders(stats: CrawlStats, stages: Stages) -> CrawlStats:
-    held = Held([url for url, _ in stages.fetcher.oldest(_COUNTED_UNDER_WAY)], {}, {})
+    held = Held([url for url, _ in stages.fetcher.oldest(_COUNTED_UNDER_WAY)], {}, stages.parsers.busiest)
     shared = Shared(stats.concurrency, stats.body_bytes_most, len(stats.parser_busy_s))
     return msgspec.structs.replace(stats, holders=holders(held, shared))

@@ -7,6 +7,7 @@ measures the same attacks by up to 1,000 hosts, and how much of their rate healt
 from collections.abc import Mapping
 from typing import Any
 
+from tests.hostile import spiders
 from tests.hostile.registry import behaviour
 
 STREET = {"concurrency": 16, "per_address": 1_000, "per_host": 2, "delay_s": 0.1, "scope": "any"}
@@ -71,3 +72,8 @@ async def large_robots_hosts(ask):
         await ask.answer(_RULES, kind="text/plain")
     else:
         await ask.page()
+
+
+@street("have pages that take a parser half a second", 4, "fetched | waits", parse=spiders.sleeps_at_slow_hosts)
+async def slow_parse_hosts(ask):
+    await home(ask)

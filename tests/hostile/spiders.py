@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import resource
 import sys
 import time
@@ -22,21 +23,29 @@ __all__ = [
     "segfaults",
     "selects",
     "sleeps",
+    "sleeps_at_slow_hosts",
     "spins",
 ]
 
 
-def _at_bad(harm: Callable[[], None]) -> Callable[[Page], Iterator[Any]]:
-    """A spider that reads pages as a crawl without one does; at the one at /bad it does `harm` first."""
+def _at(pattern: str) -> Callable[[Callable[[], None]], Callable[[Page], Iterator[Any]]]:
+    """A spider that reads pages as a crawl without one does; where a URL matches it does harm first."""
+    bad = re.compile(pattern)
 
-    @wraps(harm)  # a parser process finds it by that name
-    def parse(page: Page) -> Iterator[Any]:
-        if page.url.endswith("/bad"):
-            harm()
-        yield page.record()
-        yield page.follow()
+    def decorate(harm: Callable[[], None]) -> Callable[[Page], Iterator[Any]]:
+        @wraps(harm)  # a parser process finds it by that name
+        def parse(page: Page) -> Iterator[Any]:
+            if bad.search(page.url):
+                harm()
+            yield page.record()
+            yield page.follow()
 
-    return parse
+        return parse
+
+    return decorate
+
+
+_at_bad = _at("/bad$")
 
 
 def reads_all(page: Page) -> Iterator[Any]:
@@ -117,3 +126,9 @@ def exits() -> None:
 def raises() -> None:
     """An exception that is none of `Exception`."""
     sys.exit("enough")
+
+
+@_at(r"slow_parse_hosts\.localhost:")
+def sleeps_at_slow_hosts() -> None:
+    """Half a second."""
+    time.sleep(0.5)

@@ -84,7 +84,7 @@ def first_alone_s(alone):
     return alone()
 
 
-@pytest.mark.parametrize(("attack", "hosts"), [("silent", 60)])
+@pytest.mark.parametrize(("attack", "hosts"), [("silent", 60), ("slow-parse", 4)])
 def test_healthy_hosts_keep_their_pace(tmp_path, good, alone, first_alone_s, attack, hosts):
     ratios: list[float] = []
     with bad_street(attack) as bad:

@@ -382,7 +382,7 @@ class Failure(Struct, frozen=True, gc=False):
 
     `detail` is for people; `retryable` says whether another attempt could end differently. `stale`: the connection had
     been kept from an earlier request and ended before an answer, as one does that the server has just closed.
-    `answered`: the head of an answer had come.
+    `answered`: the head of an answer had come. `gave_way`: it was ended here because it stood still and others waited.
     """
 
     kind: str
@@ -390,6 +390,7 @@ class Failure(Struct, frozen=True, gc=False):
     retryable: bool
     stale: bool = False
     answered: bool = False
+    gave_way: bool = False
 
     @property
     def is_silence(self) -> bool:

@@ -14,6 +14,7 @@ from crawler.fetcher.retry import SLOW_DOWN_STATUSES
 from crawler.fetcher.silences import Silences
 from crawler.fetcher.slots import GAVE_WAY, Slot
 from crawler.fetcher.transport.base import FetchResult, Transport, is_redirect
+from crawler.fetcher.yielding import Yielding
 from crawler.web.redirect import redirect_scope
 
 __all__ = ["Asking"]
@@ -22,7 +23,7 @@ __all__ = ["Asking"]
 class Asking:
     """Makes the request of a task, tells its host's clock, and judges what came.
 
-    Has no state of its own but the cookies of `Requests`. Runs in the event loop's thread.
+    Has no state of its own but the cookies of `Requests`, and `Yielding`. Runs in the event loop's thread.
     """
 
     def __init__(
@@ -34,13 +35,15 @@ class Asking:
         self._silences = silences
         self._attempts = attempts
         self._requests = Requests(config)
+        self._yielding = Yielding()
         self._loop = get_running_loop()
         self._scope = redirect_scope(config.scope, config.include, config.exclude, config.depth)
 
     async def ask(self, host: Host, task: Task, slot: Slot, *, fresh: bool) -> Download | Result | Failure | None:
         """Ask for a URL; None if it is not over yet, a `Failure` if a kept connection had ended before an answer."""
         started = self._loop.time()
-        request = self._requests.of(task, time.time(), fresh=fresh)
+        patient = self._yielding.is_patient(task.key)
+        request = self._requests.of(task, time.time(), fresh=fresh, patient=patient)
         result = await self._hosts.ask(host, slot, self._transport.fetch(request))
         if isinstance(result, Failure) and result.stale:
             return result
@@ -48,6 +51,10 @@ class Asking:
             self._put_back(host, task)
             self._silences.gave_way(host, started, slot.patience_s)
             return None
+        if isinstance(result, Failure) and result.gave_way:
+            self._gave_way(host, task, started)
+            return None
+        self._yielding.ended(task.key)
         if isinstance(result, Failure):
             return self._broken(host, task, result, started)
         spent_s = task.spent_s + self._loop.time() - started
@@ -74,6 +81,13 @@ class Asking:
         else:
             self._silences.settled(host)
         return self._attempts.failed(task, failure)
+
+    def _gave_way(self, host: Host, task: Task, started: float) -> None:
+        """Ask again later, after all that the host has besides; its clock takes it for one that did not answer."""
+        self._yielding.gave_way(task.key)
+        self._silences.heard(host, started, is_page=True)
+        host.tasks.append(task)
+        self._hosts.schedule(host, self._loop.time())
 
     def _put_back(self, host: Host, task: Task) -> None:
         host.tasks.appendleft(task)

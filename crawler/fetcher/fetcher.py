@@ -21,6 +21,7 @@ from crawler.fetcher.groundwork import Groundwork
 from crawler.fetcher.host import Errand, Host, decoded
 from crawler.fetcher.host_memory import Recall, Remember
 from crawler.fetcher.hosts import Hosts
+from crawler.fetcher.parked import Parked
 from crawler.fetcher.parser_line import Load, NoLoad
 from crawler.fetcher.pump import Pump
 from crawler.fetcher.refusals import Refusals
@@ -99,6 +100,7 @@ class Fetcher:
         self.oldest = self._under_way.oldest
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
         self.unanswered: Callable[[], int] = lambda: self._hosts.turns.unanswered
+        self._parked = Parked(budget, config.concurrency // 8, self._hosts.schedule)
         self._unparsed = 0
         self._stopping = False
 
@@ -174,7 +176,8 @@ class Fetcher:
                     self._hosts.schedule(host, now)
         while self._has_room() and (due := turns.next(now)) is not None:
             self._serve(due, now)
-        if self._under_way.turn_is_over:
+        have_come = self._has_room() and self._parked.call(now)
+        if have_come or self._under_way.turn_is_over:
             self._pump.soon()
         elif not (self._is_held_up or self._silences.offline):
             turns.make_room(now)
@@ -184,9 +187,8 @@ class Fetcher:
     def _has_room(self) -> bool:
         """Whether one more request may start in this turn.
 
-        Not while bodies wait for parsers and fill the budget. Bodies under way that fill it are no reason: their
-        servers may take their time, and small pages of other hosts find room all the same. While no host answers, one
-        request at a time asks whether one does.
+        Not while bodies wait for parsers and fill the budget; `Parked` says more of each host. Bodies under way that
+        fill it are no reason. While no host answers, one request at a time asks whether one does.
         """
         if self._silences.offline and self._under_way.count:
             return False
@@ -258,7 +260,7 @@ class Fetcher:
         if at > now:
             self._results += self._hosts.wait(host, at, now)
             return False
-        if self._hosts.parser_line.stops(host):
+        if self._parked.stops(host) or self._hosts.parser_line.stops(host):
             return False
         if not host.located and not host.asking:
             self._groundwork.locate(host, url, now)
@@ -290,7 +292,7 @@ class Fetcher:
         size = len(download.answer.body)
         if not self._load.is_quick(host.name, size):
             self._under_way.stand_aside()  # for how long, nobody knows; hosts like this one are held meanwhile
-        self._budget.take(size)
+        kept = self._budget.keep(size, host.name, download.answer.body_bytes)
         self._unparsed += 1
         submitting = self._submit(download)
         del download
@@ -298,7 +300,7 @@ class Fetcher:
             await submitting
         finally:
             self._unparsed -= 1
-            self._budget.give_back(size)
+            kept.release()
 
     def _flush(self) -> None:
         if self._results:

@@ -43,14 +43,15 @@ class Errand(Struct, frozen=True):
 class Host:
     """A host (name and port) with its tasks, and the robots.txt of its origins.
 
-    State in five parts, each with one writer. `tasks` and `errands`: `Hosts` puts them in and gives them back,
-    `Fetcher` takes them out. `HostMemory` writes `recalled`: what the store remembers of it is known here. `Hosts`
-    writes `asking`: its tasks wait for an answer about the host itself; `prepared`: that has come, and no request has
-    started since; `located`: its address was asked for. `Turns` writes `scheduled`: it stands in a line of those that
-    may be asked by time. `Paces` writes `pace`: how it has answered. `Robots` writes `robots`, by origin; `loaded`, the
-    origin and the rules that were read from the store for its next task; and `attempts`: so often was a robots.txt
-    asked for that could not be read. `Silences` writes `silence`, None as long as the host answers; `heard_at`, on the
-    loop's clock; `proven`: it has answered in this job.
+    State in parts, each with one writer. `tasks` and `errands`: `Hosts` puts them in and gives them back, `Fetcher`
+    takes them out. `HostMemory` writes `recalled`: what the store remembers of it is known here. `Hosts` writes
+    `asking`: its tasks wait for an answer about the host itself; `prepared`: that has come, and no request has started
+    since; `located`: its address was asked for. `Turns` writes `scheduled`: it stands in a line of those that may be
+    asked by time. `Parked` writes `held_by`: what the host waits for that is not its clock, in a word; `on_trial`: its
+    next request may start all the same. `Paces` writes `pace`: how it has answered. `Robots` writes `robots`, by
+    origin; `loaded`, the origin and the rules that were read from the store for its next task; and `attempts`: so often
+    was a robots.txt asked for that could not be read. `Silences` writes `silence`, None as long as the host answers;
+    `heard_at`, on the loop's clock; `proven`: it has answered in this job.
     """
 
     __slots__ = (
@@ -58,9 +59,11 @@ class Host:
         "attempts",
         "errands",
         "heard_at",
+        "held_by",
         "loaded",
         "located",
         "name",
+        "on_trial",
         "pace",
         "prepared",
         "proven",
@@ -80,6 +83,8 @@ class Host:
         self.asking = False
         self.located = False
         self.prepared = False
+        self.held_by = ""
+        self.on_trial = False
         self.pace = Pace()
         self.robots: dict[str, OriginRobots] = {}
         self.loaded: tuple[str, AgentRules] | None = None

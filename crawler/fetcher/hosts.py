@@ -114,7 +114,7 @@ class Hosts:
         some, of_each = self._some
         for host in some:
             if host.tasks and not host.asking:
-                by = "parsers" if host in self.parser_line else self._politeness.held_by(host.name, now)
+                by = "parsers" if host in self.parser_line else self._politeness.held_by(host.name, now) or host.held_by
                 if by:
                     held[self._options.get(by, by)] += of_each
         for grade, number in self.turns.held_up(now).items():

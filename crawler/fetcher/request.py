@@ -33,10 +33,10 @@ class Requests:
         self.jars = CookieJars() if config.cookies else None
         self._always = request_headers(config) if config.archive else None
 
-    def of(self, task: Task, now: float, *, fresh: bool = False) -> FetchRequest:
+    def of(self, task: Task, now: float, *, fresh: bool = False, patient: bool = False) -> FetchRequest:
         """Return the request for a URL; its time is what redirects have left of the URL's. `now` is unix time.
 
-        `fresh`: on a connection of its own.
+        `fresh`: on a connection of its own. `patient`: it need not give way to others.
         """
         left_s = self._timeout_s - task.spent_s
         headers: HeaderPairs = ()
@@ -45,8 +45,9 @@ class Requests:
         if self.jars is not None:
             headers = _with_cookies(headers, self.jars.header(task.url, now))
         if task.kind == "sitemap":
-            return FetchRequest(task.url, headers + self._for_sitemaps, left_s, MAX_SITEMAP_BYTES, fresh=fresh)
-        return FetchRequest(task.url, headers, left_s, self._max_body_bytes, fresh=fresh)
+            headers += self._for_sitemaps
+        most = self._max_body_bytes if task.kind == "page" else MAX_SITEMAP_BYTES
+        return FetchRequest(task.url, headers, left_s, most, fresh=fresh, patient=patient)
 
     def exchange(self, request: FetchRequest, result: FetchResult | Failure) -> Exchange | None:
         """Return what an archive keeps of an exchange beside the body; None if there is no answer, or no archive.

@@ -124,7 +124,8 @@ class Robots:
         redirects are followed, to other hosts too, all within one deadline.
         """
         began = self._loop.time()
-        request = FetchRequest(search.url, (), self._timeout_s - search.spent_s, MAX_ROBOTS_BYTES, fresh=search.fresh)
+        left_s = self._timeout_s - search.spent_s
+        request = FetchRequest(search.url, (), left_s, MAX_ROBOTS_BYTES, fresh=search.fresh, patient=True)
         asked = self._hosts.named(authority(search.url))
         result = await self._hosts.ask(asked, slot, self._transport.fetch(request))
         if result is GAVE_WAY:

@@ -11,6 +11,7 @@ Every transport keeps these promises:
   download waits because other bodies fill the memory set aside for them (`transport.budget`).
 - Looking the name up, connecting and the handshake of TLS have `CONNECT_S` seconds of it together, so that what answers
   nobody is not waited for as long as a slow page.
+- A download that stands still while others wait for its memory ends as a `Failure` that says `gave_way`.
 - At most `max_body_bytes` decoded bytes are kept; a longer body is cut there, and the connection closed.
 - Of the configured headers only those go out that any server may see (`web.credentials`); `FetchRequest.headers`
   are sent whatever they are.
@@ -35,7 +36,7 @@ class FetchRequest(Struct, frozen=True):
     """One GET. `url` is in normal form. `headers` are added to, or replace, those of the configuration.
 
     `timeout_s` is the total of seconds that the fetch may take; `max_body_bytes` counts decoded bytes. `fresh`: on a
-    connection that no other request has used.
+    connection that no other request has used. `patient`: the download need not give way to others (`transport.budget`).
     """
 
     url: str
@@ -43,6 +44,7 @@ class FetchRequest(Struct, frozen=True):
     timeout_s: float = 30.0
     max_body_bytes: int = 10_000_000
     fresh: bool = False
+    patient: bool = False
 
 
 class FetchResult(Struct, frozen=True):

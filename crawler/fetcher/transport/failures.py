@@ -7,7 +7,7 @@ import ssl
 from crawler.core.model import Failure
 from crawler.fetcher.transport.headers import CONTROLS
 
-__all__ = ["connect_failure", "dns_failure", "one_line", "tls_failure"]
+__all__ = ["GAVE_WAY", "connect_failure", "dns_failure", "one_line", "tls_failure"]
 
 # Values of c-ares (ares.h, part of its ABI): no data, no such name, bad name.
 _ARES_FINAL = frozenset({1, 4, 8})
@@ -30,6 +30,8 @@ _VERIFY_NAMES: dict[int | None, str] = {
     63: "wrong name",  # an e-mail address
     64: "wrong name",  # an IP address
 }
+
+GAVE_WAY = Failure("timeout", "the body stood still, and others waited", retryable=True, answered=True, gave_way=True)
 
 
 def one_line(text: str) -> str:

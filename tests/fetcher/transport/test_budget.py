@@ -3,8 +3,10 @@
 import asyncio
 import gzip
 import logging
+import random
 import threading
 import time
+from functools import partial
 
 import pytest
 
@@ -29,75 +31,130 @@ async def until(condition):
 
 
 K = FREE_BYTES
+NO_PARTS = 1 << 40  # places for so many that nobody has a part of their own: all bodies beyond 64 KiB are large
+QUICK, SLOW = "quick.test", "slow.test"
 
 
-def test_bytes_count_until_they_are_given_back():
-    budget = ByteBudget(10 * K)
-    first, second = budget.share(), budget.share()
+def budget_of(limit, places=NO_PARTS):
+    return ByteBudget(limit, places)
+
+
+def known(budget, host, *, stays_s):
+    """Let a host have brought a body, whose bytes stayed for so long."""
+    kept = budget.keep(100 * K, host, 100 * K)
+    kept.since -= stays_s
+    kept.release()
+
+
+def test_bytes_beyond_the_first_64_kib_of_each_body_count_until_they_are_given_back():
+    budget = budget_of(10 * K, places=1)
+    first, second = budget.share("a.test"), budget.share("b.test")
+    assert first.grow(K)
+    assert budget.used == 0
     assert first.grow(6 * K)
     assert second.grow(2 * K)
-    assert second.grow(3 * K)
+    assert second.grow(4 * K)
     budget.take(5)
-    assert (budget.used, budget.limit, budget.is_full) == (9 * K + 5, 10 * K, False)
-    budget.take(K)
+    assert (budget.used, budget.limit, budget.is_full) == (8 * K + 5, 10 * K, False)
+    budget.take(2 * K)
     assert budget.is_full
     first.release()
     first.release()
-    assert budget.used == 4 * K + 5
-    budget.give_back(K)
+    assert budget.used == 5 * K + 5
+    budget.give_back(2 * K)
     second.release()
     assert (budget.used, budget.waits) == (5, 0)
 
 
-def test_a_small_body_does_not_count():
-    budget = ByteBudget(K)
-    small, large = budget.share(), budget.share()
-    assert large.grow(5 * K)
-    assert small.grow(K)
-    assert budget.used == 5 * K
-    assert small.grow(K + 1)  # all of it from now on
-    assert budget.used == 6 * K + 1
-    assert not small.grow(K + 2)
+def test_a_body_within_its_part_waits_for_none_that_is_large():
+    budget = budget_of(32 * K, places=10)  # parts of 2 K
+    large = [budget.share(f"{number}.test") for number in range(4)]
+    small = [budget.share(f"{number}.test") for number in range(4, 10)]
+    for share in large:
+        while share.held < 8 * K and share.grow(share.held + 2 * K):
+            pass
+    assert all(share.grow(3 * K) for share in small)
+    assert not small[-1].grow(3 * K + 1)
 
 
-def test_only_the_oldest_holder_and_the_first_bytes_of_others_go_past_the_limit():
-    budget = ByteBudget(2 * K)
-    empty, oldest, younger, newcomer = (budget.share() for _ in range(4))
-    assert oldest.grow(2 * K)
-    assert younger.grow(2 * K)
-    assert not younger.grow(3 * K)
-    assert oldest.grow(7 * K)
-    assert newcomer.grow(2 * K)
-    assert not newcomer.grow(3 * K)
-    assert empty.grow(2 * K)  # it was there first, but has held bytes for the shortest time
-    assert not empty.grow(3 * K)
-    assert budget.used == 13 * K
-    oldest.release()
-    assert younger.grow(3 * K)
-    assert not newcomer.grow(3 * K)
-    younger.release()
-    newcomer.release()
-    assert budget.used == 2 * K
-    assert empty.grow(9 * K)
+def test_only_the_oldest_large_body_goes_past_the_limit():
+    budget = budget_of(8 * K)
+    first, second, third = (budget.share(f"{number}.test") for number in range(3))
+    assert first.grow(9 * K)
+    assert first.grow(30 * K)
+    assert second.grow(K)  # free
+    assert not second.grow(K + 1)
+    assert not third.grow(2 * K)
+    first.release()
+    assert second.grow(40 * K)
+    assert not third.grow(2 * K)
+    second.release()
+    assert third.grow(2 * K)
 
 
-def test_while_something_is_taken_even_the_oldest_waits_because_it_comes_back_by_itself():
-    budget = ByteBudget(5 * K)
-    first, second = budget.share(), budget.share()
+def test_while_something_is_taken_even_the_oldest_waits_at_the_limit_because_that_comes_back_by_itself():
+    budget = budget_of(5 * K)
+    first = budget.share("a.test")
     assert first.grow(2 * K)
-    assert second.grow(2 * K)
     budget.take(9 * K)
     assert not first.grow(3 * K)
-    budget.give_back(9 * K - 1)
+    budget.give_back(6 * K)
     assert first.grow(3 * K)
     assert not first.grow(4 * K)
-    budget.give_back(1)
-    assert not second.grow(3 * K)
-    assert first.grow(4 * K)
+    budget.give_back(3 * K)
+    assert first.grow(40 * K)
+
+
+def test_a_host_holds_a_quarter_and_an_address_half_but_for_the_oldest_of_each():
+    budget = budget_of(400 * K)
+    elder = budget.share("elder.test", "192.0.2.9")
+    assert elder.grow(2 * K)
+    first, second = budget.share("a.test", "192.0.2.1"), budget.share("a.test", "192.0.2.1")
+    assert first.grow(101 * K)
+    assert not second.grow(2 * K)
+    assert first.grow(151 * K)
+    other = budget.share("b.test", "192.0.2.1")
+    assert other.grow(51 * K)
+    assert not budget.share("c.test", "192.0.2.1").grow(2 * K)
+    assert budget.share("c.test", "192.0.2.2").grow(2 * K)
+    assert not other.grow(52 * K)
+    first.release()
+    assert second.grow(52 * K)
+    assert other.grow(52 * K)
+
+
+def test_a_quarter_is_out_of_reach_for_hosts_that_are_not_known_to_be_quick():
+    budget = budget_of(100 * K)
+    known(budget, QUICK, stays_s=0.9)
+    known(budget, SLOW, stays_s=1.1)
+    hold = [budget.share(f"{number}.test") for number in range(4)]
+    assert all(share.grow(20 * K) for share in hold)
+    assert not budget.share(SLOW).grow(2 * K)
+    assert not budget.share("new.test").grow(2 * K)
+    assert budget.share(QUICK).grow(2 * K)
+    for share in hold:
+        share.release()
+    assert budget.share(SLOW).grow(2 * K)
+
+
+def test_a_host_with_many_unparsed_bodies_is_crowded_and_one_whose_bytes_stay_stands_back_while_there_is_little_room():
+    budget = budget_of(100 * K)
+    bodies = [budget.keep(12 * K, "a.test", 12 * K) for _ in range(3)]
+    assert budget.is_crowded("a.test")
+    assert not budget.is_crowded("b.test")
+    bodies.pop().release()
+    assert not budget.is_crowded("a.test")
+    known(budget, SLOW, stays_s=5.0)
+    assert not budget.stands_back(SLOW)
+    budget.take(60 * K)
+    assert budget.stands_back(SLOW)
+    assert not budget.stands_back("new.test")
+    budget.give_back(60 * K)
+    assert not budget.stands_back(SLOW)
 
 
 def test_a_released_share_counts_nothing_any_more():
-    budget = ByteBudget(K)
+    budget = budget_of(K)
     share = budget.share()
     share.release()
     assert share.grow(5 * K)
@@ -106,16 +163,17 @@ def test_a_released_share_counts_nothing_any_more():
 
 
 async def test_the_oldest_goes_on_when_the_one_before_it_ends_though_there_is_no_room():
-    budget = ByteBudget(K)
-    first, second, third = (budget.share() for _ in range(3))
-    for share in (first, second, third):
-        assert share.grow(2 * K)
+    budget = budget_of(K)
+    first, second, third = (budget.share(f"{number}.test") for number in range(3))
+    assert first.grow(3 * K)
+    assert not second.grow(2 * K)
+    assert not third.grow(2 * K)
     rooms = [asyncio.ensure_future(share.room()) for share in (third, second)]
     await until(lambda: budget.waiting == 2)
     first.release()
     await rooms[1]
     assert second.grow(5 * K)
-    assert not rooms[0].done()
+    assert not third.grow(2 * K)
     second.release()
     await rooms[0]
     assert third.grow(5 * K)
@@ -123,47 +181,163 @@ async def test_the_oldest_goes_on_when_the_one_before_it_ends_though_there_is_no
 
 
 async def test_each_that_finds_room_wakes_the_next():
-    budget = ByteBudget(13 * K)
-    shares = [budget.share() for _ in range(5)]
+    budget = budget_of(160 * K)
+    budget.take(160 * K)
+    shares = [budget.share(f"{number}.test") for number in range(5)]
     for share in shares:
-        assert share.grow(2 * K)
-    budget.take(6 * K)
+        assert not share.grow(2 * K)
     rooms = [asyncio.ensure_future(share.room()) for share in shares]
     await until(lambda: budget.waiting == 5)
-    budget.give_back(5 * K)  # room for two times K
-    for _ in range(2):
-        await until(lambda: any(room.done() for room in rooms))
-        woken = [room.done() for room in rooms].index(True)
-        del rooms[woken]
-        assert shares.pop(woken).grow(3 * K)
-    for _ in range(5):
-        await asyncio.sleep(0)
-    assert not any(room.done() for room in rooms)
-    for room in rooms:
-        room.cancel()
+    budget.give_back(160 * K)
+    for share, room in zip(shares, rooms, strict=True):
+        await room
+        assert share.grow(2 * K)
 
 
 async def test_one_that_gives_up_when_it_was_woken_passes_its_turn_on():
-    budget = ByteBudget(7 * K)
-    shares = [budget.share() for _ in range(3)]
+    budget = budget_of(16 * K)
+    budget.take(16 * K)
+    shares = [budget.share(f"{number}.test") for number in range(3)]
     for share in shares:
-        assert share.grow(2 * K)
-    budget.take(K)
+        assert not share.grow(2 * K)
     rooms = [asyncio.ensure_future(share.room()) for share in shares]
     await until(lambda: budget.waiting == 3)
-    budget.give_back(1)
-    budget.take(1)
-    assert budget.waiting == 2
+    budget.give_back(16 * K)
     rooms[0].cancel()
     shares[0].release()
     await rooms[1]
-    assert shares[1].grow(4 * K)
-    assert budget.waiting == 1
-    rooms[2].cancel()
+    shares[1].release()
+    await rooms[2]
+
+
+# --- giving way ------------------------------------------------------------------------------------------------------
+
+
+class Watched:
+    """Downloads of a budget, with a clock of the test's own."""
+
+    def __init__(self, monkeypatch, limit, places=NO_PARTS):
+        self.now = 1_000.0
+        for module in ("budget", "share"):
+            monkeypatch.setattr(f"crawler.fetcher.transport.{module}.time.monotonic", lambda: self.now)
+        self.budget = budget_of(limit, places)
+        self.gone = []
+
+    def share(self, host, total, **more):
+        share = self.budget.share(host, give_way=lambda: self.gone.append(host), **more)
+        assert share.grow(total)
+        return share
+
+    def wait(self, host):
+        share = self.budget.share(host, give_way=lambda: self.gone.append(host))
+        assert not share.grow(400 * K)
+        self.budget.queue(share, lambda: None)
+        return share
+
+    def look(self, times):
+        for _ in range(times):
+            self.now += 0.25
+            self.budget.look()
+
+
+def test_who_stands_still_gives_way_once_somebody_has_waited_for_a_second_the_dearest_first(monkeypatch):
+    watched = Watched(monkeypatch, 100 * K)
+    watched.share("small.test", 2 * K)
+    watched.share("large.test", 61 * K)
+    watched.share("middle.test", 21 * K)
+    watched.look(40)
+    assert watched.gone == []  # nobody waits
+    watched.wait("new.test")
+    watched.look(1)
+    assert watched.gone == ["large.test"]
+    watched.look(8)
+    assert watched.gone == ["large.test"]  # its bytes are as good as free: room for a quarter
+
+
+def test_a_download_that_comes_evenly_does_not_give_way(monkeypatch):
+    watched = Watched(monkeypatch, 100 * K)
+    slow = watched.share("slow.test", K)
+    for second in range(1, 30):
+        assert slow.grow(K + 3 * K * second)
+        if second == 26:
+            watched.wait("new.test")
+        watched.look(4)
+    assert watched.gone == []
+    watched.look(4)
+    assert watched.gone == ["slow.test"]
+
+
+def test_a_byte_now_and_then_is_no_progress(monkeypatch):
+    watched = Watched(monkeypatch, 100 * K)
+    drip = watched.share("drip.test", 76 * K)
+    watched.wait("new.test")
+    for number in range(8):
+        drip.grow(76 * K + number)
+        watched.look(1)
+    assert watched.gone == ["drip.test"]
+
+
+def test_a_patient_download_does_not_give_way_while_patient_ones_hold_no_more_than_a_quarter(monkeypatch):
+    watched = Watched(monkeypatch, 100 * K)
+    watched.share("first.test", 21 * K, patient=True)
+    watched.share("second.test", 61 * K, patient=True)
+    watched.wait("new.test")
+    watched.look(8)
+    assert watched.gone == ["second.test"]
+
+
+def test_a_process_that_did_not_run_looks_at_nobody(monkeypatch):
+    """A minute in which nothing could come says nothing of a server."""
+    watched = Watched(monkeypatch, 100 * K)
+    watched.share("a.test", 76 * K)
+    watched.wait("new.test")
+    watched.look(1)
+    watched.now += 60.0
+    watched.look(1)
+    assert watched.gone == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whoever_waits_finds_room_in_the_end_whatever_comes_in_whatever_order(seed):
+    """No deadlock: as long as somebody waits, somebody else goes on or is to be parsed."""
+    rng = random.Random(seed)
+    limit = rng.choice([K, 10 * K, 100 * K])
+    budget = ByteBudget(limit, rng.choice([1, 4, 100]))
+    hosts = [f"{number}.test" for number in range(rng.choice([1, 3, 20]))]
+    woken, waiting, going, unparsed = [], set(), {}, []
+    largest, most = 0, 0
+    for _ in range(60):
+        share = budget.share(host := rng.choice(hosts), rng.choice([None, "192.0.2.1", "192.0.2.2"]))
+        size = rng.choice([K // 2, 2 * K, 7 * K, 60 * K])
+        largest = max(largest, size)
+        going[share] = [host, K // 4, size]
+    while going or unparsed:
+        for share in woken:
+            waiting.discard(share)
+        woken.clear()
+        ready = [share for share in going if share not in waiting]
+        assert ready or unparsed, "nobody goes on"
+        if ready and (not unparsed or rng.random() < 0.9):
+            share = rng.choice(ready)
+            host, held, size = going[share]
+            if held >= size:
+                share.release()
+                del going[share]
+                unparsed.append(budget.keep(size, host, size))
+            elif share.grow(min(held + K // 2, size)):
+                going[share][1] = min(held + K // 2, size)
+            else:
+                waiting.add(share)
+                budget.queue(share, partial(woken.append, share))
+        else:
+            unparsed.pop(rng.randrange(len(unparsed))).release()
+        most = max(most, budget.used)
+    assert budget.used == budget.waiting == 0
+    assert most <= limit + largest + 60 * K
 
 
 def test_threads_and_a_loop_share_one_budget():
-    budget = ByteBudget(20 * K)
+    budget = budget_of(20 * K)
     most = []
 
     def download():
@@ -191,14 +365,14 @@ def test_threads_and_a_loop_share_one_budget():
     asyncio.run(main())
     assert budget.used == 0
     assert 0 < budget.waits <= 14
-    assert max(most) <= (20 + 20 + 14 * 2) * K
+    assert max(most) <= (20 + 20 + 14) * K
 
 
 async def test_the_log_says_once_in_a_while_that_downloads_wait(caplog, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr("crawler.fetcher.transport.budget.time.monotonic", lambda: now[0])
-    budget = ByteBudget(1234)
-    budget.take(1)
+    budget = budget_of(1234)
+    budget.take(2_000)
     rooms = []
 
     async def wait():
@@ -219,7 +393,7 @@ async def test_the_log_says_once_in_a_while_that_downloads_wait(caplog, monkeypa
     for room in rooms:
         room.cancel()
     assert caplog.records[0].levelno == logging.INFO
-    assert "131,073 of 1,234 bytes" in caplog.text
+    assert "2,000 of 1,234 bytes" in caplog.text
     assert "1 waiting" in caplog.text
 
 
@@ -268,8 +442,8 @@ async def test_sixty_large_bodies_at_once_stay_near_the_limit_and_all_end(make, 
 
         results = await asyncio.gather(*[fetch() for _ in range(60)])
     assert results == [(10 * MB, answer is BOMB)] * 60
-    # The limit, one whole body, 64 KiB and a piece of each other download.
-    assert 20 * MB <= budget.seen[0] < 20 * MB + 10 * MB + 60 * 200_000
+    # The limit, one whole body, 64 KiB and a piece of each other download. One of a host holds more than its quarter.
+    assert 10 * MB <= budget.seen[0] < 20 * MB + 10 * MB + 60 * 200_000
     assert 0 < budget.waits <= 60
 
 

@@ -79,13 +79,14 @@ class _RefusedError(OSError):
 class Attempt:
     """What one exchange found out on its way. Written by the connector, read by the fetch that it belongs to."""
 
-    __slots__ = ("address", "answered", "opened", "protocol", "refused", "reused")
+    __slots__ = ("address", "answered", "gave_way", "opened", "protocol", "refused", "reused")
 
     def __init__(self) -> None:
         self.refused: str | None = None  # reason of the last refused address
         self.opened = 0  # sockets made
         self.reused = False
         self.answered = False
+        self.gave_way = False
         self.address: str | None = None
         self.protocol: ResponseHandler | None = None
 

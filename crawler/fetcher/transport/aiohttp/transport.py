@@ -10,6 +10,7 @@ import logging
 import ssl
 import sys
 import time
+from functools import partial
 
 import aiohttp
 import msgspec
@@ -17,18 +18,19 @@ from yarl import URL
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Failure
+from crawler.core.threads import call_in
 from crawler.fetcher.transport import base
 from crawler.fetcher.transport.aiohttp.connections import Attempt, Connector, Peer, inner_failure
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import FREE_BYTES, ByteBudget, Share
 from crawler.fetcher.transport.descriptors import spare_descriptors
-from crawler.fetcher.transport.failures import connect_failure, one_line, tls_failure
+from crawler.fetcher.transport.failures import GAVE_WAY, connect_failure, one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, codings_of, read_head, request_headers
 from crawler.fetcher.transport.tls import LazyTls
 from crawler.web.content_coding import CodingError
-from crawler.web.urls import origin
+from crawler.web.urls import authority, origin
 
 __all__ = ["AiohttpTransport"]
 
@@ -63,7 +65,7 @@ class AiohttpTransport:
     """
 
     def __init__(self, config: CrawlConfig, budget: ByteBudget | None = None) -> None:
-        self._budget = budget or ByteBudget(config.bytes_in_flight)
+        self._budget = budget or ByteBudget(config.bytes_in_flight, config.concurrency)
         self._concurrency, self._parsers = config.concurrency, config.parsers
         self._guard = AddressGuard(config.allow_private)
         self._headers = request_headers(config)
@@ -79,6 +81,8 @@ class AiohttpTransport:
             async with asyncio.timeout(request.timeout_s) as clock:
                 return await self._exchange(request, attempt, clock)
         except TimeoutError:
+            if attempt.gave_way:
+                return GAVE_WAY
             failure, ended = _timeout(request, attempt), False
         except CodingError as error:
             failure, ended = Failure("encoding", str(error), retryable=False), False
@@ -96,11 +100,12 @@ class AiohttpTransport:
         connection, message, content = await connector.ask(peer, sent, attempt, fresh=request.fresh)
         latency_s = time.perf_counter() - started
         attempt.answered = True
+        room = _Room(self._budget, request, attempt, clock)
         try:
             head = read_head(message.code, message.headers.items(), "utf-8", "surrogateescape")
             body = Body("" if head.redirect else codings_of(head.headers), request.max_body_bytes)
             if not head.redirect:
-                await _read_all(content, body, attempt, self._budget, clock)
+                await _read_all(content, body, attempt, room)
             return body.result(
                 request,
                 message.code,
@@ -112,6 +117,7 @@ class AiohttpTransport:
                 raw_headers=message.raw_headers,
             )
         finally:
+            room.release()
             connection.release()  # to the pool if it was read to its end, else closed
 
     def _peer(self, url: str) -> Peer:
@@ -163,20 +169,17 @@ def _version(version: aiohttp.HttpVersion | None) -> str:
     return "1.1" if version is None else f"{version.major}.{version.minor}"
 
 
-async def _read_all(
-    content: aiohttp.StreamReader, body: Body, attempt: Attempt, budget: ByteBudget, clock: asyncio.Timeout
-) -> None:
+async def _read_all(content: aiohttp.StreamReader, body: Body, attempt: Attempt, room: "_Room") -> None:
     """Read until the end of the answer, or until the body wants no more. Raises ConnectionResetError for a reset."""
     reads = received = decoded = 0
-    share: Share | None = None  # most bodies are too small to need one
+    if not content.is_eof():
+        room.begin()
     try:
         while chunk := await content.readany():
             for size in body.feed(chunk):
                 total = len(body) + size
-                if total > FREE_BYTES:
-                    share = share or budget.share()
-                    if not share.grow(total):
-                        await _wait_for_room(share, total, clock)
+                if not room.is_there(total):
+                    await room.wait(total)
                 decoded += size
                 if decoded >= _DECODED_A_TURN:
                     decoded = 0
@@ -191,23 +194,65 @@ async def _read_all(
         if attempt.was_reset():
             raise ConnectionResetError(f"reset after {received:,} bytes of the body") from error
         raise
-    finally:
-        if share is not None:
-            share.release()  # in the same turn of the loop the fetch ends, and the body has another keeper
     # A body without a length ends with its connection, and aiohttp takes a reset for such an end.
     if attempt.was_reset():
         raise ConnectionResetError(f"reset after {received:,} bytes of the body")
 
 
-async def _wait_for_room(share: Share, total: int, clock: asyncio.Timeout) -> None:
-    """Wait until the body may be `total` bytes long, with the clock stopped: it is not the server that is slow."""
-    loop = asyncio.get_running_loop()
-    while not share.grow(total):
-        left_s = (clock.when() or 0.0) - loop.time()
-        if not clock.expired():  # else the next await is the last
-            clock.reschedule(None)
-        await share.room()
-        clock.reschedule(loop.time() + left_s)
+class _Room:
+    """Room for one body in the budget, with the clock of its fetch.
+
+    State, of the event loop's thread: the share, which bodies that come at once and are small do not need.
+    """
+
+    def __init__(self, budget: ByteBudget, request: FetchRequest, attempt: Attempt, clock: asyncio.Timeout) -> None:
+        self._budget = budget
+        self._request = request
+        self._attempt = attempt
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._share: Share | None = None
+
+    def begin(self) -> Share:
+        """Count the body from here on; it can be told to give way."""
+        share = self._share = self._budget.share(
+            authority(self._request.url),
+            self._attempt.address,
+            give_way=partial(call_in, self._loop, self._give_way),
+            patient=self._request.patient,
+        )
+        return share
+
+    def is_there(self, total: int) -> bool:
+        """Whether the body may be `total` bytes long."""
+        share = self._share
+        if share is None:
+            if total <= FREE_BYTES:
+                return True
+            share = self.begin()
+        return share.grow(total)
+
+    async def wait(self, total: int) -> None:
+        """Wait until it is there, with the clock stopped: it is not the server that is slow."""
+        share, clock = self._share, self._clock
+        while share is not None and not share.grow(total):
+            left_s = (clock.when() or 0.0) - self._loop.time()
+            if not clock.expired():  # else the next await is the last
+                clock.reschedule(None)
+            await share.room()
+            if self._attempt.gave_way:
+                raise TimeoutError
+            clock.reschedule(self._loop.time() + left_s)
+
+    def _give_way(self) -> None:
+        if self._share is not None and not self._share.released and not self._clock.expired():
+            self._attempt.gave_way = True
+            self._clock.reschedule(self._loop.time())
+
+    def release(self) -> None:
+        """Give everything back: the fetch ends in this turn of the loop, and the body has another keeper."""
+        if self._share is not None:
+            self._share.release()
 
 
 def _timeout(request: FetchRequest, attempt: Attempt) -> Failure:

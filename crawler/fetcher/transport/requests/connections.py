@@ -23,6 +23,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -46,10 +47,13 @@ __all__ = ["CURRENT", "Adapter", "Attempt", "NoCookies", "Session"]
 class Attempt:
     """What one fetch found out on its way, and the means to end it from outside.
 
-    Written by its thread; `abort` and `remaining_s` alone may be called from another one, and the lock is for that.
+    Written by its thread; `abort`, `remaining_s` and `release` alone may be called from another one, and the lock is
+    for that. `begin(address)` counts its body in the budget.
     """
 
-    def __init__(self, guard: AddressGuard, resolver: Resolver, share: Share, *, fresh: bool = False) -> None:
+    def __init__(
+        self, guard: AddressGuard, resolver: Resolver, begin: Callable[..., Share], *, fresh: bool = False
+    ) -> None:
         self.fresh = fresh
         self.deadline = 0.0
         self._connect_by = 0.0
@@ -59,7 +63,9 @@ class Attempt:
         self.failure: Failure | None = None
         self._guard = guard
         self._resolver = resolver
-        self._share = share
+        self._begin = begin
+        self._share: Share | None = None
+        self._released = False
         self._woken = threading.Event()
         self._waits_since: float | None = None
         self._lock = threading.Lock()
@@ -88,17 +94,38 @@ class Attempt:
 
     def wait_for_room(self, total: int) -> None:
         """Wait until the body may be `total` bytes long. Raises TimeoutError if the fetch was ended meanwhile."""
-        while not self._share.grow(total):
+        share = self._share or self.begin()
+        while not share.grow(total):
             self._woken.clear()
             self.left_s()
             began = time.monotonic()
             with self._lock:
                 self._waits_since = began
-            self._share.room_in_thread(self._woken)
+            share.room_in_thread(self._woken)
             with self._lock:
                 self.deadline += time.monotonic() - began
                 self._waits_since = None
             self.left_s()
+        if share.released:
+            self.left_s()  # it was ended: nobody counts what it would decode
+
+    def begin(self) -> Share:
+        """Count the body from here on; it can be told to give way."""
+        share = self._begin(address=self.address)
+        with self._lock:
+            self._share = share
+            released = self._released
+        if released:
+            share.release()
+        return share
+
+    def release(self) -> None:
+        """Give all room back, and what the thread takes from now on; from any thread."""
+        with self._lock:
+            self._released = True
+            share = self._share
+        if share is not None:
+            share.release()
 
     def timeout(self, request: FetchRequest) -> Failure:
         """The failure of a fetch that took too long."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import msgspec
 import requests
@@ -28,7 +29,7 @@ from crawler.core.threads import call_in, settle
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import ByteBudget
-from crawler.fetcher.transport.failures import one_line, tls_failure
+from crawler.fetcher.transport.failures import GAVE_WAY, one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, codings_of, read_head, request_headers
 from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies, Session
@@ -36,6 +37,7 @@ from crawler.fetcher.transport.requests.resolver import Resolver
 from crawler.fetcher.transport.tls import LazyTls
 from crawler.web.content_coding import CodingError
 from crawler.web.gzip_members import PIECE_BYTES
+from crawler.web.urls import authority
 
 __all__ = ["RequestsTransport"]
 
@@ -60,7 +62,7 @@ class RequestsTransport:
     """
 
     def __init__(self, config: CrawlConfig, budget: ByteBudget | None = None) -> None:
-        self._budget = budget or ByteBudget(config.bytes_in_flight)
+        self._budget = budget or ByteBudget(config.bytes_in_flight, config.concurrency)
         self._most_threads = config.concurrency
         self._guard = AddressGuard(config.allow_private)
         self._resolver = Resolver()
@@ -77,16 +79,21 @@ class RequestsTransport:
         """Ask once. See `transport.base` for what is promised."""
         if self._closed:
             return _CLOSED
-        share = self._budget.share()
-        attempt = Attempt(self._guard, self._resolver, share, fresh=request.fresh)
-        job = _ThreadFetch(request, attempt, asyncio.get_running_loop())
+        job = _ThreadFetch(request, asyncio.get_running_loop())
+        begin = partial(
+            self._budget.share,
+            authority(request.url),
+            give_way=partial(call_in, asyncio.get_running_loop(), _give_way, ref(job)),
+            patient=request.patient,
+        )
+        job.attempt = attempt = Attempt(self._guard, self._resolver, begin, fresh=request.fresh)
         self._begin(job)
         try:
             return await job.result
         finally:
             self._under_way.discard(job)
             job.stop()
-            share.release()
+            attempt.release()
 
     async def address(self, url: str) -> str | None:
         """Look the host up in a thread; the resolver remembers the answer for the fetch that follows."""
@@ -151,9 +158,10 @@ _CLOSED = Failure("connect", "this transport is closed", retryable=True)
 class _ThreadFetch:
     """One fetch on its way through a thread. All methods but `work` run in the event loop's thread."""
 
-    def __init__(self, request: FetchRequest, attempt: Attempt, loop: asyncio.AbstractEventLoop) -> None:
+    attempt: Attempt
+
+    def __init__(self, request: FetchRequest, loop: asyncio.AbstractEventLoop) -> None:
         self.request = request
-        self.attempt = attempt
         self.result: asyncio.Future[FetchResult | Failure] = loop.create_future()
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
@@ -193,6 +201,11 @@ class _ThreadFetch:
         self._settle(_CLOSED)
         self.stop()
 
+    def give_way(self) -> None:
+        """End it because others wait."""
+        self._settle(GAVE_WAY)
+        self.stop()
+
     def stop(self) -> None:
         """Make sure that the thread does not go on with it."""
         if self._timer is not None:
@@ -227,6 +240,13 @@ class _LookUp:
     def give_up(self) -> None:
         """End it because the transport closes."""
         settle(self.result, None)
+
+
+def _give_way(job: "ref[_ThreadFetch]") -> None:
+    """Have a fetch give way if it still goes on. It knows what calls this: a circle would keep its body."""
+    one = job()
+    if one is not None:
+        one.give_way()
 
 
 _Job = _ThreadFetch | _LookUp
@@ -278,6 +298,7 @@ def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt
 def _read_all(raw: urllib3.BaseHTTPResponse, body: Body, attempt: Attempt) -> None:
     """Read until the end of the answer, or until the body wants no more."""
     reads = received = 0
+    attempt.begin()
     while chunk := raw.read1(PIECE_BYTES, decode_content=False):
         attempt.left_s()
         for size in body.feed(chunk):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import threading
 import time
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from crawler.core.model import Failure
 from crawler.fetcher.transport import base
 from crawler.fetcher.transport.base import FetchRequest
+from crawler.fetcher.transport.requests.transport import RequestsTransport
+from tests.fetcher.transport.conftest import settings
 from tests.fetcher.transport.name_server import Listener
 from tests.fetcher.transport.raw_server import DATA, RawServer, page
 from tests.support.patience import PATIENCE_S
@@ -89,3 +92,37 @@ async def test_a_fetch_that_is_ended_leaves_its_place_to_another_one_at_once(mak
             assert not isinstance(result, Failure), result
     with contextlib.suppress(asyncio.CancelledError):
         await stuck
+
+
+async def test_names_of_which_no_server_says_anything_hold_up_no_other_name(monkeypatch):
+    """The C library cannot be told to stop: its threads are not those that fetch."""
+    answers, real = threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(host, *args, **kwargs):
+        if host.startswith("mute"):
+            answers.wait(PATIENCE_S)
+            raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+        return real("127.0.0.1", *args, **kwargs)
+
+    async def behaviour(server, reader, writer):
+        await server.head(reader)
+        writer.write(page())
+        await writer.drain()
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    transport = RequestsTransport(settings(concurrency=2))
+    try:
+        mute_urls = [f"http://mute{number}.test/" for number in range(20)]
+        stuck = [asyncio.create_task(transport.address(url)) for url in mute_urls]
+        stuck += [asyncio.create_task(transport.fetch(FetchRequest(url, timeout_s=LONG_S))) for url in mute_urls]
+        await asyncio.sleep(0.2)
+        for one in stuck:
+            one.cancel()
+        async with RawServer(behaviour) as server, asyncio.timeout(PATIENCE_S / 2):
+            url = server.url("/", "well.test")
+            assert await transport.address(url) == "127.0.0.1"
+            result = await transport.fetch(FetchRequest(url, timeout_s=LONG_S))
+            assert not isinstance(result, Failure), result
+    finally:
+        answers.set()
+        await transport.close()

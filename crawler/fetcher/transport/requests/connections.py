@@ -37,6 +37,7 @@ from crawler.fetcher.transport.base import FetchRequest
 from crawler.fetcher.transport.budget import Share
 from crawler.fetcher.transport.failures import connect_failure, dns_failure
 from crawler.fetcher.transport.guard import AddressGuard
+from crawler.fetcher.transport.requests.look_ups import Found
 from crawler.fetcher.transport.requests.resolver import Resolver
 from crawler.fetcher.transport.requests.response import StrictResponse
 from crawler.fetcher.transport.tls import LazyTls
@@ -168,6 +169,19 @@ class Attempt:
                 with contextlib.suppress(OSError):
                     self._wire.shutdown(socket.SHUT_RDWR)
 
+    def _addresses(self, host: str, port: int) -> tuple[Found, ...]:
+        """Look a name up. Raises OSError or UnicodeError if it has no address, TimeoutError if that takes too long."""
+        look_up = self._resolver.begin(host, port)
+        if not look_up.done():
+            self._woken.clear()
+            left_s = self.connecting_s()
+            look_up.add_done_callback(lambda _: self._woken.set())
+            self._woken.wait(left_s)
+            self.left_s()
+            if not look_up.done():
+                raise TimeoutError("the name was not resolved in time")
+        return look_up.result()
+
     def connect(self, host: str, port: int) -> socket.socket:
         """Resolve, ask the guard, connect; the addresses of a name one after the other.
 
@@ -176,7 +190,10 @@ class Attempt:
         self.reused = False
         self._connect_by = time.monotonic() + base.CONNECT_S
         try:
-            infos = self._resolver.addresses(host, port)
+            infos = self._addresses(host, port)
+        except TimeoutError as error:
+            self.failure = Failure("timeout", str(error), retryable=True)
+            raise ConnectionError(self.failure.detail) from error
         except (OSError, UnicodeError) as error:
             self.failure = dns_failure(host, error)
             raise ConnectionError(self.failure.detail) from error

@@ -25,7 +25,8 @@ from requests.structures import CaseInsensitiveDict
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Failure
-from crawler.core.threads import call_in, settle
+from crawler.core.threads import call_in, settle, settle_from_thread
+from crawler.fetcher.transport import base
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import ByteBudget
@@ -48,7 +49,6 @@ logger = logging.getLogger(__name__)
 _DRIP_READS = 256
 _DRIP_BYTES = 64
 _DRIP_PAUSE_S = 0.01
-_LOOK_UP_S = 10.0
 
 
 class RequestsTransport:
@@ -69,10 +69,10 @@ class RequestsTransport:
         self._headers = {name: value.encode() for name, value in request_headers(config).items()}
         self._tls = LazyTls(config)
         self._adapter = Adapter(hosts=config.concurrency, per_host=config.per_host + 1, tls=self._tls)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_ThreadFetch | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._threads: list[threading.Thread] = []
-        self._under_way: set[_Job] = set()
+        self._under_way: set[_ThreadFetch] = set()
         self._closed = False
 
     async def fetch(self, request: FetchRequest) -> FetchResult | Failure:
@@ -96,20 +96,23 @@ class RequestsTransport:
             attempt.release()
 
     async def address(self, url: str) -> str | None:
-        """Look the host up in a thread; the resolver remembers the answer for the fetch that follows."""
+        """Look the host up; the resolver remembers the answer for the fetch that follows."""
         if self._closed:
             return None
-        job = _LookUp(url, self._resolver, self._guard, asyncio.get_running_loop())
-        self._begin(job)
         try:
-            async with asyncio.timeout(_LOOK_UP_S):
-                return await job.result
-        except TimeoutError:
+            asked = urllib3.util.parse_url(url)
+            look_up = self._resolver.begin((asked.host or "").strip("[]"), asked.port or _PORTS[asked.scheme or "http"])
+            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            look_up.add_done_callback(lambda _: settle_from_thread(ended))
+            async with asyncio.timeout(base.CONNECT_S):
+                await ended
+            found = look_up.result()
+        except (OSError, ValueError):  # TimeoutError is an OSError
             return None
-        finally:
-            self._under_way.discard(job)
+        addresses = [address for *_, (address, *_) in found]
+        return next((one for one in addresses if self._guard.refuses(one) is None), addresses[0])
 
-    def _begin(self, job: "_Job") -> None:
+    def _begin(self, job: "_ThreadFetch") -> None:
         """Hand a job to a thread, a new one if none is idle and there may be more."""
         self._under_way.add(job)
         self._jobs.put(job)
@@ -213,35 +216,6 @@ class _ThreadFetch:
         self.attempt.abort()
 
 
-class _LookUp:
-    """One look-up on its way through a thread. All methods but `work` run in the event loop's thread."""
-
-    def __init__(self, url: str, resolver: Resolver, guard: AddressGuard, loop: asyncio.AbstractEventLoop) -> None:
-        self.result: asyncio.Future[str | None] = loop.create_future()
-        self._url = url
-        self._resolver = resolver
-        self._guard = guard
-        self._loop = loop
-
-    def work(self, _session: requests.Session) -> Callable[[], None]:
-        """Look the host up; return what hands its address to the event loop."""
-        return partial(call_in, self._loop, settle, self.result, self._address())
-
-    def _address(self) -> str | None:
-        """Return the first address that may be connected to; the first of all, if none may."""
-        try:
-            url = urllib3.util.parse_url(self._url)
-            found = self._resolver.addresses((url.host or "").strip("[]"), url.port or _PORTS[url.scheme or "http"])
-        except (OSError, ValueError):
-            return None
-        addresses = [address for *_, (address, *_) in found]
-        return next((one for one in addresses if self._guard.refuses(one) is None), addresses[0])
-
-    def give_up(self) -> None:
-        """End it because the transport closes."""
-        settle(self.result, None)
-
-
 def _give_way(job: "ref[_ThreadFetch]") -> None:
     """Have a fetch give way if it still goes on. It knows what calls this: a circle would keep its body."""
     one = job()
@@ -249,7 +223,6 @@ def _give_way(job: "ref[_ThreadFetch]") -> None:
         one.give_way()
 
 
-_Job = _ThreadFetch | _LookUp
 _PORTS = {"http": 80, "https": 443}
 
 

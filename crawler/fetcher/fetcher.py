@@ -90,12 +90,7 @@ class Fetcher:
         self._pump = Pump(self._pump_once)
         self._under_way = UnderWay(config.concurrency, ended=self._pump.soon, fail=fail)
         self._groundwork = Groundwork(
-            transport,
-            self._hosts,
-            self._robots,
-            self._silences,
-            under_way=self._under_way,
-            tell=self._results.append,
+            transport, self._hosts, self._robots, self._silences, under_way=self._under_way, tell=self._results.append
         )
         self.oldest = self._under_way.oldest
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
@@ -210,7 +205,8 @@ class Fetcher:
         elif host.errands:
             if self._may_start(host, host.errands[0].url, now):
                 errand = host.errands.pop(0)
-                self._under_way.start(errand.go(self._hosts.turns.take(host, now)), errand.url)
+                slot = self._hosts.turns.take(host, now)
+                self._under_way.start(errand.go(slot), errand.url, slot)
                 self._hosts.started(host, now)
         elif not host.asking:
             self._serve_tasks(host, now)
@@ -248,7 +244,7 @@ class Fetcher:
                 self._hosts.hold(host)
             slot = self._hosts.turns.take(host, now)
             self._hosts.started(host, now)
-            self._under_way.start(self._fetch(host, task, slot, alone=silence is not None), task.url)
+            self._under_way.start(self._fetch(host, task, slot, alone=silence is not None), task.url, slot)
 
     def _may_start(self, host: Host, url: str, now: float) -> bool:
         """Say whether a request for `url` may start now; if not, see to the host being served again when it may."""
@@ -278,7 +274,7 @@ class Fetcher:
         if alone:
             self._results += self._hosts.release(host, self._loop.time())
         if isinstance(end, Download):
-            handing_on = self._hand_on(host, end)
+            handing_on = self._hand_on(host, end, slot)
             del end  # a large body is let go of by all but the pool
             await handing_on
         elif isinstance(end, Failure):
@@ -287,11 +283,12 @@ class Fetcher:
         elif end is not None:
             self._results.append(end)
 
-    async def _hand_on(self, host: Host, download: Download) -> None:
+    async def _hand_on(self, host: Host, download: Download, slot: Slot) -> None:
         """Wait until the parsers have room for the download; its body counts in the budget as long."""
         size = len(download.answer.body)
         if not self._load.is_quick(host.name, size):
             self._under_way.stand_aside()  # for how long, nobody knows; hosts like this one are held meanwhile
+            slot.leave()
         kept = self._budget.keep(size, host.name, download.answer.body_bytes)
         self._unparsed += 1
         submitting = self._submit(download)

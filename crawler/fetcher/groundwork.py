@@ -43,7 +43,8 @@ class Groundwork:
     def locate(self, host: Host, url: str, now: float) -> None:
         """Find out the host's address, so that the limit per address holds from its first request on."""
         self._hosts.hold(host)
-        self._under_way.start(self._located(host, url, self._hosts.turns.take(host, now)), url)
+        slot = self._hosts.turns.take(host, now)
+        self._under_way.start(self._located(host, url, slot), url, slot)
 
     def load(self, host: Host, origin: str) -> None:
         """Ask the store what it remembers of a host, and for the robots.txt of one of its origins."""
@@ -55,7 +56,7 @@ class Groundwork:
         self._hosts.hold(search.host)
         slot = self._hosts.turns.take(search.host, now)
         self._hosts.started(search.host, now)
-        self._under_way.start(self._searched(search, slot), search.url)
+        self._under_way.start(self._searched(search, slot), search.url, slot)
 
     async def _located(self, host: Host, url: str, slot: Slot) -> None:
         began = self._loop.time()

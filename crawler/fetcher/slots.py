@@ -26,7 +26,7 @@ class Slot:
     grade, which becomes `SILENT` when it lasts longer; whether the request `is_over`, and whether it `gave_way`.
     """
 
-    __slots__ = ("_limit", "_slots", "gave_way", "grade", "is_over", "patience_s")
+    __slots__ = ("_is_left", "_limit", "_slots", "gave_way", "grade", "is_over", "patience_s")
 
     def __init__(self, slots: "Slots", grade: Grade, patience_s: float) -> None:
         self._slots = slots
@@ -35,6 +35,7 @@ class Slot:
         self.patience_s = patience_s
         self.gave_way = False
         self.is_over = False
+        self._is_left = False
 
     async def until_over(self, request: Awaitable[_T]) -> _T | None:
         """Await the request that holds this place; None if it had to give way."""
@@ -46,6 +47,12 @@ class Slot:
                 raise
             return None
         finally:
+            self._slots.ended(self)
+
+    def leave(self) -> None:
+        """Give the place back, once: nothing is left to do with what the request brought, or that waits elsewhere."""
+        if not self._is_left:
+            self._is_left = True
             self._slots.left(self)
 
     def give_way(self, now: float) -> None:
@@ -96,8 +103,13 @@ class Slots:
         heappush(self._line, (now + patience_s, self._taken, slot))
         return slot
 
+    def ended(self, slot: Slot) -> None:
+        """Learn that a request is over: what it brought may wait for a parser, which is not its host's fault."""
+        slot.is_over = True
+        self._overdue.pop(slot, None)
+
     def left(self, slot: Slot) -> None:
-        """Learn that a request is over."""
+        """Learn that a place is free."""
         slot.is_over = True
         self._held[slot.grade] -= 1
         self._leaving -= slot.gave_way

@@ -3,8 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import islice
 from typing import Final
+
+from crawler.fetcher.slots import Slot
 
 __all__ = ["UnderWay"]
 
@@ -46,13 +49,13 @@ class UnderWay:
         """Whether only the next turn may start more."""
         return self._starts_left == 0
 
-    def start(self, work: Awaitable[None], url: str) -> None:
-        """Start some work on a URL."""
+    def start(self, work: Awaitable[None], url: str, slot: Slot | None = None) -> None:
+        """Start some work on a URL; its place, if it has one of its own, is free when it ends."""
         self.count += 1
         self._starts_left -= 1
         task = asyncio.ensure_future(work)
         self._work[task] = (url, time.monotonic())
-        task.add_done_callback(self._end)
+        task.add_done_callback(partial(self._end, slot))
 
     @property
     def aside(self) -> int:
@@ -86,11 +89,13 @@ class UnderWay:
         if self._work:
             await asyncio.wait(self._work)
 
-    def _end(self, task: "asyncio.Future[None]") -> None:
+    def _end(self, slot: Slot | None, task: "asyncio.Future[None]") -> None:
         if task in self._aside:
             self._aside.remove(task)
         else:
             self.count -= 1
+        if slot is not None:
+            slot.leave()
         self._work.pop(task, None)
         error = None if task.cancelled() else task.exception()
         if error is not None:

@@ -75,6 +75,7 @@ class Street:
         self.ends = Counter()
         self.last_at = self.loop.time()
         self.peak = 0
+        self.parsed_after_s = 0.0
         self.given_up = 0
         self.listened_s: dict[str, float] = {}
         self.rates: list[int] = []
@@ -106,6 +107,7 @@ class Street:
     async def _submit(self, page):
         kind = kind_of(page.task.url)
         assert page.task.attempts == 0
+        await asyncio.sleep(self.parsed_after_s)
         self.fetched[kind] += 1
         self.last_at = self.loop.time()
 
@@ -135,9 +137,10 @@ class Street:
         self.fetcher.feed(tasks, [])
 
 
-async def pages_a_second(behaviours, bad: int, *, seconds: int = 6) -> Street:
+async def pages_a_second(behaviours, bad: int, *, seconds: int = 6, parsed_after_s: float = 0.0) -> Street:
     """Crawl `bad` hosts of each kind with four pages each, and the healthy ones, which come last."""
     street = Street(behaviours)
+    street.parsed_after_s = parsed_after_s
     for kind in behaviours:
         street.start(urls(kind, *((20, 400) if kind == "good" else (bad, 4))))
     for _ in range(seconds):
@@ -163,6 +166,12 @@ def test_healthy_hosts_keep_their_rate_beside_very_many_that_do_not_answer(attac
     assert not beside.ends
     words = {word for held in beside.held_by for word in held}
     assert words & {"hosts that have not answered yet", "hosts that answer slowly"}
+
+
+def test_pages_of_healthy_hosts_that_wait_for_a_parser_leave_no_place_to_silent_hosts():
+    """They hold their places meanwhile, and need as many the more."""
+    beside = run(pages_a_second({"silent": silent, "good": well}, 800, seconds=9, parsed_after_s=0.4))
+    assert sum(beside.rates[5:]) >= 0.98 * 4 * 200, beside.rates
 
 
 async def crawled(behaviours, found: list[str], settings=(), until=lambda _: False) -> Street:

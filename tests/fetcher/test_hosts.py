@@ -56,6 +56,7 @@ async def no_rows(_host, parts):
 
 def served(hosts: Hosts, now: float) -> list[str]:
     names = []
+    hosts.turns.look(now)
     while (host := hosts.turns.next(now)) is not None:
         names.append(host.name)
     return names

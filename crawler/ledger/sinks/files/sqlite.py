@@ -75,7 +75,8 @@ class SqliteSink:
                 refuse_link(Path(f"{self._path.resolve()}{ending}"))
         except OSError as error:
             raise refusal(f"write {self._path}", error, _ADVICE) from error
-        with self._refused():
+        with self._refused(), contextlib.ExitStack() as undo:
+            undo.callback(self.close)
             # One thread at a time uses it, which need not be the one that opened it.
             self._database = sqlite3.connect(
                 self._path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
@@ -91,6 +92,7 @@ class SqliteSink:
                 )
             if there:
                 self._run(f"DELETE FROM {TABLE} WHERE _rowid_ > ?", (self._rows,))  # noqa: S608 - a name of this module
+            undo.pop_all()
 
     def write(self, finished: Sequence[Finished]) -> None:
         """Insert the records in an open transaction."""

@@ -342,7 +342,7 @@ LIMITS = st.integers(1, 3)
 
 
 @given(LIMITS, LIMITS, DELAYS, st.dictionaries(st.sampled_from(HOSTS), EVENTS, min_size=1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_every_request_is_made_within_the_limits_and_never_early(per_host, per_address, delay_s, scripts):
     simulation = Simulation(per_host, per_address, delay_s, scripts, 8)
     starts = simulation.run()
@@ -354,7 +354,7 @@ def test_every_request_is_made_within_the_limits_and_never_early(per_host, per_a
 
 
 @given(st.dictionaries(st.sampled_from(HOSTS[1:]), EVENTS, min_size=1), EVENTS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_trouble_of_one_host_changes_nothing_for_the_others(scripts, trouble):
     """With room on the addresses, the others start at the same instants with and without it."""
     alone = Simulation(2, 100, None, scripts, 8).run()
@@ -453,5 +453,5 @@ class AnyOrder(RuleBasedStateMachine):
             assert 0.1 <= self.clocks.delay_s(host) <= max(MAX_DELAY_S, 100)
 
 
-AnyOrder.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=80, stateful_step_count=40)
 TestAnyOrder = AnyOrder.TestCase

@@ -2,7 +2,7 @@ import datetime as dt
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.core.model import Failure
@@ -75,7 +75,6 @@ DATES = st.from_regex(
 
 
 @given(st.text() | st.text(alphabet="0123456789- \u0663") | DATES, st.floats(-1e12, 1e12))
-@settings(deadline=None)
 def test_retry_after_never_raises_and_stays_in_bounds(value, now):
     answer = retry_after_s(value, now)
     assert answer is None or 0 <= answer <= 3600
@@ -86,7 +85,6 @@ def test_retry_after_never_raises_and_stays_in_bounds(value, now):
         min_value=dt.datetime(1970, 1, 2)  # noqa: DTZ001 - Hypothesis wants it so
     )
 )
-@settings(deadline=None)
 def test_each_date_form_means_the_same_moment(moment):
     at = moment.replace(microsecond=0, tzinfo=dt.UTC)
     now = at.timestamp() - 100
@@ -96,7 +94,6 @@ def test_each_date_form_means_the_same_moment(moment):
 
 
 @given(st.integers(1, 10**6), st.integers())
-@settings(deadline=None)
 def test_backoff_is_full_jitter_below_a_bound_that_doubles(attempt, seed):
     delay_s = backoff_s(attempt, random.Random(seed))
     assert 0 <= delay_s <= min(30.0, 0.5 * 2 ** min(attempt - 1, 10))

@@ -152,7 +152,7 @@ def test_a_text_that_differs_in_at_most_three_bits_is_a_near_duplicate(job, when
 
 @pytest.mark.thorough
 @given(mark=st.integers(0, 2**64 - 1), flipped=st.sets(st.integers(0, 63), max_size=NEAR))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_whichever_bits_differ_the_text_is_found(tmp_path_factory, mark, flipped):
     other = mark ^ sum(1 << bit for bit in flipped)
     with Store(tmp_path_factory.mktemp("store") / "s") as store:

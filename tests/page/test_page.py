@@ -531,7 +531,7 @@ PIECES = (
 TYPES = (None, "text/html", "text/html; charset=utf-16", "application/xml", "application/json", "text/plain")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.one_of(st.binary(max_size=300), st.lists(st.sampled_from(PIECES), max_size=25).map(b"".join)),
     st.sampled_from(TYPES),

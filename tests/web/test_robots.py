@@ -241,7 +241,6 @@ def test_directives_of_header_and_meta(header, meta, expected):
 
 
 @given(st.text(), st.text(), st.text())
-@settings(deadline=None)
 def test_directives_never_raise(header, meta, agent):
     assert directives(header, meta, agent) <= {"noindex", "nofollow"}
 
@@ -261,7 +260,7 @@ URLS = st.from_regex(
 
 @given(BODIES, URLS, st.text(max_size=20))
 @example(b"User-agent: *\nDisallow: /x", "http://[::1/x?y", "a")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_body_and_no_url_raise(body, url, agent):
     rules = RobotsRules.parse(body)
     assert rules.allows(url, agent) in {True, False}
@@ -297,7 +296,7 @@ def by_trying_every_rule(lines: list[tuple[str, str]], path: str) -> bool:
 
 @pytest.mark.thorough
 @given(LINES, st.text(alphabet="/ab%26f=?.$", max_size=8) | st.lists(ESCAPES, max_size=4).map("".join))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_the_quick_way_gives_the_same_answer_as_trying_every_rule(lines, path):
     text = "\n".join(["user-agent: *", *(f"{kind}: {pattern}" for kind, pattern in lines)])
     url = f"http://h/{path}"

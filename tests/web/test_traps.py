@@ -100,13 +100,11 @@ def has_four_in_a_row(segments):
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("ab"), max_size=40) | st.lists(st.sampled_from("abc"), max_size=60))
 def test_any_path_repeats_itself_exactly_if_a_block_stands_four_times_in_a_row(segments):
     assert repeats("http://h/" + "/".join(segments)) == has_four_in_a_row(segments)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["a", "b", "c", "x y"]), min_size=1, max_size=50),
     st.integers(1, 4),
@@ -118,7 +116,6 @@ def test_a_long_block_between_others_counts_as_often_as_it_stands(block, times, 
     assert repeats("https://h.example/" + "/".join(segments)) == has_four_in_a_row(segments)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a=1", "a=2", "b", "a", "", "b=1"]), max_size=24))
 def test_any_query_repeats_itself_exactly_if_a_parameter_stands_four_times(parameters):
     expected = any(parameters.count(parameter) > 3 for parameter in parameters if parameter)
@@ -328,7 +325,7 @@ HOSTS = st.sampled_from(["h", "127.0.0.1:8080", "www2.example", "may.example", "
 URLS = st.builds("http://{}/{}".format, HOSTS, TAILS)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(URLS)
 @example("http://h/%4x12abc")
 @example("http://h/aB1cD-eF2gH-iJ3kL-mN4oP/x1")
@@ -340,7 +337,7 @@ def test_a_pattern_is_its_own_pattern_and_leaves_fixed_urls_alone(url):
     assert re.search(r"[0-9]", re.sub(r"%[0-9A-Fa-f]{2}", "", collapsed[len("http://") :])) is None
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(["a", "zz", "W", "page", "%C3", *"/-_.=&?;,+:~"]), max_size=12), st.data())
 def test_a_url_keeps_its_pattern_when_only_its_numbers_change(pieces, data):
     """Numbers by themselves: those inside a word may make an identifier of it."""
@@ -349,7 +346,6 @@ def test_a_url_keeps_its_pattern_when_only_its_numbers_change(pieces, data):
     assert pattern(urls[0]) == pattern(urls[1])
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=())))
 def test_no_string_makes_any_of_them_raise(text):
     assert repeats(text) in {True, False}

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 import ada_url
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from xxhash import xxh3_64_digest, xxh3_128_digest
 
@@ -318,7 +318,6 @@ ROOTED = st.builds(
 STRINGS = ANYTHING | URLISH | ROOTED
 
 
-@settings(deadline=None)
 @given(STRINGS)
 def test_any_string_has_an_idempotent_normal_form_or_is_a_url_error(url):
     try:
@@ -329,7 +328,6 @@ def test_any_string_has_an_idempotent_normal_form_or_is_a_url_error(url):
     assert resolve(normal, "") == resolve(normal, normal) == resolve("https://other/x?y", normal) == normal
 
 
-@settings(deadline=None)
 @given(ROOTED)
 def test_a_normal_form_is_printable_ascii_without_fragment_or_userinfo(url):
     try:
@@ -345,7 +343,6 @@ def test_a_normal_form_is_printable_ascii_without_fragment_or_userinfo(url):
     assert normal.startswith(folder(normal))
 
 
-@settings(deadline=None)
 @given(URLISH)
 @example("/%%34%31")
 @example("?%2%45")
@@ -357,7 +354,6 @@ def test_tidying_escapes_changes_no_octet_of_path_or_query(tail):
     assert normal == tidied(href)
 
 
-@settings(deadline=None)
 @given(STRINGS, STRINGS)
 def test_resolve_gives_a_normal_form_or_none_for_any_two_strings(base, href):
     url = resolve(base, href)
@@ -367,7 +363,6 @@ def test_resolve_gives_a_normal_form_or_none_for_any_two_strings(base, href):
 # --- the resolver
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(ROOTED | URLISH, st.lists(URLISH | ANYTHING, max_size=4)), max_size=5), st.integers(0, 3000))
 def test_a_resolver_answers_like_resolve_whatever_it_has_seen_before(pages, memo_bytes):
     resolver = LinkResolver(memo_bytes)
@@ -607,7 +602,6 @@ WITH_SESSIONS = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(WITH_SESSIONS | URLISH)
 @example("/..;jsessionid=1?PHPSESSID=1&PHPSESSID=2")
 def test_a_url_without_session_is_a_normal_form_with_nothing_left_to_strip(href):
@@ -615,7 +609,6 @@ def test_a_url_without_session_is_a_normal_form_with_nothing_left_to_strip(href)
     assert url is None or resolve(PAGE, url) == url == normalise(url)
 
 
-@settings(deadline=None)
 @given(WITH_SESSIONS)
 def test_what_is_left_stood_there_before_in_the_same_order(href):
     before, after = resolve(PAGE, href, strip_session=False), resolve(PAGE, href)
@@ -624,14 +617,12 @@ def test_what_is_left_stood_there_before_in_the_same_order(href):
     assert all(part in rest for part in re.split("([/;?&])", after or "") if part)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a=1", "b", "", "%4", "s=1", "sid=x", "cfid=1", "session=2"]), max_size=6))
 def test_a_query_without_a_session_is_left_alone(parameters):
     url = "http://h/x;v=1?" + "&".join(parameters)
     assert resolve(PAGE, url) == url
 
 
-@settings(deadline=None)
 @given(st.lists(WITH_SESSIONS, min_size=1, max_size=4), st.lists(WITH_SESSIONS | URLISH, max_size=6))
 def test_a_resolver_answers_like_resolve_on_pages_with_sessions(pages, hrefs):
     resolver = LinkResolver()
@@ -665,7 +656,6 @@ def test_keys_are_xxh3_digests_that_other_programs_can_compute():
     assert host_key("http://h/").hex() == "7045c205f5ef6a66"
 
 
-@settings(deadline=None)
 @given(ANYTHING)
 def test_parts_and_keys_of_any_string_never_raise(text):
     assert len(url_key(text)) == 16

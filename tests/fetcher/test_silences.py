@@ -35,18 +35,20 @@ def urls(number: int, host: str = "a.test"):
 
 
 class Server:
-    """Answers with `page` but between two instants (seconds from its start), when it is `broken`."""
+    """Answers with `page` but between two instants (seconds from its first request), when it is `broken`."""
 
     def __init__(self, broken, *, down=(0.0, 0.0), poison=()) -> None:
         self.broken, self.poison = broken, poison
-        self.began = time.monotonic()
+        self.began: float | None = None
         self.down = down
         self.asked = []
 
     def __call__(self, path):
         self.asked.append(path)
+        now = time.monotonic()
+        self.began = self.began or now
         first, last = self.down
-        if first <= time.monotonic() - self.began < last:
+        if first <= now - self.began < last:
             return self.broken
         if path in self.poison:
             return RESET
@@ -162,15 +164,14 @@ async def test_when_no_host_answers_one_request_at_a_time_finds_out_when_one_doe
     server = Server(RESET, down=(0.2, 1.2))
     tasks = [one for host in hosts for one in urls(60, host)]
     caplog.set_level(logging.WARNING, "crawler.fetcher.network")
-    peak, begun = 0, None
+    peak, alone = 0, False
 
     async def respond(path):
-        nonlocal peak, begun
-        if made.fetcher.silences.offline:
-            begun = begun or time.monotonic()
-            if time.monotonic() - begun > 0.1:  # what was under way has ended
-                await asyncio.sleep(0.005)
-                peak = max(peak, made.transport.in_flight)
+        nonlocal peak, alone
+        alone = made.fetcher.silences.offline and (alone or made.fetcher.in_flight == 1)
+        if alone:  # what was under way has ended
+            await asyncio.sleep(0.005)
+            peak = max(peak, made.fetcher.in_flight)
         return server(path)
 
     async with stage(respond, tmp_path, give_up_after_s=0.5, delay_s=0.02, per_host=1) as made:

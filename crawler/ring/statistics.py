@@ -90,7 +90,9 @@ class Statistics:
         )
         if self._frontier is not None:
             stats = self._with_frontier(stats, self._frontier)
-        return stats if self._stages is None else _with_holders(_with_stages(stats, self._stages), self._stages)
+        if self._stages is None:
+            return stats
+        return _with_holders(_with_stages(stats, self._stages), self._stages, self._budget.held_by)
 
     @property
     def _ended(self) -> Ended:
@@ -144,7 +146,7 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
     )
 
 
-def _with_holders(stats: CrawlStats, stages: Stages) -> CrawlStats:
-    held = Held([url for url, _ in stages.fetcher.oldest(_COUNTED_UNDER_WAY)], {}, stages.parsers.busiest)
+def _with_holders(stats: CrawlStats, stages: Stages, body_bytes: dict[str, int]) -> CrawlStats:
+    held = Held([url for url, _ in stages.fetcher.oldest(_COUNTED_UNDER_WAY)], body_bytes, stages.parsers.busiest)
     shared = Shared(stats.concurrency, stats.body_bytes_most, len(stats.parser_busy_s))
     return msgspec.structs.replace(stats, holders=holders(held, shared))

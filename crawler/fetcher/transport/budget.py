@@ -105,6 +105,12 @@ class ByteBudget:
         """Downloads that wait for room now."""
         return len(self._waiting)
 
+    @property
+    def held_by(self) -> dict[str, int]:
+        """Bytes that each host holds now, by its name; for any thread."""
+        with self._lock:
+            return self._names.held
+
     def share(
         self,
         host: str = "",

@@ -112,6 +112,11 @@ class Holders(Generic[ShareT]):
         """Return the host of this name if it is known."""
         return self._hosts.get(name)
 
+    @property
+    def held(self) -> dict[str, int]:
+        """Bytes of the hosts that hold some."""
+        return {name: host.held for name, host in self._hosts.items() if host.held}
+
     def address(self, name: str) -> Holder[ShareT]:
         """Return the address, or IPv6 network, that this one counts as; a new one if it is not known."""
         name = address_block(name)

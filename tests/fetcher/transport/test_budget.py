@@ -118,6 +118,8 @@ def test_a_host_holds_a_quarter_and_an_address_half_but_for_the_oldest_of_each()
     assert not budget.share("c.test", "192.0.2.1").grow(2 * K)
     assert budget.share("c.test", "192.0.2.2").grow(2 * K)
     assert not other.grow(52 * K)
+    assert list(budget.held_by) == ["elder.test", "a.test", "b.test", "c.test"]
+    assert sum(budget.held_by.values()) == budget.used
     first.release()
     assert second.grow(52 * K)
     assert other.grow(52 * K)

@@ -23,6 +23,7 @@ import crawler.parsers.chosen
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import StorageError
 from crawler.core.model import Failure
+from crawler.fetcher.parser_line import NoLoad
 from crawler.fetcher.silence import Patience
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.frontier.row import QUEUED
@@ -46,10 +47,10 @@ DUE = "due"
 """How a URL ends whose host is down: it does not."""
 
 
-class InlinePool:
+class InlinePool(NoLoad):
     """`ParserPool` without processes: parses at once and delivers late, in another order, at the latest in `drain`."""
 
-    capacity, busy_s, replaced, started = 64, (0.0,), 0, True
+    capacity, busy_s, busiest, replaced, started = 64, (0.0,), {}, 0, True
 
     def __init__(self, config, on_done, *, on_failure, spider, hash_seed):
         self._state = PageReader(ParserSettings.of(config, spider, hash_seed))
@@ -67,6 +68,9 @@ class InlinePool:
 
     def close(self):
         self._closed = True
+
+    def tell(self, listener):
+        pass
 
     async def submit(self, page):
         self._held.append(parse_page(page, self._state))

@@ -22,15 +22,15 @@ class LookUps:
     """Looks names up in daemon threads of its own, so that whoever asks need not wait for the end.
 
     A name that is asked for again meanwhile is looked up once. For any number of threads. State, guarded by a lock:
-    what is under way, and how many threads there are; they start when they are needed, and end with the program.
+    what is under way, and the threads; they start when they are needed, and end when this is closed.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._under_way: dict[_Asked, _LookUp] = {}
-        self._todo: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
+        self._todo: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._idle = threading.Semaphore(0)
-        self._threads = 0
+        self._threads: list[threading.Thread] = []
 
     def start(self, host: str, port: int) -> _LookUp:
         """Begin to look a name up; return what will hold its addresses, an OSError or a UnicodeError."""
@@ -42,14 +42,23 @@ class LookUps:
             look_up = self._under_way[asked] = Future()
             look_up.set_running_or_notify_cancel()  # nobody can take it back
             self._todo.put(asked)
-            if not self._idle.acquire(blocking=False) and self._threads < _MOST_THREADS:
-                self._threads += 1
-                threading.Thread(target=self._work, name=f"names-{self._threads}", daemon=True).start()
+            if not self._idle.acquire(blocking=False) and len(self._threads) < _MOST_THREADS:
+                thread = threading.Thread(target=self._work, name=f"names-{len(self._threads) + 1}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
         return look_up
 
+    def close(self) -> list[threading.Thread]:
+        """Have each thread end once its look-up has; return those that there are. Nothing is to be asked any more."""
+        with self._lock:
+            threads, self._threads = self._threads, []
+        for _ in threads:
+            self._todo.put(None)
+        return threads
+
     def _work(self) -> None:
-        while True:
-            host, port = asked = self._todo.get()
+        while (asked := self._todo.get()) is not None:
+            host, port = asked
             found: tuple[Found, ...] = ()
             error: Exception | None = None
             try:

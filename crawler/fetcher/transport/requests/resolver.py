@@ -60,6 +60,10 @@ class Resolver:
                 del self._kept[next(iter(self._kept))]
             self._kept[host, port] = time.monotonic() + _KEPT_S, look_up.result()
 
+    def close(self) -> list[threading.Thread]:
+        """Look nothing up any more; return the threads, which end with their look-ups."""
+        return self._look_ups.close()
+
     def forget(self) -> None:
         """Forget all answers."""
         with self._lock:

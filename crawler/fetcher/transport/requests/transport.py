@@ -130,7 +130,7 @@ class RequestsTransport:
         for _ in self._threads:
             self._jobs.put(None)
         # A thread inside the C library's resolver cannot be woken; it is a daemon and ends with its look-up.
-        await asyncio.to_thread(_join, self._threads, 1.0)
+        await asyncio.to_thread(_join, [*self._threads, *self._resolver.close()], 1.0)
         self._threads.clear()
         self._adapter.close()
 

@@ -53,7 +53,8 @@ CRAWL = textwrap.dedent("""
     async def main():
         threading.Thread(target=watch, daemon=True).start()
         config = CrawlConfig(
-            job=Path(sys.argv[1]), delay_s=0.0, per_host=256, per_address=256, fields=("url", "status", "title")
+            job=Path(sys.argv[1]), delay_s=0.0, per_host=256, per_address=256, fields=("url", "status", "title"),
+            max_repeats=None,  # its pages say nothing
         )
         return await Crawler(config, ["http://million.example/"], transport=FakeTransport(page)).run()
 

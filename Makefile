@@ -12,7 +12,7 @@ help:
 	@echo "make demo         crawl the built-in demo site"
 	@echo "make compare      crawl the demo site with every strategy, in about three minutes: output/compare"
 	@echo "make build        make a wheel and a source archive: dist/"
-	@echo "make test         run the quick tests, in about three minutes on two cores"
+	@echo "make test         run the quick tests, in about seven minutes on two cores"
 	@echo "make test-all     those and the thorough ones (the long ones are test-kill and test-memory)"
 	@echo "make check        lint, types and all tests: what CI runs"
 	@echo "make test-kill    kill -9 the crawler at 40 instants and at every named point"

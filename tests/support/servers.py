@@ -76,6 +76,9 @@ class LocalServer:
         servers = [await asyncio.start_server(self._client, sock=one, backlog=1024) for one in sockets]
         self._ready.set()
         await self._stop.wait()
+        for listener in sockets:
+            self._loop.remove_reader(listener.fileno())
+        await _turns()  # what was accepted just now becomes a connection; with a closed server it would be lost
         for server in servers:
             server.close()
         for writer in list(self._writers):
@@ -84,6 +87,7 @@ class LocalServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await _turns()  # and its socket is closed
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
@@ -127,3 +131,9 @@ def html(*links: str, title: str = "A page", text: str = "") -> str:
     """A page with these links."""
     anchors = "\n".join(f'<a href="{link}">{link}</a>' for link in links)
     return f"<!doctype html><html lang=en><head><title>{title}</title></head><body><p>{text}</p>{anchors}</body></html>"
+
+
+async def _turns() -> None:
+    """Let the loop turn a few times."""
+    for _ in range(5):
+        await asyncio.sleep(0)

@@ -32,6 +32,11 @@ class RawServer:
         return self
 
     async def __aexit__(self, *_):
+        loop = asyncio.get_running_loop()
+        for listener in self._server.sockets:
+            loop.remove_reader(listener.fileno())
+        for _ in range(5):  # what was accepted just now becomes a connection; with a closed server it would be lost
+            await asyncio.sleep(0)
         self._server.close()
         for task in self._tasks:
             task.cancel()

@@ -6,6 +6,8 @@ import struct
 
 from aiohttp.resolver import AsyncResolver
 
+from tests.support.ports import listeners
+
 
 class NameServer:
     """Knows every name below `.test`: the n-th look-up gets the n-th of `answers` (lists of IPv4 addresses).
@@ -76,10 +78,8 @@ class _Answers(asyncio.DatagramProtocol):
 class Listener:
     """A socket that listens and never answers: `heard` says whether anybody connected, or tried to."""
 
-    def __init__(self, address="127.0.0.1", port=0):
-        self._socket = socket.create_server(
-            (address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET
-        )
+    def __init__(self, address="127.0.0.1", listening=None):
+        (self._socket,) = listeners((address,)) if listening is None else (listening,)
         self._socket.setblocking(False)
         self.port = self._socket.getsockname()[1]
 

@@ -7,17 +7,21 @@ from contextlib import suppress
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
 
+from tests.support.ports import listeners
+
 DATA = Path(__file__).parent / "data"
 
 
 class RawServer:
-    """Does to each connection what `behaviour` says, then closes it. Counts connections and keeps request heads."""
+    """Does to each connection what `behaviour` says, then closes it. Counts connections and keeps request heads.
 
-    def __init__(self, behaviour, *, certificate=None, address="127.0.0.1", port=0):
+    `besides` are sockets that listen at the same port of the addresses `beside` it.
+    """
+
+    def __init__(self, behaviour, *, certificate=None, address="127.0.0.1", beside=()):
         self._behaviour = behaviour
         self._certificate = certificate
-        self._address = address
-        self.port = port
+        self._addresses = (address, *beside)
         self._tasks = set()
         self.connections = 0
         self.heads = []
@@ -27,8 +31,9 @@ class RawServer:
         if self._certificate:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(DATA / f"{self._certificate}.pem")
-        self._server = await asyncio.start_server(self._serve, self._address, self.port, ssl=context)
-        self.port = self._server.sockets[0].getsockname()[1]
+        own, *self.besides = listeners(self._addresses)
+        self.port = own.getsockname()[1]
+        self._server = await asyncio.start_server(self._serve, sock=own, ssl=context)
         return self
 
     async def __aexit__(self, *_):

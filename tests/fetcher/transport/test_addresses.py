@@ -109,8 +109,8 @@ async def test_not_a_packet_goes_to_the_ipv6_loopback(make):
 @pytest.mark.parametrize("networks", [("127.0.0.2",), ("127.0.0.2/32", "10.0.0.0/8"), ("fd00::/8", "127.0.0.2/31")])
 async def test_a_network_opens_its_own_addresses_and_no_other(make, networks):
     transport = make(allow_private=networks)
-    async with RawServer(says(page(), page()), address="127.0.0.2") as server:
-        with Listener("127.0.0.1", server.port) as listener:
+    async with RawServer(says(page(), page()), address="127.0.0.2", beside=["127.0.0.1"]) as server:
+        with Listener(listening=server.besides[0]) as listener:
             for _ in range(2):
                 assert (await transport.fetch(request(server.url(host="127.0.0.2")))).address == "127.0.0.2"
             for url in (
@@ -127,9 +127,12 @@ async def test_a_network_opens_its_own_addresses_and_no_other(make, networks):
 @pytest.mark.parametrize("addresses", [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"]], ids="first ".join)
 async def test_of_a_names_addresses_only_those_that_are_allowed_are_tried(kind, make, monkeypatch, addresses):
     transport = make(allow_private=("127.0.0.2",))
-    async with NameServer(addresses) as names, RawServer(says(page()), address="127.0.0.2") as server:
+    async with (
+        NameServer(addresses) as names,
+        RawServer(says(page()), address="127.0.0.2", beside=["127.0.0.1"]) as server,
+    ):
         await names.serve(kind, transport, monkeypatch)
-        with Listener("127.0.0.1", server.port) as listener:
+        with Listener(listening=server.besides[0]) as listener:
             result = await transport.fetch(request(server.url(host="two.test")))
             assert (result.body, result.address) == (b"hello", "127.0.0.2")
             assert not listener.heard()
@@ -163,10 +166,10 @@ async def test_an_answer_that_changes_between_two_fetches_is_judged_anew(kind, m
     closing = says(page(b"first", b"Connection: close"), end="close")
     async with (
         NameServer(["127.0.0.2"], ["127.0.0.1"]) as names,
-        RawServer(closing, address="127.0.0.2") as server,
+        RawServer(closing, address="127.0.0.2", beside=["127.0.0.1"]) as server,
     ):
         await names.serve(kind, transport, monkeypatch)
-        with Listener("127.0.0.1", server.port) as listener:
+        with Listener(listening=server.besides[0]) as listener:
             url = server.url(host="rebind.test")
             assert (await transport.fetch(request(url))).body == b"first"
             assert names.lookups == 1
@@ -182,10 +185,10 @@ async def test_the_address_that_is_connected_to_is_the_one_that_was_checked(kind
     transport = make(allow_private=("127.0.0.2",))
     async with (
         NameServer(["127.0.0.2"], ["127.0.0.1"]) as names,
-        RawServer(says(page()), address="127.0.0.2") as server,
+        RawServer(says(page()), address="127.0.0.2", beside=["127.0.0.1"]) as server,
     ):
         await names.serve(kind, transport, monkeypatch)
-        with Listener("127.0.0.1", server.port) as listener:
+        with Listener(listening=server.besides[0]) as listener:
             url = server.url(host="rebind.test")
             told = await transport.address(url)
             result = await transport.fetch(request(url))

@@ -95,6 +95,7 @@ class ParserLine:
             else:
                 called.append(self._hosts.pop(name))
                 if len(called) == _CALLED_AT_ONCE:
+                    self._roused = True  # more of them may be free to go, and the parsers have said so once
                     break
         return called
 

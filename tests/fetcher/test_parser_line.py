@@ -2,6 +2,10 @@
 
 import asyncio
 
+from crawler.fetcher.host import Host
+from crawler.fetcher.known_hosts import KnownHosts
+from crawler.fetcher.parser_line import ParserLine
+from crawler.fetcher.politeness import Politeness
 from tests.support.stage import stage, task
 
 OPEN = {"robots": "ignore"}
@@ -72,3 +76,18 @@ async def test_pages_that_wait_for_a_parser_take_no_places_of_requests(tmp_path)
         await asyncio.sleep(0.1)
         assert (len(made.asked), made.fetcher.in_flight) == (2, 2)
         made.parsers_take_pages.set()
+
+
+def test_one_word_of_the_parsers_brings_back_all_that_may_go():
+    """They say so once: with 16 a word, a list of hosts with a page each went on with 64 hosts a second."""
+    hosts = [Host(f"h{number}.test") for number in range(100)]
+    load = Load(*(host.name for host in hosts))
+    line = ParserLine(load, Politeness(1, 1, None), KnownHosts(lambda _host, _now: True, {}, recalls=False))
+    assert all(map(line.stops, hosts))
+    assert line.called(1.0) == []  # all have been looked at
+    load.held.clear()
+    line.charge({}, 1.0)
+    back: list[Host] = []
+    while called := line.called(1.0):
+        back += called
+    assert back == hosts

@@ -1,5 +1,6 @@
 """A resolver for names that exist nowhere: both transports ask it instead of the system's."""
 
+import asyncio
 import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,8 @@ Answers = Sequence[str] | Sequence[Sequence[str]]
 class Names(AbstractResolver):
     """Answers from a table: name -> addresses, or -> a list of such answers, given one after the other, in turn.
 
-    Other names do not exist. `asked` counts the questions; `getaddrinfo` is in the form of the C library's.
+    Of a name without addresses nothing is said. Other names do not exist. `asked` counts the questions; `getaddrinfo`
+    is in the form of the C library's.
     """
 
     def __init__(self, table: Mapping[str, Answers]) -> None:
@@ -27,13 +29,15 @@ class Names(AbstractResolver):
         found = self._table[name]
         number = self.asked[name]
         self.asked[name] += 1
-        return found if isinstance(found[0], str) else found[number % len(found)]
+        return found if not found or isinstance(found[0], str) else found[number % len(found)]
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         if host not in self._table:
             raise OSError(None, "no such name")
+        if not self._table[host]:
+            await asyncio.get_running_loop().create_future()
         flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
         return [
             ResolveResult(hostname=host, host=address, port=port, family=_family(address), proto=0, flags=flags)

@@ -47,6 +47,7 @@ CERTIFICATES = ROOT / "tests" / "fetcher" / "transport" / "data"
 CANARIES = ("127.0.0.1", "127.0.0.2", "::1")
 TLS_HELLO = b"\x16"
 _NAMED = re.compile(rb"\r\nhost: [^\r]+\.(\w+)\.localhost:", re.IGNORECASE)
+_NAME = re.compile(rb"\w+\.\w+\.localhost")
 _MOST_LOGGED = 20_000
 
 
@@ -158,10 +159,11 @@ def _has_ipv6() -> bool:
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes:
-    """A request up to its empty line. A hello of TLS where none is spoken counts as a request for /."""
+    """A request up to its empty line. A hello of TLS where none is spoken asks for / of the name in it."""
     first = await reader.readexactly(1)
     if first == TLS_HELLO:
-        return b"GET / TLS\r\n\r\n"
+        name = _NAME.search(await reader.read(4096))
+        return b"GET / TLS\r\nhost: %b:\r\n\r\n" % (name[0] if name else b"")
     return first + await reader.readuntil(b"\r\n\r\n")
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "aborts",
     "allocates",
     "exits",
+    "exits_at_killers",
     "hoards",
     "hogs",
     "raises",
@@ -132,3 +133,9 @@ def raises() -> None:
 def sleeps_at_slow_hosts() -> None:
     """Half a second."""
     time.sleep(0.5)
+
+
+@_at(r"killer_hosts\.localhost:\d+/.")
+def exits_at_killers() -> None:
+    """Ends the process, at all but their first pages."""
+    os._exit(9)

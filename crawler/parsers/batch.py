@@ -28,7 +28,7 @@ class Item(Struct, frozen=True):
 
 
 class Batch(Struct, frozen=True):
-    """Pages that go to a parser together. `retried`: one page, on its own because a parser died over its batch.
+    """Pages that go to a parser together. `retried`: one page, on its own because a parser died over it.
     `waits`: they may take long.
     """
 

@@ -142,6 +142,7 @@ class Dispatch:
         It goes no further than a slow page: those behind it have their turn elsewhere.
         """
         batch = parser.batches.popleft()
+        parser.answered += len(times)
         (self.others if batch.waits else self.quick).learn(len(times), sum(times))
         if len(times) < len(batch.items):
             self._move(Batch(batch.items[len(times) :], waits=batch.waits), apart=self._limits.eager)
@@ -153,19 +154,25 @@ class Dispatch:
     def take_back(self, parser: ParserProcess, *, blames: bool) -> Item | None:
         """Queue again what a dead parser had, which gets nothing more; return the page that is to blame for its death.
 
-        Batches are answered in order: the process was at the first one. `blames`: its pages are suspects, and go page
-        by page; one that was alone already is to blame. Else all of them are only moved.
+        Batches are answered in order: the process was at the first one. `blames`: the page that it was at is suspect,
+        and goes alone; or all of that batch if it was at none, page by page. One that was alone already is to blame.
+        All others are only moved; those before a suspect stay together, so that one of them that ends parsers a moment
+        later is found in the end, among one less each time.
         """
         to_blame = None
         if blames and parser.batches:
+            at = parser.at
             batch = parser.batches.popleft()
             self.others.died()
             if batch.retried:
                 to_blame = batch.items[0]
             else:
-                for item in batch.items:
+                before, behind = batch.items[: at.start], batch.items[at.stop :]
+                suspects = batch.items[at.start : at.stop]
+                for item in suspects:
                     self._costs.suspected(item.host)
-                parser.batches.extendleft(Batch([item], retried=True, waits=True) for item in reversed(batch.items))
+                parser.batches.extendleft(Batch(items, waits=batch.waits) for items in (behind, before) if items)
+                parser.batches.extendleft(Batch([item], retried=True, waits=True) for item in reversed(suspects))
             for waiting in self.quick.empty():
                 self._move(waiting, apart=True)
         for batch in reversed(parser.batches):

@@ -8,7 +8,7 @@ from collections.abc import MutableSequence
 from crawler.parsers.batch import Batch
 from crawler.parsers.reading.reader import Parse
 from crawler.parsers.spawning import Inbox, Process, context, new_shared
-from crawler.parsers.worker import OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN, main
+from crawler.parsers.worker import BEGUN, OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN, main
 
 __all__ = ["BATCHES_PER_PARSER", "ParserProcess", "new_counters"]
 
@@ -26,15 +26,16 @@ class ParserProcess:
 
     For the arguments see `worker.main`. `results` is the pipe on which it answers.
 
-    State: `batches`, in the order given, and `gone`, that they were taken back and it must not get others: both change
-    under the pool's lock, and so does `ready`, that it has sent its first sign. The rest is of the thread that started
-    it: `garbled`, that what it sent was no answer; for how long it has been starting; when the page began for which it
-    was killed.
+    State: `batches`, in the order given, how many pages it has `answered`, and `gone`, that its batches were taken back
+    and it must not get others: these change under the pool's lock, and so does `ready`, that it has sent its first
+    sign. The rest is of the thread that started it: `garbled`, that what it sent was no answer; for how long it has
+    been starting; when the page began for which it was killed.
     """
 
     def __init__(self, counters: MutableSequence[float], slot: int, settings: bytes, parse: Parse) -> None:
         self.slot = slot
         self.batches: deque[Batch] = deque()
+        self.answered = 0
         self.gone = False
         self.ready = False
         self.garbled = False
@@ -42,6 +43,7 @@ class ParserProcess:
         self._hung_at: float | None = None
         self._starting_s = 0.0
         self._looked_at = time.monotonic()
+        counters[slot + STARTED_AT] = counters[slot + BEGUN] = 0.0
         # More than it is given, so that to put a message in never waits: the last one tells it to end.
         self._inbox = Inbox(BATCHES_PER_PARSER + 1)
         self.results, answers = context.Pipe(duplex=False)
@@ -117,6 +119,13 @@ class ParserProcess:
         """Seconds for which it has been at a page; 0 if it is at none."""
         started_at = self._counters[self.slot + STARTED_AT]
         return time.monotonic() - started_at if started_at else 0.0
+
+    @property
+    def at(self) -> range:
+        """Which pages of its first batch it may be at, or was when it died: one; all if it was at none of them."""
+        begun = int(self._counters[self.slot + BEGUN]) - self.answered
+        is_at_one = begun > 0 and self._counters[self.slot + STARTED_AT]
+        return range(begun - 1, begun) if is_at_one else range(len(self.batches[0].items))
 
     def kill_if_hung(self, timeout_s: float) -> None:
         """Kill it if it is at one page for longer than `timeout_s`."""

@@ -16,7 +16,7 @@ from crawler.parsers.intake import Intake
 from crawler.parsers.process import ParserProcess, new_counters
 from crawler.parsers.reading.reader import Parse
 from crawler.parsers.reading.settings import ParserSettings
-from crawler.parsers.worker import BUSY_S, READY, SLOTS, STARTED_AT
+from crawler.parsers.worker import BUSY_S, READY, SLOTS
 
 __all__ = ["Supervision"]
 
@@ -31,11 +31,11 @@ _TICK_S = 0.25
 class Supervision:
     """One thread, the collector, that sees to as many parsers as `size` says.
 
-    What a parser was given is kept until its answer has come whole. When a parser dies, the batch that it was at is
-    parsed again page by page, and a page that ends its parser when it is there alone has failed; everything else is
-    only moved. A page that takes longer than `timeout_s` is ended with its parser. A parser that does not start in time
-    breaks the pool, or is replaced if others have started. `archive`: whether a page that failed so keeps its exchange
-    with the server. `on_done` and `on_failure` are those of the pool.
+    What a parser was given is kept until its answer has come whole. When a parser dies, the page that it was at is
+    parsed again alone, and has failed if it ends that parser, too; everything else is only moved. A page that takes
+    longer than `timeout_s` is ended with its parser. A parser that does not start in time breaks the pool, or is
+    replaced if others have started. `archive`: whether a page that failed so keeps its exchange with the server.
+    `on_done` and `on_failure` are those of the pool.
 
     State, of the collector: the counters in shared memory, `replaced`, and `started`, that the first parser has (others
     read these three); how many starts have failed in a row. `start` and `close` are for any thread.
@@ -183,7 +183,6 @@ class Supervision:
             self._failed_starts += 1
         if self._failed_starts >= _STARTS:
             raise CrawlerError(_why_no_start(parser, self._spider))
-        self._counters[parser.slot + STARTED_AT] = 0.0
         replacement = self._start_parser(parser.slot)
         self.replaced += 0 if worn else 1
         self._intake.replaced(parser, replacement, to_blame, self._timeout_s if parser.was_hung else 0.0)

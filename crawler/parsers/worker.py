@@ -24,7 +24,7 @@ from crawler.parsers.reading.page_end import page_end
 from crawler.parsers.reading.reader import PageReader, Parse
 from crawler.parsers.reading.settings import ParserSettings
 
-__all__ = ["BUSY_S", "NICENESS", "OUT_OF_MEMORY", "READY", "SIGNALS", "SLOTS", "STARTED_AT", "WORN", "main"]
+__all__ = ["BEGUN", "BUSY_S", "NICENESS", "OUT_OF_MEMORY", "READY", "SIGNALS", "SLOTS", "STARTED_AT", "WORN", "main"]
 
 READY = b""
 """What a parser sends once, before its first results: it has started and reads its inbox."""
@@ -37,9 +37,11 @@ WORN = 72
 
 STARTED_AT = 0
 BUSY_S = 1
-SLOTS = 2
+BEGUN = 2
+SLOTS = 3
 """A parser's share of the counters in shared memory: when the page under way was taken up (`time.monotonic`, 0 = none
-is) and the seconds spent on pages so far. The parser writes both, the main process reads them."""
+is), the seconds spent on pages so far, and how many pages this process has taken up. The parser writes them, the main
+process reads them."""
 
 NICENESS = 5
 """How much a parser steps back behind the process that downloads, which has to answer at once: with all cores busy the
@@ -95,6 +97,7 @@ def main(
             downloads.reverse()
             clock.begin_batch()
             while downloads:
+                counters[slot + BEGUN] += 1
                 counters[slot + STARTED_AT] = clock.begin()
                 done.append(page_end(downloads.pop(), reader, parse))
                 counters[slot + STARTED_AT] = 0.0

@@ -330,6 +330,24 @@ async def test_a_host_whose_pages_kill_parsers_is_to_wait_ever_longer_and_others
     assert not any(host.endswith("quick.example") for some in waits for host in some)
 
 
+async def test_who_shares_a_batch_with_a_page_that_ends_its_parser_is_not_suspected(hooks):
+    """Else one bad host makes all others wait until they have proved themselves anew, again and again."""
+    quick = [quick_page(number) for number in range(1, 15)]
+    with Run(hooks, parsers=1) as run:
+        await quick_hosts(run)
+        await run.pool.submit(download_of(b"", url="http://killer.example/"))
+        await run.pool.drain()
+        await run.pool.submit(download_of(b"sleep 0.1", url="http://q0.quick.example/"))
+        for page in (*quick[:7], download_of(b"abort", url="http://killer.example/1"), *quick[7:]):
+            await run.pool.submit(page)
+        await wait_for(lambda: run.pool.replaced)
+        assert all(run.pool.is_quick(f"q{number}.quick.example", 0) for number in range(1, 5))
+        assert not run.pool.is_quick("killer.example", 0)
+        await run.pool.drain()
+        assert run.outcomes()["failed parser-died"] == 1
+        assert run.pool.replaced == 2
+
+
 async def test_large_pages_that_wait_for_their_turn_are_part_of_what_a_host_may_have(hooks):
     """Else one host fills the memory for bodies with them."""
     pool = ParserPool(CrawlConfig(job=Path("unused"), parsers=1), lambda _: None, parse=hooks)

@@ -271,6 +271,10 @@ def _options(cache: rocksdict.Cache) -> rocksdict.Options:
     table = rocksdict.BlockBasedOptions()
     table.set_bloom_filter(10, False)
     table.set_cache_index_and_filter_blocks(True)
+    # In parts: those of a file of a million keys are larger than a shard of the cache, and would be read anew, whole,
+    # for each key that is looked up.
+    table.set_index_type(rocksdict.BlockBasedIndexType.two_level_index_search())
+    table.set_partition_filters(True)
     table.set_block_cache(cache)
     options.set_block_based_table_factory(table)
     return options

@@ -10,12 +10,14 @@ import rocksdict
 
 from crawler.core.errors import JobError, StorageError
 from crawler.core.model import SeedContext
+from crawler.frontier import database
 from crawler.frontier.known import waiting
 from crawler.frontier.reach import Reach
 from crawler.frontier.row import ENDED, QUEUED, UrlRow, queue_key, queue_place
 from crawler.frontier.store import SCHEMA_VERSION, Store
 from crawler.frontier.store_files import prepare_store
 from crawler.web.urls import host_key, url_key
+from tests.support.yardstick import processor_s
 
 
 def row(url: str, depth: int = 0, seq: int = 1) -> UrlRow:
@@ -278,3 +280,24 @@ def test_every_url_is_told_once_wherever_it_waits(tmp_path):
             (QUEUED, "http://a/due"),
             (QUEUED, "http://a/waits"),
         ]
+
+
+@pytest.mark.thorough
+def test_a_look_up_in_a_large_file_costs_about_what_one_in_a_small_file_costs(tmp_path, monkeypatch):
+    """Filter and index of a file are cached in parts: whole, those of a million keys fit into no shard of the cache.
+
+    The cache is smaller here, so that a file need not be as large.
+    """
+    monkeypatch.setattr(database, "CACHE_BYTES", 4 << 20)
+
+    def look_ups_s(keys: int) -> float:
+        with Store(tmp_path / str(keys)) as store:
+            table = store._database.table("seeds")
+            for number in range(keys):
+                table.put(number.to_bytes(16, "little"), b"")
+            store.commit()
+            table._family.compact_range(None, None)  # into one file
+            unknown = [[(number + (1 << 64)).to_bytes(16, "little")] for number in range(1_000)]
+            return processor_s(lambda: [table.get_all(one) for one in unknown])
+
+    assert look_ups_s(600_000) < 20 * look_ups_s(10_000)

@@ -8,7 +8,7 @@ import re
 import sys
 from array import array
 from collections.abc import Callable, Iterable
-from itertools import accumulate
+from itertools import accumulate, islice, repeat
 from string import ascii_letters, digits
 from typing import Final
 
@@ -64,10 +64,10 @@ class PathRules:
             pattern = written
             while pattern:
                 rank = 2 * octets(pattern) + allows
-                ends = pattern.endswith("$")
+                ends = pattern[-1] == "$"
                 if not ends and "*" not in pattern:
-                    prefix = canonical(pattern)
-                    if rank > plain.get(prefix, 0):
+                    prefix = pattern if is_clear else _canonical(pattern)
+                    if prefix not in plain or rank > plain[prefix]:
                         plain[prefix] = rank
                 else:
                     parts = tuple(map(canonical, (pattern[:-1] if ends else pattern).split("*")))
@@ -89,19 +89,10 @@ class PathRules:
         longer ones.
         """
         prefixes = sorted(plain)
-        parents, ranks = [], []
-        around: list[tuple[str, int, int]] = []  # the one before, and those that it begins with
-        for number, prefix in enumerate(prefixes):
-            while around and not prefix.startswith(around[-1][0]):
-                around.pop()
-            rank = plain[prefix]
-            parent = -1
-            if around:
-                _, parent, others = around[-1]
-                rank = max(rank, others)
-            parents.append(parent)
-            ranks.append(rank)
-            around.append((prefix, number, rank))
+        parents: Iterable[int] = repeat(-1, len(prefixes))
+        ranks: Iterable[int] = map(plain.__getitem__, prefixes)
+        if any(map(str.startswith, islice(prefixes, 1, None), prefixes)):  # else none begins with another
+            parents, ranks = _inherited(prefixes, ranks)
         self._text = "".join(prefixes)
         self._starts = array("I", accumulate(map(len, prefixes), initial=0))
         self._parents = array("i", parents)
@@ -148,6 +139,23 @@ class PathRules:
         while at >= 0 and not path.startswith(text[starts[at] : starts[at + 1]]):
             at = self._parents[at]
         return self._ranks[at] if at >= 0 else 0
+
+
+def _inherited(prefixes: Iterable[str], own: Iterable[int]) -> tuple[list[int], list[int]]:
+    """Return, for sorted prefixes with ranks of their `own`, the parents and the ranks that `PathRules` keeps."""
+    parents, ranks = [], []
+    around: list[tuple[str, int, int]] = []  # the one before, and those that it begins with
+    for number, (prefix, rank) in enumerate(zip(prefixes, own, strict=True)):
+        while around and not prefix.startswith(around[-1][0]):
+            around.pop()
+        parent = -1
+        if around:
+            _, parent, others = around[-1]
+            rank = max(rank, others)  # noqa: PLW2901 - that of all of them
+        parents.append(parent)
+        ranks.append(rank)
+        around.append((prefix, number, rank))
+    return parents, ranks
 
 
 def _is_clear(text: str) -> bool:

@@ -54,7 +54,7 @@ _USUAL: Final[dict[str, _Kind]] = {
     **dict.fromkeys(("Crawl-delay", "Crawl-Delay", "crawl-delay"), "delay"),
     **dict.fromkeys(("Sitemap", "sitemap"), "sitemap"),
 }
-"""Names before a colon as nearly all files have them: for these no expression is needed."""
+"""Names before a colon as nearly all lines have them: for these no expression is needed."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _COMPATIBLE = re.compile(r"mozilla/[0-9.]+ \(compatible; *([A-Za-z0-9_-]+)", re.IGNORECASE)
 _DIRECTIVES_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
@@ -205,14 +205,14 @@ class RobotsRules:
 
 
 class _Group:
-    """Collects the records of one agent while a file is read."""
+    """Collects the records of one agent while a file is read: its delay, and rules as `PathRules` takes them."""
 
     __slots__ = ("delay_s", "named", "rules")
 
     def __init__(self) -> None:
         self.named = False
         self.delay_s: float | None = None
-        self.rules: dict[tuple[str, bool], None] = {}
+        self.rules: list[tuple[str, bool]] = []
 
     def add(self, kind: _Kind, value: str) -> None:
         if kind == "delay":
@@ -220,16 +220,16 @@ class _Group:
             if delay_s is not None:
                 self.delay_s = max(delay_s, self.delay_s or 0.0)
         elif value:
-            self.rules[value, kind == "allow"] = None
+            self.rules.append((value, kind == "allow"))
 
 
 def _records(text: str) -> Iterator[tuple[_Kind, str]]:
+    usual = _USUAL.get
     for line in text.replace("\r", "\n").split("\n"):
-        record = line.partition("#")[0].strip(_BLANKS)
-        name, colon, value = record.partition(":")
-        if colon and (usual := _USUAL.get(name)) is not None:
-            yield usual, value.lstrip()
-        elif (match := _RECORD.match(record)) is not None:
+        name, _, value = line.partition(":")
+        if (kind := usual(name)) is not None and "#" not in value:
+            yield kind, value.lstrip().rstrip(_BLANKS)
+        elif (match := _RECORD.match(line.partition("#")[0].strip(_BLANKS))) is not None:
             yield next(kind for kind in _KINDS if match[kind] is not None), match["value"]
 
 

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo build docs test test-all test-kill test-memory compare fuzz same-set soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-breadth bench-store bench-docs bench-outages bench-traps bench lint types check clean
+.PHONY: help install demo build docs test test-all test-kill test-memory compare fuzz same-set soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -32,6 +32,7 @@ help:
 	@echo "make bench-traps  labelled sites: what is lost of honest large ones, and when traps without numbers end (10 minutes)"
 	@echo "make bench-hosts  10,000 hosts: rate against what politeness allows, and how late the event loop is"
 	@echo "make bench-breadth 1,000,000 hosts with one page each: rate, memory, start (15 minutes, 5 GB of disk)"
+	@echo "make bench-web     pages of 242 KB from 2,000 slow hosts, plain and over TLS (5 minutes)"
 	@echo "make bench-store  a crawl with the durable store and with one in memory, in turns"
 	@echo "make bench-docs   every HTML page of documentation packages behind nginx, against wget2 and a walk with lxml"
 	@echo "make bench-text   main text beside trafilatura, resiliparse and others: words kept, words of menus, time (10 minutes)"
@@ -119,6 +120,9 @@ bench-hosts: $(TESTED)
 
 bench-breadth: $(TESTED)
 	$(BIN)/python -m bench.breadth
+
+bench-web: $(TESTED)
+	$(BIN)/python -m bench.web
 
 bench-store: $(TESTED)
 	$(BIN)/python -m bench.store_cost

@@ -29,6 +29,8 @@ class Attempts:
 
     def again(self, task: Task, result: FetchResult | Failure) -> Again | None:
         """Return when a URL is asked for again; None if what came of it counts."""
+        if not isinstance(result, Failure) and result.status not in retry.RETRYABLE_STATUSES:
+            return None
         now = time.time()
         again = retry.decide(result, attempts_made=task.attempts + 1, retries=self._retries, now=now, rng=self._rng)
         return None if again.retry_at is None else Again(task.key, self._clock() + again.retry_at - now, again.reason)

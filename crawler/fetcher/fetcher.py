@@ -160,39 +160,28 @@ class Fetcher:
 
     def _start_what_may(self) -> None:
         now = self._loop.time()
-        turns = self._hosts.turns
-        self._under_way.begin_turn()
+        turns, under_way = self._hosts.turns, self._under_way
+        # Bodies that wait for parsers fill the budget: nothing starts. (`Parked` says more of each host; bodies under
+        # way that fill it are no reason.) No host answers: one request at a time asks whether one does.
+        held_up = self._unparsed > 0 and self._budget.is_full
+        offline = self._silences.offline
+        under_way.begin_turn(0 if held_up else 1 if offline else None)
         turns.look(now)
-        while self._has_room() and (called := self._hosts.called(now)):
+        while under_way.has_room and (called := self._hosts.called(now)):
             for host in called:
-                if self._has_room() and turns.has_room(host, now):
+                if under_way.has_room and turns.has_room(host, now):
                     self._serve(host, now)
                 else:
                     self._hosts.schedule(host, now)
-        while self._has_room() and (due := turns.next(now)) is not None:
+        while under_way.has_room and (due := turns.next(now)) is not None:
             self._serve(due, now)
-        have_come = self._has_room() and self._parked.call(now)
-        if have_come or self._under_way.turn_is_over:
+        have_come = under_way.has_room and self._parked.call(now)
+        if have_come or under_way.turn_is_over:
             self._pump.soon()
-        elif not (self._is_held_up or self._silences.offline):
+        elif not (held_up or offline):
             turns.make_room(now)
         times = (turns.next_at(now), self._hosts.parser_line.next_at)
         self._pump.at(min((at for at in times if at is not None), default=None))
-
-    def _has_room(self) -> bool:
-        """Whether one more request may start in this turn.
-
-        Not while bodies wait for parsers and fill the budget; `Parked` says more of each host. Bodies under way that
-        fill it are no reason. While no host answers, one request at a time asks whether one does.
-        """
-        if self._silences.offline and self._under_way.count:
-            return False
-        return self._under_way.has_room and not self._is_held_up
-
-    @property
-    def _is_held_up(self) -> bool:
-        """Whether bodies fill the budget because parsers are behind."""
-        return self._unparsed > 0 and self._budget.is_full
 
     def _serve(self, host: Host, now: float) -> None:
         """Start at most one request of the host, after ending the tasks that may not be fetched."""

@@ -1,7 +1,8 @@
 """A host while it is visited, and what is remembered of it between visits and between runs."""
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 from msgspec import Struct, msgpack
 
@@ -36,7 +37,7 @@ class Errand(Struct, frozen=True):
     """
 
     url: str
-    go: Callable[[Slot], Awaitable[None]]
+    go: Callable[[Slot], Coroutine[Any, Any, None]]
     put_off: Callable[[float], list[Again]]
 
 

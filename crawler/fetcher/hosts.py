@@ -75,7 +75,7 @@ class Hosts:
         self.memory = HostMemory(self._politeness, remember, recall)
         self.known = KnownHosts(self.memory.let_go, self.silent, recalls=recall is not None)
         self.named, self.rest = self.known.named, self.known.rest
-        self._paces = Paces(self._politeness.in_flight)
+        self._paces = Paces(self._politeness.in_flight, config.per_host)
         self.turns = Turns(self._paces, Slots(config.concurrency))
         self.parser_line = ParserLine(load or NoLoad(), self._politeness, self.known)
 
@@ -131,7 +131,7 @@ class Hosts:
 
     def schedule(self, host: Host, at: float) -> None:
         """Have the host come back at `at`, if it has something to do and does not come back already."""
-        if host.errands or (host.has_work and not host.asking):
+        if not host.scheduled and (host.errands or (host.has_work and not host.asking)):
             self.turns.put(host, at)
 
     def called(self, now: float) -> list[Host]:
@@ -201,15 +201,17 @@ class Hosts:
             if isinstance(result, Failure):
                 ending = "unanswered" if result.kind == "timeout" else "broken"
             else:
-                ending = "slow_down" if result.status in retry.SLOW_DOWN_STATUSES else "answered"
+                ending = "answered"
                 latency_s, body_bytes = result.latency_s, result.body_bytes
-                wait_s = retry.asked_wait_s(result, time.time())
+                if result.status in retry.SLOW_DOWN_STATUSES:
+                    ending, wait_s = "slow_down", retry.asked_wait_s(result, time.time())
                 self.locate(host, result.address)
         finally:
             now = self._loop.time()
             self._politeness.finished(host.name, now, latency_s, ending, wait_s, body_bytes=body_bytes)
             self.schedule(host, now)
-            self.rest(host, now)
+            if not host.tasks:
+                self.rest(host, now)
         if ending in {"slow_down", "unanswered"}:
             self.memory.save(host)
         return result

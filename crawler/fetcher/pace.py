@@ -28,21 +28,17 @@ class Grade(IntEnum):
 class Pace:
     """How a host answers.
 
-    State, changed by its methods alone: `answers` in a row, the seconds that one takes as a rule, and how often in a
-    row a request had to give way.
+    State, changed by its methods alone: `answers` in a row, the seconds that one takes as a rule, how often in a row a
+    request had to give way, and `is_slow`: its requests hold their places for long.
     """
 
-    __slots__ = ("_hurried", "_typical_s", "answers")
+    __slots__ = ("_hurried", "_typical_s", "answers", "is_slow")
 
     def __init__(self) -> None:
         self.answers = 0
         self._typical_s = 0.0
         self._hurried = 0
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether its requests hold their places for long."""
-        return self._hurried > 0 or self._typical_s > _SLOW_S
+        self.is_slow = False
 
     def patience_s(self, usual_s: float) -> float:
         """Return how long a request may last before it is to give way to others: a multiple of what is typical.
@@ -56,6 +52,7 @@ class Pace:
         self._typical_s += (took_s - self._typical_s) * (_WEIGHT if self.answers else 1.0)
         self.answers += 1
         self._hurried = 0
+        self.is_slow = self._typical_s > _SLOW_S
 
     def unanswered(self) -> None:
         """Learn that a request had no answer."""
@@ -65,15 +62,17 @@ class Pace:
         """Learn that a request had to give way."""
         self.answers = 0
         self._hurried += 1
+        self.is_slow = True
 
 
 class ContactTime:
     """How long a host's first answer takes in this run, as TCP judges how long to wait for its peer (RFC 6298 §2).
 
-    State: the smoothed time and its variation, in seconds; none before the first answer.
+    State: the smoothed time and its variation, in seconds; none before the first answer. `usual_s`: the seconds after
+    which hardly any host answers that has not: from 0.25 to 2, and 0.5 until one has answered.
     """
 
-    __slots__ = ("_smoothed_s", "_variation_s")
+    __slots__ = ("_smoothed_s", "_variation_s", "usual_s")
 
     _FIRST_S: Final = 0.5
     _LEAST_S: Final = 0.25
@@ -82,18 +81,13 @@ class ContactTime:
     def __init__(self) -> None:
         self._smoothed_s: float | None = None
         self._variation_s = 0.0
-
-    @property
-    def usual_s(self) -> float:
-        """Seconds after which hardly any host answers that has not: from 0.25 to 2, and 0.5 until one has answered."""
-        if self._smoothed_s is None:
-            return self._FIRST_S
-        return min(max(self._smoothed_s + 4 * self._variation_s, self._LEAST_S), self._MOST_S)
+        self.usual_s = self._FIRST_S
 
     def learn(self, took_s: float) -> None:
         """Take one more first answer into account."""
         if self._smoothed_s is None:
             self._smoothed_s, self._variation_s = took_s, took_s / 2
-            return
-        self._variation_s += (abs(took_s - self._smoothed_s) - self._variation_s) / 4
-        self._smoothed_s += (took_s - self._smoothed_s) / 8
+        else:
+            self._variation_s += (abs(took_s - self._smoothed_s) - self._variation_s) / 4
+            self._smoothed_s += (took_s - self._smoothed_s) / 8
+        self.usual_s = min(max(self._smoothed_s + 4 * self._variation_s, self._LEAST_S), self._MOST_S)

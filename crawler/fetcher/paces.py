@@ -12,12 +12,15 @@ __all__ = ["Paces"]
 
 
 class Paces:
-    """Judges hosts by their `Pace` and their silence; `in_flight(name)` counts the requests of a host under way.
+    """Judges hosts by their `Pace` and their silence.
+
+    `in_flight(name)` counts the requests of a host under way, of which it may have `per_host`.
 
     State, of the event loop's thread alone: how long first answers take. Of each `Host` it writes `pace`.
     """
 
-    def __init__(self, in_flight: Callable[[str], int]) -> None:
+    def __init__(self, in_flight: Callable[[str], int], per_host: int) -> None:
+        self._per_host = per_host
         self._in_flight = in_flight
         self._contact_time = ContactTime()
 
@@ -25,9 +28,12 @@ class Paces:
         """Return what is known of how a host answers."""
         if host.silence is not None:
             return Grade.SILENT if host.silence.slept else Grade.SLOW
-        if host.pace.is_slow:
+        pace = host.pace
+        if pace.is_slow:
             return Grade.SLOW
-        return Grade.ANSWERING if host.pace.answers > self._in_flight(host.name) else Grade.UNHEARD
+        if pace.answers > self._per_host or pace.answers > self._in_flight(host.name):
+            return Grade.ANSWERING
+        return Grade.UNHEARD
 
     def patience_s(self, host: Host) -> float:
         """Return how long a request to a host may last before it is to give way to others."""

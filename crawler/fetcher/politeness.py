@@ -130,7 +130,8 @@ class Politeness:
         address = state.address
         if address is not None:
             address.in_flight += 1
-            self._leave_line(host, state.address_name, address)
+            if address.waiting or address.called:
+                self._leave_line(host, state.address_name, address)
 
     def finished(
         self,
@@ -152,7 +153,8 @@ class Politeness:
         address = state.address
         if address is not None:
             address.in_flight -= 1
-            self._call_later(state.address_name, address)
+            if address.waiting:
+                self._call_later(state.address_name, address)
         state.finished(now, latency_s, ending, wait_s, body_bytes)
 
     def set_address(self, host: str, address: str) -> None:

@@ -26,11 +26,11 @@ class Slot:
     grade, which becomes `SILENT` when it lasts longer; whether the request `is_over`, and whether it `gave_way`.
     """
 
-    __slots__ = ("_is_left", "_limit", "_slots", "gave_way", "grade", "is_over", "patience_s")
+    __slots__ = ("_is_left", "_slots", "_task", "gave_way", "grade", "is_over", "patience_s")
 
     def __init__(self, slots: "Slots", grade: Grade, patience_s: float) -> None:
         self._slots = slots
-        self._limit: asyncio.Timeout | None = None
+        self._task: asyncio.Task[object] | None = None
         self.grade = grade
         self.patience_s = patience_s
         self.gave_way = False
@@ -38,15 +38,20 @@ class Slot:
         self._is_left = False
 
     async def until_over(self, request: Awaitable[_T]) -> _T | None:
-        """Await the request that holds this place; None if it had to give way."""
+        """Await the request that holds this place; None if it had to give way.
+
+        As `asyncio.timeout` would, without what that does for each request, of which few ever give way.
+        """
+        self._task = asyncio.current_task()
         try:
-            async with asyncio.timeout(None) as self._limit:
-                return await request
-        except TimeoutError:
-            if not self.gave_way:
+            return await request
+        except asyncio.CancelledError:
+            # Somebody else may have cancelled it, too: then that counts.
+            if self._task is None or not self.gave_way or self._task.uncancel():
                 raise
             return None
         finally:
+            self._task = None
             self._slots.ended(self)
 
     def leave(self) -> None:
@@ -55,11 +60,11 @@ class Slot:
             self._is_left = True
             self._slots.left(self)
 
-    def give_way(self, now: float) -> None:
+    def give_way(self) -> None:
         """End the request, which has begun."""
-        if self._limit is not None:
+        if self._task is not None:
             self.gave_way = True
-            self._limit.reschedule(now)
+            self._task.cancel()
 
 
 class Slots:
@@ -75,13 +80,15 @@ class Slots:
     grade holds more than its part, such requests give way: the youngest first, since one that has lasted long may be
     about to end.
 
-    State, written here alone and in the event loop's thread: how many places each grade holds, and held of late; who
+    State, written here alone and in the event loop's thread: how many places each grade holds, and all together,
+    and held of late; who
     is to end when; who lasts too long.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._held = [0] * _GRADES
+        self._all_held = 0
         self._leaving = 0
         self._peaks = [0] * _GRADES
         self._peaks_before = [0] * _GRADES
@@ -98,6 +105,7 @@ class Slots:
     def take(self, grade: Grade, patience_s: float, now: float) -> Slot:
         """Take a place for a request that starts now; `has_room` allowed it."""
         slot = Slot(self, grade, patience_s)
+        self._all_held += 1
         self._hold(grade)
         self._taken += 1
         heappush(self._line, (now + patience_s, self._taken, slot))
@@ -106,14 +114,17 @@ class Slots:
     def ended(self, slot: Slot) -> None:
         """Learn that a request is over: what it brought may wait for a parser, which is not its host's fault."""
         slot.is_over = True
-        self._overdue.pop(slot, None)
+        if self._overdue:
+            self._overdue.pop(slot, None)
 
     def left(self, slot: Slot) -> None:
         """Learn that a place is free."""
         slot.is_over = True
         self._held[slot.grade] -= 1
+        self._all_held -= 1
         self._leaving -= slot.gave_way
-        self._overdue.pop(slot, None)
+        if self._overdue:
+            self._overdue.pop(slot, None)
 
     def look(self, now: float) -> None:
         """Learn what time it is: who lasts too long counts as silent from now on."""
@@ -133,12 +144,15 @@ class Slots:
         """When somebody will have lasted too long."""
         return self._line[0][0] if self._line else None
 
+    def has_room_anyway(self, grade: Grade) -> bool:
+        """Whether a host of this grade may start a request, whatever the better ones need."""
+        return self._all_held < self._most >> 2 * grade
+
     def has_room(self, grade: Grade, waiting: Sequence[int]) -> bool:
         """Whether a host of this grade may start a request; `waiting` counts the hosts of each grade that wait."""
-        held = sum(self._held)
-        if held < self._most >> 2 * grade:
-            return True  # whatever the better ones need
-        part = self._most
+        if self.has_room_anyway(grade):
+            return True
+        held, part = self._all_held, self._most
         for better in range(grade):
             if held >= part:
                 return False
@@ -146,7 +160,7 @@ class Slots:
             part -= self._kept(better, part, waiting)
         return held < part
 
-    def make_room(self, waiting: Sequence[int], now: float) -> None:
+    def make_room(self, waiting: Sequence[int]) -> None:
         """Have requests that last too long give way to the hosts that wait, as far as their grade holds too much."""
         part = self._most
         for better in range(Grade.SILENT):
@@ -154,7 +168,7 @@ class Slots:
         excess = self._held[Grade.SILENT] - self._leaving - part
         for slot in list(reversed(self._overdue))[: max(0, excess)]:
             del self._overdue[slot]
-            slot.give_way(now)
+            slot.give_way()
             self._leaving += slot.gave_way
 
     def _hold(self, grade: Grade) -> None:

@@ -13,6 +13,7 @@ __all__ = ["Turns"]
 
 _COUNTED: Final = 1_024
 _FIRST: Final = -1.0
+_GRADES: Final = tuple(Grade)
 
 
 class Turns:
@@ -29,7 +30,7 @@ class Turns:
     def __init__(self, paces: Paces, slots: Slots) -> None:
         self._paces = paces
         self._slots = slots
-        self._lines: dict[Grade, list[tuple[float, int, Host]]] = {grade: [] for grade in Grade}
+        self._lines: list[list[tuple[float, int, Host]]] = [[] for _ in Grade]
         self._prepared: list[tuple[float, int, Host]] = []
         self._lined_up = 0
 
@@ -55,7 +56,7 @@ class Turns:
 
     def has_room(self, host: Host, now: float) -> bool:
         """Whether there is a place for a request to this host."""
-        return self._slots.has_room(self._paces.grade(host), self._waiting(now))
+        return self._has_room(self._paces.grade(host), now)
 
     def take(self, host: Host, now: float) -> Slot:
         """Take a place for a request to this host, which starts now."""
@@ -66,8 +67,7 @@ class Turns:
 
         That is the one that has waited longest. Hosts that do not answer come after all others.
         """
-        waiting = self._waiting(now)
-        while (grade := self._next_grade(now, waiting)) is not None:
+        while (grade := self._next_grade(now)) is not None:
             at, number, host = heappop(self._lines[grade])
             grade_now = self._paces.grade(host)
             if grade_now != grade:
@@ -77,24 +77,29 @@ class Turns:
             return host
         return None
 
-    def _next_grade(self, now: float, waiting: list[int]) -> Grade | None:
+    def _next_grade(self, now: float) -> Grade | None:
         found: Grade | None = None
-        for grade, line in self._lines.items():
-            if not line or line[0][0] > now or (found is not None and grade == Grade.SILENT):
+        lines = self._lines
+        for grade in _GRADES:
+            line = lines[grade]
+            if not line or line[0][0] > now or (found is not None and grade is Grade.SILENT):
                 continue
-            if (found is None or line[0] < self._lines[found][0]) and self._slots.has_room(grade, waiting):
+            if (found is None or line[0] < lines[found][0]) and self._has_room(grade, now):
                 found = grade
         return found
+
+    def _has_room(self, grade: Grade, now: float) -> bool:
+        return self._slots.has_room_anyway(grade) or self._slots.has_room(grade, self._waiting(now))
 
     def make_room(self, now: float) -> None:
         """Have requests that last too long give way, if hosts that may be better wait for a place."""
         waiting = self._waiting(now)
         if any(waiting[: Grade.SILENT]):
-            self._slots.make_room(waiting, now)
+            self._slots.make_room(waiting)
 
     def next_at(self, now: float) -> float | None:
         """When to look again: when the next host's time comes, or, if some wait for a place, a request is overdue."""
-        lines = [*self._lines.values(), self._prepared]
+        lines = [*self._lines, self._prepared]
         times = [line[0][0] for line in lines if line and line[0][0] > now]
         overdue_at = self._slots.next_at
         if overdue_at is not None and any(self._waiting(now)[: Grade.SILENT]):
@@ -103,12 +108,12 @@ class Turns:
 
     def _waiting(self, now: float) -> list[int]:
         """Count by grade the hosts that stand in line; 0 where the first one's time has not come."""
-        return [len(line) if line and line[0][0] <= now else 0 for line in self._lines.values()]
+        return [len(line) if line and line[0][0] <= now else 0 for line in self._lines]
 
     def held_up(self, now: float) -> Counter[Grade]:
         """Count by grade the hosts whose time has come, about, if they are many; from any thread."""
         held: Counter[Grade] = Counter()
-        for grade, line in self._lines.items():
+        for grade, line in zip(_GRADES, self._lines, strict=True):
             of_each = max(1, len(line) // _COUNTED)
             held[grade] = of_each * sum(at <= now for at, *_ in line[::of_each])
         return +held

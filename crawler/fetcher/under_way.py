@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from crawler.fetcher.slots import Slot
 
@@ -23,7 +23,7 @@ class UnderWay:
     `ended()` is called whenever some work has ended, `fail(error)` if it raised something.
 
     State, written here alone and in the event loop's thread: the work, which of it stands aside, the `count` of the
-    rest, and how many may start this turn.
+    rest, how many may start this turn, and how many may be under way in it.
     """
 
     def __init__(self, most: int, *, ended: Callable[[], None], fail: Callable[[BaseException], None]) -> None:
@@ -33,27 +33,30 @@ class UnderWay:
         self._work: dict[asyncio.Future[None], tuple[str, float]] = {}
         self._aside: set[asyncio.Future[None]] = set()
         self._starts_left = 0
+        self._most_now = most
+        self._loop = asyncio.get_running_loop()
         self.count = 0
 
-    def begin_turn(self) -> None:
-        """Say that a turn of the loop begins."""
+    def begin_turn(self, most: int | None = None) -> None:
+        """Say that a turn of the loop begins, in which so many may be under way; None: as many as ever."""
         self._starts_left = _STARTS_A_TURN
+        self._most_now = self._most if most is None else min(most, self._most)
 
     @property
     def has_room(self) -> bool:
         """Whether one more may start in this turn."""
-        return self._starts_left > 0 and self.count < self._most
+        return self._starts_left > 0 and self.count < self._most_now
 
     @property
     def turn_is_over(self) -> bool:
         """Whether only the next turn may start more."""
         return self._starts_left == 0
 
-    def start(self, work: Awaitable[None], url: str, slot: Slot | None = None) -> None:
+    def start(self, work: Coroutine[Any, Any, None], url: str, slot: Slot | None = None) -> None:
         """Start some work on a URL; its place, if it has one of its own, is free when it ends."""
         self.count += 1
         self._starts_left -= 1
-        task = asyncio.ensure_future(work)
+        task = self._loop.create_task(work)
         self._work[task] = (url, time.monotonic())
         task.add_done_callback(partial(self._end, slot))
 
@@ -90,7 +93,7 @@ class UnderWay:
             await asyncio.wait(self._work)
 
     def _end(self, slot: Slot | None, task: "asyncio.Future[None]") -> None:
-        if task in self._aside:
+        if self._aside and task in self._aside:
             self._aside.remove(task)
         else:
             self.count -= 1

@@ -37,9 +37,11 @@ PARTS = {
     AIOHTTP: (
         Part("aiohttp.connector.TCPConnector._release", "self key protocol should_close"),
         Part("aiohttp.connector.TCPConnector._resolve_host", "self host port traces"),
+        Part("aiohttp.connector.TCPConnector._get", "self key traces"),
         Part("aiohttp.connector.TCPConnector.connect", "self req traces timeout"),
         Part("aiohttp.connector.Connection.protocol"),
         Part("aiohttp.client_reqrep.ClientRequest.__init__", given="method url ssl loop"),
+        Part("aiohttp.client_reqrep.ClientRequest.connection_key"),
         Part("aiohttp.client_reqrep.ConnectionKey"),
         Part("aiohttp.client_proto.ResponseHandler.__init__", "self loop"),
         Part("aiohttp.client_proto.ResponseHandler.set_response_params", given=" ".join(_PARSER)),

@@ -8,10 +8,11 @@ This is the one file that leans on what aiohttp does not promise, so that a new 
 has changed in another one. The parts are:
 
 - `TCPConnector`: `_factory` makes the protocol of each connection, that of TLS too. `_resolve_host(host, port)` looks a
-  name up as a connection does, and remembers; `_loop`; `_resolver`. `connect(request, traces, timeout)` wants of a
-  request what `ClientRequest` has, and gives a `Connection` with a `protocol`, which goes back through
+  name up as a connection does, and remembers; `_loop`; `_resolver`. `_get(key, traces)` takes a connection that was
+  kept. `connect(request, traces, timeout)` does that first, and then makes one. It wants of a request what
+  `ClientRequest` has, and gives a `Connection` with a `protocol`, which goes back through
   `_release(key, protocol, *, should_close)`, by its `ConnectionKey`. Sockets are made in the context of who asked.
-- `ClientRequest(method, url, ssl=, loop=)`, and the `Host` among its `headers`.
+- `ClientRequest(method, url, ssl=, loop=)`, its `connection_key`, and the `Host` among its `headers`.
 - `ResponseHandler`, the protocol: `set_response_params` makes a `_parser`, whose `feed_eof()` is None when no answer
   has begun. `data_received` gives each head that it reads to `feed_data((message, body), size)`, for `read` to take. It
   gives what it cannot read to `set_exception`, as a `HttpProcessingError`, and then loses the heads of the same piece;
@@ -204,13 +205,14 @@ class Peer:
     `url` is any URL in normal form of that origin, `headers` go with every request. `tls` is for https.
     """
 
-    __slots__ = ("_headers", "_origin_chars", "_usual", "request")
+    __slots__ = ("_headers", "_origin_chars", "_usual", "key", "request")
 
     def __init__(self, url: str, headers: Mapping[str, str], tls: ssl.SSLContext | bool) -> None:
         if not url.startswith(("http://", "https://")):
             raise aiohttp.NonHttpUrlClientError(url)
         # Never sent: it names the connection.
         self.request = aiohttp.ClientRequest("GET", URL(url, encoded=True), ssl=tls, loop=asyncio.get_running_loop())
+        self.key = self.request.connection_key
         self._origin_chars = len(origin(url))
         self._headers = {"host": ("Host", self.request.headers["Host"])}
         self._headers |= {name.lower(): (name, value) for name, value in headers.items()}
@@ -272,8 +274,9 @@ class Connector(aiohttp.TCPConnector):
         A `fresh` one has a connection that no other request has used; those that were kept for the peer are closed.
         Raises what aiohttp raises for a server that cannot be reached, or whose answer cannot be read.
         """
-        ATTEMPT.set(attempt)
-        connection, protocol = await self._connected(peer.request, attempt, fresh=fresh)
+        connection, protocol = await self._kept(peer.key, fresh=fresh) or await self._opened(peer, attempt)
+        attempt.protocol, attempt.address = protocol, protocol.address()
+        attempt.reused = not attempt.opened
         try:
             protocol.set_response_params(**_PARSER)
             protocol.send(head)
@@ -283,21 +286,21 @@ class Connector(aiohttp.TCPConnector):
             raise
         return connection, message, body
 
-    async def _connected(
-        self, request: aiohttp.ClientRequest, attempt: Attempt, *, fresh: bool
-    ) -> tuple[Connection, _Protocol]:
-        """Get a connection, from the pool or a new one. Raises TimeoutError if that takes too long."""
-        while True:
-            opened = attempt.opened
-            async with asyncio.timeout(base.CONNECT_S):
-                connection = await self.connect(request, [], _NO_LIMIT)
-            attempt.protocol = protocol = cast("_Protocol", connection.protocol)
-            attempt.reused = attempt.opened == opened
-            if attempt.reused and (fresh or not protocol.expects_another()):
-                connection.close()
-                continue
-            attempt.address = protocol.address()
-            return connection, protocol
+    async def _kept(self, key: ConnectionKey, *, fresh: bool) -> tuple[Connection, _Protocol] | None:
+        """Take a connection that was kept and is good for one more answer; close what is in the way of it."""
+        while (connection := await self._get(key, [])) is not None:
+            protocol = cast("_Protocol", connection.protocol)
+            if not fresh and protocol.expects_another():
+                return connection, protocol
+            connection.close()
+        return None
+
+    async def _opened(self, peer: Peer, attempt: Attempt) -> tuple[Connection, _Protocol]:
+        """Make a connection, when none is kept. Raises TimeoutError if that takes too long."""
+        ATTEMPT.set(attempt)
+        async with asyncio.timeout(base.CONNECT_S):
+            connection = await self.connect(peer.request, [], _NO_LIMIT)
+        return connection, cast("_Protocol", connection.protocol)
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         super()._release(key, protocol, should_close=should_close or self.open > self._most_kept)

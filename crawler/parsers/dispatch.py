@@ -1,7 +1,7 @@
 """What waits for a parser, and which parser gets it."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -58,7 +58,7 @@ class Dispatch:
 
     def has_room(self, lane: Lane) -> bool:
         """Whether one more page can be added."""
-        return not lane.is_full or (not lane.again and self._parser_for(lane) is not None)
+        return not lane.is_full or (not lane.again and self._parser_for(lane, self._with_room()) is not None)
 
     def add(self, lane: Lane, item: Item) -> bool:
         """Put a page into an open batch; False if there is no room for it."""
@@ -81,58 +81,61 @@ class Dispatch:
 
     def _next(self) -> tuple[Lane, ParserProcess] | None:
         """Return what is next: the lane that has used less first, if something of it is due and a parser has room."""
+        room = self._with_room()
+        if not room:
+            return None
         first, second = self.quick, self.others
         if second.used_s < first.used_s:
             first, second = second, first
         for lane in (first, second):
-            if self._is_due(lane) and (parser := self._parser_for(lane)) is not None:
+            if self._is_due(lane) and (parser := self._parser_for(lane, room)) is not None:
                 return lane, parser
         return None
 
     def _is_due(self, lane: Lane) -> bool:
         """Whether something of it should go: an open batch if it is full or old, or no parser has anything to do."""
-        if not lane.again and not lane.last and not lane.has_open:
+        if not lane.has_some:
             return False
         idle = self._limits.eager and not any(parser.batches for parser in self._parsers)
         return lane.is_due(at_once=self.flushing or idle)
 
     # Which parser
 
-    def _parser_for(self, lane: Lane) -> ParserProcess | None:
-        """Return the least loaded of those that may have a batch of this lane now."""
-        room = self._with_room()
+    def _parser_for(self, lane: Lane, room: list[ParserProcess]) -> ParserProcess | None:
+        """Return the least loaded of those with room that may have a batch of this lane now."""
         room = self._for_others(room) if lane.waits else self._for_quick(room)
         return min(room, key=lambda one: len(one.batches), default=None)
 
-    def _for_quick(self, room: Iterator[ParserProcess]) -> Iterator[ParserProcess]:
+    def _for_quick(self, room: list[ParserProcess]) -> list[ParserProcess]:
         """Put nothing behind what takes long, unless all parsers are at something that was thought to be quick."""
-        found = list(room)
-        free = [parser for parser in found if not _waits(parser)]
-        room = iter(free if free or self.others.is_slow else found)
-        if all(map(_is_stuck, self._parsers)):
-            return room
-        return (parser for parser in room if not _is_stuck(parser))
+        free = [parser for parser in room if not _waits(parser)]
+        if free or self.others.is_slow:
+            room = free
+        unstuck = [parser for parser in room if not _is_stuck(parser)]
+        return unstuck if unstuck or not all(map(_is_stuck, self._parsers)) else room
 
-    def _for_others(self, room: Iterator[ParserProcess]) -> Iterator[ParserProcess]:
+    def _for_others(self, room: list[ParserProcess]) -> list[ParserProcess]:
         """Leave one parser to quick pages, unless none come; or these ones take no longer, and the rest is full."""
         quick = self.quick
         if not quick.has_open and not quick.again and time.monotonic() - self._quick_at >= _KEPT_S:
             slow = self.others.page_s > _SLOW_S
-            return (parser for parser in room if not (slow and parser.batches))
+            return [parser for parser in room if not (slow and parser.batches)]
         others = [parser for parser in self._parsers if _is_away(parser) or _waits(parser) or _is_stuck(parser)]
         is_last = len(others) >= self._size - 1 and self._size > 1
         if self.others.is_slow:
-            return iter(()) if is_last else (parser for parser in room if not _waits(parser))
+            return [] if is_last else [parser for parser in room if not _waits(parser)]
         if not is_last:
             return room
         found = [parser for parser in room if _waits(parser)]
         if found or any(map(_is_stuck, others)):
-            return iter(found)
-        return self._with_room()
+            return found
+        return room
 
-    def _with_room(self) -> Iterator[ParserProcess]:
-        all_ready = sum(parser.ready for parser in self._parsers) == self._size
-        return (parser for parser in self._parsers if parser.has_room() and (all_ready or not parser.batches))
+    def _with_room(self) -> list[ParserProcess]:
+        room = [parser for parser in self._parsers if parser.has_room()]
+        if room and sum(parser.ready for parser in self._parsers) != self._size:
+            return [parser for parser in room if not parser.batches]
+        return room
 
     # What comes of it
 

@@ -118,8 +118,6 @@ class Intake:
 
     async def _put(self, item: Item) -> None:
         loop = self._loop = asyncio.get_running_loop()
-        with self.lock:
-            self.costs.entered(item.host)
         waited: bool | None = None
         while True:
             with self.lock:
@@ -148,12 +146,14 @@ class Intake:
         `waited`: as what it has waited already, None if it has not.
         """
         if self.failure is not None:
-            self.costs.left(item.host)
+            if waited is not None:
+                self.costs.left(item.host)
             raise self.failure
-        dispatch = self.dispatch
+        if waited is None:
+            self.costs.entered(item.host)
         quick = not self._limits.eager or self.costs.is_quick(item.host, item.body_bytes)
-        lane = dispatch.quick if quick else dispatch.others
-        if (quick or waited is not None or not self._waiting.has_line) and dispatch.add(lane, item):
+        lane = self.dispatch.quick if quick else self.dispatch.others
+        if (quick or waited is not None or not self._waiting.has_line) and self.dispatch.add(lane, item):
             self.pending += 1
             return None, quick
         waiter = asyncio.get_running_loop().create_future()

@@ -20,8 +20,8 @@ class Lane:
     """One of the two ways to the parsers. `waits`: its pages may take long, so that nothing is to stand behind them.
 
     State, under the lock of the pool: the open batch; those that parsers have left, to go `again` at once, or `last`,
-    since they may end or hold up one more; how long a page takes lately; the parser seconds that the lane has used
-    lately, by which it is known whose turn it is; how many batches were taken.
+    since they may end or hold up one more; how long a page takes lately, and so how many a batch may have; the parser
+    seconds that the lane has used lately, by which it is known whose turn it is; how many batches were taken.
     """
 
     def __init__(self, limits: BatchLimits, *, waits: bool) -> None:
@@ -35,11 +35,17 @@ class Lane:
         self._open_bytes = 0
         self._open_since = 0.0
         self._turns = 0
+        self._most = 1 if waits else limits.pages
 
     @property
     def has_open(self) -> bool:
         """Whether there is an open batch, which will be due."""
         return bool(self._open)
+
+    @property
+    def has_some(self) -> bool:
+        """Whether there is anything."""
+        return bool(self._open or self.again or self.last)
 
     @property
     def is_slow(self) -> bool:
@@ -49,10 +55,7 @@ class Lane:
     @property
     def is_full(self) -> bool:
         """Whether the open batch takes no page more."""
-        limits = self._limits
-        if self._open_bytes >= limits.bytes or len(self._open) >= limits.pages:
-            return True
-        return bool(self._open) and len(self._open) >= self._most
+        return len(self._open) >= self._most or self._open_bytes >= self._limits.bytes
 
     def is_due(self, *, at_once: bool) -> bool:
         """Whether something should go now; `at_once`: the open batch need not wait for more."""
@@ -64,13 +67,6 @@ class Lane:
     def due_in_s(self) -> float:
         """Seconds until the first page of the open batch has waited long enough."""
         return self._open_since + self._limits.wait_s - time.monotonic()
-
-    @property
-    def _most(self) -> int:
-        """Pages that a batch may have now, 1 at least: slow ones must not wait for each other."""
-        if not self.page_s:
-            return 1 if self.waits else self._limits.pages
-        return max(1, int(min(self._limits.parse_s / self.page_s, self._limits.pages)))
 
     def add(self, item: Item) -> None:
         """Put a page into the open batch, which is not full."""
@@ -103,8 +99,15 @@ class Lane:
         change_s = seconds / pages - self.page_s
         self.page_s += change_s / (_OTHERS_SINK if self.waits and self.page_s and change_s < 0 else 4)
         self.used_s += seconds
+        self._limit()
 
     def died(self) -> None:
         """Learn that a parser died over a page: that is as good as a slow one."""
         self.page_s = max(self.page_s, _DIED_S)
         self.used_s += _DIED_S
+        self._limit()
+
+    def _limit(self) -> None:
+        """Set how many pages a batch may have from now on, 1 at least: slow ones must not wait for each other."""
+        if self.page_s:
+            self._most = max(1, int(min(self._limits.parse_s / self.page_s, self._limits.pages)))

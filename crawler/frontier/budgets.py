@@ -113,7 +113,7 @@ class Budgets:
 
     State: the sites that are in use (in the store from their page `_KEPT_FROM` on), and which of them the open batch is
     to hold; the site for which each task counts that is handed out; young hosts that wait for others of their domain,
-    and those that need not any more; the domains of hosts.
+    and those that need not any more; the domains of hosts; the URL whose shape was asked for last.
     """
 
     def __init__(self, store: Store, config: CrawlConfig) -> None:
@@ -128,6 +128,7 @@ class Budgets:
         self._domains: Domains | None = None
         self._domain_of: dict[bytes, tuple[bytes, str]] = {}
         self._met = 0
+        self._shaped = "", b""
         self._decode = msgspec.msgpack.Decoder(_Site).decode
         self._encode = msgspec.msgpack.Encoder().encode
 
@@ -140,21 +141,21 @@ class Budgets:
         """Return what becomes of a URL in the queue: empty if it may be handed out, `STAND_BACK`, or `REPEATS`."""
         if row.is_sitemap or row.outcome or not row.parent:
             return ""
-        if self._waits_for_others(host, row.url):
+        key, site = self._judged_by(host, row.url)
+        if key != host and self._waits_for_others(host, row.url):
             return REPEATS
-        key, _, site = self._watched(host, row.url)
         if site is None or self._most is None:
             return ""
         if is_late(place):
             return "" if site.spent + self._out[key] < _COST * self._most else REPEATS
-        return STAND_BACK if site.score(_hash(row.url)) <= _STANDS_BACK else ""
+        return STAND_BACK if site.score(self._shape(row.url)) <= _STANDS_BACK else ""
 
     def stand_back(self, host: bytes, url: str) -> int:
         """Count a URL that is to stand back; return how many of its shape have done so before."""
-        key, _, site = self._watched(host, url)
+        key, site = self._judged_by(host, url)
         if site is None:
             return 0
-        own = _hash(url)
+        own = self._shape(url)
         site.count(own, 0, 0)
         self._unsaved.add(key)
         one = site.shapes[own]
@@ -176,18 +177,20 @@ class Budgets:
         """Return the site for which it is to be told what a page brings, empty if it need not be."""
         if self._most is None or row.is_sitemap or row.outcome:
             return ""
-        _, name, site = self._watched(host, row.url)
+        by, site = self._judged_by(host, row.url)
         if site is None:
             return ""
         proven = site.brought >= _PROVEN_PAGES and site.spent < self._most
-        if proven and key[0] % _SAMPLED and site.score(_hash(row.url)) > _PROVEN_PAGES:
+        if proven and key[0] % _SAMPLED and site.score(self._shape(row.url)) > _PROVEN_PAGES:
             return ""
-        return name
+        return authority(row.url) if by == host else self._domain(host, row.url)[1]
 
     def hand_out(self, handed: Handed) -> None:
         """Learn that a task is handed out."""
-        key, _ = self._domain(handed.host, handed.task.url)
-        if self._site(handed.host).pages >= FREE_PAGES or not key:
+        key = b""
+        if self._site(handed.host).pages < FREE_PAGES:
+            key, _ = self._domain(handed.host, handed.task.url)
+        if not key:
             if not is_late(handed.place):
                 return
             key = handed.host
@@ -239,8 +242,6 @@ class Budgets:
 
     def _waits_for_others(self, host: bytes, url: str) -> bool:
         """Whether as many tasks of young hosts of one domain are handed out as of one host may be."""
-        if self._site(host).pages >= FREE_PAGES:
-            return False
         key, _ = self._domain(host, url)
         if not key or self._out[key] < UNPROVEN_TASKS or self._site(key).brought >= _PROVEN_PAGES:
             return False
@@ -275,14 +276,21 @@ class Budgets:
             site.count(parent, _LED_TO, 0)
         self._unsaved.add(key)
 
-    def _watched(self, host: bytes, url: str) -> tuple[bytes, str, _Site | None]:
-        """Return the site whose budget counts for a URL, with its key and name; None as long as none does."""
-        if self._site(host).pages >= FREE_PAGES:
-            return host, authority(url), self._sites[host]
-        key, name = self._domain(host, url)
-        if key and self._site(key).pages >= FREE_PAGES:
-            return key, name, self._sites[key]
-        return b"", "", None
+    def _judged_by(self, host: bytes, url: str) -> tuple[bytes, _Site | None]:
+        """Return the site whose budget counts for a URL, with its key; None as long as none does."""
+        site = self._site(host)
+        if site.pages >= FREE_PAGES:
+            return host, site
+        key, _ = self._domain(host, url)
+        if key and (site := self._site(key)).pages >= FREE_PAGES:
+            return key, site
+        return b"", None
+
+    def _shape(self, url: str) -> bytes:
+        """Return the hash of a URL's shape, which is asked for twice as a rule: whether it may go, and is watched."""
+        if url is not self._shaped[0]:
+            self._shaped = url, _hash(url)
+        return self._shaped[1]
 
     def _site(self, key: bytes) -> _Site:
         site = self._sites.get(key)

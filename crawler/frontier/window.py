@@ -283,7 +283,7 @@ class Window:
         due = host.next_due(self._queue, self._handed, self._gate, most_ahead, level_by_level=self._level_by_level)
         for place, key, row in islice(due, limit):
             self._hand_out(host, self._read(place, key, row))
-            if self._bytes >= WINDOW_BYTES or _share(self._gate, host, self._limit, hosts) <= 0:
+            if self._bytes >= WINDOW_BYTES or _has_its_bytes(host, hosts):
                 break
         self._to_be_seen(*host.took_put_off())
         host.backlog |= host.key in self._uncommitted_hosts
@@ -318,6 +318,11 @@ def _share(gate: Gate, host: WindowHost, limit: int, hosts: int) -> int:
 
     None, but for two, if it has its share of the bytes.
     """
-    if host.handed >= _LEAST_SHARE and host.bytes >= WINDOW_BYTES // 2 // max(1, hosts):
+    if _has_its_bytes(host, hosts):
         return 0
     return gate.most_at_once(host.key, max(_LEAST_SHARE, min(HOST_TASKS, limit // 2 // max(1, hosts)))) - host.handed
+
+
+def _has_its_bytes(host: WindowHost, hosts: int) -> bool:
+    """Whether the tasks of a host that are handed out have its share of the bytes."""
+    return host.handed >= _LEAST_SHARE and host.bytes >= WINDOW_BYTES // 2 // max(1, hosts)

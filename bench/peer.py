@@ -26,6 +26,8 @@ class Peer:
     records: bool = True
     """Writes `pages.jsonl`; wget2 writes only the pages themselves."""
     slow: bool = False
+    codes: frozenset[int] = frozenset({0})
+    """Exit codes after which the job is done. wget2 ends with 8 where a link is dead, as on real sites."""
 
 
 def _ours(seed: str, prefix: str, folder: Path) -> list[str]:  # noqa: ARG001 - one shape for all
@@ -78,7 +80,7 @@ def _find_wget2() -> str:
 
 PEERS = (
     Peer("ours", _ours, str),
-    Peer("wget2", _wget2, _find_wget2, records=False),
+    Peer("wget2", _wget2, _find_wget2, records=False, codes=frozenset({0, 8})),
     Peer("spider-rs", _spider_rs, _install_spider_rs),
     Peer("crawlee", _python("crawlee_crawler.py"), _install_python, slow=True),
     Peer("crawlee-seen", _python("crawlee_crawler.py", "seen"), _install_python, slow=True),

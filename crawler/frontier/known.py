@@ -38,7 +38,10 @@ class KnownUrls:
         """
         if not keys:
             return []
-        pending, stored = self._pending, self._table.get_all(keys)
+        pending = self._pending
+        if len(keys) == 1 and (value := pending.get(keys[0])) is not None:
+            return [value]
+        stored = self._table.get_all(keys)
         return [pending.get(key, value) for key, value in zip(keys, stored, strict=True)] if pending else stored
 
     def pending(self, key: bytes) -> bytes | None:

@@ -117,7 +117,7 @@ class SeedRecords:
             if not rows:
                 continue
             rows = list(rows)  # noqa: PLW2901 - they are taken away from where this list stands
-            self._rows.take(handed.task.key)
+            self._rows.take(handed.task.key, rows)
             if done.outcome == "redirected":
                 ending = _ending(told[number], done, to=done.links[0].url)
                 self._rows.put_ending(handed.task.key, ending)

@@ -94,9 +94,8 @@ class SeedRows:
             self._table.put(_MORE + key + row.number.to_bytes(8, "big"), self._encode(row))
         rows.append(row)
 
-    def take(self, key: bytes) -> None:
-        """Take all rows away from a URL."""
-        rows = self.at([key])[0]
+    def take(self, key: bytes, rows: Sequence[Row]) -> None:
+        """Take all rows away from a URL, at which there are these (`at`)."""
         for row in rows[1:]:
             self._table.delete(_MORE + key + row.number.to_bytes(8, "big"))
         if rows:

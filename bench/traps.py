@@ -203,6 +203,49 @@ def wiki(articles: int, revisions: int) -> Site:
     return Site(page, 3 + articles * (2 + revisions))
 
 
+def marked(products: int) -> Site:
+    """A shop whose links say where they stand (`ref`, `utm_source` with `utm_campaign`), and how a list was sorted.
+
+    Only `id` and `page` count, and `view` on lists. Of each page the first URL that is asked for is honest.
+    """
+    seen: set[str] = set()
+    lists = products // 24
+
+    def page(path: str) -> Page:
+        parts = urlsplit(path)
+        asked = dict(parse_qsl(parts.query))
+        own = parts.path
+        if own == "/item":
+            number = int(asked["id"])
+            own += f" {number}"
+            text = f"<h1>Item {number}</h1><p>{words(own, 40)}</p>"
+            links = [f"/item?id={(number * 7 + n) % products}&ref={WORDS[number % 8]}" for n in range(6)]
+        elif own == "/list":
+            number, view = int(asked.get("page", 1)), asked.get("view", "rows")
+            own += f" {number} {view}"
+            text = f"<h1>Items as {view}, page {number}</h1><p>{words(own, 30)}</p>"
+            first = (number - 1) * 24
+            links = [
+                f"/item?id={n}&ref=list&utm_source=shop&utm_campaign={WORDS[n % 40]}" for n in range(first, first + 24)
+            ]
+            links += [
+                f"/list?page={n}&sort={sort}&view={view}"
+                for n in (number - 1, number + 1)
+                if 0 < n <= lists
+                for sort in ("name", "price", "new", "best")
+            ]
+            links += [f"/list?page={number}&view={shown}" for shown in ("rows", "tiles")]
+        elif own == "/":
+            text, links = "<h1>Shop</h1>", ["/list?page=1"]
+        else:
+            text, links = f"<p>{path}</p>", []
+        fresh = own not in seen
+        seen.add(own)
+        return Page(text, links, fresh)
+
+    return Site(page, 3 + lists * 24 + 2 * lists)
+
+
 # Traps: everything but the menu is none of their honest pages.
 
 
@@ -309,6 +352,7 @@ def sites(scale: int) -> dict[str, Site]:
         "shop": shop(5_000 // scale),
         "forum": forum(10_000 // scale),
         "wiki": wiki(2_000 // scale, 10),
+        "marked": marked(480),
         "facets": trap(_facets),
         "facets in paths": trap(_path_facets),
         "soft 404": trap(_soft_404),
@@ -364,7 +408,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="bench-traps-") as folder:
             found = crawled(made[name], Path(folder) / "job")
         lost = made[name].honest - found.honest
-        trapped = found.others > MOST_TRAP_PAGES and name != "shop"
+        trapped = found.others > MOST_TRAP_PAGES and name not in {"shop", "marked"}
         missed |= lost > 0 or trapped
         print(
             f"| {name} | {made[name].honest:,} | {lost:,} | {found.others:,} | {found.known:,} | {found.seconds:.0f} |",

@@ -23,6 +23,7 @@ from crawler.core.setting_kinds import (
     NAMES,
     NETWORKS,
     OUTPUTS,
+    PARAMETERS,
     PATTERNS,
     ROTATION,
     SECONDS,
@@ -92,8 +93,7 @@ class _OlderNames(StructMeta):
 class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
     """Settings of one crawl. Times are seconds, sizes bytes, None means "no limit".
 
-    `help(CrawlConfig)` lists each setting with its default; docs/cli.md does, too. The names on the command line are
-    without the units: `--timeout` is `timeout_s`, `--max-body` is `max_body_bytes`.
+    `help(CrawlConfig)` and docs/cli.md list each setting. On the command line they have no units: `--timeout`.
 
     Raises `ConfigError` for a value out of range, naming it.
     """
@@ -156,6 +156,10 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "up for them. The rest is skipped: repeats.",
         _CRAWLED, or_none(COUNT), least=1, matters=True,
     )] = 400
+    keep_parameters: Annotated[bool | tuple[str, ...], Setting(
+        "Ask for URLs whatever was learnt of parameters that do not change a page: of all, or of these (ref,sort).",
+        _CRAWLED, PARAMETERS,
+    )] = False
     robots: Annotated[RobotsMode, Setting(
         "Obey or ignore robots.txt, rel=nofollow and meta robots.",
         _TREATED, choice(get_args(RobotsMode)), also=("compare", "try", "extract"), matters=True,

@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from crawler.core.lesson import Lesson
 from crawler.core.model import Finished
 
 __all__ = ["Counters"]
 
 _MOST_HOSTS = 1_000
+_MOST_LESSONS = 1_000
 
 
 class Counters(Struct):
@@ -20,6 +23,8 @@ class Counters(Struct):
     known. Where each row of the seeds has a record: `rows` are known, `open_rows` of them have none yet, and `owed`
     records are kept back until a page has had one, which `has_page_record` says.
     `repeats` counts URLs that ended as `skipped: repeats` by host; of more than 1,000 hosts the rest is `others`.
+    `parameters` are those that do not change a page, each as host, paths and name (`shop.example/item/#?ref`): up to
+    1,000 of them.
     """
 
     seq: int = 0
@@ -41,6 +46,7 @@ class Counters(Struct):
     owed: int = 0
     has_page_record: bool = False
     repeats: dict[str, int] = {}
+    parameters: dict[str, Lesson] = {}
 
     def next_seq(self) -> int:
         """Return the place of one more URL in the order of discovery."""
@@ -64,6 +70,18 @@ class Counters(Struct):
             self.repeats[name] = left
         else:
             self.repeats.pop(name, None)
+
+    def learn(self, parameter: str, agreed: int, pages: int) -> None:
+        """Put down why a parameter is left out of account."""
+        lesson = self.parameters.get(parameter)
+        if lesson is not None or len(self.parameters) < _MOST_LESSONS:
+            self.parameters[parameter] = Lesson(agreed, pages, 0 if lesson is None else lesson.skipped)
+
+    def leave_out_for(self, parameter: str, change: int) -> None:
+        """Add `change` URLs that were left out for a parameter."""
+        lesson = self.parameters.get(parameter)
+        if lesson is not None:
+            self.parameters[parameter] = replace(lesson, skipped=max(0, lesson.skipped + change))
 
     def leave_out(self, finished: Iterable[Finished], taken: int) -> None:
         """Count out pages that ended in a batch that was dropped, but for those of its first `taken` records."""

@@ -24,6 +24,7 @@ __all__ = [
     "NAMES",
     "NETWORKS",
     "OUTPUTS",
+    "PARAMETERS",
     "PATTERNS",
     "ROTATION",
     "SECONDS",
@@ -215,6 +216,18 @@ def _networks(value: Any) -> bool | tuple[str, ...]:
     # In one order and spelling, so that a job knows the same networks again.
     ordered = sorted(networks, key=lambda network: (network.version, int(network.network_address), network.prefixlen))
     return tuple(map(str, ordered)) or False
+
+
+def _is_parameters(text: str) -> bool:
+    """Whether text that follows the option is a list of names, rather than a seed or a file of seeds."""
+    return not any(mark in text for mark in "./: ")
+
+
+def _parameters(value: Any) -> bool | tuple[str, ...]:
+    if isinstance(value, bool):
+        return value
+    names = {name.strip() for text in _texts(value) for name in text.split(",")}
+    return tuple(sorted(names - {""})) or False
 
 
 def _network(name: str) -> IPv4Network | IPv6Network:
@@ -462,6 +475,9 @@ HEADERS = Kind(
     secret=True,
 )
 NAMES = Kind(expects="a list of names, 'all' or 'default'", metavar="A,B,C", value=_names, plain=_listed)
+PARAMETERS = _switch_or_list(
+    expects="true, false or names of parameters", metavar="[NAME,…]", value=_parameters, is_value=_is_parameters
+)
 NETWORKS = _switch_or_list(
     expects="true, false or networks such as 10.0.0.0/8",
     metavar="[CIDR]",

@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from crawler.core.lesson import Lesson
+
 __all__ = ["CrawlStats", "Ended", "ExtractStats", "Holder", "SilentHost"]
 
 Ended = Literal["running", "done", "unreachable", "max-pages", "max-time", "interrupted"]
@@ -48,7 +50,8 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     `duplicates` counts pages whose body is the same, byte for byte, as that of an earlier one, `near_duplicates` others
     whose text is nearly the same, if the crawl looks for them; with `skip_duplicates` they are no records. `reread`
     counts pages that were asked for once more for their links, because a shorter way to them was found. `repeats`
-    counts URLs that ended as `skipped: repeats`, by host.
+    counts URLs that ended as `skipped: repeats`, by host. `parameters` are those that were found not to change a page,
+    each by host, paths and name (`shop.example/item/#?ref`), with what tells so and what it saved.
     `body_bytes_held` are bytes of bodies between the network and the parsers, of at most `body_bytes_most`;
     `body_waits` counts how often a download of this run had to wait for room there.
     `records` counts what was written: one for a page, unless a spider gives none or several. When a program has left
@@ -93,6 +96,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     near_duplicates: int = 0
     reread: int = 0
     repeats: dict[str, int] = {}
+    parameters: dict[str, Lesson] = {}
     body_bytes_held: int = 0
     body_bytes_most: int = 0
     body_waits: int = 0

@@ -10,6 +10,7 @@ from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
 from crawler.frontier.reach import NOT_REACHED, SEED_STALE, Limits, Reach
 from crawler.frontier.row import ENDED, QUEUED, REOPENABLE, UrlRow, queue_place
+from crawler.frontier.same_pages import SAME_PAGE, SamePages, is_same_page
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
@@ -41,6 +42,7 @@ class Discovery:
         *,
         limits: Limits,
         cut_urls: CutUrls,
+        same_pages: SamePages,
     ) -> None:
         self._store = store
         self._urls = store.urls
@@ -50,6 +52,7 @@ class Discovery:
         self._counters = counters
         self._limits = limits
         self._cut_urls = cut_urls
+        self.same_pages = same_pages
         self._nearer: dict[bytes, Reach] = {}
         self._told_up_to = counters.seq
         self._met: dict[bytes, dict[int, tuple[str, ...]]] = {}
@@ -129,7 +132,11 @@ class Discovery:
             elif value[:1] == QUEUED:
                 self._come_nearer(key, link, value, source, way, now=now)
             elif value[:1] == REOPENABLE:
-                self._judge_again(key, link, self._urls.row(value), source, way, now=now)
+                row = self._urls.row(value)
+                if is_same_page(row.reason):
+                    self._reach_left_out(key, link, row, source, now)
+                else:
+                    self._judge_again(key, link, row, source, way, now=now)
             elif not link.skip:
                 self.improve(key, self._urls.row(self._urls.pending(key) or value), way)
 
@@ -178,6 +185,15 @@ class Discovery:
             stale = row.stale | self._limits.stale(improved, before, reach)
             self._counters.stale += bool(stale) - bool(row.stale)
             self._urls.put(key, ENDED, structs.replace(improved, stale=stale))
+
+    def pass_on(self) -> None:
+        """Take the ways to URLs that were left out as ways to the pages that stand for them."""
+        for key, way in self.same_pages.ways():
+            (value,) = self._urls.values([key])
+            if value is not None and value[:1] == ENDED:
+                self.improve(key, self._urls.row(value), way)
+            elif value is not None and value[:1] == QUEUED:  # a person asks for it again
+                self._note(key, waiting(value)[0], waiting(value)[1].nearer(way))
 
     def open(self, key: bytes, row: UrlRow) -> None:
         """Make a URL due that has ended: the limit that cut it off has moved, or it is to be tried again."""
@@ -229,6 +245,17 @@ class Discovery:
         self._uncount(row)
         self._put(key, link, source, reach, now)
 
+    def _reach_left_out(self, key: bytes, link: Link, row: UrlRow, source: Source, now: float) -> None:
+        """Pass on a way to a URL that is left out; what a sitemap names, or a redirect leads to, is asked for."""
+        way = NOT_REACHED if link.skip else source.reach(link)
+        reach = self._limits.reach(row).nearer(way)
+        if not link.skip and (source.hops or source.listed):
+            self._uncount(row)
+            self._put(key, link, source, reach, now)
+        elif reach != self._limits.reach(row):
+            self._urls.put(key, REOPENABLE, self._limits.at(row, reach))
+            self.same_pages.reached(self._keys.host(row.url), row.url, way)
+
     def _come_nearer(self, key: bytes, link: Link, value: bytes, source: Source, way: Reach, *, now: float) -> None:
         """Note a shorter way to a URL that has not ended; if it was never handed out, queue it at its smaller depth."""
         place, before = waiting(value)
@@ -246,6 +273,10 @@ class Discovery:
 
     def _uncount(self, row: UrlRow) -> None:
         """Take a URL out of the counters that has not ended any more."""
+        if is_same_page(row.reason):
+            self._counters.count(row.outcome, SAME_PAGE, -1)
+            self.same_pages.opened(row)
+            return
         self._counters.count(row.outcome, row.reason, -1)
         if row.reason == REPEATS:
             self._counters.count_repeat(authority(row.url), -1)

@@ -32,6 +32,7 @@ from crawler.frontier.page_limits import PageLimits
 from crawler.frontier.reach import Limits, Reach
 from crawler.frontier.reopening import Reopening
 from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
+from crawler.frontier.same_pages import SamePages
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.seed_lines import BadSeed, extra_of
@@ -62,14 +63,14 @@ class Frontier:
         self._next_retry_at = store.retries.next_due_at()
         self._limits = limits = Limits(config)
         self._seeds = SeedContexts(store)
-        self._gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config))
-        sleepers = Sleepers()
+        same_pages = SamePages(store, config, self.counters, limits)
+        self._gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config), same_pages)
+        sleepers, cut_urls = Sleepers(), CutUrls()
         self._window = window = Window(store.queue, self._read, gate, sleepers, level_by_level=limits.by_depth)
         self._leftovers = Leftovers(store.queue, self._read, gate, sleepers, window)
         self._duplicates = Duplicates(store, config.skip_duplicates)
-        cut_urls = CutUrls()
         self._discovery = discovery = Discovery(
-            store, window, self._seeds, self.counters, limits=limits, cut_urls=cut_urls
+            store, window, self._seeds, self.counters, limits=limits, cut_urls=cut_urls, same_pages=same_pages
         )
         self._second_look = SecondLook(store, discovery, self.counters, limits, JoinedScopes(store, config))
         self._early_look = EarlyLook(
@@ -232,6 +233,7 @@ class Frontier:
 
     def save(self) -> None:
         """Put the counters into the open batch."""
+        self._discovery.pass_on()
         self._store.put_meta("counters", msgspec.to_builtins(self.counters))
         self._second_look.save()
         self._early_look.save()

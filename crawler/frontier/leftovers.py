@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import islice
 
-from crawler.frontier.gate import STAND_BACK, Gate
+from crawler.frontier.gate import PASSING, Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.row import UrlRow
@@ -41,7 +41,7 @@ class Leftovers:
             for place, value in entries:
                 row = self._queue.row(value)
                 reason = self._gate.verdict(host, place, row)
-                if reason and reason != STAND_BACK:
+                if reason and reason not in PASSING:
                     self._queue.remove(place)
                     taken.append((self._read(place, value[:16], row), reason))
                 else:

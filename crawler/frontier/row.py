@@ -11,7 +11,8 @@ QUEUED = b"q"
 ENDED = b"e"
 """State byte of a URL that ended for good."""
 REOPENABLE = b"s"
-"""State byte of a URL skipped for a reason that another link to it can lift (scope, depth, filter, nofollow, trap)."""
+"""State byte of a URL skipped for a reason that can be lifted: by another link to it (scope, depth, filter, nofollow,
+trap), a larger limit, or a page that is another one after all (`frontier.same_pages`)."""
 
 
 _LATE = b"\xff\xff"

@@ -11,6 +11,8 @@ ado, and half as long again after each look, up to `max_chain`: a look stops at 
 `max_chain` pages stand so deep in chains, as in a tree that has no end. Longer chains go on, up to 100 times
 `max_chain`, as long as they bring something else: since the look before, the host must have got at least as many other
 pages as pages of chains. A page whose URL ends in a date is not something else.
+
+Before all that, URLs become due again that were left out for a lesson which is taken back (`frontier.same_pages`).
 """
 
 import msgspec
@@ -22,6 +24,7 @@ from crawler.frontier.gate import HELD_BACK
 from crawler.frontier.joined_scopes import JoinedScopes
 from crawler.frontier.reach import CHAIN_STALE, FAR_STALE, NOT_REACHED, SEED_STALE, Limits, Reach
 from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
+from crawler.frontier.same_pages import is_same_page
 from crawler.frontier.store import Store
 from crawler.web.traps import is_dated, pattern
 
@@ -77,6 +80,7 @@ class SecondLook:
         self._counters = counters
         self._limits = limits
         self._joined = joined
+        self._same_pages = discovery.same_pages
         self._settled = store.meta("settled")
         saved = store.meta("chains") or {}
         self._hosts = {bytes.fromhex(key): msgspec.convert(host, _Host) for key, host in saved.items()}
@@ -92,7 +96,7 @@ class SecondLook:
     def is_due(self) -> bool:
         """Whether something may come of a look, once no URL is due."""
         outcomes = self._counters.outcomes
-        if self._raised:
+        if self._raised or self._same_pages.takes_back:
             return True
         nearer = self._counters.stale and "skipped: depth" in outcomes
         if not (nearer or "skipped: trap" in outcomes or self._scope_grew):
@@ -103,6 +107,9 @@ class SecondLook:
     def take(self) -> None:
         """Look whether pages are to be read again, or chains to go on; wait for the commit if the batch is open."""
         if not self.is_due or self._store.dirty:
+            return
+        if self._same_pages.takes_back:
+            self._same_pages.reopen(self._discovery.open)
             return
         view = self._walk()
         self._raised = False
@@ -168,8 +175,8 @@ class SecondLook:
         for key, state, row in self._store.urls.ended():
             if row.stale:
                 view.stale.append((key, row))
-            elif row.reason in HELD_BACK:
-                if self._raised:
+            elif row.reason in HELD_BACK or is_same_page(row.reason):
+                if self._raised and row.reason in HELD_BACK:
                     view.free.append((key, row))
             elif state == REOPENABLE and (reach := self._limits.reach(row)) != NOT_REACHED:
                 if not self._limits.cut(reach, host := self._store.keys.host(row.url), is_sitemap=row.is_sitemap):

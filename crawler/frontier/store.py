@@ -6,6 +6,7 @@
     later     due at (microseconds), URL key       UrlRow: retries that wait for their time
     bodies    xxh3_128(body, the job's number)     URL key: the first page with that body
     texts     band, fingerprint of a text          URL key (`frontier.duplicates`)
+              letter, key of a URL or a host       what parameters do to pages (`frontier.groups`)
     seeds     seed number                          SeedContext (msgpack)
               letter, URL key or seed number       rows of the seeds that have no record yet (`frontier.seed_rows`)
     hosts     host key, name of a row              what is known of a host (`core.host_rows`)
@@ -27,6 +28,7 @@ import msgspec
 from crawler.core.model import Seed, SeedContext
 from crawler.frontier.contents import Contents
 from crawler.frontier.database import Database
+from crawler.frontier.groups import Groups
 from crawler.frontier.keys import Keys, new_seed
 from crawler.frontier.known import KnownUrls
 from crawler.frontier.queue import UrlQueue
@@ -62,6 +64,7 @@ class Store:
         self.queue = UrlQueue(database.table("queue"))
         self.retries = Retries(database.table("later"))
         self.contents = Contents(database.table("bodies"), database.table("texts"))
+        self.groups = Groups(database.table("texts"))
         self.rows = SeedRows(database.table("seeds"))
         self._seeds, self._hosts, self._meta = map(database.table, ("seeds", "hosts", "meta"))
         self._encode = msgspec.msgpack.Encoder().encode
@@ -184,4 +187,5 @@ class Store:
         self.urls.forget()
         self.queue.forget()
         self.contents.forget()
+        self.groups.forget()
         self.rows.forget()

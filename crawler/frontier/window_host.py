@@ -3,20 +3,23 @@
 from collections import Counter, deque
 from collections.abc import Container, Iterator
 
-from crawler.frontier.gate import STAND_BACK, Gate
+from crawler.frontier.gate import PASSING, STAND_BACK, Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.row import UrlRow
 
 __all__ = ["WindowHost", "level_of"]
 
+_LEFT_OUT_AT_ONCE = 512
+"""URLs that are left out before anything else is done, such as a commit: some 20 ms."""
+
 
 class WindowHost:
     """A host in the window. `floor`: every queue entry below it is handed out or ended. `ahead`: the next entries from
     there on, as far as they were read. `backlog`: there are entries that are not handed out; `held`: the first of them
     is one that the host may not have now (`frontier.gate`). `levels`: tasks in the window by their level; `handed`:
-    their number, and `bytes` of their URLs. `put_off`: the first of the places of entries that stand back since, which
-    no scan sees yet. The window changes it.
+    their number, and `bytes` of their URLs. `put_off`: where to go on after the next commit, such as the first place of
+    entries that stand back, which no scan sees yet. The window changes it.
     """
 
     __slots__ = ("ahead", "backlog", "bytes", "floor", "handed", "held", "key", "levels", "put_off", "served")
@@ -71,6 +74,7 @@ class WindowHost:
         `most_ahead`: entries that are read at once, and bytes of them.
         """
         self.backlog, self.held = True, False
+        left_out = 0
         level = min((here for here, count in self.levels.items() if count > 0), default=None)
         while True:
             if not self.ahead and not self._read_ahead(queue, handed, *most_ahead):
@@ -83,21 +87,32 @@ class WindowHost:
                     return
             row, key = queue.row(value), value[:16]
             verdict = gate.verdict(self.key, place, row)
-            if verdict and verdict != STAND_BACK:
+            if verdict and verdict not in PASSING:
                 self.held = True
+                return
+            if left_out >= _LEFT_OUT_AT_ONCE:
+                self._come_back(place)
                 return
             self.ahead.popleft()
             self.floor = place
-            if verdict:
+            if verdict == STAND_BACK:
                 late = gate.put_off(place, key, row)
                 queue.remove(place)
                 queue.add(late, key, row)
-                self.put_off = late if self.put_off is None else min(late, self.put_off)
+                self._come_back(late)
+            elif verdict:
+                gate.leave_out(place, key, row)
+                queue.remove(place)
+                left_out += 1
             else:
                 yield place, key, row
 
+    def _come_back(self, place: bytes) -> None:
+        """Go on at a place, or before it, after the next commit."""
+        self.put_off = place if self.put_off is None else min(place, self.put_off)
+
     def took_put_off(self) -> list[bytes]:
-        """Return the first place of those that stand back since the call before, if there is any."""
+        """Return the first place at which to go on after the next commit, if there is any."""
         place, self.put_off = self.put_off, None
         if place is None:
             return []

@@ -49,6 +49,9 @@ class Settings(TypedDict, total=False):
     max_repeats: int | None
     """Of a large host or domain, take this many pages that bring nothing but links. Pages that bring something make
     up for them. The rest is skipped: repeats. Default: 400."""
+    keep_parameters: bool | Sequence[str]
+    """Ask for URLs whatever was learnt of parameters that do not change a page: of all, or of these (ref,sort).
+    Default: False."""
     robots: Literal["obey", "ignore"]
     """Obey or ignore robots.txt, rel=nofollow and meta robots. Default: 'obey'."""
     user_agent: str

@@ -119,6 +119,7 @@ class Statistics:
             near_duplicates=counters.near_duplicates,
             reread=counters.reread,
             repeats=dict(counters.repeats),
+            parameters=dict(counters.parameters),
             active_hosts=frontier.active_hosts,
             unreachable_hosts=frontier.hosts_given_up,
         )

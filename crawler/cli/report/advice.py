@@ -1,15 +1,18 @@
 """What to do about outcomes that an option could change, in plain sentences: pure."""
 
+from collections.abc import Mapping
+
 from crawler.cli.report.certificates import TLS, is_of_certificate
 from crawler.cli.report.quantity import count, duration, size
 from crawler.core.config import CrawlConfig
+from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
 from crawler.core.stats import CrawlStats
 
-__all__ = ["advice"]
+__all__ = ["advice", "by_savings"]
 
 _NAMED = 3
-"""Hosts that a line names; summary.json has all of them."""
+"""Hosts, or parameters, that a line names; summary.json has all of them."""
 
 
 def advice(stats: CrawlStats, config: CrawlConfig) -> list[str]:
@@ -17,6 +20,7 @@ def advice(stats: CrawlStats, config: CrawlConfig) -> list[str]:
     texts = (
         _trap(stats, config),
         _repeats(stats, config),
+        _parameters(stats),
         _tls(stats),
         _unreachable(stats, config),
         _parsers(stats, config),
@@ -45,6 +49,23 @@ def _repeats(stats: CrawlStats, config: CrawlConfig) -> str:
     return (
         f"{_urls(sum(stats.repeats.values()))} were left out since pages like them brought nothing but links "
         f"({named}{more}): --max-repeats N asks for more of them{now}"
+    )
+
+
+def by_savings(parameters: Mapping[str, Lesson]) -> list[tuple[str, Lesson]]:
+    """Return parameters that do not change a page, those first that saved most."""
+    return sorted(parameters.items(), key=lambda item: (-item[1].skipped, item[0]))
+
+
+def _parameters(stats: CrawlStats) -> str:
+    saved = [(name, one.skipped) for name, one in by_savings(stats.parameters) if one.skipped]
+    if not saved:
+        return ""
+    named = ", ".join(f"{printable(name)} {count(skipped)}" for name, skipped in saved[:_NAMED])
+    more = f" and {count(len(saved) - _NAMED)} more" if len(saved) > _NAMED else ""
+    return (
+        f"{_urls(stats.outcomes.get('skipped: same-page', 0))} were left out since they differ from others only in "
+        f"parameters that do not change a page ({named}{more}): --keep-parameters NAME asks for them after all"
     )
 
 

@@ -12,12 +12,13 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from crawler.cli.report.advice import advice
+from crawler.cli.report.advice import advice, by_savings
 from crawler.cli.report.ending import Ending, ending
 from crawler.cli.report.quantity import count, duration, rate, size
 from crawler.cli.report.screen import STYLES, is_sitemap, phrase
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.folders import sync_folder
+from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
 from crawler.core.stats import CrawlStats, Ended
@@ -56,6 +57,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     near_duplicates: int
     reread: int
     repeats: dict[str, int]
+    parameters: dict[str, Lesson]
     outcomes: dict[str, int]
     statuses: dict[int, int]
     known: int
@@ -97,6 +99,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         near_duplicates=stats.near_duplicates,
         reread=stats.reread,
         repeats=dict(_by_number(stats.repeats)),
+        parameters=dict(by_savings(stats.parameters)),
         outcomes=dict(_by_number(stats.outcomes)),
         statuses=dict(sorted(stats.statuses.items())),
         known=stats.known,

@@ -174,9 +174,8 @@ class Hosts:
 
     def started(self, host: Host, now: float) -> None:
         """Learn that a request starts now, and have the host come back for the next one."""
-        self._politeness.started(host.name, now)
         host.prepared = False
-        if self._politeness.is_slow(host.name):
+        if self._politeness.started(host.name, now):
             self.memory.save(host)  # a run that is killed now must not make the next one ask too soon
         self.schedule(host, now)
 

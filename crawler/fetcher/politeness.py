@@ -122,8 +122,11 @@ class Politeness:
             self._call_later(name, address)
         return hosts
 
-    def started(self, host: str, now: float) -> None:
-        """Count a request to `host` that starts now; `ready_at` allowed it."""
+    def started(self, host: str, now: float) -> bool:
+        """Count a request to `host` that starts now; `ready_at` allowed it.
+
+        Say whether the time between two requests to it is to be remembered beyond a run.
+        """
         state = self.clock(host)
         state.in_flight += 1
         state.started(now)
@@ -132,6 +135,7 @@ class Politeness:
             address.in_flight += 1
             if address.waiting or address.called:
                 self._leave_line(host, state.address_name, address)
+        return state.is_slow
 
     def finished(
         self,
@@ -198,11 +202,6 @@ class Politeness:
         """Count the requests to `host` that started and have not finished."""
         state = self._hosts.get(host)
         return 0 if state is None else state.in_flight
-
-    def is_slow(self, host: str) -> bool:
-        """Say whether the time between two requests to `host` is to be remembered beyond a run."""
-        state = self._hosts.get(host)
-        return state is not None and state.is_slow
 
     def held_by(self, host: str, now: float) -> str:
         """Say what keeps a request to `host` from starting now, empty if nothing does.

@@ -142,6 +142,8 @@ def decoders(content_encoding: str) -> list[Decoder]:
     `content_encoding` is the header's value ("" = none). Raises `CodingError` for more than two layers and for a
     coding that cannot be undone.
     """
+    if not content_encoding:
+        return []
     names = [name.strip().lower() for name in content_encoding.split(",")]
     for name in names:
         if name in _UNDECODABLE and name not in _DECODERS:

@@ -63,9 +63,12 @@ def clean_headers(pairs: Iterable[tuple[str, str]], codec: str, errors: str = "s
     `codec` and `errors` are how the library decoded the bytes on the wire: they are undone, then the value is read as
     UTF-8, or as Latin-1 if it is not UTF-8 (RFC 9110 §5.5 leaves it open). Control characters are dropped.
     """
+    # Lists, here and below, and no generators: these run for each page.
     return tuple(
-        (name.lower(), value) if value.isascii() and value.isprintable() else _cleaned(name, value, codec, errors)
-        for name, value in pairs
+        [
+            (name.lower(), value) if value.isascii() and value.isprintable() else _cleaned(name, value, codec, errors)
+            for name, value in pairs
+        ]
     )
 
 
@@ -112,7 +115,7 @@ def read_head(status: int, pairs: Collection[tuple[str, str]], codec: str, error
     if status < 200:
         raise HeadError(f"status {status} without having been asked for")
     headers = clean_headers(pairs, codec, errors)
-    if sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_CHARS:
+    if sum([len(name) + len(value) for name, value in headers]) > MAX_HEAD_CHARS:
         raise HeadError(f"headers of more than {MAX_HEAD_CHARS:,} characters")
     redirect = is_redirect(status, headers)
     if redirect and not is_clear_redirect(pairs, codec, errors):
@@ -158,6 +161,8 @@ def codings_of(headers: Collection[tuple[str, str]]) -> str:
     """
     content = content_encoding(headers)
     transfer = [coding for name, value in headers if name == "transfer-encoding" for coding in value.lower().split(",")]
+    if not transfer:
+        return content
     codings = [name for coding in transfer if (name := coding.strip(" \t"))]
     while codings and codings[-1] == "chunked":  # some proxies name it twice, and apply it once
         codings.pop()

@@ -1,6 +1,6 @@
 """A list of home pages: 1 million hosts with one page each, and a robots.txt of 0.5 to 20 KB. Does memory stay flat?
 
-    python -m bench.breadth                                 (make bench-breadth: about 15 minutes, 5 GB of disk)
+    python -m bench.breadth                                 (make bench-breadth: half an hour or more, 5 GB of disk)
     python -m bench.breadth --hosts 20000
 
 The crawl is the real one, with robots.txt, parser processes, store and output as they are by default, in a process of

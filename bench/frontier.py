@@ -33,6 +33,7 @@ from typing import NamedTuple
 
 import xxhash
 
+from bench.target import AtLeast, AtMost, print_targets
 from crawler.core.config import CrawlConfig
 from crawler.core.host_rows import Remembered
 from crawler.core.model import Again, Done, Link, Result, Task
@@ -45,7 +46,7 @@ from crawler.ring.crawler import Crawler
 from crawler.ring.opening import Opened, Opening
 
 LEAST_RATE = 80_000
-MOST_BYTES = 500_000_000
+MOST_MB = 500.0
 MOST_START_S = 5.0
 MOST_GROWTH = 1.25
 """Of memory from the first fifth of the run, when all caches are full, to its end."""
@@ -166,7 +167,7 @@ class Simulation(Ledger):
         self._web = web
         self._urls = urls
         self._step = step
-        self._clock = Clock()
+        self._meter = Clock()
         self._refills_s: list[float] = []
         self._tested = 0
         self._delivers = False
@@ -175,38 +176,38 @@ class Simulation(Ledger):
 
     def _delivered(self, tasks: list[Task], entered: list[Remembered]) -> None:  # noqa: ARG002 - as the ledger calls it
         self._delivers = True
-        self._clock.pause()
+        self._meter.pause()
         self._web.take(tasks)
-        self._clock.go_on()
+        self._meter.go_on()
 
     def _over(self, why: Ended) -> None:
         raise SystemExit(f"the simulated crawl ended: {why}")
 
     def _hand_out(self) -> None:
         self._delivers = False
-        started, _ = self._clock.read()
+        started, _ = self._meter.read()
         super()._hand_out()
         if self._delivers:
-            self._refills_s.append(self._clock.read()[0] - started)
+            self._refills_s.append(self._meter.read()[0] - started)
 
     def _take(self) -> tuple[list[Result], bool]:
-        self._clock.pause()
+        self._meter.pause()
         known = self._frontier.counters.known
         if known >= (len(self.rows) + 1) * self._step:
-            self._clock.go_on()
+            self._meter.go_on()
             self._note(known)
-            self._clock.pause()
+            self._meter.pause()
         results = [] if known >= self._urls else self._web.answers()
         self._tested += sum(len(result.links) for result in results if isinstance(result, Done))
-        self._clock.go_on()
+        self._meter.go_on()
         if not results and known < self._urls:
             return super()._take()  # as it waits for the next commit or retry
         return results, known >= self._urls
 
     def _note(self, known: int) -> None:
-        wall_s, cpu_s = self._clock.read()
+        wall_s, cpu_s = self._meter.read()
         tested, wall_before_s, cpu_before_s = self._last
-        self._clock.pause()
+        self._meter.pause()
         row = Row(
             known, self._tested - tested, wall_s - wall_before_s, cpu_s - cpu_before_s, self._refills_s,
             _memory("VmRSS"), _memory("VmHWM"), _size(self._folder),
@@ -215,7 +216,7 @@ class Simulation(Ledger):
         self._refills_s = []
         self.rows.append(row)
         print(row, flush=True)
-        self._clock.go_on()
+        self._meter.go_on()
 
 
 def _memory(name: str) -> int:
@@ -259,6 +260,7 @@ def fill(folder: Path, urls: int, hosts: int) -> list[Row]:
     opened.store.close()
     for sink in opened.sinks:
         sink.close()
+    opened.locks.close()
     job.close()
     return simulation.rows
 
@@ -294,22 +296,20 @@ def resumed(folder: Path) -> dict[str, float]:
     return found
 
 
-def verdicts(rows: Sequence[Row], start: dict[str, float]) -> list[tuple[str, str, str, bool]]:
-    """A row for each target: what, target, measured, whether it is met."""
+def targets(rows: Sequence[Row], start: dict[str, float]) -> list[AtLeast | AtMost]:
+    """What was measured, beside its targets."""
     fifth = max(1, len(rows) // 5)
     first, last = rows[:fifth], rows[-fifth:]
     rate = sum(row.tested for row in rows) / sum(row.wall_s for row in rows)
-    most = rows[-1].most_bytes
-    growth = rows[-1].resident_bytes / first[-1].resident_bytes
     due = [statistics.median([s for row in part for s in row.refills_s]) for part in (first, last)]
+    growth = rows[-1].resident_bytes / first[-1].resident_bytes
     return [
-        ("test-and-set URLs/s", f">= {LEAST_RATE:,}", f"{rate:,.0f}", rate >= LEAST_RATE),
-        ("resident memory, most, MB", f"< {MOST_BYTES / 1e6:.0f}", f"{most / 1e6:.0f}", most < MOST_BYTES),
-        ("memory, end / first fifth", f"<= {MOST_GROWTH}", f"{growth:.2f}", growth <= MOST_GROWTH),
-        ("time to due URLs, last / first fifth", f"<= {MOST_SLOWER}", f"{due[1] / due[0]:.2f}",
-         due[1] <= MOST_SLOWER * due[0]),
-        ("start of the resumed job, s", f"< {MOST_START_S:g}", f"{start['all_s']:.2f}", start["all_s"] < MOST_START_S),
-    ]  # fmt: skip
+        AtLeast("test-and-set URLs/s", rate, LEAST_RATE),
+        AtMost("resident memory, most, MB", rows[-1].most_bytes / 1e6, MOST_MB),
+        AtMost("memory, end / first fifth", growth, MOST_GROWTH),
+        AtMost("time to due URLs, last / first fifth", due[1] / due[0], MOST_SLOWER),
+        AtMost("start of the resumed job, s", start["all_s"], MOST_START_S),
+    ]
 
 
 def main() -> int:
@@ -333,10 +333,7 @@ def main() -> int:
         start = resumed(Path(name))
     all_s, own_s = start["all_s"], start["crawler_s"]
     print(f"resumed: {all_s:.2f} s from the start of the process, {own_s:.2f} s of them the crawler's")
-    results = verdicts(rows, start)
-    for what, target, measured, met in results:
-        print(f"{what:<40}{target:>10}{measured:>12}  {'met' if met else 'MISSED'}")
-    return 0 if all(met for *_, met in results) else 1
+    return print_targets(f"{arguments.urls:,} URLs of {arguments.hosts:,} hosts", targets(rows, start))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from crawler.core.model import Done, Download
+from crawler.parsers.costs import Standing
 from crawler.web.urls import authority
 from crawler.web.warc import archived
 
@@ -29,12 +30,17 @@ class Item(Struct, frozen=True):
 
 class Batch(Struct, frozen=True):
     """Pages that go to a parser together. `retried`: one page, on its own because a parser died over it.
-    `waits`: they may take long.
+    `standing` is that of their hosts when they came.
     """
 
     items: list[Item]
+    standing: Standing
     retried: bool = False
-    waits: bool = False
+
+    @property
+    def may_last(self) -> bool:
+        """Whether they may take long, so that nothing quick is to stand behind them."""
+        return self.standing != Standing.QUICK
 
 
 class BatchLimits(Struct, frozen=True):

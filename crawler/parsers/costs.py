@@ -1,9 +1,10 @@
 """What pages cost the parsers, host by host: who is known to be quick, who may have what share, who has to wait."""
 
 import ipaddress
+from enum import IntEnum
 from typing import Final
 
-__all__ = ["Costs", "Lately", "neighbourhood"]
+__all__ = ["Costs", "Lately", "Standing", "neighbourhood"]
 
 _QUICK_S: Final = 0.2
 """A host whose pages take longer has none that may go first, however idle the parsers are."""
@@ -28,6 +29,19 @@ _BYTES_PER_S: Final = 5_000_000
 _LATELY_S: Final = 10.0
 _KEPT_HOSTS: Final = 10_000
 _KEPT_NEIGHBOURHOODS: Final = 2_000
+
+
+class Standing(IntEnum):
+    """What is known of what a host's pages cost, best first.
+
+    - `QUICK`: they take no time that anybody would notice.
+    - `UNPROVEN`: nobody knows, or this page is a large one.
+    - `DOUBTFUL`: they take long or have ended parsers, or those of its neighbours if nothing is known of it.
+    """
+
+    QUICK = 0
+    UNPROVEN = 1
+    DOUBTFUL = 2
 
 
 class _Host:
@@ -75,6 +89,12 @@ class Costs:
         self._hosts_inside = 0
 
     # What is asked
+
+    def standing(self, host: str, size: int = 0) -> Standing:
+        """Return how a page of a host, of so many bytes, goes to the parsers."""
+        if self.is_quick(host, size):
+            return Standing.QUICK
+        return Standing.DOUBTFUL if self.is_doubtful(host) else Standing.UNPROVEN
 
     def is_quick(self, host: str, size: int = 0) -> bool:
         """Whether a page of a host, of so many bytes, takes no time that anybody would notice."""

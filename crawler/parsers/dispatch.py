@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from crawler.parsers.batch import Batch, BatchLimits, Item
-from crawler.parsers.costs import Costs
+from crawler.parsers.costs import Costs, Standing
 from crawler.parsers.lane import Lane
 from crawler.parsers.process import ParserProcess
 
@@ -16,16 +16,18 @@ __all__ = ["Dispatch"]
 _KEPT_S: Final = 5.0
 """For so long after a page of a quick host a parser is kept for the next one."""
 _SLOW_S: Final = 0.2
+_LEAST_PART: Final = 16
+"""Doubtful pages have this part of the time that unproven ones take, even while those wait."""
 _STUCK_S: Final = 0.1
 _LATELY_S: Final = 10.0
 
 
 class Dispatch:
-    """Two lanes, of pages of quick hosts and of others, and the parsers that take their batches.
+    """A lane for each standing of hosts, and the parsers that take their batches.
 
     A page that takes long must not hold up one that does not: so while the others are slow, or nobody knows it yet,
     and quick ones come, one of several parsers is kept free of them; a parser has one batch of them at a time; and
-    nothing quick is put behind them. When both lanes want the same parser, the one has it that has used less lately.
+    nothing is put behind them. When lanes want the same parser, the one has it that has used less lately.
 
     While some of the `size` parsers start, the others get one batch each: a second one would wait behind the first,
     which may take long, and could go to one that starts.
@@ -36,8 +38,7 @@ class Dispatch:
 
     def __init__(self, limits: BatchLimits, encoder: msgspec.msgpack.Encoder, size: int, costs: Costs) -> None:
         self.flushing = False
-        self.quick = Lane(limits, waits=False)
-        self.others = Lane(limits, waits=True)
+        self.lanes = {standing: Lane(limits, standing) for standing in Standing}
         self._limits = limits
         self._encoder = encoder
         self._costs = costs
@@ -48,12 +49,12 @@ class Dispatch:
     @property
     def has_open(self) -> bool:
         """Whether there is an open batch, which will be due."""
-        return self.quick.has_open or self.others.has_open
+        return any(lane.has_open for lane in self.lanes.values())
 
     @property
     def due_in_s(self) -> float | None:
         """Seconds until an open batch is due; None if there is none, or all are: what is due goes as it can."""
-        waits = [lane.due_in_s for lane in (self.quick, self.others) if lane.has_open and not self._is_due(lane)]
+        waits = [lane.due_in_s for lane in self.lanes.values() if lane.has_open and not self._is_due(lane)]
         return min(waits, default=None)
 
     def has_room(self, lane: Lane) -> bool:
@@ -67,7 +68,7 @@ class Dispatch:
             if lane.is_full:
                 return False
         lane.add(item)
-        if not lane.waits:
+        if lane.standing == Standing.QUICK:
             self._quick_at = time.monotonic()
         self.send()
         return True
@@ -80,14 +81,19 @@ class Dispatch:
             parser.give(batch, self._encoder.encode([item.raw for item in batch.items]))
 
     def _next(self) -> tuple[Lane, ParserProcess] | None:
-        """Return what is next: the lane that has used less first, if something of it is due and a parser has room."""
+        """Return what is next: a lane of which something is due, and a parser that has room for it.
+
+        Quick pages and all others have the same share of time; of that, doubtful ones have what unproven ones leave.
+        """
         room = self._with_room()
         if not room:
             return None
-        first, second = self.quick, self.others
-        if second.used_s < first.used_s:
-            first, second = second, first
-        for lane in (first, second):
+        quick, unproven, doubtful = self.lanes.values()
+        others = (unproven, doubtful) if doubtful.used_s >= unproven.used_s / _LEAST_PART else (doubtful, unproven)
+        is_first = quick.used_s <= unproven.used_s + doubtful.used_s
+        for lane in (quick, *others) if is_first else (*others, quick):
+            if lane is others[1] and others[0].line.is_awaited:
+                continue  # some of the other lane will be here in a moment
             if self._is_due(lane) and (parser := self._parser_for(lane, room)) is not None:
                 return lane, parser
         return None
@@ -103,33 +109,24 @@ class Dispatch:
 
     def _parser_for(self, lane: Lane, room: list[ParserProcess]) -> ParserProcess | None:
         """Return the least loaded of those with room that may have a batch of this lane now."""
-        room = self._for_others(room) if lane.waits else self._for_quick(room)
+        room = self._for_quick(room) if lane.standing == Standing.QUICK else self._for_others(lane, room)
         return min(room, key=lambda one: len(one.batches), default=None)
 
     def _for_quick(self, room: list[ParserProcess]) -> list[ParserProcess]:
         """Put nothing behind what takes long, unless all parsers are at something that was thought to be quick."""
-        free = [parser for parser in room if not _waits(parser)]
-        if free or self.others.is_slow:
-            room = free
+        lanes = self.lanes
+        room = [parser for parser in room if not any(lanes[batch.standing].is_slow for batch in parser.batches)]
         unstuck = [parser for parser in room if not _is_stuck(parser)]
         return unstuck if unstuck or not all(map(_is_stuck, self._parsers)) else room
 
-    def _for_others(self, room: list[ParserProcess]) -> list[ParserProcess]:
-        """Leave one parser to quick pages, unless none come; or these ones take no longer, and the rest is full."""
-        quick = self.quick
-        if not quick.has_open and not quick.again and time.monotonic() - self._quick_at >= _KEPT_S:
-            slow = self.others.page_s > _SLOW_S
-            return [parser for parser in room if not (slow and parser.batches)]
-        others = [parser for parser in self._parsers if _is_away(parser) or _waits(parser) or _is_stuck(parser)]
-        is_last = len(others) >= self._size - 1 and self._size > 1
-        if self.others.is_slow:
-            return [] if is_last else [parser for parser in room if not _waits(parser)]
-        if not is_last:
-            return room
-        found = [parser for parser in room if _waits(parser)]
-        if found or any(map(_is_stuck, others)):
-            return found
-        return room
+    def _for_others(self, lane: Lane, room: list[ParserProcess]) -> list[ParserProcess]:
+        """Put nothing behind what may last, and leave one parser to quick pages, if such come and these are slow."""
+        if self.lanes[Standing.QUICK].has_some or time.monotonic() - self._quick_at < _KEPT_S:
+            others = [parser for parser in self._parsers if _is_away(parser) or _may_last(parser) or _is_stuck(parser)]
+            is_last = len(others) >= self._size - 1 > 0
+            if is_last and (lane.is_slow or any(map(_is_stuck, others))):
+                return []
+        return [parser for parser in room if not _may_last(parser) and not _is_stuck(parser)]
 
     def _with_room(self) -> list[ParserProcess]:
         room = [parser for parser in self._parsers if parser.has_room()]
@@ -139,20 +136,24 @@ class Dispatch:
 
     # What comes of it
 
-    def answered(self, parser: ParserProcess, times: Sequence[float]) -> Batch:
+    def answered(self, parser: ParserProcess, times: Sequence[float]) -> None:
         """Take the first batch from a parser, which has answered it, and learn how long its pages took.
 
         It goes no further than a slow page: those behind it have their turn elsewhere.
         """
         batch = parser.batches.popleft()
         parser.answered += len(times)
-        (self.others if batch.waits else self.quick).learn(len(times), sum(times))
+        self.lanes[batch.standing].learn(len(times), sum(times))
         if len(times) < len(batch.items):
-            self._move(Batch(batch.items[len(times) :], waits=batch.waits), apart=self._limits.eager)
-        if self.quick.used_s + self.others.used_s > _LATELY_S:
-            self.quick.used_s /= 2
-            self.others.used_s /= 2
-        return batch
+            self._move(Batch(batch.items[len(times) :], batch.standing), apart=self._limits.eager)
+        if times[-1] > _SLOW_S:
+            self.lanes[batch.standing].used_s -= times[-1]
+            self.lanes[Standing.DOUBTFUL].used_s += times[-1]
+            for waiting in self.lanes[Standing.UNPROVEN].empty():  # its neighbours may be there
+                self._move(waiting, apart=True)
+        if sum(lane.used_s for lane in self.lanes.values()) > _LATELY_S:
+            for lane in self.lanes.values():
+                lane.used_s /= 2
 
     def take_back(self, parser: ParserProcess, *, blames: bool) -> Item | None:
         """Queue again what a dead parser had, which gets nothing more; return the page that is to blame for its death.
@@ -166,7 +167,8 @@ class Dispatch:
         if blames and parser.batches:
             at = parser.at
             batch = parser.batches.popleft()
-            self.others.died()
+            doubtful = self.lanes[Standing.DOUBTFUL]
+            doubtful.died()
             if batch.retried:
                 to_blame = batch.items[0]
             else:
@@ -174,9 +176,9 @@ class Dispatch:
                 suspects = batch.items[at.start : at.stop]
                 for item in suspects:
                     self._costs.suspected(item.host)
-                parser.batches.extendleft(Batch(items, waits=batch.waits) for items in (behind, before) if items)
-                parser.batches.extendleft(Batch([item], retried=True, waits=True) for item in reversed(suspects))
-            for waiting in self.quick.empty():
+                parser.batches.extendleft(Batch(items, batch.standing) for items in (behind, before) if items)
+                doubtful.again.extend(Batch([item], Standing.DOUBTFUL, retried=True) for item in suspects)
+            for waiting in self.lanes[Standing.QUICK].empty():
                 self._move(waiting, apart=True)
         for batch in reversed(parser.batches):
             self._move(batch, apart=blames)
@@ -186,23 +188,18 @@ class Dispatch:
 
     def _move(self, batch: Batch, *, apart: bool) -> None:
         """Queue a batch again; `apart`: as its hosts are known now, those of its pages alone that are not quick."""
-        costs, others = self._costs, self.others
-        if batch.retried:
-            others.last.append(batch)
-            return
-        if not apart:
-            (others if batch.waits else self.quick).again.appendleft(batch)
+        if batch.retried or not apart:
+            self.lanes[batch.standing].again.appendleft(batch)
             return
         quick: list[Item] = []
         for item in reversed(batch.items):
-            if costs.is_quick(item.host, item.body_bytes):
+            standing = self._costs.standing(item.host, item.body_bytes)
+            if standing == Standing.QUICK:
                 quick.append(item)
-            elif costs.is_doubtful(item.host):
-                others.last.appendleft(Batch([item], waits=True))
             else:
-                others.again.appendleft(Batch([item], waits=True))
+                self.lanes[standing].again.appendleft(Batch([item], standing))
         if quick:
-            self.quick.again.appendleft(Batch(quick[::-1]))
+            self.lanes[Standing.QUICK].again.appendleft(Batch(quick[::-1], Standing.QUICK))
 
     def join(self, parser: ParserProcess, instead_of: ParserProcess | None = None) -> None:
         """Take a parser in, in the place of one that is gone or as one more."""
@@ -231,6 +228,6 @@ def _is_stuck(parser: ParserProcess) -> bool:
     return bool(parser.batches) and parser.at_page_s > _STUCK_S
 
 
-def _waits(parser: ParserProcess) -> bool:
+def _may_last(parser: ParserProcess) -> bool:
     """Whether it has something that may take long."""
-    return any(batch.waits for batch in parser.batches)
+    return any(batch.may_last for batch in parser.batches)

@@ -15,7 +15,7 @@ from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
 from crawler.parsers.batch import LARGE_PAGE_BYTES, BatchLimits, Item, item_of
 from crawler.parsers.busiest import Busiest
-from crawler.parsers.costs import Costs
+from crawler.parsers.costs import Costs, Standing
 from crawler.parsers.dispatch import Dispatch
 from crawler.parsers.process import ParserProcess
 from crawler.parsers.waiting import Waiting
@@ -27,10 +27,8 @@ __all__ = ["Intake"]
 class Intake:
     """Admits pages as fast as the `size` parsers take them. Large pages come one at a time, and wait in `folder`.
 
-    Pages of hosts that are known to be quick go their own way, and wait in the order in which they come; all others
-    wait host by host. `listener` is that of `Parsers.tell`.
-
     `submit`, `drain` and what is asked are for one event loop, the rest for the thread that sees to the parsers.
+    `listener` is that of `Parsers.tell`.
 
     State of both threads, under `lock`: `pending`, the pages submitted whose result was not delivered yet; `failure`,
     why no more can be; what waits for parsers (`dispatch`) and what it costs (`costs`); who waits for room (`Waiting`),
@@ -118,21 +116,21 @@ class Intake:
 
     async def _put(self, item: Item) -> None:
         loop = self._loop = asyncio.get_running_loop()
-        waited: bool | None = None
+        waited: Standing | None = None
         while True:
             with self.lock:
-                waiter, quick = self._admit(item, waited)
+                waiter, standing = self._admit(item, waited)
             if waiter is None:
                 break
-            if waited is not None and quick != waited:
+            if waited is not None and standing != waited:
                 self._wake()  # its place in the other line has gone to nobody
-            waited = quick
+            waited = standing
             try:
                 await waiter
             except BaseException:
                 with self.lock:
                     self.costs.left(item.host)
-                    self._waiting.leave(item.host, waiter)
+                    self._waiting.leave(item.host, waiter, standing)
                 self._wake()
                 raise
         if self._timer is None and self.dispatch.has_open:
@@ -140,25 +138,27 @@ class Intake:
         if self._waiting:
             self._wake()
 
-    def _admit(self, item: Item, waited: bool | None) -> "tuple[asyncio.Future[None] | None, bool]":
-        """Called with the lock held: take a page, or return what to wait for; and whether it counts as quick.
+    def _admit(self, item: Item, waited: Standing | None) -> "tuple[asyncio.Future[None] | None, Standing]":
+        """Called with the lock held: take a page, or return what to wait for; and the standing of its host.
 
         `waited`: as what it has waited already, None if it has not.
         """
+        if waited is not None:
+            self._waiting.came(waited)
         if self.failure is not None:
             if waited is not None:
                 self.costs.left(item.host)
             raise self.failure
         if waited is None:
             self.costs.entered(item.host)
-        quick = not self._limits.eager or self.costs.is_quick(item.host, item.body_bytes)
-        lane = self.dispatch.quick if quick else self.dispatch.others
-        if (quick or waited is not None or not self._waiting.has_line) and self.dispatch.add(lane, item):
+        standing = self.costs.standing(item.host, item.body_bytes) if self._limits.eager else Standing.QUICK
+        lane = self.dispatch.lanes[standing]
+        if (waited is not None or not self._waiting.has_line(standing)) and self.dispatch.add(lane, item):
             self.pending += 1
-            return None, quick
+            return None, standing
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.join(item.host, waiter, quick=quick, called=waited == quick)
-        return waiter, quick
+        self._waiting.join(item.host, waiter, standing, called=waited == standing)
+        return waiter, standing
 
     async def drain(self) -> None:
         """Wait until every page submitted so far is done and delivered. Raises `failure`."""
@@ -223,20 +223,19 @@ class Intake:
         """Go on after a parser's results for its first batch were delivered, whose pages took so many seconds each."""
         waits: dict[str, float] = {}
         with self.lock:
-            batch = self.dispatch.answered(parser, times)
-            costs = self.costs
-            now = time.monotonic()
+            batch, costs, now = parser.batches[0], self.costs, time.monotonic()
             for item, took_s in zip(batch.items, times, strict=False):
                 self._busiest.learn(item.host, took_s, now)
                 if wait_s := costs.took(item.host, took_s, item.body_bytes):
                     waits[item.host] = waits.get(item.host, 0.0) + wait_s
                 costs.left(item.host)
+            self.dispatch.answered(parser, times)  # what its first pages have told decides about the rest of a batch
             self._note_ended(done.key for done in results)
             self.pending -= len(results)
             self.dispatch.send()
-            if not batch.waits:
+            if not batch.may_last:
                 self._waiting.adapt()
-            tells = bool(waits) or (batch.waits and self._waiting.was_held())
+            tells = bool(waits) or (batch.may_last and self._waiting.was_held())
             awaited = bool(self.is_awaited or self._drains)
         if awaited:
             self.wake()

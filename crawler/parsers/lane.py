@@ -1,41 +1,40 @@
-"""Pages that go to parsers together: an open batch, and the batches that dead parsers have left."""
+"""Pages that go to parsers together: an open batch, and the batches that parsers have left."""
 
 import time
 from collections import deque
 from typing import Final
 
 from crawler.parsers.batch import Batch, BatchLimits, Item
+from crawler.parsers.costs import Standing
+from crawler.parsers.line import Line
 
 __all__ = ["Lane"]
 
 
 _OTHERS_SINK: Final = 16
-_LAST_TURN: Final = 16
-"""Each so many turns one of the last is next, even while others wait."""
 _DIED_S: Final = 1.0
 """What it costs about that a parser dies."""
 
 
 class Lane:
-    """One of the two ways to the parsers. `waits`: its pages may take long, so that nothing is to stand behind them.
+    """One of the ways to the parsers, of pages whose hosts have the same `standing`. Doubtful ones go one by one.
 
-    State, under the lock of the pool: the open batch; those that parsers have left, to go `again` at once, or `last`,
-    since they may end or hold up one more; how long a page takes lately, and so how many a batch may have; the parser
-    seconds that the lane has used lately, by which it is known whose turn it is; how many batches were taken.
+    State, under the lock of the pool: the open batch; those that parsers have left, to go `again` before it; how long a
+    page takes lately, and so how many a batch may have; the parser seconds that the lane has used lately, by which it
+    is known whose turn it is. `line` has the pages that wait for room, and is of `Waiting`.
     """
 
-    def __init__(self, limits: BatchLimits, *, waits: bool) -> None:
-        self.waits = waits
+    def __init__(self, limits: BatchLimits, standing: Standing) -> None:
+        self.standing = standing
         self.again: deque[Batch] = deque()
-        self.last: deque[Batch] = deque()
+        self.line = Line()
         self.page_s = 0.0
         self.used_s = 0.0
         self._limits = limits
         self._open: list[Item] = []
         self._open_bytes = 0
         self._open_since = 0.0
-        self._turns = 0
-        self._most = 1 if waits else limits.pages
+        self._most = limits.pages if standing == Standing.QUICK else 1
 
     @property
     def has_open(self) -> bool:
@@ -45,12 +44,14 @@ class Lane:
     @property
     def has_some(self) -> bool:
         """Whether there is anything."""
-        return bool(self._open or self.again or self.last)
+        return bool(self._open or self.again)
 
     @property
     def is_slow(self) -> bool:
         """Whether its pages take long, as far as anybody knows."""
-        return self.waits and not 0 < self.page_s <= self._limits.parse_s
+        if self.standing == Standing.UNPROVEN:
+            return not 0 < self.page_s <= self._limits.parse_s
+        return self.standing == Standing.DOUBTFUL
 
     @property
     def is_full(self) -> bool:
@@ -59,9 +60,7 @@ class Lane:
 
     def is_due(self, *, at_once: bool) -> bool:
         """Whether something should go now; `at_once`: the open batch need not wait for more."""
-        if self.again or self.last:
-            return True
-        return bool(self._open) and (at_once or self.is_full or self.due_in_s <= 0)
+        return bool(self.again) or (bool(self._open) and (at_once or self.is_full or self.due_in_s <= 0))
 
     @property
     def due_in_s(self) -> float:
@@ -79,35 +78,28 @@ class Lane:
         """Take what goes next. As long as nobody knows how long pages take, the first one goes alone."""
         if self.again:
             return self.again.popleft()
-        self._turns += 1
-        if self.last and not (self._open and self._turns % _LAST_TURN):
-            return self.last.popleft()
         taken = self._most if self.page_s or not self._limits.eager else 1
-        batch, self._open = Batch(self._open[:taken], waits=self.waits), self._open[taken:]
+        batch, self._open = Batch(self._open[:taken], self.standing), self._open[taken:]
         self._open_bytes -= sum(item.size for item in batch.items)
         return batch
 
     def empty(self) -> list[Batch]:
         """Take all that is here, to be judged again; the last batch first."""
-        batches = [Batch(self._open), *reversed(self.again)]
+        batches = [Batch(self._open, self.standing), *reversed(self.again)]
         self._open, self._open_bytes = [], 0
         self.again.clear()
         return batches
 
     def learn(self, pages: int, seconds: float) -> None:
-        """Learn how long a batch took. That others were slow is not forgotten soon."""
+        """Learn how long a batch took. That unproven pages were slow is not forgotten soon."""
         change_s = seconds / pages - self.page_s
-        self.page_s += change_s / (_OTHERS_SINK if self.waits and self.page_s and change_s < 0 else 4)
+        sinks = self.standing != Standing.QUICK and self.page_s and change_s < 0
+        self.page_s += change_s / (_OTHERS_SINK if sinks else 4)
         self.used_s += seconds
-        self._limit()
+        if self.page_s and self.standing != Standing.DOUBTFUL:  # slow ones must not wait for each other
+            self._most = max(1, int(min(self._limits.parse_s / self.page_s, self._limits.pages)))
 
     def died(self) -> None:
         """Learn that a parser died over a page: that is as good as a slow one."""
         self.page_s = max(self.page_s, _DIED_S)
         self.used_s += _DIED_S
-        self._limit()
-
-    def _limit(self) -> None:
-        """Set how many pages a batch may have from now on, 1 at least: slow ones must not wait for each other."""
-        if self.page_s:
-            self._most = max(1, int(min(self._limits.parse_s / self.page_s, self._limits.pages)))

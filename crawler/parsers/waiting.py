@@ -5,9 +5,8 @@ import time
 from collections import deque
 from typing import Final
 
-from crawler.parsers.costs import Costs
+from crawler.parsers.costs import Costs, Standing
 from crawler.parsers.dispatch import Dispatch
-from crawler.parsers.line import Line
 
 __all__ = ["Waiting"]
 
@@ -31,32 +30,38 @@ class Waiting:
         self._dispatch = dispatch
         self._most = _MOST * parsers
         self._quick: deque[asyncio.Future[None]] = deque()
-        self._line = Line(costs)
+        lanes = dispatch.lanes
+        self._lines = {standing: lanes[standing].line for standing in (Standing.UNPROVEN, Standing.DOUBTFUL)}
         self._adapted_at = float("-inf")
         self._holds_some = False
 
     def __bool__(self) -> bool:
-        return bool(self._quick or self._line)
+        return bool(self._quick) or any(self._lines.values())
 
-    @property
-    def has_line(self) -> bool:
-        """Whether pages wait whose hosts are not known to be quick."""
-        return bool(self._line)
+    def has_line(self, standing: Standing) -> bool:
+        """Whether pages of hosts of this standing wait, before which no other may go; those of quick ones may."""
+        return standing != Standing.QUICK and bool(self._lines[standing])
 
-    def join(self, host: str, waiter: "asyncio.Future[None]", *, quick: bool, called: bool) -> None:
+    def join(self, host: str, waiter: "asyncio.Future[None]", standing: Standing, *, called: bool) -> None:
         """Let a page of a host wait. One that was `called`, and had no room again, keeps its place."""
-        if not quick:
-            self._line.join(host, waiter, first=called)
+        if standing != Standing.QUICK:
+            self._lines[standing].join(host, waiter, first=called)
         elif called:
             self._quick.appendleft(waiter)
         else:
             self._quick.append(waiter)
             self.adapt()
 
-    def leave(self, host: str, waiter: "asyncio.Future[None]") -> None:
-        """Forget one that waits no more; nothing happens if it was called."""
-        self._line.leave(host, waiter)
-        if waiter in self._quick:
+    def came(self, standing: Standing) -> None:
+        """Learn that one has come that was called."""
+        if standing != Standing.QUICK:
+            self._lines[standing].came()
+
+    def leave(self, host: str, waiter: "asyncio.Future[None]", standing: Standing) -> None:
+        """Forget one that waits no more, or does not come though it was called."""
+        if standing != Standing.QUICK:
+            self._lines[standing].leave(host, waiter)
+        elif waiter in self._quick:
             self._quick.remove(waiter)
 
     def call(self) -> "list[asyncio.Future[None]]":
@@ -66,15 +71,18 @@ class Waiting:
         """
         called: list[asyncio.Future[None]] = []
         dispatch = self._dispatch
-        if self._quick and dispatch.has_room(dispatch.quick):
+        if self._quick and dispatch.has_room(dispatch.lanes[Standing.QUICK]):
             called.append(self._quick.popleft())
-        if self._line and dispatch.has_room(dispatch.others) and (waiter := self._line.call()) is not None:
-            called.append(waiter)
+        called += [
+            line.call()
+            for standing, line in self._lines.items()
+            if line and dispatch.has_room(dispatch.lanes[standing])
+        ]
         return called
 
     def take_all(self) -> "list[asyncio.Future[None]]":
         """Take out all."""
-        waiters = [*self._quick, *self._line.take_all()]
+        waiters = [*self._quick, *(waiter for line in self._lines.values() for waiter in line.take_all())]
         self._quick.clear()
         return waiters
 
@@ -90,11 +98,11 @@ class Waiting:
 
     def holds(self, host: str) -> bool:
         """Whether so much waits that nothing is to be asked of a host: of its own, or of others like it."""
-        costs, line = self._costs, self._line
-        if costs.is_quick(host):
+        standing = self._costs.standing(host)
+        if standing == Standing.QUICK:
             return False
-        if not costs.has_its_share(host):
-            waiting = line.doubtful + self.large if costs.is_doubtful(host) else line.clean
+        if not self._costs.has_its_share(host):
+            waiting = len(self._lines[standing]) + (self.large if standing == Standing.DOUBTFUL else 0)
             if waiting < self._most:
                 return False
         self._holds_some = True

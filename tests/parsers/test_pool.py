@@ -330,6 +330,33 @@ async def test_a_host_whose_pages_kill_parsers_is_to_wait_ever_longer_and_others
     assert not any(host.endswith("quick.example") for some in waits for host in some)
 
 
+async def done_in_order(run: Run, pages: list[Download]) -> list[str]:
+    """Submit pages, all at once and in this order; return the hosts in the order in which theirs ended."""
+    hosts = {page.task.key: page.task.url.split("/")[2] for page in pages}
+    run.done.clear()
+    await asyncio.gather(*(run.pool.submit(page) for page in pages))
+    await run.pool.drain()
+    return [hosts[done.key] for done in run.done if done.key in hosts]
+
+
+async def test_neighbours_of_a_slow_host_come_behind_new_hosts_even_if_they_waited_before_them(hooks):
+    slow = [download_of(b"sleep 0.3", url=f"http://h{number}.slow.example/") for number in range(6)]
+    with Run(hooks, parsers=1) as run:
+        ended = await done_in_order(run, [*slow, *(download_of(b"x", url=f"http://new.n{n}/") for n in range(4))])
+    assert ended[0] == "h0.slow.example"
+    assert ended[1:5] == [f"new.n{number}" for number in range(4)]
+
+
+async def test_neighbours_of_a_slow_host_come_behind_the_others_of_their_batch(hooks):
+    slow = [download_of(b"sleep 0.3", url=f"http://h{number}.slow.example/") for number in range(4)]
+    new = [download_of(b"x", url=f"http://new.n{number}/") for number in range(4)]
+    with Run(hooks, parsers=1) as run:
+        await done_in_order(run, [download_of(b"x", url="http://first.example/")])  # new hosts are thought to be quick
+        ended = await done_in_order(run, [download_of(b"sleep 0.15", url="http://first.example/1"), *slow, *new])
+    assert ended[:2] == ["first.example", "h0.slow.example"]
+    assert sorted(ended[2:6]) == [f"new.n{number}" for number in range(4)]
+
+
 async def test_who_shares_a_batch_with_a_page_that_ends_its_parser_is_not_suspected(hooks):
     """Else one bad host makes all others wait until they have proved themselves anew, again and again."""
     quick = [quick_page(number) for number in range(1, 15)]
@@ -376,7 +403,7 @@ async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):
     body = b"sleep 0.1 " + b"x" * BATCH_BYTES
     with Run(hooks, parsers=1) as run:
         waiting = [asyncio.create_task(run.pool.submit(page_of(number, body))) for number in range(7)]
-        await wait_for(lambda: sum(task.done() for task in waiting) == BATCHES_PER_PARSER + 1)
+        await wait_for(lambda: any(task.done() for task in waiting))
         late = [number for number, task in enumerate(waiting) if not task.done()]
         waiting[late[0]].cancel()
         await asyncio.wait(waiting)
@@ -404,7 +431,7 @@ async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):
 )
 async def test_a_page_that_kills_its_parser_fails_alone(hooks, word):
     pages = [page_of(number, word if number in {20, 33} else b"") for number in range(60)]
-    with Run(hooks, memory_bytes=LEAST_PARSER_MEMORY_BYTES) as run:
+    with Run(hooks, timeout_s=PATIENCE_S, memory_bytes=LEAST_PARSER_MEMORY_BYTES) as run:
         await run.submit(pages)
         await run.pool.drain()
         run.assert_each_once(pages)
@@ -640,7 +667,9 @@ async def test_an_error_of_the_receiver_reaches_everybody_who_waits(hooks):
         body = b"sleep 0.1 " + b"x" * BATCH_BYTES
         tasks = [asyncio.create_task(pool.submit(page_of(number, body))) for number in range(8)]
         results = await asyncio.gather(*tasks, return_exceptions=True)
-        assert [type(result) for result in results if result is not None] == [CrawlerError] * 5
+        assert [type(result) for result in results if result is not None] == [
+            CrawlerError
+        ] * 6  # but for one at the parser, and one behind
         with pytest.raises(CrawlerError, match="disk full") as caught:
             await pool.drain()
         assert isinstance(caught.value.__cause__, OSError)

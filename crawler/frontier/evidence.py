@@ -5,7 +5,7 @@ from typing import NamedTuple
 from xxhash import xxh3_64_digest
 
 from crawler.core.model import Done
-from crawler.frontier.groups import GOOD, Group, Groups
+from crawler.frontier.groups import ABSENT, Group, Groups
 from crawler.frontier.keys import Keys
 from crawler.frontier.lessons import LEARNT, OPEN, HostLessons, Ways
 from crawler.web.parameters import Query
@@ -15,7 +15,6 @@ __all__ = ["Brought", "Evidence", "Pair"]
 _MOST_OTHERS = 16
 _GONE = b"gone"
 """Stands for what a URL brought that leads to nothing: it differs from any page, and is none."""
-_ABSENT = b""
 _NO_ANSWER = frozenset({401, 403, 408, 425, 429})
 """Statuses that say nothing of the URL: who asks, or how often, may be the reason."""
 _ALL_OF, _THEN_ONE_IN = 4_096, 8
@@ -82,51 +81,49 @@ class Evidence:
         before = {rest: _size(group) for rest, group in groups.items()}
         pairs = []
         for rest, group in groups.items():
-            moved_there = brought.target == rest
             if rest == base:
-                pairs += _with_its_own(group, learnt, key, brought, moved_there=moved_there)
+                if group.first != key and brought.target != base:
+                    pairs += _with_its_own(group, key, {name: _value(query, name) for name in learnt}, brought)
             else:
-                name = rests[rest]
-                value = xxh3_64_digest(query.value(name).encode())[:_VALUE_BYTES]
-                pairs += _with_one_less(group, name, value, brought, moved_there=moved_there)
+                value = _value(query, rests[rest])
+                pairs += _with_one_less(group, rests[rest], value, brought, moved_there=brought.target == rest)
         self._groups.put([(kept[rest], group) for rest, group in groups.items() if _size(group) != before[rest]])
         return [pair for pair in pairs if not pair.agree or brought.content != _GONE]
 
 
-def _size(group: Group) -> tuple[int, int, int, int]:
+def _value(query: Query, name: str) -> bytes:
+    return xxh3_64_digest(query.value(name).encode())[:_VALUE_BYTES]
+
+
+def _size(group: Group) -> tuple[int, int, int]:
     """Return what grows when something is noted in a group."""
-    return group.good, len(group.content), len(group.met), len(group.others)
+    return len(group.content), len(group.met), len(group.others)
 
 
-def _with_its_own(
-    group: Group, learnt: frozenset[str], key: bytes, brought: Brought, *, moved_there: bool
-) -> list[Pair]:
-    """Compare a URL with those of its group, and with those that have one parameter more."""
-    if group.first == key or moved_there:
-        return []
-    pairs = []
+def _with_its_own(group: Group, key: bytes, own: dict[str, bytes], brought: Brought) -> list[Pair]:
+    """Compare a URL with the first of its group, or with those that have one parameter more; `own` is as there."""
     if not group.content:
-        group.content, group.first = brought.content, key
-        group.good = int(brought.content != _GONE)
-        for name, (value, content) in group.others.items():
-            pairs.append(Pair(frozenset([name]), content == brought.content, (value, _ABSENT)))
-    elif group.content == brought.content:
-        group.good = min(GOOD, group.good + (brought.content != _GONE))
-        pairs += [Pair(frozenset([name]), True) for name in learnt]
-    else:
-        pairs.append(Pair(learnt.union(group.met), False))
-    group.met = sorted(learnt.union(group.met))
-    return pairs
+        group.first, group.content, group.own = key, brought.content, own
+        return [
+            Pair(frozenset([name]), content == brought.content, (value, ABSENT))
+            for name, (value, content) in group.others.items()
+        ]
+    differs = {name for name in own.keys() | group.own if own.get(name, ABSENT) != group.own.get(name, ABSENT)}
+    if group.content != brought.content:
+        return [Pair(frozenset(differs), False)]
+    if brought.content != _GONE:
+        group.met = sorted(differs.union(group.met))
+    return [Pair(frozenset([name]), True) for name in differs]
 
 
 def _with_one_less(group: Group, name: str, value: bytes, brought: Brought, *, moved_there: bool) -> list[Pair]:
     """Compare a URL with the one that lacks a parameter of its own, and with another one that has it."""
     only = frozenset([name])
     if moved_there:
-        return [Pair(only, True, (value, _ABSENT))]
+        return [Pair(only, True, (value, ABSENT))]
     pairs = []
     if group.content:
-        pairs.append(Pair(only, group.content == brought.content, (value, _ABSENT)))
+        pairs.append(Pair(only, group.content == brought.content, (value, ABSENT)))
     other = group.others.get(name)
     if other is None:
         if len(group.others) < _MOST_OTHERS:

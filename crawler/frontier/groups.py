@@ -8,11 +8,10 @@ from msgspec import Struct
 
 from crawler.frontier.database import Table
 
-__all__ = ["GOOD", "Group", "Groups"]
+__all__ = ["ABSENT", "Group", "Groups"]
 
-GOOD = 2
-"""URLs of a group that must have brought the same before the rest of it is left out."""
-
+ABSENT = b""
+"""Stands for the value of a parameter that a URL does not have."""
 _GROUP, _SKIPPED, _LESSONS = b"\xf1", b"\xf2", b"\xf3"
 """Stand before the key of a group, of a host with a URL, and of a host; greater than what begins a text's place."""
 _HOST_BYTES = 8
@@ -23,14 +22,14 @@ _KEPT_BYTES = 12
 class Group(Struct, array_like=True):
     """What came of a URL, and of those that are it but for parameters that do not change it.
 
-    `content` is a hash of what the first of them brought, whose key is `first`; `good` of them, counted up to `GOOD`,
-    have brought just that. `met` are the parameters in which they differed. `others` are URLs with one parameter more,
-    by that: a hash of its value in the first of them, and of what that brought.
+    `content` is a hash of what the first of them brought, whose key is `first`; `own` are hashes of its values of such
+    parameters. `met` are those in which another one differed from it that brought the same. `others` are URLs with one
+    parameter more, by that: a hash of its value in the first of them, and of what that brought.
     """
 
-    good: int = 0
     first: bytes = b""
     content: bytes = b""
+    own: dict[str, bytes] = {}
     met: list[str] = []
     others: dict[str, tuple[bytes, bytes]] = {}
 

@@ -2,8 +2,9 @@
 
 What a page has brought is compared with what URLs brought that differ from its own in one parameter alone
 (`frontier.groups`); from such pairs it is learnt, host by host, which parameters change nothing (`frontier.lessons`).
-URLs that differ in nothing else are a *group*. Once two of a group have brought the same page, the rest is left out
-when its turn comes: each as `skipped: same-page`, with the parameters in its row. One in `_ASKED_ONE_IN` is asked for
+URLs that differ in nothing else are a *group*. Once two of a group that differ in a parameter have brought the same
+page, others that have it are left out when their turn comes (those that have several, once that is so of each): as
+`skipped: same-page`, with the parameters in the row. One in `_ASKED_ONE_IN` is asked for
 nevertheless, and so are all that a person or a sitemap names, and the targets of redirects. As soon as any two of a
 group differ, the lesson is taken back for good, and what was left out for it is due again.
 """
@@ -22,7 +23,6 @@ from crawler.core.model import Done
 from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.frontier.budgets import STAND_BACK
 from crawler.frontier.evidence import Brought, Evidence, Pair
-from crawler.frontier.groups import GOOD
 from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
 from crawler.frontier.lessons import LEARNT, HostLessons, Ways
@@ -88,13 +88,13 @@ class SamePages:
         known = self._known(host)
         if known is None or not known.learnt:
             return ""
-        group, _ = self._group_of(known, url)
-        if not group or xxh3_64_intdigest(url.encode()) % _ASKED_ONE_IN == 0:
+        key, learnt = self._group_of(known, url)
+        if not key or xxh3_64_intdigest(url.encode()) % _ASKED_ONE_IN == 0:
             return ""
-        good = self._groups.get([group])[0].good
-        if good >= GOOD:
+        group = self._groups.get([key])[0]
+        if learnt.issubset(group.met):
             return "" if self._is_named(url) else SAME_PAGE
-        return STAND_BACK if good + self._out[group] >= GOOD and not is_late(place) else ""
+        return STAND_BACK if bool(group.content) + self._out[key] > 1 and not is_late(place) else ""
 
     def hand_out(self, handed: Handed) -> None:
         """Learn that a task is handed out."""

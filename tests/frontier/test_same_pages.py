@@ -179,6 +179,25 @@ def test_a_lesson_that_proves_wrong_is_taken_back_and_nothing_is_lost(world, see
     assert len(job.written) == len(set(job.written))
 
 
+def test_each_page_shows_of_each_parameter_by_itself_that_it_does_not_matter(world):
+    """Of one item two URLs that differ in `ref` are the same. That says nothing of `sort`, which counts there alone."""
+    one = world()
+    shop = Shop(lambda path, asked: asked.get("sort", "") if asked.get("id") == "200" else "")
+    shop.links += [f"/item?id={n}&sort={word}" for word in REFS for n in range(ITEMS)]
+    first = [f"/item?id=200&ref={ref}" for ref in REFS]
+    then = [path for n in range(9) if not is_asked_anyway(path := f"/item?id=200&sort={n}")]
+
+    def linked(path):
+        return shop.links if path == "/" else first if "id=99&" in path else then if "id=200&ref" in path else []
+
+    shop.linked = linked
+    job = begun(one, shop)
+    job.run()
+    assert job.most_left_out > 0
+    assert job.texts() >= {shop.text(path) for path in then}
+    assert "shop.test/item?sort" not in one.frontier.counters.parameters
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_whatever_is_killed_the_same_pages_come_once_each(world, seed):
     one = world()

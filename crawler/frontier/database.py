@@ -32,6 +32,8 @@ _MEMTABLE_BYTES = 16 << 20
 _LEVEL_BYTES = 64 << 20
 """Files that are merged with each new one: keys are hashes, so each new file touches all of them."""
 _HASHES_MEMTABLE_BYTES = 2 << 20
+_PART_BYTES = 128 << 10
+"""Of a filter or index: an eighth of what a shard of the cache holds, since each part more makes a look-up dearer."""
 
 
 class Table:
@@ -275,6 +277,7 @@ def _options(cache: rocksdict.Cache) -> rocksdict.Options:
     # for each key that is looked up.
     table.set_index_type(rocksdict.BlockBasedIndexType.two_level_index_search())
     table.set_partition_filters(True)
+    table.set_metadata_block_size(_PART_BYTES)
     table.set_block_cache(cache)
     options.set_block_based_table_factory(table)
     return options

@@ -95,7 +95,7 @@ class Fetcher:
         self.oldest = self._under_way.oldest
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
         self.unanswered: Callable[[], int] = lambda: self._hosts.turns.unanswered
-        self._parked = Parked(budget, config.concurrency // 8, self._hosts.schedule)
+        self._parked = Parked(budget, config.concurrency // 32, self._hosts.schedule)
         self._unparsed = 0
         self._stopping = False
 
@@ -278,7 +278,7 @@ class Fetcher:
         if not self._load.is_quick(host.name, size):
             self._under_way.stand_aside()  # for how long, nobody knows; hosts like this one are held meanwhile
             slot.leave()
-        kept = self._budget.keep(size, host.name, download.answer.body_bytes)
+        kept = self._budget.keep(size, host.name)
         self._unparsed += 1
         submitting = self._submit(download)
         del download

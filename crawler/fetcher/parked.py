@@ -18,8 +18,8 @@ _TRIAL_S: Final = 2.0
 class Parked:
     """Hosts whose requests wait, though their clocks allow them, because of what their bodies take from others.
 
-    One with as many unparsed bodies as it may hold waits for parsers. One that stands back (`transport.holders`) waits
-    while there is little room; but up to `most` such hosts in two seconds are tried, in turn, so that each gets
+    One whose bodies hold as much as they may waits for these to end. One that stands back (`transport.holders`) waits
+    while others wait for room; but up to `most` such hosts in two seconds are tried, in turn, so that each gets
     its chance. `comes_back(host, at)` has one served again.
 
     State, of the event loop's thread: the hosts, longest unseen first, and when the last trials began. Of each `Host`

@@ -69,7 +69,7 @@ class Ring:
     ) -> None:
         self.stop_request = StopRequest()
         self.opened = asyncio.Event()
-        self._budget = ByteBudget(config.bytes_in_flight, config.concurrency)
+        self._budget = ByteBudget(config.bytes_in_flight)
         self.statistics = Statistics(config, self._budget, self.stop_request)
         self._config = config
         self._sources = sources

@@ -104,7 +104,7 @@ async def fetch_page(config: CrawlConfig, url: str) -> Fetched:
     """
     url = normalise(url)
     clock = _Clock()
-    budget = ByteBudget(config.bytes_in_flight, config.concurrency)
+    budget = ByteBudget(config.bytes_in_flight)
     transport = transport_class(config)(config, budget)
     clock.note("start")
     try:

@@ -11,6 +11,7 @@ import pytest
 from crawler.core.model import Failure
 from crawler.fetcher import known_hosts
 from crawler.fetcher.rules_cache import RulesCache
+from crawler.fetcher.transport.budget import FREE_BYTES
 from tests.support.patience import PATIENCE_S
 from tests.support.stage import stage, task
 
@@ -198,16 +199,16 @@ async def test_nothing_new_is_asked_for_while_parsers_are_behind_and_bodies_fill
     settings = {"bytes_in_flight": 1_000, "per_host": 50, **OPEN}
     async with stage(lambda _path: b"x" * 600, tmp_path, **settings) as made:
         made.parsers_take_pages.clear()
-        made.fetcher.feed([task("http://a.test/0"), task("http://b.test/0")], [])
-        while len(made.pages) < 2:
+        made.fetcher.feed([task(f"http://{host}.test/0") for host in "abc"], [])
+        while len(made.pages) < 3:
             await asyncio.sleep(0.001)
-        assert (made.budget.used, made.budget.is_full) == (1_200, True)
-        made.fetcher.feed([task(f"http://c.test/{n}") for n in range(5)], [])
+        assert (made.budget.used, made.budget.is_full) == (1_200, True)  # one large body lies beside the limit
+        made.fetcher.feed([task(f"http://d.test/{n}") for n in range(5)], [])
         await asyncio.sleep(0.05)
-        assert len(made.asked) == 2
+        assert len(made.asked) == 3
         made.parsers_take_pages.set()
         await made.ended()
-        while len(made.pages) < 7:
+        while len(made.pages) < 8:
             await asyncio.sleep(0.001)
         await made.fetcher.drain()
         assert made.budget.used == 0
@@ -216,7 +217,10 @@ async def test_nothing_new_is_asked_for_while_parsers_are_behind_and_bodies_fill
 async def test_bodies_under_way_that_fill_the_budget_do_not_keep_others_from_being_asked(tmp_path):
     """A few hosts that send large bodies slowly must not stop all the others."""
     async with stage(no_robots, tmp_path, bytes_in_flight=1_000) as made:
-        made.budget.take(5_000)
+        for number in range(8):
+            made.budget.keep(100, f"{number}.test").release()
+            assert made.budget.share(f"{number}.test").grow(FREE_BYTES + 100)
+        assert made.budget.is_full
         await made.ended(task("http://a.test/x"))
     assert len(made.pages) == 1
 

@@ -11,7 +11,7 @@ Every transport keeps these promises:
   download waits because other bodies fill the memory set aside for them (`transport.budget`).
 - Looking the name up, connecting and the handshake of TLS have `CONNECT_S` seconds of it together, so that what answers
   nobody is not waited for as long as a slow page.
-- A download that stands still while others wait for its memory ends as a `Failure` that says `gave_way`.
+- A download that does not grow while others wait for its memory ends as a `Failure` that says `gave_way`.
 - At most `max_body_bytes` decoded bytes are kept; a longer body is cut there, and the connection closed.
 - Of the configured headers only those go out that any server may see (`web.credentials`); `FetchRequest.headers`
   are sent whatever they are.

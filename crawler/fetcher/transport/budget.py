@@ -1,36 +1,44 @@
 """One budget for the bytes of all bodies in memory, so that many large ones at once cannot exhaust it.
 
-A download asks for room for every piece of its body before it keeps it. When there is none it waits, and leaves what
-the server sends in the socket. The first 64 KiB of each body are free, so that an ordinary page never waits.
+The first 64 KiB of each body are free, so that an ordinary page never waits. From there on a body climbs *steps*
+(`steps.Steps`): when it has outgrown one it asks for room on the next, for as many bytes as that is high, and leaves
+the one before. When there is none it waits, and leaves what the server sends in the socket. Within a step it never
+waits.
 
-Nobody fills the budget for the others. Each download has a *part* of its own (five eighths of the limit for all that
-may be under way at once). A body that wants more is *large*:
+Nobody fills the budget for the others. Each step has a part of the limit, which larger bodies never take; smaller ones
+may take it as long as no larger one waits. After the last step, at an eighth of the limit, one body at a time goes on
+beside the limit. A body that waits for a parser counts as long as it is, on the step of its size. Strangers, hosts that
+have shown no body of that size yet, have half of each part, and take turns with the others.
 
-- for the parts of those under way room is left, but no more than half of the limit, and another quarter is out of reach
-  for large bodies of hosts whose bytes are not known to leave soon (`holders.Holder`);
-- a host holds at most a quarter of the limit and an address half of it, but that the oldest download of each goes on;
-- while somebody waits, downloads that stand still give way, those with the most bytes times seconds first, until there
-  is room for a quarter of the limit. One stands still if it has grown for a second by less than a 30th of itself: a
-  body that comes evenly does not within its first 30 seconds. One that is `patient` does not give way, as long as
-  patient ones hold no more than a quarter of the limit.
+While somebody waits, downloads that have not grown in earnest for a second give way, on the steps that are in the way,
+until there is room for all that wait: first those whose server stands still, those with the most bytes times seconds
+before others; then those that wait themselves, but for the oldest ones, which have `seats`. A stranger that finds no
+seat, while others wait for where it stands, gives way at once.
 
-Why there is no deadlock: the oldest large body may always go on up to the limit, whatever its host holds, unless more
-than a quarter of the limit is large bodies that wait for a parser; and past the limit while no body waits for one.
-(Those come back by themselves; and while the budget is full, none is added.) So it ends, gives way, or meets its
-deadline, and then another one is the oldest. If none is large, that holds for the oldest of all.
+Why nobody waits for ever: a body waits for the next step alone, and there for bodies of that size or larger, or for
+smaller ones that have borrowed; nobody new takes what the first that waits has a right to. A body that does not wait
+ends, gives way, or meets its deadline. One that has come comes back from its parser. So at last only bodies that wait
+are left, which give way until they fill no more than the parts of their own steps. Then the step above the highest of
+them is empty, and its part free; and after the last step there is nothing to wait for but one body that does not wait.
 
-Held are therefore at most the limit, one whole body, and 64 KiB and a piece for each other download under way.
+Held are therefore at most the limit, one body of each step that has just come (together a quarter of the limit), one
+whole body, and 64 KiB and a piece for each other download under way.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from crawler.fetcher.transport.giving_way import for_bytes, standing_still
-from crawler.fetcher.transport.holders import Holder, Holders
+from crawler.core.model import Failure
+from crawler.fetcher.transport.failures import NO_ROOM, STOOD_STILL
+from crawler.fetcher.transport.giving_way import not_growing, room_for, seats
+from crawler.fetcher.transport.holders import Holders
 from crawler.fetcher.transport.share import FREE_BYTES, Kept, Share
+from crawler.fetcher.transport.steps import Steps
 
 __all__ = ["FREE_BYTES", "ByteBudget", "Kept", "Share"]
 
@@ -60,259 +68,274 @@ class _Notice:
             )
 
 
+class _Line:
+    """Those that wait for a step: strangers, and others. State: both, each oldest first, and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.strangers: dict[Share, Callable[[], object]] = {}
+        self.others: dict[Share, Callable[[], object]] = {}
+        self._strangers_turn = False
+
+    def __len__(self) -> int:
+        return len(self.strangers) + len(self.others)
+
+    def of(self, *, stranger: bool) -> dict[Share, Callable[[], object]]:
+        """Return the line of strangers, or that of others."""
+        return self.strangers if stranger else self.others
+
+    def next(self, has_room: Callable[[bool], bool]) -> Share | None:
+        """Return who may go on; None if nobody may."""
+        for stranger in (self._strangers_turn, not self._strangers_turn):
+            line = self.of(stranger=stranger)
+            if line and has_room(stranger):
+                self._strangers_turn = not stranger
+                return next(iter(line))
+        return None
+
+
 class ByteBudget:
     """Counts bytes of bodies held, of at most `limit`, for any number of threads and event loops.
 
-    Downloads count through a `share` each. Who holds a body after its download uses `keep`, or `take`, which never
-    wait, and gives it back, whatever downloads do meanwhile. `waits` counts the downloads that had to wait.
+    Downloads count through a `share` each. Who holds a body after its download uses `keep`, which never waits, and
+    gives it back, whatever downloads do meanwhile. `waits` counts the downloads that had to wait.
 
-    State: the bytes held, those of them that were taken, and those of large bodies; all downloads, the large ones among
-    them (oldest first), and those that wait for room, with what wakes them, in three lines: small ones, large ones of
-    quick hosts, others. A lock guards all of it. `places`: that many downloads may be under way at once.
+    State: what is held on which step, and by whom; the downloads, oldest first; for each step those that wait for it,
+    with what wakes them. A lock guards all of it.
     """
 
-    def __init__(self, limit: int, places: int = 256) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
         self.waits = 0
-        self._most_patient = max(1, places // 16)
-        self._quarter = limit // 4
-        self._part = limit * 5 // 8 // places
-        self._used = 0
-        self._taken = 0
         self._lock = threading.Lock()
-        self._names: Holders[Share] = Holders(limit)
+        self._steps = Steps(limit)
+        self._strangers = Steps(limit, shared=2)
+        self._holders = Holders(limit)
         self._shares: dict[Share, None] = {}
-        self._large: dict[Share, None] = {}
-        self._large_bytes = 0
-        self._large_unparsed = 0
-        self._waiting: dict[Share, Callable[[], object]] = {}
-        self._lines: tuple[dict[Share, None], ...] = ({}, {}, {})
+        self._lines = [_Line() for _ in self._steps.held]
         self._next_look = 0.0
         self._notice = _Notice()
 
     @property
     def used(self) -> int:
-        """Bytes held now."""
-        return self._used
+        """Bytes held now, or set aside for bodies that come."""
+        return self._steps.used
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing new should be asked for."""
-        return self._used >= self.limit
+        """Whether nothing new should be asked for: a body of the smallest size would find no room."""
+        return 2 * self._steps.used > self.limit and self._steps.short_from(0, self._lines) is not None
 
     @property
     def waiting(self) -> int:
         """Downloads that wait for room now."""
-        return len(self._waiting)
+        return sum(map(len, self._lines))
 
     @property
     def held_by(self) -> dict[str, int]:
         """Bytes that each host holds now, by its name; for any thread."""
         with self._lock:
-            return self._names.held
+            return self._holders.held
 
     def share(
         self,
         host: str = "",
         address: str | None = None,
         *,
-        give_way: Callable[[], object] | None = None,
+        give_way: Callable[[Failure], object] | None = None,
+        timeout_s: float = 30.0,
         patient: bool = False,
     ) -> Share:
-        """Begin to count one download, of this host at this address.
+        """Begin to count one download, of this host at this address, that may take `timeout_s` seconds.
 
-        `give_way()` has it end soon, without an answer; from any thread. Without that, or if it is `patient`, it does
-        not give way.
+        `give_way(failure)` has it end soon, as that; from any thread. Without, it does not give way. One that is
+        `patient` does not either, as long as it does not wait and such ones hold a quarter of the limit at most.
         """
         with self._lock:
-            holder = self._names.host(host)
-            if address is not None:
-                holder.address = self._names.address(address)
-            share = Share(self, holder.all, give_way, patient=patient)
+            share = Share(self, self._holders.host(host, address), give_way, timeout_s=timeout_s, patient=patient)
             self._shares[share] = None
         return share
 
-    def take(self, count: int) -> None:
-        """Count `count` bytes as held, room or not."""
+    def keep(self, count: int, host: str) -> Kept:
+        """Count a body of a host that waits for a parser, room or not."""
         with self._lock:
-            self._used += count
-            self._taken += count
-
-    def give_back(self, count: int) -> None:
-        """Undo a `take`."""
-        with self._lock:
-            self._used -= count
-            self._taken -= count
-            if self._waiting:
-                self._wake()
-
-    def keep(self, count: int, host: str, brought: int) -> Kept:
-        """Count a body of a host that waits for a parser, room or not: what is left of one of `brought` bytes."""
-        with self._lock:
-            kept = Kept(self, count, self._names.host(host), brought)
-            self._used += count
-            self._taken += count
-            if kept.count > FREE_BYTES + self._part:
-                self._large_bytes += count
-                self._large_unparsed += count
-            kept.add(count)
+            steps = self._steps
+            step = steps.of(count)
+            if step == steps.beyond and steps.held[step]:
+                step -= 1  # one alone lies beside the limit
+            kept = Kept(self, count, self._holders.host(host), step)
+            steps.add(step, 1 if step == steps.beyond else count)
+            kept.host.add(count)
+            kept.host.shown = max(kept.host.shown, steps.of(count))
+            kept.host.stands_back = False
         return kept
 
     def is_crowded(self, host: str) -> bool:
-        """Whether as many bodies of a host, or of its address, wait for parsers as it may hold."""
-        return self._names.is_crowded(host)
+        """Whether the bodies of a host, or of its address, hold as much as they may."""
+        return self._holders.is_crowded(host)
 
     def stands_back(self, host: str) -> bool:
-        """Whether a host is to leave room to others; see `Holder`. Nobody need while there is room for all."""
-        holder = self._names.known(host)
-        if holder is None or not holder.stands_back:
-            return False
-        return self._used >= self.limit - self._quarter or any(self._lines)
+        """Whether a host is to leave room to others, while these wait; see `Holder`."""
+        holder = self._holders.known(host)
+        return holder is not None and holder.stands_back and any(self._lines)
 
     # For shares
 
-    def grown(self, share: Share, total: int) -> bool:
-        """Count a body as so many bytes long, if there is room."""
+    def climb(self, share: Share, total: int) -> bool:
+        """Have room for a body of so many bytes, if there is any."""
         with self._lock:
-            if share.released:
-                return True  # a thread that has not noticed yet: nobody wants its bytes
-            if not share.is_large and total > FREE_BYTES + self._part:
-                share.is_large = True
-                self._large[share] = None
-                self._large_bytes += share.held
-            if not self._has_room(share):
-                return False
-            more = share.become(total - FREE_BYTES, time.monotonic())
-            self._used += more
-            self._large_bytes += more if share.is_large else 0
-            if self._waiting:
-                self._wake(share.holders)
+            while total > share.room:
+                step = share.step + 1
+                if self._short_from(step, stranger=share.host.shown < step) is not None:
+                    return False
+                self._lift(share)
             return True
 
     def queue(self, share: Share, wake: Callable[[], object]) -> None:
-        """Have `wake` called once, from any thread, when it is worth while to try `grown` again."""
+        """Have `wake` called once, from any thread, when the body has room for more."""
         with self._lock:
-            if share.released or self._has_room(share):
+            step = share.step + 1
+            stranger = share.host.shown < step
+            if share.released or self._short_from(step, stranger=stranger) is None:
                 wake()
                 return
-            share.note_stay(time.monotonic())
-            self._waiting[share] = wake
-            share.line = self._line(share)
-            share.host.stands_back = share.host.stands_back or share.line is self._lines[2]
-            share.line[share] = None
-            self._wake()  # it may have been woken, and passes that on
-            if share.has_waited:
-                return
+            share.line = self._lines[step].of(stranger=stranger)
+            share.line[share] = wake
+            share.begin_anew(time.monotonic())
+            give_way = self._turned_away(share, stranger=stranger)
+            is_first = not share.has_waited
             share.has_waited = True
-            self.waits += 1
-            used, waiting = self._used, len(self._waiting)
-        self._notice.give(used, self.limit, waiting)
+            self.waits += is_first
+            used, waiting = self.used, self.waiting
+        if give_way is not None:
+            give_way(NO_ROOM)
+        if is_first:
+            self._notice.give(used, self.limit, waiting)
 
     def leave(self, share: Share) -> None:
         """Count a body no more."""
         with self._lock:
             if share.released:
                 return
-            share.released = True
-            share.give_way = None  # it knows its share
+            share.end()
             self._shares.pop(share, None)
-            now = time.monotonic()
             if share.line is not None:
-                share.begin_anew(now)
-                del share.line[share], self._waiting[share]
+                del share.line[share]
                 share.line = None
-            if share.held:
-                less = share.become(0, now)
-                share.host.learn(0, share.stayed, now)
-                self._used += less
-                self._large_bytes += less if share.is_large else 0
-            self._large.pop(share, None)
-            if self._waiting:
-                self._wake(share.holders)
+            if share.step >= 0:
+                self._put_down(share)
+            if any(self._lines):
+                self._wake()
 
     def return_kept(self, kept: Kept) -> None:
         """Count a body no more."""
         with self._lock:
-            self._used -= kept.count
-            self._taken -= kept.count
-            if kept.count > FREE_BYTES + self._part:
-                self._large_bytes -= kept.count
-                self._large_unparsed -= kept.count
-            kept.add(-kept.count)
-            now = time.monotonic()
-            kept.host.learn(kept.brought, kept.count * (now - kept.since), now)
-            if self._waiting:
-                self._wake(kept.holders)
+            steps = self._steps
+            steps.add(kept.step, -1 if kept.step == steps.beyond else -kept.count)
+            kept.host.add(-kept.count)
+            if any(self._lines):
+                self._wake()
+                self._wake_beyond()
 
-    def _has_room(self, share: Share) -> bool:
-        if next(iter(self._large or self._shares), None) is share:
-            return not self._taken or (self._used < self.limit and self._large_unparsed <= self._quarter)
-        if self._used >= self.limit:
-            return False
-        if not share.is_large:
-            return True
-        return (
-            self._large_bytes < self._reach(quick=self._is_quick(share))
-            and self._names.crowd(share, share.holders) is None
-        )
+    def _short_from(self, step: int, *, stranger: bool) -> int | None:
+        """Return None if there is room on a step, else from which step on there is too much."""
+        short_from = self._steps.short_from(step, self._lines)
+        if short_from is None and stranger and step < self._steps.beyond:
+            return self._strangers.short_from(step, [line.strangers for line in self._lines])
+        return short_from
 
-    def _reach(self, *, quick: bool) -> int:
-        """Return how many bytes large bodies may hold together."""
-        parts = min((len(self._shares) - len(self._large)) * self._part, self.limit // 2)
-        return self.limit - parts - (0 if quick else self._quarter)
+    def _has_room(self, step: int, stranger: bool) -> bool:
+        return self._short_from(step, stranger=stranger) is None
 
-    def _line(self, share: Share) -> dict[Share, None]:
-        if not share.is_large:
-            return self._lines[0]
-        crowd = self._names.crowd(share, share.holders)
-        return self._lines[1 if self._is_quick(share) else 2] if crowd is None else crowd.waiting
+    def _turned_away(self, share: Share, *, stranger: bool) -> Callable[[Failure], object] | None:
+        """Have a stranger give way at once if those before it have all seats, and others wait for where it stands."""
+        step = share.step
+        if not stranger or step < 0 or not self._lines[step] or share.leaves or share.give_way is None:
+            return None
+        waiting = len(self._lines[step + 1].strangers)
+        if waiting == 1 or waiting * self._steps.sizes[step] <= seats(self._steps.parts[step], share):
+            return None
+        share.leaves = share.host.stands_back = True
+        return share.give_way
 
-    def _is_quick(self, share: Share) -> bool:
-        return share.host.is_quick and share.host.unparsed <= self.limit // 64
+    def _put_down(self, share: Share) -> None:
+        """Take what a body has on its step."""
+        if share.stranger:
+            self._strangers.add(share.step, -share.held)
+        self._steps.add(share.step, -share.held)
+        share.host.add(-self._known(share))
 
-    def _wake(self, holders: tuple[Holder[Share], ...] = ()) -> None:
-        """Wake who may go on: the oldest of all, one whose host or address has room again, and one of each line.
+    def _known(self, share: Share) -> int:
+        """Return how many bytes the host of a body holds by it: beyond the last step, at least that."""
+        return self._steps.sizes[min(share.step, self._steps.beyond - 1)]
 
-        Whoever goes on wakes the next.
-        """
-        firsts = [next(iter(self._large or self._shares), None)]
-        for holder in holders:
-            firsts += [next(iter(holder.shares), None), next(iter(holder.waiting), None)]
-        for share in firsts:
-            if share is not None and share.line is not None and self._has_room(share):
+    def _lift(self, share: Share) -> None:
+        """Give a body its room on the next step."""
+        steps = self._steps
+        if share.step >= 0:
+            self._put_down(share)
+        share.step = step = share.step + 1
+        share.stranger = share.host.shown < step
+        if step == steps.beyond:
+            share.held, share.room = 1, math.inf
+        else:
+            share.held = steps.sizes[step]
+            share.room = FREE_BYTES + share.held
+        steps.add(step, share.held)
+        share.host.add(self._known(share))
+        if share.stranger:
+            self._strangers.add(step, share.held)
+
+    def _wake(self) -> None:
+        """Give room to those that wait, on each step in turn to strangers and to others; smaller bodies come first."""
+        for step, line in enumerate(self._lines[:-1]):
+            while (share := line.next(partial(self._has_room, step))) is not None:
                 self._call(share)
-        for line in self._lines:
-            first = next(iter(line), None)
-            if first is not None and self._has_room(first):
-                self._call(first)
+
+    def _wake_beyond(self) -> None:
+        """Let the next go on beside the limit. Not when a body has just come: it may be about to be kept there."""
+        share = self._lines[-1].next(partial(self._has_room, self._steps.beyond))
+        if share is not None:
+            self._call(share)
+            self._wake()
 
     def _call(self, share: Share) -> None:
         if share.line is not None:
-            del share.line[share]
+            wake = share.line.pop(share)
             share.line = None
-        share.begin_anew(time.monotonic())
-        self._waiting.pop(share)()
+            share.begin_anew(time.monotonic())
+            self._lift(share)
+            wake()
 
     def look(self) -> None:
-        """Have downloads give way that stand still while others wait for room. At most four times a second."""
+        """Have downloads give way that do not grow while others wait for room. At most five times a second."""
         now = time.monotonic()
         with self._lock:
             if now < self._next_look:
                 return
             self._next_look = now + _LOOK_EVERY_S
-            still = standing_still(self._shares, now, self._most_patient, self._quarter)
-            leaving = for_bytes(still, self._excess(), now)
-            calls = [share.give_way for share in leaving]
-            for share in leaving:
-                share.leaves = share.host.stands_back = True
-        for give_way in calls:
+            self._wake_beyond()
+            calls = [(share.give_way, STOOD_STILL if share.line is None else NO_ROOM) for share in self._leaving(now)]
+        for give_way, failure in calls:
             if give_way is not None:
-                give_way()
+                give_way(failure)
 
-    def _excess(self) -> int:
-        """Return how many bytes are to be given back, so that those that wait have room for a quarter."""
-        small, quick, others = (bool(line) for line in self._lines)
-        excess = self._used - self.limit if small else -self.limit
-        if quick or others:
-            excess = max(excess, self._large_bytes - self._reach(quick=not others))
-        return excess + self._quarter - sum(share.held for share in self._shares if share.leaves)
+    def _leaving(self, now: float) -> list[Share]:
+        """Have those leave that give way to all that wait, and return them."""
+        still = not_growing(self._shares, self._steps.parts, now)
+        leaving: list[Share] = []
+        for step, line in enumerate(self._lines):
+            for stranger, waiting in ((False, line.others), (True, line.strangers)):
+                short_from = self._short_from(step, stranger=stranger) if waiting else None
+                if short_from is None:
+                    continue
+                of_all = self._steps.short_from(step, self._lines) is not None
+                there = [one for one in self._shares if one.step >= short_from and (of_all or one.stranger)]
+                wanted = len(waiting) * (1 if step == self._steps.beyond else self._steps.sizes[step])
+                wanted -= sum(share.held for share in there if share.leaves)
+                may = [one for one in still if one.step >= short_from and (of_all or one.stranger) and not one.leaves]
+                for share in room_for(wanted, may, now):
+                    share.leaves = share.host.stands_back = True
+                    if share.line is None:
+                        share.host.shown = -1
+                    leaving.append(share)
+        return leaving

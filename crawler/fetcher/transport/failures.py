@@ -7,7 +7,7 @@ import ssl
 from crawler.core.model import Failure
 from crawler.fetcher.transport.headers import CONTROLS
 
-__all__ = ["GAVE_WAY", "connect_failure", "dns_failure", "one_line", "tls_failure"]
+__all__ = ["NO_ROOM", "STOOD_STILL", "connect_failure", "dns_failure", "one_line", "tls_failure"]
 
 # Values of c-ares (ares.h, part of its ABI): no data, no such name, bad name.
 _ARES_FINAL = frozenset({1, 4, 8})
@@ -31,7 +31,11 @@ _VERIFY_NAMES: dict[int | None, str] = {
     64: "wrong name",  # an IP address
 }
 
-GAVE_WAY = Failure("timeout", "the body stood still, and others waited", retryable=True, answered=True, gave_way=True)
+STOOD_STILL = Failure(
+    "timeout", "the body stood still, and others waited", retryable=True, answered=True, gave_way=True
+)
+NO_ROOM = Failure("memory", "there was no room for the body", retryable=True, answered=True, gave_way=True)
+"""What a download comes to that has to make room in the budget of bytes, and waited itself: not its server's fault."""
 
 
 def one_line(text: str) -> str:

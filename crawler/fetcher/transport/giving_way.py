@@ -1,38 +1,59 @@
-"""Which downloads give way to others: those that stand still, the dearest first. Pure: `now` is an argument."""
+"""Which downloads give way to others: those that do not grow, the dearest first. Pure: `now` is an argument."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from crawler.fetcher.transport.share import Share
 
-__all__ = ["for_bytes", "standing_still"]
+__all__ = ["not_growing", "room_for", "seats"]
 
 
-def standing_still(shares: Iterable[Share], now: float, most_patient: int, most_patient_bytes: int) -> list[Share]:
-    """Return the downloads that stand still and may give way.
+_PATIENT_PART: Final = 4
 
-    Of patient ones, those beyond so many, or so many bytes, may as well, and all that wait for room.
+
+def not_growing(shares: Iterable[Share], parts: Sequence[int], now: float) -> list[Share]:
+    """Return the downloads, of these from the oldest on, that do not grow and may give way.
+
+    Those that wait for more go on as long as they have `seats`, or there is but one. Of the others patient ones do not
+    give way, as long as these hold no more than a quarter of all.
     """
-    patient, patient_bytes = 0, 0
+    patient_left = max(sum(parts) // _PATIENT_PART, 1)  # one beyond the last step counts as a byte
+    seated: Counter[tuple[int, bool]] = Counter()
     found = []
     for share in shares:
-        if not share.stands_still(now) or share.leaves or share.give_way is None:
+        still = share.stands_still(now)
+        if not share.held:
             continue
-        if share.patient and share.line is None:
-            patient += 1
-            patient_bytes += share.held
-            if patient <= most_patient and patient_bytes <= most_patient_bytes:
+        if share.line is not None:
+            still = still or share.stranger
+            place = (step := share.step, share.stranger)
+            if not seated[place] or seated[place] + share.held <= seats(parts[step], share):
+                seated[place] += share.held
                 continue
-        found.append(share)
+        elif share.patient and share.held <= patient_left:
+            patient_left -= share.held
+            continue
+        if still and not share.leaves and share.give_way is not None:
+            found.append(share)
     return found
 
 
-def for_bytes(still: list[Share], wanted: int, now: float) -> list[Share]:
-    """Return those that give way for so many bytes: none that waits itself, first who holds the most for longest."""
+def seats(part: int, share: Share) -> int:
+    """Return how many bytes those that wait may hold of the part of their step: half of it, strangers less."""
+    return part // (2 if not share.stranger else 4 if share.patient else 8)
+
+
+def room_for(wanted: int, still: Sequence[Share], now: float) -> list[Share]:
+    """Return those of the downloads, oldest first, that give way for so many bytes.
+
+    Those that wait go last, the youngest of them first; the others by their bytes times the seconds they have stood.
+    """
+    stalled = sorted((one for one in still if one.line is None), key=lambda one: -one.held * one.still_s(now))
     found = []
-    for share in sorted(still, key=lambda share: -share.held * share.still_s(now)):
-        if wanted <= 0 or not share.held:
+    for share in (*stalled, *(one for one in reversed(still) if one.line is not None)):
+        if wanted <= 0:
             break
-        if share.line is None:
-            wanted -= share.held
-            found.append(share)
+        wanted -= share.held
+        found.append(share)
     return found

@@ -1,114 +1,66 @@
-"""What one host holds of the byte budget, and for how long its bytes stay. Pure: `now` is an argument."""
+"""What hosts and addresses hold of the byte budget. Pure."""
 
 from collections import OrderedDict
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from crawler.fetcher.transport.address_block import address_block
 
 __all__ = ["Holder", "Holders"]
 
-ShareT = TypeVar("ShareT")
-"""What counts one download."""
-
-_QUICK_S: Final = 1.0
-_LITTLE_BYTES: Final = 65_536  # that stay for a second say nothing yet
-_HALF_LIFE_S: Final = 30.0
 _KEPT: Final = 4_096
 
 
-class Holder(Generic[ShareT]):
-    """A host, or an address, with the bodies that it has in memory.
+class Holder:
+    """A host, or an address: the bytes `held` by its bodies; the `address` where the host was last.
 
-    `held` are their bytes, `unparsed` those that wait for a parser; `shares` its downloads that hold some, the oldest
-    first; `waiting` those that wait until others of it have ended; `address` where the host was last.
-
-    A host is *quick* if its bytes stay for a second or less on the average, from when they come until a parser has
-    them, and *slow* if they stay longer. One that has brought nothing yet is neither. What is long past counts less:
-    half after 30 s. `stands_back`: its bytes stay, or its last body found no room or stood still; until it has brought
-    one, it leaves room to others while there is little. State, of the budget and under its
-    lock: all of it.
+    `shown`: the step (`steps.Steps`) of the largest body that it has brought since one stood still, -1 = none.
+    `stands_back`: its last large body gave way. Until it has brought one, it leaves room to others while they wait.
+    State, of the budget and under its lock: all of it.
     """
 
-    __slots__ = (
-        "_at",
-        "_brought",
-        "_stayed",
-        "address",
-        "held",
-        "shares",
-        "stands_back",
-        "unparsed",
-        "waiting",
-    )
+    __slots__ = ("address", "held", "shown", "stands_back")
 
     def __init__(self) -> None:
         self.held = 0
-        self.unparsed = 0
-        self.shares: dict[ShareT, None] = {}
-        self.waiting: dict[ShareT, None] = {}
-        self.address: Holder[ShareT] | None = None
+        self.address: Holder | None = None
+        self.shown = -1
         self.stands_back = False
-        self._brought = 0.0  # bytes
-        self._stayed = 0.0  # bytes times seconds
-        self._at = 0.0
 
-    @property
-    def all(self) -> "tuple[Holder[ShareT], ...]":
-        """Return the host, and its address if it is known."""
-        return (self,) if self.address is None else (self, self.address)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing of it is in memory."""
-        return not (self.held or self.waiting or self.shares)
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether its bytes are known to leave soon."""
-        return self._brought > 0 and self._stayed <= _QUICK_S * self._brought
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether its bytes are known to stay."""
-        return self._stayed > _QUICK_S * (self._brought + _LITTLE_BYTES)
-
-    def learn(self, brought: int, stayed: float, now: float) -> None:
-        """Learn that a parser has got so many bytes, or none, and for how many bytes times seconds some were held."""
-        kept = 0.5 ** ((now - self._at) / _HALF_LIFE_S)
-        self._at = now
-        self._brought = kept * self._brought + brought
-        self._stayed = kept * self._stayed + stayed
-        if self.is_slow:
-            self.stands_back = True
-        elif brought:
-            self.stands_back = False
+    def add(self, count: int) -> None:
+        """Count for the host, and for its address if it is known."""
+        self.held += count
+        if self.address is not None:
+            self.address.held += count
 
 
-class Holders(Generic[ShareT]):
+class Holders:
     """Hosts and addresses by name. Of those that hold nothing the 4,096 hosts seen last are remembered.
 
-    A host may hold a quarter of `limit`, an address half of it. State, of the budget and under its lock: both.
+    A host may hold a quarter of `limit`, an address half of it; then it is crowded, and asked for nothing more.
+    State, of the budget and under its lock: both.
     """
 
     def __init__(self, limit: int) -> None:
-        self._mosts = (limit // 4, limit // 2)
-        self._hosts: OrderedDict[str, Holder[ShareT]] = OrderedDict()
-        self._addresses: dict[str, Holder[ShareT]] = {}
+        self._most_of_host, self._most_of_address = max(1, limit // 4), max(1, limit // 2)
+        self._hosts: OrderedDict[str, Holder] = OrderedDict()
+        self._addresses: dict[str, Holder] = {}
 
-    def host(self, name: str) -> Holder[ShareT]:
-        """Return the host of this name, a new one if it is not known."""
+    def host(self, name: str, address: str | None = None) -> Holder:
+        """Return the host of this name, a new one if it is not known; at this address, if that can be told."""
         found = self._hosts.get(name)
         if found is not None:
             self._hosts.move_to_end(name)
-            return found
-        if len(self._hosts) >= _KEPT:
-            oldest, holder = self._hosts.popitem(last=False)
-            if not holder.is_idle:
-                self._hosts[oldest] = holder
-        found = self._hosts[name] = Holder()
+        else:
+            if len(self._hosts) >= _KEPT:
+                oldest, holder = self._hosts.popitem(last=False)
+                if holder.held:
+                    self._hosts[oldest] = holder
+            found = self._hosts[name] = Holder()
+        if address is not None and not found.held:  # else what it holds would count at the other one
+            found.address = self._address(address_block(address))
         return found
 
-    def known(self, name: str) -> Holder[ShareT] | None:
+    def known(self, name: str) -> Holder | None:
         """Return the host of this name if it is known."""
         return self._hosts.get(name)
 
@@ -117,26 +69,18 @@ class Holders(Generic[ShareT]):
         """Bytes of the hosts that hold some."""
         return {name: host.held for name, host in self._hosts.items() if host.held}
 
-    def address(self, name: str) -> Holder[ShareT]:
-        """Return the address, or IPv6 network, that this one counts as; a new one if it is not known."""
-        name = address_block(name)
+    def is_crowded(self, name: str) -> bool:
+        """Whether a host, or its address, holds as much as it may."""
+        host = self._hosts.get(name)
+        if host is None:
+            return False
+        address = host.address
+        return host.held >= self._most_of_host or (address is not None and address.held >= self._most_of_address)
+
+    def _address(self, name: str) -> Holder:
         found = self._addresses.get(name)
         if found is None:
             if len(self._addresses) >= _KEPT:
-                self._addresses = {name: one for name, one in self._addresses.items() if not one.is_idle}
+                self._addresses = {name: one for name, one in self._addresses.items() if one.held}
             found = self._addresses[name] = Holder()
         return found
-
-    def is_crowded(self, name: str) -> bool:
-        """Whether as many bodies of a host, or of its address, wait for parsers as it may hold."""
-        host = self._hosts.get(name)
-        if host is None or not host.unparsed:
-            return False
-        return any(holder.unparsed >= most > 0 for holder, most in zip(host.all, self._mosts, strict=False))
-
-    def crowd(self, share: ShareT, holders: tuple[Holder[ShareT], ...]) -> Holder[ShareT] | None:
-        """Return the one of the holders that a download counts for whose other downloads it has to wait for."""
-        for holder, most in zip(holders, self._mosts, strict=False):
-            if holder.held >= most > 0 and next(iter(holder.shares), None) is not share:
-                return holder
-        return None

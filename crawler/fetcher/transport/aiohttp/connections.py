@@ -87,7 +87,7 @@ class Attempt:
         self.opened = 0  # sockets made
         self.reused = False
         self.answered = False
-        self.gave_way = False
+        self.gave_way: Failure | None = None  # what it ends as, because others wait
         self.address: str | None = None
         self.protocol: ResponseHandler | None = None
 

@@ -25,7 +25,7 @@ from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import FREE_BYTES, ByteBudget, Share
 from crawler.fetcher.transport.descriptors import spare_descriptors
-from crawler.fetcher.transport.failures import GAVE_WAY, connect_failure, one_line, tls_failure
+from crawler.fetcher.transport.failures import connect_failure, one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, codings_of, read_head, request_headers
 from crawler.fetcher.transport.tls import LazyTls
@@ -65,7 +65,7 @@ class AiohttpTransport:
     """
 
     def __init__(self, config: CrawlConfig, budget: ByteBudget | None = None) -> None:
-        self._budget = budget or ByteBudget(config.bytes_in_flight, config.concurrency)
+        self._budget = budget or ByteBudget(config.bytes_in_flight)
         self._concurrency, self._parsers = config.concurrency, config.parsers
         self._guard = AddressGuard(config.allow_private)
         self._headers = request_headers(config)
@@ -81,8 +81,8 @@ class AiohttpTransport:
             async with asyncio.timeout(request.timeout_s) as clock:
                 return await self._exchange(request, attempt, clock)
         except TimeoutError:
-            if attempt.gave_way:
-                return GAVE_WAY
+            if attempt.gave_way is not None:
+                return attempt.gave_way
             failure, ended = _timeout(request, attempt), False
         except CodingError as error:
             failure, ended = Failure("encoding", str(error), retryable=False), False
@@ -219,6 +219,7 @@ class _Room:
             authority(self._request.url),
             self._attempt.address,
             give_way=partial(call_in, self._loop, self._give_way),
+            timeout_s=self._request.timeout_s,
             patient=self._request.patient,
         )
         return share
@@ -239,14 +240,14 @@ class _Room:
             left_s = (clock.when() or 0.0) - self._loop.time()
             if not clock.expired():  # else the next await is the last
                 clock.reschedule(None)
-            await share.room()
-            if self._attempt.gave_way:
+            await share.wait()
+            if self._attempt.gave_way is not None:
                 raise TimeoutError
             clock.reschedule(self._loop.time() + left_s)
 
-    def _give_way(self) -> None:
+    def _give_way(self, failure: Failure) -> None:
         if self._share is not None and not self._share.released and not self._clock.expired():
-            self._attempt.gave_way = True
+            self._attempt.gave_way = failure
             self._clock.reschedule(self._loop.time())
 
     def release(self) -> None:

@@ -102,7 +102,7 @@ class Attempt:
             began = time.monotonic()
             with self._lock:
                 self._waits_since = began
-            share.room_in_thread(self._woken)
+            share.wait_in_thread(self._woken)
             with self._lock:
                 self.deadline += time.monotonic() - began
                 self._waits_since = None

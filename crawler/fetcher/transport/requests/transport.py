@@ -30,7 +30,7 @@ from crawler.fetcher.transport import base
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.budget import ByteBudget
-from crawler.fetcher.transport.failures import GAVE_WAY, one_line, tls_failure
+from crawler.fetcher.transport.failures import one_line, tls_failure
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import HeadError, codings_of, read_head, request_headers
 from crawler.fetcher.transport.requests.connections import CURRENT, Adapter, Attempt, NoCookies, Session
@@ -62,7 +62,7 @@ class RequestsTransport:
     """
 
     def __init__(self, config: CrawlConfig, budget: ByteBudget | None = None) -> None:
-        self._budget = budget or ByteBudget(config.bytes_in_flight, config.concurrency)
+        self._budget = budget or ByteBudget(config.bytes_in_flight)
         self._most_threads = config.concurrency
         self._guard = AddressGuard(config.allow_private)
         self._resolver = Resolver()
@@ -84,6 +84,7 @@ class RequestsTransport:
             self._budget.share,
             authority(request.url),
             give_way=partial(call_in, asyncio.get_running_loop(), _give_way, ref(job)),
+            timeout_s=request.timeout_s,
             patient=request.patient,
         )
         job.attempt = attempt = Attempt(self._guard, self._resolver, begin, fresh=request.fresh)
@@ -204,9 +205,9 @@ class _ThreadFetch:
         self._settle(_CLOSED)
         self.stop()
 
-    def give_way(self) -> None:
+    def give_way(self, failure: Failure) -> None:
         """End it because others wait."""
-        self._settle(GAVE_WAY)
+        self._settle(failure)
         self.stop()
 
     def stop(self) -> None:
@@ -216,11 +217,11 @@ class _ThreadFetch:
         self.attempt.abort()
 
 
-def _give_way(job: "ref[_ThreadFetch]") -> None:
+def _give_way(job: "ref[_ThreadFetch]", failure: Failure) -> None:
     """Have a fetch give way if it still goes on. It knows what calls this: a circle would keep its body."""
     one = job()
     if one is not None:
-        one.give_way()
+        one.give_way(failure)
 
 
 _PORTS = {"http": 80, "https": 443}

@@ -13,6 +13,10 @@ __all__ = ["Turns"]
 
 _COUNTED: Final = 1_024
 _FIRST: Final = -1.0
+_NEXT: Final = tuple(
+    (*(Grade((last + step) % Grade.SILENT) for step in range(1, Grade.SILENT + 1)), Grade.SILENT) for last in Grade
+)
+"""In which order grades are looked at after each: the next one first, those that do not answer last."""
 _GRADES: Final = tuple(Grade)
 
 
@@ -33,6 +37,7 @@ class Turns:
         self._lines: list[list[tuple[float, int, Host]]] = [[] for _ in Grade]
         self._prepared: list[tuple[float, int, Host]] = []
         self._lined_up = 0
+        self._last = Grade.SILENT
 
     @property
     def unanswered(self) -> int:
@@ -65,7 +70,8 @@ class Turns:
     def next(self, now: float) -> Host | None:
         """Take the next host whose time has come, and for whose grade there is a place, out of its line.
 
-        That is the one that has waited longest. Hosts that do not answer come after all others.
+        Grades take turns, so that a host that answers waits for one that is new, and not for all; in each, the next one
+        is that which has waited longest. Hosts that do not answer come after all others.
         """
         while (grade := self._next_grade(now)) is not None:
             at, number, host = heappop(self._lines[grade])
@@ -74,19 +80,16 @@ class Turns:
                 heappush(self._lines[grade_now], (at, number, host))
                 continue
             host.scheduled = False
+            self._last = grade
             return host
         return None
 
     def _next_grade(self, now: float) -> Grade | None:
-        found: Grade | None = None
-        lines = self._lines
-        for grade in _GRADES:
-            line = lines[grade]
-            if not line or line[0][0] > now or (found is not None and grade is Grade.SILENT):
-                continue
-            if (found is None or line[0] < lines[found][0]) and self._has_room(grade, now):
-                found = grade
-        return found
+        for grade in _NEXT[self._last]:
+            line = self._lines[grade]
+            if line and line[0][0] <= now and self._has_room(grade, now):
+                return grade
+        return None
 
     def _has_room(self, grade: Grade, now: float) -> bool:
         return self._slots.has_room_anyway(grade) or self._slots.has_room(grade, self._waiting(now))

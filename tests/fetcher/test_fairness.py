@@ -15,9 +15,13 @@ from msgspec import structs
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, SeedContext, Task
 from crawler.fetcher.fetcher import Fetcher
+from crawler.fetcher.host import Host
 from crawler.fetcher.pace import ContactTime, Pace
+from crawler.fetcher.paces import Paces
+from crawler.fetcher.slots import Slots
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.fake import FakeTransport, answer
+from crawler.fetcher.turns import Turns
 from crawler.web.urls import authority, task_key
 from tests.support.virtual_time import run
 
@@ -235,3 +239,16 @@ def test_a_host_that_gave_way_is_given_more_time_until_it_answers():
     pace.answered(5.0)
     assert pace.is_slow
     assert pace.patience_s(0.5) > 5.0
+
+
+def test_hosts_that_answer_take_turns_with_new_ones_however_many_those_are():
+    turns = Turns(Paces(lambda _: 0, 2), Slots(256))
+    for number in range(100):
+        turns.put(Host(f"new{number}.test"), 0.0)
+    for number in range(3):
+        proven = Host(f"proven{number}.test")
+        proven.pace.answered(0.01)
+        turns.put(proven, 1.0)
+    served = [host.name for _ in range(8) if (host := turns.next(2.0)) is not None]
+    assert [name for name in served if name.startswith("proven")] == [f"proven{number}.test" for number in range(3)]
+    assert len(served) == 8

@@ -37,7 +37,6 @@ _FEED_START_CHARS = 4096
 # Where the elements of a page keep the URL that they lead to.
 _REFERENCES = ("href", "src", "action", "data", "xlink:href")
 _default = RecordMaker(DEFAULT_FIELDS)
-_NO_MARKUP = "<html><head></head><body></body></html>"
 
 
 class Page(RawPage):
@@ -115,20 +114,12 @@ class Page(RawPage):
     def tree(self) -> "HtmlElement":
         """The page as lxml's tree: its root element, `<html>`. Of an empty page that is an empty one.
 
-        Where elements are nested more than 2,000 deep, libxml2 leaves out the rest of the page. Costs 140 µs.
+        Where elements are nested more than 2,000 deep, libxml2 leaves out the rest of the page. If a tag of a page over
+        32 KB has more than 256 attributes, these count. Costs 140 µs.
         """
-        from lxml.etree import ParserError  # noqa: PLC0415 - 10 ms, and most crawls need it not
-        from lxml.html import HTMLParser, document_fromstring  # noqa: PLC0415 - as above
+        from crawler.page.lxml_tree import tree_of  # noqa: PLC0415 - lxml takes 10 ms, and most crawls need it not
 
-        def tree(text: str) -> "HtmlElement":
-            # Without `huge_tree` the rest of a page is lost where it is nested 254 deep, or has a text of 10 MB.
-            parser = HTMLParser(encoding="utf-8", huge_tree=True)
-            return document_fromstring(text.encode(), parser=parser, base_url=self.url)
-
-        try:
-            return tree(self._markup)
-        except ParserError:
-            return tree(_NO_MARKUP)
+        return tree_of(self._markup, self.url)
 
     @once
     def soup(self) -> "BeautifulSoup":

@@ -362,8 +362,11 @@ def _feed_entry(element: "Element") -> tuple[Sequence[str | None], str | None]:
             guid = child.text
         elif name in {"updated", "date"} or (name in {"published", "pubDate"} and lastmod is None):
             lastmod = child.text
-    about = next((str(value) for name, value in element.attrib.items() if _last(str(name)) == "about"), None)
-    return links or (guid or about,), lastmod
+    if links or guid:
+        return links or (guid,), lastmod
+    # By names: lxml looks for each value among all attributes.
+    about = next((name for name in element.attrib if _last(str(name)) == "about"), None)
+    return (None if about is None else element.get(about),), lastmod
 
 
 def _last(name: str) -> str:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from turbohtml import parse
 
+from crawler.page.lxml_tree import MOST_ATTRIBUTES
 from crawler.page.microdata import MOST_BROUGHT, MOST_NAMES, MOST_REFERENCES, microdata_of
 from crawler.page.page import Page
 from crawler.page.roots import MOST_ROOTS, with_few_roots
@@ -59,6 +60,9 @@ MANY: dict[str, Callable[[int], object]] = {
         Page.from_html("<p itemscope itemprop='" + " ".join(f"p{i}" for i in range(2_000 * n)) + "'>").microdata
     ),
     "references": lambda n: Page.from_html("<p id=a itemprop=x>" + "<b itemscope itemref='a a'>" * 400 * n).microdata,
+    "attributes": lambda n: Page.from_html(
+        "<p " + " ".join(f"a{i}='>'" for i in range(2_500 * n)) + "><b>x"
+    ).tree.xpath("//p/@a255"),
     "rows that span": lambda n: Page.from_html("<table>" + "<tr><td rowspan=65534>x" * 1_000 * n).tables,
 }
 
@@ -95,6 +99,20 @@ def test_only_names_of_tags_are_changed():
     assert with_few_roots(many).endswith(b"<head\tx><bodyguard><htmlx></html><head/>")
     assert len(with_few_roots(many)) == len(many)
     assert with_few_roots(many).count(b"<html\tx>") == MOST_ROOTS // 2
+
+
+def test_the_first_attributes_of_a_tag_count_in_lxmls_tree():
+    """Where a tag has too many; else the tree is libxml2's own, whatever a script quotes."""
+    names = [f"a{n}" for n in range(MOST_ATTRIBUTES)]
+    few = f"<!doctype html><p {' '.join(names)}>x<script>'<b {'y ' * 500}'</script>" + " " * 40_000
+    tree = Page.from_html(few).tree
+    assert tree.find(".//p").keys() == names
+    assert tree.getroottree().docinfo.doctype == "<!DOCTYPE html>"
+    tree = Page.from_html(few.replace("a255>", "a255 more><i>") + "<div>" * 5_000, "http://example.com/a").tree
+    assert tree.find(".//p").keys() == names
+    assert tree.find(".//p/i").text == "x"
+    assert tree.base_url == "http://example.com/a"
+    assert Page.from_html(few.replace(">", "")).tree.tag == "html"
 
 
 SPAN = st.sampled_from(["", "colspan=2", "colspan=0 rowspan=2", "rowspan=0", "rowspan=3", "colspan=-1", "colspan=1.9"])

@@ -20,7 +20,7 @@ from crawler.web.sitemap import (
 from crawler.web.sitemap_text import MAX_SITEMAP_BYTES
 from tests.support.table import table
 from tests.support.thorough import first_quickly
-from tests.support.yardstick import processor_s
+from tests.support.yardstick import processor_s, takes_linear_time
 
 URL = "http://example.org/maps/sitemap.xml"
 XMLNS = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -687,3 +687,12 @@ def test_reading_leaves_the_memory_as_it_was(tmp_path):
         path.write_text(f"<urlset>{''.join(entries)}</urlset>")
     first, _, *others = (megabytes for _, megabytes, _ in grown(*paths))
     assert sum(others) < first
+
+
+def test_an_item_with_many_attributes_takes_linear_time():
+    def work(number: int) -> object:
+        item = "<item " + " ".join(f"a{n}='x'" for n in range(number)) + " about='http://example.com/a'/>"
+        return read_sitemap(f"<RDF>{item}</RDF>".encode(), URL, None).entries
+
+    assert work(1) == (Entry("http://example.com/a"),)
+    assert takes_linear_time(work, 2_000)

@@ -15,11 +15,13 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
+from bench.made_site import MENU, WORDS, Page, Site, anchors, words
+from bench.plain_sites import plain_sites
 from crawler.core.config import CrawlConfig
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
@@ -27,29 +29,6 @@ from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.ring.crawler import Crawler
 
 MOST_TRAP_PAGES = 1_000
-_WORDS = """
-amber birch cedar daisy elder fern gorse hazel iris juniper kale larch maple nettle oak pine quince rose sage thyme
-umber violet willow yarrow anchor basin candle dagger engine feather garden hammer island jacket kettle ladder mirror
-needle orchard pepper quiver ribbon saddle timber urn valley wagon yard
-"""
-WORDS = _WORDS.split()
-
-
-class Page(NamedTuple):
-    """What a URL answers: its text as HTML, its links, and whether it is one that nobody would want to miss."""
-
-    html: str
-    links: Sequence[str]
-    honest: bool
-
-
-class Site(NamedTuple):
-    """A made-up site: what each of its URLs answers, the number of its honest pages, where the crawl begins."""
-
-    page: Callable[[str], Page]
-    honest: int
-    seed: str = "http://site.test/"
-    scope: str = "host"
 
 
 class Found(NamedTuple):
@@ -60,20 +39,6 @@ class Found(NamedTuple):
     known: int
     seconds: float
     stats: CrawlStats
-
-
-def words(seed: str, number: int) -> str:
-    """Words that look like a sentence, the same for the same seed."""
-    rng = random.Random(seed)
-    return " ".join(rng.choice(WORDS) for _ in range(number))
-
-
-def anchors(links: Sequence[str]) -> str:
-    """A list of links, named by the last part of their URLs."""
-    return "".join(f'<li><a href="{url}">{url.rstrip("/").rpartition("/")[2]}</a></li>' for url in links)
-
-
-MENU = ["/", "/about", "/contact"]
 
 
 def documentation(pages: int) -> Site:
@@ -330,6 +295,18 @@ def _wildcard(url: str) -> tuple[str, list[str]]:
     return f"<h1>Welcome</h1><p>{words(url, 60)}</p>", links
 
 
+def _counter(path: str) -> tuple[str, list[str]]:
+    """Addresses at random, and a number that is another each time."""
+    _, links = _words(path)
+    return f"<p>You are visitor {random.randrange(10**9)}.</p>", links
+
+
+def _pictures(path: str) -> tuple[str, list[str]]:
+    """Addresses at random, each with a picture of its own."""
+    _, links = _words(path)
+    return f'<img src="/images/{random.Random(path).getrandbits(64):x}.jpg">', links
+
+
 def mixed(pages: int) -> Site:
     """Documentation that a trap of random words stands beside, found from each of its pages."""
     honest = documentation(pages)
@@ -353,12 +330,15 @@ def sites(scale: int) -> dict[str, Site]:
         "forum": forum(10_000 // scale),
         "wiki": wiki(2_000 // scale, 10),
         "marked": marked(480),
+        **plain_sites(scale),
         "facets": trap(_facets),
         "facets in paths": trap(_path_facets),
         "soft 404": trap(_soft_404),
         "words": trap(_words),
         "sessions in paths": trap(_sessions),
         "calendar in words": trap(_calendar),
+        "counter": trap(_counter),
+        "pictures": trap(_pictures),
         "wildcard DNS": trap(_wildcard, seed="http://trap.test/", scope="domain")._replace(honest=0),
         "mixed": mixed(10_000 // scale),
     }

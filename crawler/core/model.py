@@ -271,9 +271,9 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     `detail` says for people what the reason leaves out; only logs and `crawler try` show it. A page of which not all
     links were taken has one, too. `row_records` are the records of each of the task's `rows`, by their numbers.
     `body_key` is a hash of the body that nobody outside can foresee (`frontier.keys`), by which duplicates are noticed;
-    empty in a job of an earlier version, which goes by `body_hash`. Of a page of a site that is `watched`, `pieces` and
-    `own_links` are hashes of text, and keys of URLs, that the pages before it did not have (`parsers.reading.gist`);
-    `pieces` of any other page is None.
+    empty in a job of an earlier version, which goes by `body_hash`. Of a page of a site that is `watched`, `pieces`,
+    `marks` and `own_links` are hashes of text and of numbers, pictures and the like, and keys of URLs, that the pages
+    before it did not have (`parsers.reading.gist`); `pieces` of any other page is None.
     """
 
     key: bytes
@@ -292,6 +292,7 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     body_key: bytes = b""
     pieces: bytes | None = None
     own_links: bytes = b""
+    marks: bytes = b""
 
 
 class Again(Struct, frozen=True, gc=False):

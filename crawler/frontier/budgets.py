@@ -2,19 +2,14 @@
 
 A trap without numbers has no end, and its pages look like any others: facets in any order, a page for whatever path,
 words at random. What tells it from a large site is what comes of its pages. Looked at are those after the first
-`FREE_PAGES`, by what the pages just before did not have (`parsers.reading.gist`):
-
-    text            links            the page
-    new             none new         brings something: 3, and 1 for where it was found
-    new             some known       brings something, 3: pages of a site refer to each other
-    new, or not     new ones         costs 1: it promises, and brings nothing yet
-    little new      none new         0: it ends there
-    nothing new     none new         costs a half: it repeats others
+`FREE_PAGES`, by what the pages just before did not have (`parsers.reading.gist`); `frontier.worth` says what each is
+worth.
 
 This is counted for the site, whose credit it is, and by shape of URL (`web.traps.shape`). URLs of a shape that only
 costs stand back behind all others of their host, in any order: so what is behind a facet, or a large directory, is
 seen from samples. As long as credit is left they are asked for. When something comes of them, it grows again; when
-nothing does, the host sleeps (`frontier.gate`).
+nothing does, the host sleeps (`frontier.gate`). A list's next page stands back only then: lists have a limit of their
+own (`reach.Reach.chain`), and what is in them is not behind facets.
 
 A site whose pages end uses up no credit: each page that promises others is followed by those, which pay for it.
 """
@@ -30,6 +25,7 @@ from crawler.core.model import Done, Task
 from crawler.frontier.handed import Handed
 from crawler.frontier.row import QUEUED, UrlRow, is_late
 from crawler.frontier.store import Store
+from crawler.frontier.worth import BRINGS, COST, worth
 from crawler.web.domains import Domains
 from crawler.web.traps import shape
 from crawler.web.urls import authority
@@ -45,7 +41,8 @@ UNPROVEN_TASKS = 128
 """Most tasks of a host that are handed out at once before it is known what its pages bring."""
 _BUDGET = b"b"
 """Stands behind a site's key where its budget is kept."""
-_BRINGS, _LED_TO, _COST, _REPEAT_COST = 6, 2, 2, 1
+_LED_TO = 2
+"""What a page that brings something counts for the shape of the one where it was found."""
 _FOUND_BEHIND = 40
 """What a page of a good shape makes up for that was found only behind one that stands back: there may be more."""
 _STANDS_BACK, _GOOD = -80, 60
@@ -60,8 +57,6 @@ _SAMPLED = 32
 """Of a site that has proved itself, one page in so many is looked at."""
 _FRESH_ONE_IN = 3
 """A page says something new if one piece of its own text in so many is."""
-_REFERS_ONE_IN = 4
-"""A page refers to others if it has one link to a page that was found elsewhere, and not read yet, to so many new."""
 _DOMAIN = b"."
 _KEPT = 16_384
 _KEPT_FROM = 32
@@ -119,6 +114,7 @@ class Budgets:
     def __init__(self, store: Store, config: CrawlConfig) -> None:
         self._store = store
         self._most = config.max_repeats
+        self._depth = config.depth
         self._sites: dict[bytes, _Site] = {}
         self._unsaved: set[bytes] = set()
         self._out: Counter[bytes] = Counter()
@@ -146,8 +142,11 @@ class Budgets:
             return REPEATS
         if site is None or self._most is None:
             return ""
+        has_credit = site.spent + self._out[key] < COST * self._most
         if is_late(place):
-            return "" if site.spent + self._out[key] < _COST * self._most else REPEATS
+            return "" if has_credit else REPEATS
+        if row.chain and has_credit:
+            return ""
         return STAND_BACK if site.score(self._shape(row.url)) <= _STANDS_BACK else ""
 
     def stand_back(self, host: bytes, url: str) -> int:
@@ -210,21 +209,18 @@ class Budgets:
 
     def ended(self, handed: Handed, done: Done) -> None:
         """Learn how a task has ended, and what it leads to that was not known: the latter before it is."""
-        if self._most is None or done.outcome != "fetched" or handed.task.kind != "page" or handed.outcome:
+        task = handed.task
+        if self._most is None or task.kind != "page" or handed.outcome:
             return
-        host, task = self._site(handed.host), handed.task
-        host.pages += 1
-        self._unsaved.add(handed.host)
-        if host.pages <= FREE_PAGES:
-            domain, _ = self._domain(handed.host, task.url)
-            if domain:
-                self._site(domain).pages += 1
-                self._unsaved.add(domain)
-        if task.watched and done.pieces is not None:
+        if done.outcome == "fetched":
+            self._count(handed)
+        elif done.reason != "robots":
+            return
+        if task.watched:
             of_host = task.watched == authority(task.url)
             key = handed.host if of_host else self._domain(handed.host, task.url)[0]
             if key:
-                self._judge(key, task, done, done.pieces)
+                self._judge(key, task, done)
 
     def save(self) -> None:
         """Put what was learned into the open batch."""
@@ -248,19 +244,25 @@ class Budgets:
         self._waiting.setdefault(key, {})[host] = None
         return True
 
-    def _judge(self, key: bytes, task: Task, done: Done, own: bytes) -> None:
-        """Count what a page has brought."""
+    def _count(self, handed: Handed) -> None:
+        """Count a page."""
+        host = self._site(handed.host)
+        host.pages += 1
+        self._unsaved.add(handed.host)
+        if host.pages <= FREE_PAGES:
+            domain, _ = self._domain(handed.host, handed.task.url)
+            if domain:
+                self._site(domain).pages += 1
+                self._unsaved.add(domain)
+
+    def _judge(self, key: bytes, task: Task, done: Done) -> None:
+        """Count what a page has brought. One that could not be read leads nowhere, too."""
         site = self._site(key)
-        links = [done.own_links[at : at + _LINK_BYTES] for at in range(0, len(done.own_links), _LINK_BYTES)]
-        known = self._store.urls.values(links)
-        new = sum(value is None for value in known)
-        waiting = sum(value is not None and value[:1] == QUEUED for value in known)
-        pieces = [own[at : at + _HASH_BYTES] for at in range(0, len(own), _HASH_BYTES)]
-        fresh = self._store.contents.add_pieces(key, pieces)
-        says_new = fresh > 0 and _FRESH_ONE_IN * fresh >= len(pieces)
-        refers = waiting > 0 and _REFERS_ONE_IN * waiting >= new
-        brings = says_new and (refers or not new)
-        change = _BRINGS if brings else -_COST if new else 0 if fresh else -_REPEAT_COST
+        new, waiting = self._leads_to(task, done)
+        change = worth(task, self._says(key, done), new, waiting)
+        brings = change == BRINGS
+        if change < 0 and done.pieces is None:
+            return
         kind = _hash(task.url)
         parent = b""
         if brings and task.parent is not None and authority(task.parent) == authority(task.url):
@@ -268,7 +270,7 @@ class Budgets:
             if site.score(parent) <= _STANDS_BACK and site.score(kind) >= _GOOD:
                 site.spent = max(0, site.spent - _FOUND_BEHIND)
         site.spent = max(0, site.spent - change)
-        site.brought = max(0, min(_MOST_SCORE, site.brought + (change > 0) - (change < 0)))
+        site.brought = max(0, min(_MOST_SCORE, site.brought + brings - (change < 0)))
         if site.shapes.get(kind, _NO_SHAPE).pages < _KNOWN_SHAPE:
             site.count(_YOUNG_SHAPES, change, 1)
         site.count(kind, change, 1)
@@ -292,6 +294,22 @@ class Budgets:
             self._shaped = url, _hash(url)
         return self._shaped[1]
 
+    def _leads_to(self, task: Task, done: Done) -> tuple[int, int]:
+        """Return how many pages a page leads to, in a sample, that nobody knows, and how many that were found before
+        and wait. What is too deep to be asked for is nothing.
+        """
+        if self._depth is not None and task.depth >= self._depth:
+            return 0, 0
+        known = self._store.urls.values(_cut(done.own_links, _LINK_BYTES))
+        return known.count(None), sum(value is not None and value[:1] == QUEUED for value in known)
+
+    def _says(self, key: bytes, done: Done) -> str:
+        """Return what is new on a page: `text`, a `mark`, or nothing."""
+        pieces = _cut(done.pieces or b"", _HASH_BYTES)
+        fresh = self._store.contents.add_pieces(key, pieces)
+        marks = self._store.contents.add_pieces(key, _cut(done.marks, _HASH_BYTES))
+        return "text" if fresh and _FRESH_ONE_IN * fresh >= len(pieces) else "mark" if fresh or marks else ""
+
     def _site(self, key: bytes) -> _Site:
         site = self._sites.get(key)
         if site is None:
@@ -313,6 +331,10 @@ class Budgets:
             found = (self._store.keys.authority(name) + _DOMAIN, name) if is_name else (b"", "")
             self._domain_of[host] = found
         return found
+
+
+def _cut(text: bytes, size: int) -> list[bytes]:
+    return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def _hash(url: str) -> bytes:

@@ -22,7 +22,7 @@ from crawler.core.model import Task
 from crawler.frontier.gate import Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.queue import UrlQueue
-from crawler.frontier.row import UrlRow
+from crawler.frontier.row import UrlRow, is_late
 from crawler.frontier.sleepers import Sleepers
 from crawler.frontier.waiting_hosts import WaitingHosts
 from crawler.frontier.window_host import WindowHost
@@ -205,9 +205,12 @@ class Window:
         return bool(self._asleep.held) and self.stranded
 
     def is_idle(self, host: bytes) -> bool:
-        """Whether no URL of a host is due."""
-        known = host in self._hosts or host in self._uncommitted_hosts or host in self._asleep
-        return not known and next(self._queue.scan(host, host + b"\xff" * 9), None) is None
+        """Whether no URL of a host is due, but for those that stand back."""
+        known = self._hosts.get(host)
+        if host in self._uncommitted_hosts or host in self._asleep or (known and known.handed > known.late):
+            return False
+        place, _ = next(self._queue.scan(known.floor if known else host, host + b"\xff" * 9), (None, b""))
+        return place is None or is_late(place)
 
     @property
     def hosts_given_up(self) -> int:

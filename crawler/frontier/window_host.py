@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 from crawler.frontier.gate import PASSING, STAND_BACK, Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.queue import UrlQueue
-from crawler.frontier.row import UrlRow
+from crawler.frontier.row import UrlRow, is_late
 
 __all__ = ["WindowHost", "level_of"]
 
@@ -18,11 +18,11 @@ class WindowHost:
     """A host in the window. `floor`: every queue entry below it is handed out or ended. `ahead`: the next entries from
     there on, as far as they were read. `backlog`: there are entries that are not handed out; `held`: the first of them
     is one that the host may not have now (`frontier.gate`). `levels`: tasks in the window by their level; `handed`:
-    their number, and `bytes` of their URLs. `put_off`: where to go on after the next commit, such as the first place of
-    entries that stand back, which no scan sees yet. The window changes it.
+    their number, `late` how many of them stand back, and `bytes` of their URLs. `put_off`: where to go on after the
+    next commit, such as the first place of entries that stand back, which no scan sees yet. The window changes it.
     """
 
-    __slots__ = ("ahead", "backlog", "bytes", "floor", "handed", "held", "key", "levels", "put_off", "served")
+    __slots__ = ("ahead", "backlog", "bytes", "floor", "handed", "held", "key", "late", "levels", "put_off", "served")
 
     def __init__(self, key: bytes, *, backlog: bool) -> None:
         self.key = key
@@ -30,6 +30,7 @@ class WindowHost:
         self.backlog = backlog
         self.held = False
         self.handed = 0
+        self.late = 0
         self.bytes = 0
         self.served = 0
         self.put_off: bytes | None = None
@@ -45,6 +46,7 @@ class WindowHost:
         """Count a task that is handed out; return its bytes."""
         size = handed.size_bytes
         self.handed += 1
+        self.late += is_late(handed.place)
         self.served += 1
         self.bytes += size
         if level_by_level:
@@ -55,6 +57,7 @@ class WindowHost:
         """Count a task that is handed out no more; return its bytes."""
         size = handed.size_bytes
         self.handed -= 1
+        self.late -= is_late(handed.place)
         self.bytes -= size
         if level_by_level:
             self.levels[level_of(handed.place)] -= 1

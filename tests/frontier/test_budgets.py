@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from bench.plain_sites import comic, dictionary, gallery, one_number, plain_sites, replies
 from bench.traps import MOST_TRAP_PAGES, crawled, documentation, sites
 from crawler.core.model import Done
 from crawler.frontier.row import is_late, late_key, queue_key, queue_place
@@ -11,7 +12,16 @@ from tests.frontier.test_frontier import World, link
 
 MOST = 60
 """Repeats that these crawls allow: fewer than by default, so that they end sooner."""
-TRAPS = ["facets", "facets in paths", "soft 404", "sessions in paths", "calendar in words", "wildcard DNS"]
+TRAPS = [
+    "facets",
+    "facets in paths",
+    "soft 404",
+    "sessions in paths",
+    "calendar in words",
+    "wildcard DNS",
+    "pictures",
+    "counter",
+]
 ROOT = "http://site.test/"
 
 
@@ -48,6 +58,24 @@ def test_no_large_site_loses_a_page(tmp_path, name):
     found = crawled(site, tmp_path)
     assert found.honest == site.honest
     assert found.others <= MOST_TRAP_PAGES
+
+
+@pytest.mark.parametrize(
+    "site",
+    [one_number(800), gallery(600), comic(30), replies(800), dictionary(800)],
+    ids=["number", "picture", "chapters", "replies", "words"],
+)
+def test_pages_that_differ_by_a_number_a_picture_or_a_word_are_not_lost(tmp_path, site):
+    found = crawled(site, tmp_path, max_repeats=MOST)
+    assert found.stats.outcomes == {"fetched": site.honest}
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", plain_sites(1))
+def test_no_large_site_that_says_little_loses_a_page(tmp_path, name):
+    site = plain_sites(2)[name]
+    found = crawled(site, tmp_path)
+    assert found.honest == site.honest
 
 
 def test_a_budget_that_is_not_used_up_changes_nothing(tmp_path):

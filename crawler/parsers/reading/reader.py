@@ -97,8 +97,10 @@ class PageReader:
         find = self._find_for_rows if task.rows else self._finder.find
         found = find(page, noindex="noindex" in asked)
         hrefs = found.hrefs if succeeded or self.settings.spider else ()
-        gist = self._gists.take(task, answer.body, hrefs) if task.watched and succeeded else None
         links = self.links.take(task, hrefs, nofollow="nofollow" in asked) if hrefs else ()
+        gist = None
+        if task.watched and succeeded:
+            gist = self._gists.take(task, answer.body, hrefs, {link.url for link in links if link.skip})
         return self._done(page, download, found, links, gist)
 
     def _find_for_rows(self, page: RawPage, *, noindex: bool) -> Findings:
@@ -140,6 +142,7 @@ class PageReader:
             body_key=self._body_key(answer.body),
             pieces=None if gist is None else gist.pieces,
             own_links=b"" if gist is None else gist.links,
+            marks=b"" if gist is None else gist.marks,
         )
 
     def _body_key(self, body: bytes) -> bytes:

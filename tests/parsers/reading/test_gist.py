@@ -42,8 +42,44 @@ def test_a_page_that_repeats_its_address_says_nothing_by_it():
     assert other.pieces in one.pieces
 
 
+def marks(*pages: tuple[str, str]) -> list[int]:
+    """How many marks each of several pages of one host has to itself."""
+    gists = Gists(0)
+    return [len(taken(gists, url, html).marks) // HASH_BYTES for url, html in pages]
+
+
+def test_a_number_is_a_mark_and_no_text_unless_it_is_that_of_the_address():
+    """The text of two products is the same piece; their prices differ, and their numbers do not count."""
+    gists = Gists(0)
+    one, same, other = (
+        taken(gists, f"http://a.test/{n}", f"<p>Item {n} costs {price} euro</p>")
+        for n, price in ((1, 20), (2, 20), (3, 45))
+    )
+    assert same.pieces == other.pieces
+    assert one.marks == same.marks != other.marks
+    pages = [(f"http://a.test/{number}", f"<b>{said}</b>") for number, said in ((1, 1), (2, 2), (3, 7))]
+    assert marks(*pages) == [0, 0, 1]
+
+
+def test_a_picture_is_a_mark_whatever_it_is_called_and_what_attributes_say_too():
+    assert marks(
+        ("http://a.test/1", "<img src=/1.jpg>"),
+        ("http://a.test/2", '<img src="/2.jpg">'),
+        ("http://a.test/3", '<img src="/2.jpg" alt="A goat">'),
+        ("http://a.test/4", '<source srcset="/4.webp 2x"><meta content="About goats">'),
+    ) == [1, 1, 1, 2]
+
+
+def test_a_link_to_another_site_is_a_mark():
+    gists = Gists(0)
+    assert [
+        len(taken(gists, f"http://a.test/{word}", "", link).marks) // HASH_BYTES
+        for word, link in (("x", "http://b.test/1"), ("y", "http://b.test/1"), ("z", "http://a.test/1"))
+    ] == [1, 0, 0]
+
+
 def test_pieces_and_links_are_few_however_large_the_page():
-    html = "".join(f"<p>this is line {number}</p>" for number in range(5_000))
+    html = "".join(f"<p>this is {'abcdefghij'[number % 10] * (number // 10 + 1)}</p>" for number in range(500))
     links = [f"http://a.test/page/{number}" for number in range(5_000)]
     gist = taken(Gists(0), "http://a.test/", html, *links)
     assert len(gist.pieces) == MOST_PIECES * HASH_BYTES

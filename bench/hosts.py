@@ -47,11 +47,14 @@ def address(number: int) -> str:
     return f"127.{1 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
 
-class _Connection(asyncio.Protocol):
-    """Answers GET requests of one connection, in order, and notes when each came, and for which host."""
+def host_of(name: str) -> int:
+    """The number of the host at an address."""
+    parts = name.split(".")
+    return int(parts[1]) - 1 << 16 | int(parts[2]) << 8 | int(parts[3])
 
-    times = array("d")
-    hosts = array("I")
+
+class HostConnection(asyncio.Protocol):
+    """A connection to one of the hosts, `_host`. Those who come from elsewhere than this machine are sent away."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -59,9 +62,15 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         if not transport.get_extra_info("peername")[0].startswith("127."):
-            self._transport.abort()  # nobody but this machine
-        parts = transport.get_extra_info("sockname")[0].split(".")
-        self._host = int(parts[1]) - 1 << 16 | int(parts[2]) << 8 | int(parts[3])
+            self._transport.abort()
+        self._host = host_of(transport.get_extra_info("sockname")[0])
+
+
+class _Connection(HostConnection):
+    """Answers GET requests of one connection, in order, and notes when each came, and for which host."""
+
+    times = array("d")
+    hosts = array("I")
 
     def data_received(self, data: bytes) -> None:
         *heads, self._rest = (self._rest + data).split(b"\r\n\r\n")

@@ -53,19 +53,24 @@ def gallery(photos: int) -> Site:
     return _site(photos + -(-photos // 24) - 1, page)
 
 
-def one_number(pages: int) -> Site:
-    """Pages of the same hundred words with one number each, in lists of a hundred."""
+def _in_lists(lists: int, each: int, say: Callable[[str], str]) -> Site:
+    """Entries that say something by their paths, so many to a list."""
 
     def page(path: str, _: dict[str, str]) -> tuple[str, list[str]]:
         kind, _, name = path.strip("/").partition("/")
         if not kind:
-            return "<h1>All</h1>", [f"/list/{_name(n)}" for n in range(pages // 100)]
+            return "<h1>All</h1>", [f"/list/{_name(n)}" for n in range(lists)]
         if kind == "list":
-            first = next(n for n in range(pages // 100) if _name(n) == name) * 100
-            return "<h1>List</h1>", [f"/value/{_name(n)}" for n in range(first, first + 100)]
-        return f"<p>{_SAME}</p><b>{random.Random(path).randrange(10**6)}</b>", ["/"]
+            first = next(n for n in range(lists) if _name(n) == name) * each
+            return "<h1>List</h1>", [f"/entry/{_name(n)}" for n in range(first, first + each)]
+        return say(path), ["/"]
 
-    return _site(pages // 100 * 101, page)
+    return _site(lists * (1 + each), page)
+
+
+def one_number(pages: int) -> Site:
+    """Pages of the same hundred words with one number each, in lists of a hundred."""
+    return _in_lists(pages // 100, 100, lambda path: f"<p>{_SAME}</p><b>{random.Random(path).randrange(10**6)}</b>")
 
 
 def stations(number: int) -> Site:
@@ -108,16 +113,10 @@ def events(years: int) -> Site:
 def dictionary(entries: int) -> Site:
     """Entries of two words, one of them the word itself, in lists of 200."""
 
-    def page(path: str, _: dict[str, str]) -> tuple[str, list[str]]:
-        kind, _, name = path.strip("/").partition("/")
-        if not kind:
-            return "<h1>Words</h1>", [f"/letter/{_name(n)}" for n in range(entries // 200)]
-        if kind == "letter":
-            first = next(n for n in range(entries // 200) if _name(n) == name) * 200
-            return "<h1>Letter</h1>", [f"/word/{_name(n)}" for n in range(first, first + 200)]
-        return f"<b>{name}</b> <i>{random.Random(path).choice(WORDS)}</i>", ["/"]
+    def say(path: str) -> str:
+        return f"<b>{path.rpartition('/')[2]}</b> <i>{random.Random(path).choice(WORDS)}</i>"
 
-    return _site(entries // 200 * 201, page)
+    return _in_lists(entries // 200, 200, say)
 
 
 def stubs(articles: int) -> Site:

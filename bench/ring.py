@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -75,7 +76,7 @@ def crawl(url: str, *options: str) -> Run:
     return Run(summary["run_pages"], cost, summary["loop_lag_p99_s"])
 
 
-def median(runs: list[Run], name: str) -> float:
+def median(runs: Sequence[Run], name: str) -> float:
     """The median of one of the figures of several runs."""
     return statistics.median(getattr(run, name) for run in runs)
 

@@ -17,14 +17,12 @@ Ends with exit code 1 if a target is missed.
 import argparse
 import json
 import os
-import statistics
 import sys
 import tempfile
 from pathlib import Path
 
-import msgspec
-
-from bench.measure import Cost, measure
+from bench import ring
+from bench.measure import measure
 from bench.target import AtLeast, AtMost, print_targets
 from bench.web_site import HOSTS, PAGES, Web, web
 
@@ -33,13 +31,10 @@ LEAST_RATE, MOST_TLS_MS, MOST_PLAIN_MS, MOST_LAG_MS = 150, 0.6, 0.4, 50
 TIMEOUT_S = 1_800
 
 
-class Run(msgspec.Struct, frozen=True):
-    """One crawl: its pages, the mean size of their HTML, what they cost, and how many handshakes there were."""
+class Run(ring.Run, frozen=True):
+    """One crawl, with the mean size of its pages' HTML, and how many handshakes there were."""
 
-    pages: int
     page_bytes: int
-    cost: Cost
-    lag_s: float
     new: int
     resumed: int
 
@@ -52,21 +47,6 @@ class Run(msgspec.Struct, frozen=True):
     def mb_a_core(self) -> float:
         """Megabytes of HTML for each second of CPU time."""
         return self.a_core * self.page_bytes / 1e6
-
-    @property
-    def rate(self) -> float:
-        """Pages a second, from the start of the program to its end."""
-        return self.pages / self.cost.wall_s
-
-    @property
-    def cpu_ms(self) -> float:
-        """CPU time a page of all processes."""
-        return 1000 * self.cost.cpu_s / self.pages
-
-    @property
-    def main_ms(self) -> float:
-        """CPU time a page of the main process."""
-        return 1000 * self.cost.main_cpu_s / self.pages
 
     @property
     def lag_ms(self) -> float:
@@ -96,12 +76,7 @@ def crawl(served: Web, root: Path, *, tls: bool) -> Run:
     pages = summary["run_pages"]
     if pages != served.pages:
         raise SystemExit(f"{pages:,} of {served.pages:,} pages were fetched: {summary['outcomes']}")
-    return Run(pages, served.page_bytes, cost, summary["loop_lag_p99_s"], shaken["new"], shaken["resumed"])
-
-
-def median(runs: list[Run], name: str) -> float:
-    """The median of one of the figures of several runs."""
-    return statistics.median(getattr(run, name) for run in runs)
+    return Run(pages, cost, summary["loop_lag_p99_s"], served.page_bytes, shaken["new"], shaken["resumed"])
 
 
 def main() -> int:
@@ -130,19 +105,19 @@ def main() -> int:
     for kind, done in runs.items():
         ours = not kind.startswith("there")
         tls = kind.endswith("TLS")
-        main_ms = median(done, "main_ms")
+        main_ms = ring.median(done, "main_ms")
         rows += [
-            AtLeast(f"{kind}: pages a CPU second", median(done, "a_core"), LEAST_RATE if ours and tls else None),
-            AtLeast(f"{kind}: MB of HTML a CPU second", median(done, "mb_a_core")),
-            AtMost(f"{kind}: ms CPU a page, all processes", median(done, "cpu_ms")),
+            AtLeast(f"{kind}: pages a CPU second", ring.median(done, "a_core"), LEAST_RATE if ours and tls else None),
+            AtLeast(f"{kind}: MB of HTML a CPU second", ring.median(done, "mb_a_core")),
+            AtMost(f"{kind}: ms CPU a page, all processes", ring.median(done, "cpu_ms")),
             AtMost(
                 f"{kind}: ms CPU a page, main process",
                 main_ms,
                 (MOST_TLS_MS if tls else MOST_PLAIN_MS) if ours else None,
             ),
             AtLeast(f"{kind}: ceiling of one ring, pages/s", 1000 / main_ms),
-            AtMost(f"{kind}: event loop's p99 lag, ms", median(done, "lag_ms"), MOST_LAG_MS if ours else None),
-            AtMost(f"{kind}: memory, MB", median(done, "peak_mb")),
+            AtMost(f"{kind}: event loop's p99 lag, ms", ring.median(done, "lag_ms"), MOST_LAG_MS if ours else None),
+            AtMost(f"{kind}: memory, MB", ring.median(done, "peak_mb")),
         ]
     return print_targets(f"{os.cpu_count()} cores, the server on them too; medians of {arguments.rounds} rounds", rows)
 

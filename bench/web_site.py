@@ -42,7 +42,7 @@ import brotli
 import uvloop
 
 from bench.documentation import PACKAGES, html_files
-from bench.hosts import address
+from bench.hosts import HostConnection, address, host_of
 from bench.static_server import MISSING, answer
 from bench.web_certificates import AUTHORITY, contexts, make
 
@@ -193,21 +193,15 @@ def _made(job: tuple[int, int, int, str]) -> Made:
 # Server
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(HostConnection):
     """Answers the GET requests of one connection, in order, each after the time that its host takes."""
 
     made: Sequence[Made] = ()
     latencies: Sequence[float] = ()
     handshakes: ClassVar[Counter[str]] = Counter()
 
-    def __init__(self) -> None:
-        self._rest = b""
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        if not transport.get_extra_info("peername")[0].startswith("127."):
-            self._transport.abort()  # nobody but this machine
-        self._host = _host_of(transport.get_extra_info("sockname")[0])
+        super().connection_made(transport)
         if tls := transport.get_extra_info("ssl_object"):
             self.handshakes["resumed" if tls.session_reused else "new"] += 1
 
@@ -224,11 +218,6 @@ class _Connection(asyncio.Protocol):
             found = (made.brotli.get(path) if b"br" in takes else None) or made.gzip.get(path, MISSING)
             late_s = self.latencies[self._host] * (1 + _JITTER * random.random())
             asyncio.get_running_loop().call_later(late_s, self._transport.write, found)
-
-
-def _host_of(name: str) -> int:
-    parts = name.split(".")
-    return int(parts[1]) - 1 << 16 | int(parts[2]) << 8 | int(parts[3])
 
 
 def _listener() -> socket.socket:
@@ -259,7 +248,7 @@ async def _serve(hosts: int, pages: int, certificates: Path) -> None:
 
 async def _shake_hands(sock: socket.socket, contexts_of: Sequence[ssl.SSLContext]) -> None:
     with contextlib.suppress(OSError, IndexError):
-        context = contexts_of[_host_of(sock.getsockname()[0])]
+        context = contexts_of[host_of(sock.getsockname()[0])]
         await asyncio.get_running_loop().connect_accepted_socket(_Connection, sock, ssl=context)
 
 

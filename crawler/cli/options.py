@@ -82,8 +82,8 @@ def _older_option(setting: Setting) -> click.Option:
 def _with_value(setting: Setting, arguments: Sequence[str], valued: set[str]) -> list[str]:
     """Put one option with a value for all occurrences of a setting whose option may stand alone.
 
-    What follows the option is its value if it looks like one; else the option has none. `--no-…` takes back those
-    before it. `valued` are the names of the options that always have a value.
+    What follows the option is its value if it looks like one, and like no option; else the option has none. `--no-…`
+    takes back those before it. `valued` are the names of the options that always have a value.
     """
     option, opposite = f"--{setting.name}", f"--no-{setting.name}"
     kept: list[str] = []
@@ -96,7 +96,8 @@ def _with_value(setting: Setting, arguments: Sequence[str], valued: set[str]) ->
         elif argument.startswith(f"{option}="):
             found.append(argument.partition("=")[2])
         elif argument == option:
-            found.append(left.popleft() if left and setting.kind.is_value(left[0]) else setting.kind.bare)
+            is_value = bool(left) and not left[0].startswith("-") and setting.kind.is_value(left[0])
+            found.append(left.popleft() if is_value else setting.kind.bare)
         else:
             kept.append(argument)
             if argument in valued and left:

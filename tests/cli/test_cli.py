@@ -199,6 +199,22 @@ def test_allow_private_takes_networks_and_nothing_else_as_its_value(arguments, e
     assert given["seeds"] == tuple(seeds)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected", "seeds"),
+    [
+        (["--keep-parameters", "--max-repeats", "5"], True, []),
+        (["--keep-parameters", "--quiet", "a.txt"], True, ["a.txt"]),
+        (["--keep-parameters", "ref,sort", "a.txt"], ("ref", "sort"), ["a.txt"]),
+    ],
+)
+def test_another_option_is_no_value_of_one_that_may_stand_alone(arguments, expected, seeds):
+    given = cli.commands["crawl"].make_context("crawl", arguments).params
+    fields = from_options({name.replace("_", "-"): value for name, value in given.items()})
+    assert fields["keep_parameters"] == expected
+    assert given["seeds"] == tuple(seeds)
+    assert fields.get("max_repeats") == (5 if "--max-repeats" in arguments else None)
+
+
 def test_help_is_quick_because_it_imports_nothing_heavy():
     code = "import sys, crawler.cli.entry as e; e.main(['crawl', '--help']); print(*sys.modules, file=sys.stderr)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

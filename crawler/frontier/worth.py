@@ -2,7 +2,7 @@
 
     leads to                      says             the page
     unknown pages alone           anything         costs 1: it promises, and brings nothing yet
-    one unknown page              something        costs a half: it may be the next one of a list, and in one nothing
+    one unknown page              something        costs a half: a list may begin; 0 within a list
     some that were found before   text             brings something: 3, and 1 for where it was found
     (pages refer to each other)   a mark, near     brings 1
                                   nothing          costs 1

@@ -23,7 +23,8 @@ from crawler.fetcher.transport.chosen import transport_class
 from crawler.page.page import Page
 from crawler.parsers.reading.reader import PageReader
 from crawler.parsers.reading.settings import ParserSettings
-from crawler.parsers.spiders.spider import pack_spider
+from crawler.parsers.spiders.spider import load_spider, pack_spider
+from crawler.ring.costly_patterns import tell_costly
 from crawler.web.urls import normalise, origin, url_key
 
 if TYPE_CHECKING:
@@ -250,6 +251,7 @@ def try_page(config: CrawlConfig, download: Download) -> Tried:
     be used, and what the spider raises.
     """
     clock = _Clock()
+    tell_costly(config, None if config.spider is None else load_spider(config.spider), alone=True)
     reader = PageReader(ParserSettings.of(config, pack_spider(config.spider)))
     clock.note("import" if config.spider else "start")
     page = reader.page(download)

@@ -45,7 +45,7 @@ answer of `re.search`: [url patterns](../tests/web/test_url_patterns.py), [patte
   group, have atomic groups or possessive repeats, or are longer than 1,000 characters with all repeats written out.
   The crawl says so when it starts, with the reason. Only parser processes judge them: where one takes longer than
   `--parser-timeout`, the page or the redirect that led to the URL fails, and nothing else. The strategies without
-  parser processes have no such limit, nor has `crawler try`, which reads one page in its own process.
+  parser processes have no such limit, nor has `crawler try`, which reads one page in its own process and says so.
 - The regular expressions of fields (`::re(...)`) read the text of pages. They are judged in parser processes, within
   the same limit.
 

@@ -325,6 +325,14 @@ def test_a_page_that_takes_too_long_for_a_crawl_is_told(spiders, capsys):
     assert "a crawl would give the page up: failed: parser-timeout (--parser-timeout 1e-06)" in text
 
 
+def test_a_pattern_that_a_url_may_drag_out_is_told(spiders, capsys):
+    """No parser's limit holds here, since the page is read in this process."""
+    (spiders / "page.html").write_text("<a href=/x>x</a>")
+    assert main(["try", "page.html", "--exclude", r"(?<=/private/)(a+)$"]) == ExitCode.DONE
+    told = r"--exclude (?<=/private/)(a+)$: not linear: it looks ahead or behind. A URL can be made to take long; "
+    assert told + "nothing but Ctrl-C ends that here" in capsys.readouterr().err
+
+
 def test_the_program_writes_nothing(site, spiders):
     command = [sys.executable, "-m", "crawler", "try", site.url(), "--allow-private", "--spider", "try_spiders:parse"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -12,14 +12,14 @@ from itertools import accumulate, islice, repeat
 from string import ascii_letters, digits
 from typing import Final
 
-__all__ = ["MAX_WILDCARD_RULES", "PathRules"]
+__all__ = ["MAX_WILDCARD_RULES", "WILD_BYTES", "PathRules", "is_clear"]
 
 MAX_WILDCARD_RULES: Final = 1_000
 """Different patterns with `*` or `$` for one agent. A file with more is taken for an attack: all is disallowed."""
 
 # What can be spelled in several ways: an escape, and what no URI may hold unescaped (RFC 3986 §2).
 _UNCLEAR = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
-_CLEAR: Final = f"{ascii_letters}{digits}-._~:/?#[]@!$&'()*+,;=".encode()
+_CLEAR: Final = f"{ascii_letters}{digits}-._~:/?#[]@!$&'()*+,;=\n".encode()  # an end of a line is in no pattern
 # Escapes that equal their character: of those that are not reserved, and of the two that are special in patterns.
 _SPELLED = {f"%{ord(letter):02X}": letter for letter in f"{ascii_letters}{digits}-._~*$"}
 
@@ -29,7 +29,7 @@ _OPEN: Final = 1
 _Rule = tuple[int, str, tuple[str, ...], bool]
 """Rank of a pattern with a wildcard, the longest of its parts, the parts between stars, whether it ends with `$`."""
 
-_WILD_BYTES: Final = 400
+WILD_BYTES: Final = 400
 """About what a pattern with a wildcard takes in memory, beside its text."""
 
 
@@ -57,16 +57,16 @@ class PathRules:
         wild: dict[tuple[tuple[str, ...], bool], int] = {}
         rules = list(rules)
         # Nearly all files hold nothing that can be spelled in two ways.
-        is_clear = _is_clear("".join([pattern for pattern, _ in rules]))
-        canonical: Callable[[str], str] = str if is_clear else _canonical
-        octets: Callable[[str], int] = len if is_clear else _octets
+        clear = is_clear("".join([pattern for pattern, _ in rules]))
+        canonical: Callable[[str], str] = str if clear else _canonical
+        octets: Callable[[str], int] = len if clear else _octets
         for written, allows in rules:
             pattern = written
             while pattern:
                 rank = 2 * octets(pattern) + allows
                 ends = pattern[-1] == "$"
                 if not ends and "*" not in pattern:
-                    prefix = pattern if is_clear else _canonical(pattern)
+                    prefix = pattern if clear else _canonical(pattern)
                     if prefix not in plain or rank > plain[prefix]:
                         plain[prefix] = rank
                 else:
@@ -79,7 +79,7 @@ class PathRules:
         found: list[_Rule] = [(rank, max(parts, key=len), parts, ends) for (parts, ends), rank in wild.items()]
         self._wild = tuple(sorted(found, reverse=True))
         arrays = sum(map(sys.getsizeof, (self._text, self._starts, self._parents, self._ranks)))
-        self.size_bytes = arrays + sum(_WILD_BYTES + 2 * sum(map(len, rule[2])) for rule in self._wild)
+        self.size_bytes = arrays + sum(WILD_BYTES + 2 * sum(map(len, rule[2])) for rule in self._wild)
 
     def _keep(self, plain: dict[str, int]) -> None:
         """Keep patterns without a wildcard in order, as one text.
@@ -158,7 +158,7 @@ def _inherited(prefixes: Iterable[str], own: Iterable[int]) -> tuple[list[int], 
     return parents, ranks
 
 
-def _is_clear(text: str) -> bool:
+def is_clear(text: str) -> bool:
     """Whether nothing in it can be spelled in another way."""
     return text.isascii() and not text.encode().translate(None, _CLEAR)
 

@@ -1,17 +1,17 @@
 """What a site's robots.txt, X-Robots-Tag and meta robots allow (RFC 9309 and the common extensions).
 
-`path_rules` matches paths. Everything before that is decided here, because of what hostile and careless files hold:
-which bytes are read, and which group is ours. Pure: nothing is fetched.
+`written_rules` and `path_rules` match paths. Everything before that is decided here, because of what hostile and
+careless files hold: which bytes are read, and which group is ours. Pure: nothing is fetched.
 """
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import ClassVar, Final, Literal, Self, get_args
 
 from msgspec import Struct
 
-from crawler.web.path_rules import PathRules
+from crawler.web.written_rules import WrittenRules
 
 __all__ = [
     "MAX_CRAWL_DELAY_S",
@@ -55,6 +55,10 @@ _USUAL: Final[dict[str, _Kind]] = {
     **dict.fromkeys(("Sitemap", "sitemap"), "sitemap"),
 }
 """Names before a colon as nearly all lines have them: for these no expression is needed."""
+_DISALLOW: Final = "Disallow: /"
+_ALLOW: Final = "Allow: /"
+"""How nearly all rules begin. Such lines are read many at a time."""
+_COMMENT = re.compile(r"#[^\r\n]*")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _COMPATIBLE = re.compile(r"mozilla/[0-9.]+ \(compatible; *([A-Za-z0-9_-]+)", re.IGNORECASE)
 _DIRECTIVES_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
@@ -94,13 +98,13 @@ def _is_unreachable(status: int) -> bool:
 class AgentRules(Struct, frozen=True):
     """What one agent may ask for, and how often: no text of the file is held. `delay_s` is its Crawl-delay, if any."""
 
-    paths: PathRules
+    paths: WrittenRules
     delay_s: float | None
 
     def allow(self, url: str) -> bool:
         """Say whether `url` (in normal form) may be fetched. Never raises.
 
-        `PathRules` says how; robots.txt itself may always be asked for (RFC 9309 §2.2.2).
+        `path_rules` says how; robots.txt itself may always be asked for (RFC 9309 §2.2.2).
         """
         path = "/" + url.partition("://")[2].partition("/")[2].partition("#")[0]
         return self.paths.allow(path) or path.partition("?")[0] == "/robots.txt"
@@ -168,7 +172,7 @@ class RobotsRules:
     @property
     def sitemaps(self) -> tuple[str, ...]:
         """Values of all Sitemap lines, as written, each once, in order. They hold for every agent."""
-        values = (value for kind, value in _records(self._text) if kind == "sitemap" and value)
+        values = (value for kind, value in map(_record, _lines(self._text)) if kind == "sitemap" and value)
         return tuple(
             dict.fromkeys(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for value in values)
         )
@@ -181,23 +185,32 @@ class RobotsRules:
         """
         name = product_token(user_agent).lower()
         own, others = _Group(), _Group()
-        in_own = in_others = after_rule = False
-        for kind, value in _records(self._text):
+        groups: list[_Group] = []
+        after_rule = False
+        lines = _lines(self._text)
+        start = 0
+        odd = [at for at, line in enumerate(lines) if line and line[:11] != _DISALLOW and line[:8] != _ALLOW]
+        for at in (*odd, len(lines)):
+            usual, start = lines[start:at], at + 1
+            if any(usual):
+                after_rule = True
+                for group in groups:
+                    group.add_all(usual)
+            kind, value = _record(lines[at]) if at < len(lines) else ("", "")
             if kind == "agent":
                 if after_rule:
-                    in_own = in_others = after_rule = False
+                    groups, after_rule = [], False
                 if value.split(maxsplit=1)[:1] == ["*"]:
-                    in_others = True
+                    groups.append(others)
                 elif name and _first_token(value).lower() == name:
-                    in_own = own.named = True
-            elif kind != "sitemap":
+                    own.named = True
+                    groups.append(own)
+            elif kind and kind != "sitemap":
                 after_rule = after_rule or kind != "delay"
-                if in_own:
-                    own.add(kind, value)
-                if in_others:
-                    others.add(kind, value)
+                for group in groups:
+                    group.add(kind, value)
         group = own if own.named else others
-        rules = AgentRules(PathRules(group.rules), group.delay_s)
+        rules = AgentRules(WrittenRules(group.disallowed, group.allowed), group.delay_s)
         if len(self._by_agent) >= _MAX_AGENTS:
             self._by_agent.clear()
         self._by_agent[user_agent] = rules
@@ -205,14 +218,20 @@ class RobotsRules:
 
 
 class _Group:
-    """Collects the records of one agent while a file is read: its delay, and rules as `PathRules` takes them."""
+    """Collects the records of one agent while a file is read: its delay, and the patterns of its rules."""
 
-    __slots__ = ("delay_s", "named", "rules")
+    __slots__ = ("allowed", "delay_s", "disallowed", "named")
 
     def __init__(self) -> None:
         self.named = False
         self.delay_s: float | None = None
-        self.rules: list[tuple[str, bool]] = []
+        self.disallowed: list[str] = []
+        self.allowed: list[str] = []
+
+    def add_all(self, usual: Iterable[str]) -> None:
+        """Take lines that begin as nearly all rules do, or are empty."""
+        self.disallowed += [line[10:] for line in usual if line[:1] == "D"]
+        self.allowed += [line[7:] for line in usual if line[:1] == "A"]
 
     def add(self, kind: _Kind, value: str) -> None:
         if kind == "delay":
@@ -220,17 +239,22 @@ class _Group:
             if delay_s is not None:
                 self.delay_s = max(delay_s, self.delay_s or 0.0)
         elif value:
-            self.rules.append((value, kind == "allow"))
+            (self.allowed if kind == "allow" else self.disallowed).append(value)
 
 
-def _records(text: str) -> Iterator[tuple[_Kind, str]]:
-    usual = _USUAL.get
-    for line in text.replace("\r", "\n").split("\n"):
-        name, _, value = line.partition(":")
-        if (kind := usual(name)) is not None and "#" not in value:
-            yield kind, value.lstrip().rstrip(_BLANKS)
-        elif (match := _RECORD.match(line.partition("#")[0].strip(_BLANKS))) is not None:
-            yield next(kind for kind in _KINDS if match[kind] is not None), match["value"]
+def _lines(text: str) -> list[str]:
+    """Return the lines of a file without their comments."""
+    return _COMMENT.sub("", text).replace("\r", "\n").split("\n")
+
+
+def _record(line: str) -> tuple[_Kind | Literal[""], str]:
+    """Return what a line without a comment says, and of what kind that is: empty if it says nothing."""
+    name, _, value = line.partition(":")
+    if (kind := _USUAL.get(name)) is not None:
+        return kind, value.lstrip().rstrip(_BLANKS)
+    if (match := _RECORD.match(line.strip(_BLANKS))) is None:
+        return "", ""
+    return next(kind for kind in _KINDS if match[kind] is not None), match["value"]
 
 
 def _delay_s(value: str) -> float | None:

@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from crawler.web.path_rules import MAX_WILDCARD_RULES
+from crawler.web.path_rules import MAX_WILDCARD_RULES, PathRules
 from crawler.web.robots import (
     MAX_CRAWL_DELAY_S,
     MAX_ROBOTS_BYTES,
@@ -18,6 +19,7 @@ from crawler.web.robots import (
     product_token,
     rules_for,
 )
+from crawler.web.written_rules import WrittenRules
 from tests.support.table import table
 from tests.support.yardstick import takes_linear_time
 
@@ -354,12 +356,46 @@ def test_what_holds_for_one_agent_takes_about_as_much_memory_as_its_text():
     tracemalloc.start()
     try:
         rules = RobotsRules.parse(body).of(AGENT)
+        rules.paths.compiled()
         held = tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()
     assert not rules.allow("http://h/9c3f/x")
     assert held < 2 * len(body)
     assert held == pytest.approx(rules.size_bytes, rel=0.2)
+
+
+_PIECES = ["/", "a", "b", "*", "$", "/index.html", "index.htm", "%61", "%", "?", "é", ".", " "]
+_PATTERNS = st.lists(st.lists(st.sampled_from(_PIECES), min_size=1, max_size=5).map("".join), max_size=8)
+_PATHS = st.lists(st.sampled_from([one for one in _PIECES if one != " "]), max_size=6).map(lambda of: "/" + "".join(of))
+
+
+@given(_PATTERNS, _PATTERNS, _PATHS)
+@example(["/"], ["/x/index.html"], "/x/")
+@example(["/*a$"], ["/a"], "/ba")
+@example(["/a "], [], "/a")
+def test_the_first_path_is_judged_as_each_further_one(disallowed, allowed, path):
+    """It is held only against the patterns that may match it; those that follow against all, compiled."""
+    rules = WrittenRules(disallowed, allowed)
+    as_all = PathRules([(one.rstrip(), False) for one in disallowed] + [(one.rstrip(), True) for one in allowed])
+    assert [rules.allow(path) for _ in range(3)] == [as_all.allow(path)] * 3
+
+
+def test_a_file_is_read_quicker_than_its_rules_are_compiled():
+    """A host that is asked for one page never needs them all."""
+    calls = 0
+
+    def count(frame, event, _):
+        nonlocal calls
+        calls += event == "call" and "/crawler/web/" in frame.f_code.co_filename
+
+    body = b"User-agent: *\n" + b"".join(b"Disallow: /of/%d/\n" % n for n in range(1000))
+    sys.setprofile(count)
+    try:
+        assert RobotsRules.parse(body).allows("http://h/", AGENT)
+    finally:
+        sys.setprofile(None)
+    assert calls < 50
 
 
 def test_the_longest_of_the_patterns_that_begin_with_each_other_decides():

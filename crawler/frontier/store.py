@@ -48,11 +48,16 @@ _LAST_SEED = b"\x01"
 _NUMBER_BYTES = 8
 _MEETING = b"\xffm"
 """Stands before the key of a URL, greater than that of any seed."""
+_HOSTS_IN_PARTS = "hosts_in_parts"
+"""Says that the job was begun by a version that has a host's rows apart (`core.host_rows`)."""
 _VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
 
 
 class Store:
-    """The open store of one job. Not thread-safe: the ledger's thread opens, uses and closes it."""
+    """The open store of one job. Not thread-safe: the ledger's thread opens, uses and closes it.
+
+    `has_whole_hosts`: rows of hosts may be there as earlier versions wrote them (`core.host_rows`).
+    """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the store at `path`, making it if needed (not if `read_only`).
@@ -69,6 +74,7 @@ class Store:
         self._seeds, self._hosts, self._meta = map(database.table, ("seeds", "hosts", "meta"))
         self._encode = msgspec.msgpack.Encoder().encode
         self.keys = Keys(self._settled_seed(read_only=read_only))
+        self.has_whole_hosts = not self.meta(_HOSTS_IN_PARTS)
         self._decode_seed = msgspec.msgpack.Decoder(SeedContext).decode
 
     def _settled_seed(self, *, read_only: bool) -> int:
@@ -77,6 +83,7 @@ class Store:
         if kept is None and not read_only and self.meta("job") is None:
             kept = new_seed()
             self.put_meta("hash_seed", kept)
+            self.put_meta(_HOSTS_IN_PARTS, value=True)
             self.commit()
         return kept or 0
 

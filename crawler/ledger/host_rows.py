@@ -59,13 +59,13 @@ class HostRows:
     def of_hosts(self, entered: Sequence[tuple[bytes, str]]) -> list[Remembered]:
         """Return what is remembered of hosts, by key and first URL; jobs of earlier versions have it in other rows."""
         heads = self._of([key + HEAD for key, _ in entered])
-        new = [key for (key, _), head in zip(entered, heads, strict=True) if head is None]
-        old = iter(self._of([key + part for key in new for part in (WHOLE, CLOCK)]))
-        found = []
-        for (_, url), head in zip(entered, heads, strict=True):
-            rows = (next(old), next(old)) if head is None else (head,)
-            found.append(Remembered(authority(url), tuple(row for row in rows if row is not None)))
-        return found
+        rows: list[tuple[bytes, ...]] = [() if head is None else (head,) for head in heads]
+        if self._store.has_whole_hosts:
+            new = [at for at, head in enumerate(heads) if head is None]
+            old = iter(self._of([entered[at][0] + part for at in new for part in (WHOLE, CLOCK)]))
+            for at, whole, clock in zip(new, old, old, strict=True):
+                rows[at] = tuple(row for row in (whole, clock) if row is not None)
+        return [Remembered(authority(url), kept) for (_, url), kept in zip(entered, rows, strict=True)]
 
     def write(self) -> None:
         """Put what is to be kept into the open batch of the store."""

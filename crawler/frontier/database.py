@@ -48,6 +48,12 @@ class Table:
         """Write or replace one row with the next commit."""
         self._database.batch.put(key, value, self._handle)
 
+    def put_all(self, rows: dict[bytes, bytes]) -> None:
+        """Write or replace rows with the next commit."""
+        put, handle = self._database.batch.put, self._handle
+        for key, value in rows.items():
+            put(key, value, handle)
+
     def delete(self, key: bytes) -> None:
         """Remove one row with the next commit."""
         self._database.batch.delete(key, self._handle)

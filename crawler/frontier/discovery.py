@@ -7,6 +7,7 @@ from crawler.core.model import Link, TaskKind
 from crawler.frontier.budgets import REPEATS
 from crawler.frontier.cut_urls import CutUrls
 from crawler.frontier.handed import Handed
+from crawler.frontier.keys import HostKeys
 from crawler.frontier.known import waiting
 from crawler.frontier.reach import NOT_REACHED, SEED_STALE, Limits, Reach
 from crawler.frontier.row import ENDED, QUEUED, REOPENABLE, UrlRow, queue_place
@@ -47,6 +48,7 @@ class Discovery:
         self._store = store
         self._urls = store.urls
         self._keys = store.keys
+        self._host_keys = HostKeys(store.keys)
         self._window = window
         self._seeds = seeds
         self._counters = counters
@@ -119,10 +121,11 @@ class Discovery:
 
     def take(self, found: list[tuple[Link, Source]], now: float) -> None:
         """Test and set in one step: unknown URLs become due or skipped; a better way opens or moves a known one."""
-        keys = [self._keys.url(link.url, link.kind) for link, _ in found]
-        known = self._urls.values(keys)
+        keys = self._keys.links([link for link, _ in found])
+        known = self._urls.committed(keys)
+        pending = self._urls.pending
         for (link, source), key, before in zip(found, keys, known, strict=True):
-            value = self._urls.pending(key) or before  # another link of this call may have put it
+            value = pending(key) or before  # the open batch may hold it, since another link of this call too
             if source.hops and not link.skip and source.hops[0] == source.seed.anchors[0]:
                 self._land(key, link, source, value)
             way = NOT_REACHED if link.skip else source.reach(link)
@@ -218,7 +221,7 @@ class Discovery:
 
     def _put(self, key: bytes, link: Link, source: Source, reach: Reach, now: float) -> None:
         """Put down what follows from all that is known of a URL that is not due yet."""
-        host = self._keys.host(link.url)
+        host = self._host_keys.of(link.url)
         reason = link.skip or self._limits.cut(reach, host, is_sitemap=link.kind == "sitemap")
         if not reason:
             row = source.row(link, reach, now, seq=self._counters.next_seq(), parent_url=source.parent_url)

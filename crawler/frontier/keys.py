@@ -5,13 +5,16 @@ second would count as the first. Nobody outside knows the number. Jobs of earlie
 """
 
 import secrets
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from crawler.core.model import TaskKind
-from crawler.web.urls import host_key, task_key
+from crawler.core.model import Link, TaskKind
+from crawler.web.urls import authority, host_key, task_key, url_key
 
-__all__ = ["Keys", "new_seed"]
+__all__ = ["HostKeys", "Keys", "new_seed"]
+
+_KEPT = 4_096
 
 
 def new_seed() -> int:
@@ -28,6 +31,13 @@ class Keys(Struct, frozen=True):
         """Return the 16 bytes by which a URL in normal form is known when it is asked for as `kind`."""
         return task_key(url, kind, self.seed)
 
+    def links(self, links: Iterable[Link]) -> list[bytes]:
+        """Return the same keys for links."""
+        seed = self.seed
+        return [
+            url_key(link.url, seed) if link.kind == "page" else task_key(link.url, link.kind, seed) for link in links
+        ]
+
     def host(self, url: str) -> bytes:
         """Return the 8 bytes by which the host of a URL in normal form is known."""
         return host_key(url, self.seed)
@@ -35,3 +45,24 @@ class Keys(Struct, frozen=True):
     def authority(self, host: str) -> bytes:
         """Return the same key for a host by its authority: its name, and its port if that is not usual."""
         return self.host(f"http://{host}/")
+
+
+class HostKeys:
+    """The keys of hosts that were asked for lately. State: these keys, by authority.
+
+    The links of a page lead to few hosts, and to make a key takes three times as long as to look it up.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._kept: dict[str, bytes] = {}
+
+    def of(self, url: str) -> bytes:
+        """Return the key of the host of a URL in normal form."""
+        name = authority(url)
+        key = self._kept.get(name)
+        if key is None:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            key = self._kept[name] = self._keys.host(url)
+        return key

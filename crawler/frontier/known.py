@@ -17,7 +17,7 @@ _EARLIER_BYTES = (1, 17)
 class KnownUrls:
     """The table of URLs. Reads of keys see what the open batch holds.
 
-    State: the values in the open batch.
+    State: the values that the open batch is to hold; `write` puts them there.
     """
 
     def __init__(self, table: Table) -> None:
@@ -30,6 +30,10 @@ class KnownUrls:
     def pending_rows(self) -> int:
         """How many rows the next commit will write."""
         return len(self._pending)
+
+    def write(self) -> None:
+        """Put all rows into the open batch."""
+        self._table.put_all(self._pending)
 
     def values(self, keys: list[bytes]) -> Sequence[bytes | None]:
         """Return what is known of each key: a state byte, and what `waiting` or `row` makes of the rest.
@@ -44,6 +48,10 @@ class KnownUrls:
         stored = self._table.get_all(keys)
         return [pending.get(key, value) for key, value in zip(keys, stored, strict=True)] if pending else stored
 
+    def committed(self, keys: list[bytes]) -> Sequence[bytes | None]:
+        """Return the same as of the last commit, for who looks at `pending` for each key anyway."""
+        return self._table.get_all(keys) if keys else []
+
     def pending(self, key: bytes) -> bytes | None:
         """Return what `values` gives for a URL that the open batch holds, else None. Does not look at the disk."""
         return self._pending.get(key)
@@ -54,16 +62,14 @@ class KnownUrls:
 
     def put(self, key: bytes, state: bytes, row: UrlRow) -> None:
         """Write or replace one URL that has ended or was skipped."""
-        self._pending[key] = value = state + self._encode(row)
-        self._table.put(key, value)
+        self._pending[key] = state + self._encode(row)
 
     def put_waiting(self, key: bytes, place: bytes, reach: Reach) -> None:
         """Make one URL known as one that has not ended.
 
         `place` is its queue key, if it may be given a better one; `reach` is the best that is known.
         """
-        self._pending[key] = value = QUEUED + place + (reach.far << 32 | reach.chain).to_bytes(_REACH_BYTES, "big")
-        self._table.put(key, value)
+        self._pending[key] = QUEUED + place + (reach.far << 32 | reach.chain).to_bytes(_REACH_BYTES, "big")
 
     def ended(self) -> Iterator[tuple[bytes, bytes, UrlRow]]:
         """Give (key, state byte, row) of every committed URL that has ended or was skipped."""

@@ -15,24 +15,37 @@ _KEY_BYTES = 16
 class UrlQueue:
     """The table of due URLs by queue key. A row waits here and nowhere else: a scan gives all that a task needs.
 
-    Scans see what is committed, less what the open batch removes. State: the queue keys that it removes.
+    Scans see what is committed, less what the open batch removes. State: the values that the open batch is to hold, and
+    the queue keys that it removes; `write` puts both there.
     """
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(UrlRow).decode
+        self._added: dict[bytes, bytes] = {}
         self._removed: set[bytes] = set()
 
     def add(self, place: bytes, key: bytes, row: UrlRow) -> None:
         """Make a URL due at its place (`row.queue_key`)."""
+        self._added[place] = key + self._encode(row)
         self._removed.discard(place)
-        self._table.put(place, key + self._encode(row))
 
     def remove(self, place: bytes) -> None:
         """Take a URL out."""
         self._removed.add(place)
-        self._table.delete(place)
+        self._added.pop(place, None)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the open batch is to hold anything."""
+        return bool(self._added or self._removed)
+
+    def write(self) -> None:
+        """Put all changes into the open batch."""
+        self._table.put_all(self._added)
+        for place in self._removed:
+            self._table.delete(place)
 
     def scan(self, lower: bytes, upper: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Give (queue key, value) with lower <= queue key < upper.
@@ -61,4 +74,5 @@ class UrlQueue:
 
     def forget(self) -> None:
         """Learn that the open batch was committed or dropped."""
+        self._added.clear()
         self._removed.clear()

@@ -169,7 +169,7 @@ class Store:
     @property
     def dirty(self) -> bool:
         """True if something was put since the last commit."""
-        return not self._database.batch.is_empty()
+        return bool(self.urls.pending_rows) or self.queue.is_changed or not self._database.batch.is_empty()
 
     @property
     def pending_rows(self) -> int:
@@ -178,6 +178,8 @@ class Store:
 
     def commit(self) -> None:
         """Write all that was put since the last commit, whole, and wait for the disk. Raises `StorageError`."""
+        self.urls.write()
+        self.queue.write()
         self._database.commit()
         self._forget()
 

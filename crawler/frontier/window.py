@@ -90,16 +90,18 @@ class Window:
     def add(self, key: bytes, place: bytes, row: UrlRow) -> None:
         """Make the URL `key` due at `place`: handed out some time after the next commit."""
         self._queue.add(place, key, row)
-        self._to_be_seen(place)
-        if (host := self._hosts.get(place[:8])) is not None:
+        host_key = place[:8]
+        first = self._uncommitted_hosts.get(host_key)
+        if first is None or place < first:
+            self._uncommitted_hosts[host_key] = place
+        if (host := self._hosts.get(host_key)) is not None:
             host.put_back(place)
 
     def offer(self, key: bytes, place: bytes, row: UrlRow) -> None:
         """Make a URL due that stands behind all others of its host: handed out at once if it is next anyway."""
         host_key = place[:8]
         host = self._hosts.get(host_key)
-        full = len(self._hosts) >= WINDOW_HOSTS
-        if host is None and not full and not self._waiting and host_key not in self._asleep:
+        if host is None and len(self._hosts) < WINDOW_HOSTS and host_key not in self._asleep and not self._waiting:
             host = self._activate(host_key, backlog=host_key in self._uncommitted_hosts)
         if (
             host is None

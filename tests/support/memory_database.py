@@ -27,6 +27,9 @@ class _Table:
     def put(self, key: bytes, value: bytes) -> None:
         self._database.batch.changes.append((self, key, value))
 
+    def put_all(self, rows: dict[bytes, bytes]) -> None:
+        self._database.batch.changes += [(self, key, value) for key, value in rows.items()]
+
     def delete(self, key: bytes) -> None:
         self._database.batch.changes.append((self, key, None))
 

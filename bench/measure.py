@@ -55,10 +55,14 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 def measure(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None, timeout_s: float = 600) -> Cost:
-    """Run a command in a folder, its output in the folder's file `log`. Raises `SystemExit` if it takes too long."""
-    watcher = [sys.executable, "-m", "bench.measure", *command]
+    """Run a command in a folder, its output in the folder's file `log`. Raises `SystemExit` if it takes too long.
+
+    A Python command finds this checkout, but behind what a PYTHONPATH in `env` names: the code of another one.
+    """
+    watcher = [sys.executable, "-P", __file__, *command]
     here = {**os.environ, **(env or {})}
-    here["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent.parent), here.get("PYTHONPATH", "")])
+    path = [here.get("PYTHONPATH"), str(Path(__file__).parent.parent)]
+    here["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(watcher, cwd=folder, env=here, stdout=log, stderr=subprocess.PIPE)
         try:

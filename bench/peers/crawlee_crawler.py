@@ -1,8 +1,7 @@
-"""The job in Crawlee: SEED OUTPUT PREFIX, and `seen` to keep the links that were met in the handler too."""
+"""The job in Crawlee: see `job`."""
 
 import json
 import logging
-import sys
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -11,16 +10,16 @@ from crawlee import ConcurrencySettings
 from crawlee.crawlers import ParselCrawler, ParselCrawlingContext
 from crawlee.http_clients import ImpitHttpClient
 from crawlee.storage_clients import MemoryStorageClient
+from job import at_once, below, is_list, output, seeds, seen
 
-AT_ONCE = 64
-seed, output, prefix, *more = sys.argv[1:]
-seen = {seed} if more else None
+AT_ONCE = at_once(64)
 
 
 async def main() -> None:
     crawler = ParselCrawler(
         storage_client=MemoryStorageClient(),
-        http_client=ImpitHttpClient(browser=None),
+        # Of several hosts the certificates are unknown to it, and it takes no file of an authority.
+        http_client=ImpitHttpClient(browser=None, verify=not is_list),
         concurrency_settings=ConcurrencySettings(
             min_concurrency=AT_ONCE, desired_concurrency=AT_ONCE, max_concurrency=AT_ONCE
         ),
@@ -37,14 +36,14 @@ async def main() -> None:
             title = context.selector.css("title::text").get()
             record = {"url": url, "status": context.http_response.status_code, "title": title, "links": links}
             out.write(json.dumps(record) + "\n")
-            new = {link.partition("#")[0] for link in links if link.startswith(prefix)}
+            new = {page for page in (link.partition("#")[0] for link in links) if below(page)}
             if seen is not None:
                 new -= seen
                 seen.update(new)
             if new:
                 await context.add_requests(list(new))
 
-        await crawler.run([seed])
+        await crawler.run(seeds)
 
 
 logging.disable(logging.CRITICAL)

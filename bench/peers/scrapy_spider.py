@@ -1,15 +1,14 @@
-"""The job in Scrapy: SEED OUTPUT PREFIX, and `seen` to keep the links that were met in the spider too."""
+"""The job in Scrapy: see `job`."""
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha1
 from typing import Any
 
 import scrapy
+from job import at_once, below, output, seeds, seen
 from scrapy.crawler import CrawlerProcess
 
-seed, output, prefix, *more = sys.argv[1:]
-seen = {seed} if more else None
+AT_ONCE = at_once(16)
 
 
 class ByUrl:
@@ -23,7 +22,8 @@ class Docs(scrapy.Spider):
     name = "docs"
 
     async def start(self) -> AsyncIterator[Any]:
-        yield scrapy.Request(seed)
+        for seed in seeds:
+            yield scrapy.Request(seed)
 
     def parse(self, response: Any) -> Iterator[Any]:
         links = [response.urljoin(href) for href in response.css("a::attr(href)").getall()]
@@ -34,7 +34,7 @@ class Docs(scrapy.Spider):
             "links": links,
         }
         for link in {link.partition("#")[0] for link in links}:
-            if link.startswith(prefix) and (seen is None or link not in seen):
+            if below(link) and (seen is None or link not in seen):
                 if seen is not None:
                     seen.add(link)
                 yield scrapy.Request(link)
@@ -43,7 +43,7 @@ class Docs(scrapy.Spider):
 process = CrawlerProcess(
     settings={
         "FEEDS": {output: {"format": "jsonlines"}},
-        "CONCURRENT_REQUESTS": 16,
+        "CONCURRENT_REQUESTS": AT_ONCE,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 16,
         "DOWNLOAD_DELAY": 0,
         "ROBOTSTXT_OBEY": False,

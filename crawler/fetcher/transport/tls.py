@@ -8,6 +8,7 @@ import certifi
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
+from crawler.fetcher.transport.sessions import ResumedObject
 
 __all__ = ["LazyTls", "tls_context"]
 
@@ -35,10 +36,12 @@ def tls_context(*, insecure: bool = False, ca_bundle: Path | None = None) -> ssl
     Both, because a small container has no system store and a company's own authority is not in Mozilla's.
     A name counts if it stands in subjectAltName: a certificate that has its name in the subject alone is for no name
     (RFC 9525 §6.3), as in browsers.
+    Connections begin with the session that is offered to them (`transport.sessions`).
     `ca_bundle` is a PEM file of authorities that are trusted as well. `insecure` accepts every certificate: expired,
     for another name, signed by anybody. Raises `ConfigError` for a bundle that cannot be read or has no certificate.
     """
     context = ssl.create_default_context()
+    context.sslobject_class = ResumedObject
     context.hostname_checks_common_name = False
     context.load_verify_locations(cafile=certifi.where())
     if ca_bundle is not None:

@@ -15,25 +15,23 @@ DATA = Path(__file__).parent / "data"
 class RawServer:
     """Does to each connection what `behaviour` says, then closes it. Counts connections and keeps request heads.
 
-    `besides` are sockets that listen at the same port of the addresses `beside` it.
+    `besides` are sockets that listen at the same port of the addresses `beside` it. `context` is for TLS, instead of
+    one with the `certificate`; `resumed` has whether each of its handshakes resumed a session.
     """
 
-    def __init__(self, behaviour, *, certificate=None, address="127.0.0.1", beside=()):
+    def __init__(self, behaviour, *, certificate=None, context=None, address="127.0.0.1", beside=()):
         self._behaviour = behaviour
-        self._certificate = certificate
+        self._context = server_context(certificate) if certificate else context
         self._addresses = (address, *beside)
         self._tasks = set()
         self.connections = 0
         self.heads = []
+        self.resumed = []
 
     async def __aenter__(self):
-        context = None
-        if self._certificate:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(DATA / f"{self._certificate}.pem")
         own, *self.besides = listeners(self._addresses)
         self.port = own.getsockname()[1]
-        self._server = await asyncio.start_server(self._serve, sock=own, ssl=context)
+        self._server = await asyncio.start_server(self._serve, sock=own, ssl=self._context)
         return self
 
     async def __aexit__(self, *_):
@@ -52,6 +50,8 @@ class RawServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
+        if tls := writer.get_extra_info("ssl_object"):
+            self.resumed.append(tls.session_reused)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self._behaviour(self, reader, writer)
@@ -68,6 +68,15 @@ class RawServer:
 
     def url(self, path="/", host="127.0.0.1", scheme="http"):
         return f"{scheme}://{host}:{self.port}{path}"
+
+
+def server_context(certificate, version=None):
+    """What a server shows a certificate with, by any version of TLS or by this one."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(DATA / f"{certificate}.pem")
+    if version is not None:
+        context.minimum_version = context.maximum_version = version
+    return context
 
 
 def says(*answers, end="wait"):

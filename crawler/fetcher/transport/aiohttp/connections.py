@@ -49,6 +49,7 @@ from crawler.fetcher.transport.aiohttp.resolver import Resolver
 from crawler.fetcher.transport.failures import dns_failure, one_line
 from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import MOST_INTERIM_ANSWERS, with_one_length
+from crawler.fetcher.transport.sessions import OFFER, Offer, Sessions
 from crawler.web.urls import origin
 
 __all__ = ["ATTEMPT", "Attempt", "Connector", "Peer", "inner_failure"]
@@ -69,6 +70,9 @@ _PARSER: dict[str, Any] = {
     "max_headers": 256,
 }
 """What aiohttp's parser is told: bytes of a body that it holds before it stops reading, and limits of heads."""
+
+# What comes of a handshake that breaks off. A certificate that is not to be trusted is something else.
+_BROKEN = aiohttp.ClientConnectorError, aiohttp.ClientOSError
 
 _QUOTED = re.compile(r":\s+b['\"]")  # where a message of aiohttp's parser begins to quote
 
@@ -108,7 +112,7 @@ class _Protocol(ResponseHandler):
     """
 
     # Slots, because the instance's dictionary is about as large as CPython keeps fast.
-    __slots__ = ("_answer", "_connector", "_interim", "_peer", "_piece")
+    __slots__ = ("_answer", "_answered", "_connector", "_interim", "_key", "_offer", "_peer", "_piece", "_tls")
 
     def __init__(self, connector: "Connector", loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
@@ -117,6 +121,10 @@ class _Protocol(ResponseHandler):
         self._interim = 0
         self._piece = b""  # what is being read
         self._peer: str | None = None
+        self._key: ConnectionKey | None = None
+        self._offer: Offer | None = None
+        self._tls: ssl.SSLObject | None = None  # as long as its session is not kept
+        self._answered = False
 
     def address(self) -> str | None:
         """IP address of the other end, if it is connected."""
@@ -124,6 +132,22 @@ class _Protocol(ResponseHandler):
             name = self.transport.get_extra_info("peername")
             self._peer = name[0] if name else None
         return self._peer
+
+    def begun(self, key: ConnectionKey, offer: Offer | None) -> None:
+        """Learn with whom the handshake of TLS was, and what was offered for it."""
+        if self.transport is not None:
+            self._key, self._offer = key, offer
+            self._tls = self.transport.get_extra_info("ssl_object")
+
+    def is_resumed(self) -> bool:
+        """Whether it began with a session, and nothing has come as yet that shows that the server means it."""
+        return self._tls is not None and not self._answered and self._tls.session_reused
+
+    def _keep_session(self) -> None:
+        """Keep what TLS may begin with next time."""
+        tls, self._tls = self._tls, None
+        if tls is not None and self._answered:
+            self._connector.sessions.ended(self._key, tls, self._offer)
 
     def send(self, head: bytes) -> None:
         """Write a request. Raises ClientConnectionResetError if the connection has just been closed."""
@@ -163,6 +187,7 @@ class _Protocol(ResponseHandler):
                 self.transport.close()  # what was received of the answer can still be read
         elif not 100 <= code < 200 or code == 101:
             self._answer = data[1]
+            self._answered = True
             super().feed_data(data, size)
         else:
             self._interim += 1
@@ -191,8 +216,16 @@ class _Protocol(ResponseHandler):
         self._connector.open += 1
         super().connection_made(transport)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._keep_session()
+        super().close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Learn that the connection has ended."""
+        if self.is_resumed():
+            self._connector.sessions.broken(self._key)
+        self._keep_session()
         self._connector.open -= 1
         if self._answer is not None and self._answer.is_eof():
             self._payload = None  # it is whole, whatever came behind it
@@ -252,6 +285,7 @@ class Connector(aiohttp.TCPConnector):
         self._guard = guard
         self._most_kept = most_kept
         self.open = 0  # written by the connections
+        self.sessions = Sessions()
         # `partial` is invariant in what it makes.
         self._factory = partial(_Protocol, self, loop=self._loop)  # type: ignore[assignment]
 
@@ -276,7 +310,7 @@ class Connector(aiohttp.TCPConnector):
         """
         connection, protocol = await self._kept(peer.key, fresh=fresh) or await self._opened(peer, attempt)
         attempt.protocol, attempt.address = protocol, protocol.address()
-        attempt.reused = not attempt.opened
+        attempt.reused = not attempt.opened or protocol.is_resumed()
         try:
             protocol.set_response_params(**_PARSER)
             protocol.send(head)
@@ -299,8 +333,24 @@ class Connector(aiohttp.TCPConnector):
         """Make a connection, when none is kept. Raises TimeoutError if that takes too long."""
         ATTEMPT.set(attempt)
         async with asyncio.timeout(base.CONNECT_S):
-            connection = await self.connect(peer.request, [], _NO_LIMIT)
-        return connection, cast("_Protocol", connection.protocol)
+            if not peer.key.is_ssl:
+                connection = await self.connect(peer.request, [], _NO_LIMIT)
+                return connection, cast("_Protocol", connection.protocol)
+            offer = self.sessions.offer(peer.key)
+            OFFER.set(offer)
+            try:
+                connection = await self.connect(peer.request, [], _NO_LIMIT)
+            except BaseException as error:
+                if offer is None or not offer.made:
+                    raise
+                self.sessions.broken(peer.key)
+                if isinstance(error, aiohttp.ClientConnectorCertificateError) or not isinstance(error, _BROKEN):
+                    raise
+                OFFER.set(None)
+                connection, offer = await self.connect(peer.request, [], _NO_LIMIT), None
+        protocol = cast("_Protocol", connection.protocol)
+        protocol.begun(peer.key, offer)
+        return connection, protocol
 
     def _release(self, key: ConnectionKey, protocol: ResponseHandler, *, should_close: bool = False) -> None:
         super()._release(key, protocol, should_close=should_close or self.open > self._most_kept)

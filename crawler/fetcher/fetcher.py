@@ -191,14 +191,16 @@ class Fetcher:
         elif not host.recalled:
             if not host.asking and (host.errands or host.has_work):
                 self._groundwork.load(host, origin_of(_next_url(host)))
-        elif host.errands:
-            if self._may_start(host, host.errands[0].url, now):
+        elif (host.errands or not host.asking) and self._may_start(host, now):
+            if not host.errands:
+                self._serve_tasks(host, now)
+            elif host.located:
                 errand = host.errands.pop(0)
                 slot = self._hosts.turns.take(host, now)
                 self._under_way.start(errand.go(slot), errand.url, slot)
                 self._hosts.started(host, now)
-        elif not host.asking:
-            self._serve_tasks(host, now)
+            elif not host.asking:
+                self._groundwork.locate(host, host.errands[0].url, now)
 
     def _serve_tasks(self, host: Host, now: float) -> None:
         """Start what comes next: what must be known first, or the first task."""
@@ -214,10 +216,13 @@ class Fetcher:
             return
         origin = origin_of(subject)
         robots = self._robots.known(host, origin, now) if self._asks_robots else None
+        asks_robots = self._asks_robots and robots is None
         if robots is not None and not self._robots.is_at_hand(host, origin, robots):
             self._groundwork.load(host, origin)
-        elif self._may_start(host, subject, now):
-            self._start(host, task, origin, now, asks_robots=self._asks_robots and robots is None)
+        elif not host.located:
+            self._groundwork.locate(host, subject, now, then=Search.of(host, origin) if asks_robots else None)
+        else:
+            self._start(host, task, origin, now, asks_robots=asks_robots)
 
     def _start(self, host: Host, task: Task | None, origin: str, now: float, *, asks_robots: bool) -> None:
         """Start the request whose turn it is: for a robots.txt, or for the first task."""
@@ -235,8 +240,8 @@ class Fetcher:
             self._hosts.started(host, now)
             self._under_way.start(self._fetch(host, task, slot, alone=silence is not None), task.url, slot)
 
-    def _may_start(self, host: Host, url: str, now: float) -> bool:
-        """Say whether a request for `url` may start now; if not, see to the host being served again when it may."""
+    def _may_start(self, host: Host, now: float) -> bool:
+        """Say whether a request to a host may start now; if not, see to the host being served again when it may."""
         at = self._hosts.ready_at(host, now)
         if at is None:
             return False  # asked again when one of its requests ends, or its address has room
@@ -245,11 +250,7 @@ class Fetcher:
         if at > now:
             self._results += self._hosts.wait(host, at, now)
             return False
-        if self._parked.stops(host) or self._hosts.parser_line.stops(host):
-            return False
-        if not host.located and not host.asking:
-            self._groundwork.locate(host, url, now)
-        return host.located
+        return not (self._parked.stops(host) or self._hosts.parser_line.stops(host))
 
     # Downloading, judging, handing on
 

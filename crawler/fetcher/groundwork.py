@@ -40,11 +40,14 @@ class Groundwork:
         self._tell = tell
         self._loop = asyncio.get_running_loop()
 
-    def locate(self, host: Host, url: str, now: float) -> None:
-        """Find out the host's address, so that the limit per address holds from its first request on."""
+    def locate(self, host: Host, url: str, now: float, *, then: Search | None = None) -> None:
+        """Find out the host's address, so that the limit per address holds from its first request on.
+
+        `then`: go on with the search for a robots.txt at once, if the host may be asked.
+        """
         self._hosts.hold(host)
         slot = self._hosts.turns.take(host, now)
-        self._under_way.start(self._located(host, url, slot), url, slot)
+        self._under_way.start(self._located(host, url, slot, then), url, slot)
 
     def load(self, host: Host, origin: str) -> None:
         """Ask the store what it remembers of a host, and for the robots.txt of one of its origins."""
@@ -58,14 +61,25 @@ class Groundwork:
         self._hosts.started(search.host, now)
         self._under_way.start(self._searched(search, slot), search.url, slot)
 
-    async def _located(self, host: Host, url: str, slot: Slot) -> None:
+    async def _located(self, host: Host, url: str, slot: Slot, then: Search | None) -> None:
         began = self._loop.time()
         address = await slot.until_over(self._transport.address(url))
+        now = self._loop.time()
         if slot.gave_way:
             self._silences.gave_way(host, began, slot.patience_s)
         else:
             self._hosts.locate(host, address)
-        self._tell_all(self._hosts.release(host, self._loop.time()))
+            # A host that was told to stop has no tasks any more.
+            if then is not None and host.tasks and host.silence is None and self._hosts.ready_at(host, now) == now:
+                slot.leave()
+                slot = self._hosts.turns.take(host, now)
+                self._hosts.started(host, now)
+                try:
+                    await self._searched(then, slot)
+                finally:
+                    slot.leave()
+                return
+        self._tell_all(self._hosts.release(host, now))
 
     async def _loaded(self, host: Host, origin: str) -> None:
         self._tell_all(await self._robots.load(host, origin))

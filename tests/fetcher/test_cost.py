@@ -12,26 +12,41 @@ from tests.support.stage import stage, task
 
 PAGES = 400
 MOST_CALLS = 120
-"""A seventh more than it takes. When it takes more, something is done for each page that was not."""
+MOST_CALLS_A_HOST = 300
+"""A seventh more than they take. When it takes more, something is done for each page that was not."""
 
 
-async def test_a_page_takes_few_calls(tmp_path):
-    """Of functions of the fetching stage alone, all limits and fairness on; nobody waits for anything."""
+async def calls_for(made, urls):
+    """Count the calls of functions of the fetching stage, for a page, while it fetches these."""
     calls = 0
 
     def count(frame, event, _):
         nonlocal calls
         calls += event == "call" and "/crawler/fetcher/" in frame.f_code.co_filename
 
+    sys.setprofile(count)
+    try:
+        await made.ended(*map(task, urls))
+    finally:
+        sys.setprofile(None)
+    return calls / len(urls)
+
+
+async def test_a_page_takes_few_calls(tmp_path):
+    """All limits and fairness on; nobody waits for anything."""
     async with stage(lambda _: ("", 404, ()), tmp_path, per_host=16) as made:
         await made.ended(*(task(f"http://a.test/{number}") for number in range(PAGES)))
-        sys.setprofile(count)
-        try:
-            await made.ended(*(task(f"http://a.test/again/{number}") for number in range(PAGES)))
-        finally:
-            sys.setprofile(None)
+        calls = await calls_for(made, [f"http://a.test/again/{number}" for number in range(PAGES)])
     assert len(made.pages) == 2 * PAGES
-    assert calls / PAGES <= MOST_CALLS
+    assert calls <= MOST_CALLS
+
+
+async def test_a_new_host_takes_few_calls(tmp_path):
+    """Its address, its robots.txt and its page."""
+    async with stage(lambda _: ("", 404, ()), tmp_path) as made:
+        calls = await calls_for(made, [f"http://{number}.test/" for number in range(PAGES)])
+    assert len(made.pages) == PAGES
+    assert calls <= MOST_CALLS_A_HOST
 
 
 async def test_a_request_on_a_kept_connection_arms_one_timer(monkeypatch):

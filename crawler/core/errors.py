@@ -23,7 +23,7 @@ Outside of the tree on purpose, and seen by programs:
 
 Outside of the tree, and caught before they leave the package. The first group becomes the outcome of a page:
 
-    CodingError             a body cannot be decoded
+    CodingError             a body cannot be decoded, by a transport or a parser
     GzipError, TooManyMembersError
                             a gzip stream is broken, or has more members than are read
     HeadError, _HeadError   the head of an answer breaks the rules; the second is what http.client lets through

@@ -17,6 +17,7 @@ __all__ = [
     "RETRIED_KINDS",
     "Again",
     "Answer",
+    "Coding",
     "Done",
     "Download",
     "Duplicate",
@@ -200,12 +201,24 @@ class Exchange(Struct, frozen=True, array_like=True, gc=False):
     address: str | None = None
 
 
-class Answer(Struct, frozen=True, array_like=True, gc=False):
-    """What a server answered, as parsers get it.
+class Coding(Struct, frozen=True, array_like=True, gc=False):
+    """How a body is still encoded; `web.content_coding.undone` undoes it.
 
-    `headers` are (lower-case name, value) pairs in the order received. `body` is decoded from its Content-Encoding and
-    empty if nobody reads it (an image in a crawl without a spider, say); `body_bytes` counts the decoded bytes that
-    were received, `truncated` says that there were more.
+    `names` are the codings in the order in which they were applied, as in Content-Encoding. Of the decoded bytes
+    `most_bytes` are taken at most. `is_read`: False if nobody wants more of them than their number.
+    """
+
+    names: str
+    most_bytes: int
+    is_read: bool = True
+
+
+class Answer(Struct, frozen=True, array_like=True, gc=False):
+    """What a server answered, on its way to a parser, or as it is read there.
+
+    `headers` are (lower-case name, value) pairs in the order received. `body` is empty if nobody reads it (an image in
+    a crawl without a spider, say); `body_bytes` counts the bytes that were received, `truncated` says that there were
+    more. As long as there is a `coding`, both are those of the body as it came; whoever reads a page gets them decoded.
     """
 
     status: int
@@ -213,6 +226,7 @@ class Answer(Struct, frozen=True, array_like=True, gc=False):
     body: bytes
     body_bytes: int
     truncated: bool = False
+    coding: Coding | None = None
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""

@@ -50,9 +50,8 @@ class Fetcher:
     come later; `fail(error)` is told of what no server can cause; `load` says for whose pages the parsers have room.
     Without `recall` all hosts stay in memory.
 
-    State, written here alone and in the event loop's thread: results not yet reported, how many bodies wait for a
-    parser, and whether the crawl ends. What is known of hosts belongs to `Hosts`, `Robots` and `Silences`, requests to
-    `UnderWay`.
+    State, written here alone and in the event loop's thread: results not yet reported, and whether the crawl ends. What
+    is known of hosts belongs to `Hosts`, `Robots` and `Silences`, requests to `UnderWay`.
     """
 
     def __init__(
@@ -96,7 +95,6 @@ class Fetcher:
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
         self.unanswered: Callable[[], int] = lambda: self._hosts.turns.unanswered
         self._parked = Parked(budget, config.concurrency // 32, self._hosts.schedule)
-        self._unparsed = 0
         self._stopping = False
 
     # What others call
@@ -163,7 +161,7 @@ class Fetcher:
         turns, under_way = self._hosts.turns, self._under_way
         # Bodies that wait for parsers fill the budget: nothing starts. (`Parked` says more of each host; bodies under
         # way that fill it are no reason.) No host answers: one request at a time asks whether one does.
-        held_up = self._unparsed > 0 and self._budget.is_full
+        held_up = self._budget.kept > 0 and self._budget.is_full
         offline = self._silences.offline
         under_way.begin_turn(0 if held_up else 1 if offline else None)
         turns.look(now)
@@ -280,13 +278,11 @@ class Fetcher:
             self._under_way.stand_aside()  # for how long, nobody knows; hosts like this one are held meanwhile
             slot.leave()
         kept = self._budget.keep(size, host.name)
-        self._unparsed += 1
         submitting = self._submit(download)
         del download
         try:
             await submitting
         finally:
-            self._unparsed -= 1
             kept.release()
 
     def _flush(self) -> None:

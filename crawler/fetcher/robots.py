@@ -16,6 +16,7 @@ from crawler.fetcher.rules_cache import RulesCache
 from crawler.fetcher.silences import Silences, why
 from crawler.fetcher.slots import GAVE_WAY, Slot
 from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport, is_redirect
+from crawler.fetcher.transport.body import without_coding
 from crawler.fetcher.verdict import skipped
 from crawler.web.robots import MAX_ROBOTS_BYTES, AgentRules, RobotsAnswer, lifetime_s, rules_for
 from crawler.web.urls import authority, resolve, robots_url
@@ -142,6 +143,8 @@ class Robots:
                 if search.spent_s < self._timeout_s:
                     return msgspec.structs.replace(search, url=target, redirects=search.redirects + 1)
                 result = Failure("timeout", f"redirected for {self._timeout_s:g} s", retryable=True, answered=True)
+        if not isinstance(result, Failure) and 200 <= result.status < 300:
+            result = await self._decoded(result)
         if isinstance(result, Failure) and search.redirects:
             result = _redirected(search, result)
         return await self._found(search, result, began)
@@ -184,6 +187,12 @@ class Robots:
             self._silences.settled(host)
         self._hosts.memory.save(host, search.origin, answer if head.apart else None)
         return self._loop.time()
+
+    async def _decoded(self, result: FetchResult) -> FetchResult | Failure:
+        if result.coding is None or len(result.body) <= _QUICKLY_READ_BYTES:
+            return without_coding(result)
+        async with self._reading:
+            return await asyncio.to_thread(without_coding, result)
 
     async def _read(self, answer: RobotsAnswer) -> AgentRules:
         """Read what an answer says to this crawler."""

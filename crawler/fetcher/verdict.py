@@ -4,6 +4,7 @@ from msgspec import msgpack, structs
 
 from crawler.core.model import Answer, Done, Download, Exchange, Failure, Outcome, Task
 from crawler.fetcher.transport.base import FetchResult, is_redirect
+from crawler.fetcher.transport.body import without_coding
 from crawler.web.readable import is_readable
 from crawler.web.redirect import followed_location
 from crawler.web.scope import Scope
@@ -42,14 +43,18 @@ def downloaded(
     *,
     whole: bool = False,
 ) -> Download:
-    """The answer as parsers get it; a body that nobody reads stays behind (see `web.readable`).
+    """The answer as parsers get it; a body that nobody reads stays behind (see `web.readable`). What is encoded goes to
+    them whatever it is, since they count its bytes.
 
     `whole` says that a spider reads all of them. With an `exchange` the answer goes into an archive, body and all; a
     sitemap is read whatever its type, which mostly is gzip.
     """
     read = whole or exchange is not None or task.kind == "sitemap" or is_readable(result.header("content-type"))
-    body = result.body if read else b""
-    answer = Answer(result.status, result.headers, body, result.body_bytes, result.truncated)
+    coding = result.coding
+    if coding is not None and not read:
+        coding = structs.replace(coding, is_read=False)
+    body = result.body if read or coding is not None else b""
+    answer = Answer(result.status, result.headers, body, result.body_bytes, result.truncated, coding)
     return Download(task, answer, fetched_at, spent_s, exchange=exchange)
 
 
@@ -57,7 +62,12 @@ def archived(done: Done, result: FetchResult, at: float, exchange: Exchange | No
     """The outcome of an answer that no parser gets, with what an archive keeps of it; `at` is unix time."""
     if exchange is None:
         return done
-    body = None if is_redirect(result.status, result.headers) else result.body
+    body = None
+    if not is_redirect(result.status, result.headers):
+        answer = without_coding(result)
+        if isinstance(answer, Failure):
+            return done  # there is nothing that an archive could keep
+        result, body = answer, answer.body
     capture = captured(result.url, result.status, at, exchange, body, truncated=result.truncated)
     return structs.replace(done, archive=msgpack.encode(capture), fetched_at=at)
 

@@ -1,24 +1,25 @@
 """Pages on their way to a parser: what the pool keeps of each, and what travels together."""
 
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from crawler.core.model import Done, Download
 from crawler.parsers.costs import Standing
+from crawler.parsers.reading.whole_body import with_whole_body
 from crawler.web.urls import authority
 from crawler.web.warc import archived
 
-__all__ = ["LARGE_PAGE_BYTES", "LIMITS", "Batch", "BatchLimits", "Item", "item_of", "kept"]
-
-LARGE_PAGE_BYTES = 2_000_000
-"""Pages from this size on are parsed one at a time: a tree takes many times the memory of its page."""
+__all__ = ["LIMITS", "Batch", "BatchLimits", "Item", "item_of", "kept"]
 
 
 class Item(Struct, frozen=True):
-    """A page in the pool: its host, what its `Done` needs if it fails here, and its msgpack."""
+    """A page in the pool: its host, what its `Done` needs if it fails here, and its msgpack.
+
+    `body_bytes` is what is known of its size: of an encoded page that of what came. `is_large`: a parser has given it
+    back, since it is one when decoded, and now it is its turn.
+    """
 
     host: str
     key: bytes
@@ -26,6 +27,7 @@ class Item(Struct, frozen=True):
     body_bytes: int
     size: int
     raw: msgspec.Raw
+    is_large: bool = False
 
 
 class Batch(Struct, frozen=True):
@@ -78,9 +80,7 @@ def kept(done: Done, item: Item) -> Done:
     """Return how a page ended that no parser came back with, with what an archive keeps of it."""
     download = msgspec.msgpack.decode(item.raw, type=Download)
     with suppress(Exception):  # what ended a parser must not end the crawl
-        if download.body_file:
-            download = download.with_body(Path(download.body_file).read_bytes())
-        return archived(done, download)
+        return archived(done, with_whole_body(download))
     return done
 
 

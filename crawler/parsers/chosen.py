@@ -8,6 +8,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
 from crawler.parsers.inline import InlineParsers
+from crawler.parsers.large_pages import Keep
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.spawning import check_queues
 
@@ -91,8 +92,9 @@ def chosen_parsers(
     on_failure: Callable[[CrawlerError], None],
     spider: bytes,
     hash_seed: int,
+    keep: Keep,
 ) -> Parsers:
-    """Return what parses with the strategy that the settings name."""
+    """Return what parses with the strategy that the settings name. `keep` is that of `ParserPool`."""
     if config.strategy == "hybrid":
-        return ParserPool(config, on_done, on_failure=on_failure, spider=spider, hash_seed=hash_seed)
+        return ParserPool(config, on_done, on_failure=on_failure, spider=spider, hash_seed=hash_seed, keep=keep)
     return InlineParsers(config, on_done, on_failure=on_failure, spider=spider, hash_seed=hash_seed)

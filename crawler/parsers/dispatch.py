@@ -78,7 +78,8 @@ class Dispatch:
         while given := self._next():
             lane, parser = given
             batch = lane.take()
-            parser.give(batch, self._encoder.encode([item.raw for item in batch.items]))
+            large = any(item.is_large for item in batch.items)  # the others are parsed after it, or before
+            parser.give(batch, self._encoder.encode((large, [item.raw for item in batch.items])))
 
     def _next(self) -> tuple[Lane, ParserProcess] | None:
         """Return what is next: a lane of which something is due, and a parser that has room for it.

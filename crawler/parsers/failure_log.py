@@ -10,6 +10,8 @@ __all__ = ["FailureLog"]
 
 _log = logging.getLogger(__name__)
 _MOST_KINDS = 100
+_OF_SERVERS = frozenset({"encoding"})
+"""Failures that say nothing of the crawl: they are told as those that the fetcher finds, at level debug."""
 
 
 class FailureLog:
@@ -27,7 +29,7 @@ class FailureLog:
             if not done.detail:
                 continue
             kind = f"failed: {done.reason}" if done.outcome == "failed" else "links left out"
-            if kind in self._told or len(self._told) >= _MOST_KINDS:
+            if kind in self._told or done.reason in _OF_SERVERS or len(self._told) >= _MOST_KINDS:
                 _log.debug("%s at %s", kind, printable(done.detail))
             else:
                 self._told.add(kind)

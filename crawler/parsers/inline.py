@@ -17,13 +17,13 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
 from crawler.core.threads import call_in, settle, settle_from_thread
-from crawler.parsers.batch import LARGE_PAGE_BYTES
 from crawler.parsers.busiest import Busiest
 from crawler.parsers.costs import Lately
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.reading.page_end import page_end
 from crawler.parsers.reading.reader import PageReader, Parse, parse_page
 from crawler.parsers.reading.settings import ParserSettings
+from crawler.parsers.reading.whole_body import LARGE_PAGE_BYTES
 from crawler.web.urls import authority
 
 __all__ = ["InlineParsers"]
@@ -35,7 +35,7 @@ _MOST_RESULT_BYTES = 8 << 20
 """Results that wait for `on_done` to come back from those before; past either, no page is taken."""
 _END_S = 1.0
 
-_Page = tuple[Download, "asyncio.Future[None]"]
+_Page = tuple[Download, bool, "asyncio.Future[bool]"]
 
 
 class InlineParsers:
@@ -153,21 +153,22 @@ class InlineParsers:
         Cancelled while it waits for that, it has not taken the page. Raises `CrawlerError` if nothing is parsed any
         more. Of large pages one is parsed at a time, as their trees take many times the memory.
         """
-        if len(download.answer.body) < LARGE_PAGE_BYTES or not self._threads:
-            await self._put(download)
+        if not self._threads:
+            await self._until(self._admit)
+            self._read(download, 0, large=True)
+            return
+        if len(download.answer.body) < LARGE_PAGE_BYTES and await self._put(download, large=False):
             return
         async with self._one_large:
-            await self._put(download)
+            await self._put(download, large=True)
 
-    async def _put(self, download: Download) -> None:
+    async def _put(self, download: Download, *, large: bool) -> bool:
+        """Have a thread parse a page; False if it shows to be large, and may not be."""
         await self._until(self._admit)
-        if not self._threads:
-            self._read(download, 0)
-            return
-        ended = asyncio.get_running_loop().create_future()
-        self._pages.put((download, ended))
+        ended: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._pages.put((download, large, ended))
         del download
-        await ended
+        return await ended
 
     async def drain(self) -> None:
         """Wait until every page submitted so far is done and delivered. Raises as `submit`."""
@@ -219,30 +220,34 @@ class InlineParsers:
 
     def _work(self, number: int) -> None:
         while (given := self._pages.get()) is not None:
-            download, ended = given
+            download, large, ended = given
+            is_parsed = True
             with self._changed:
                 self._changed.wait_for(lambda: self._failure is not None or not self._is_full())
             try:
                 if self._failure is None:
-                    self._read(download, number)
+                    is_parsed = self._read(download, number, large=large)
             except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
                 self._break(error)
-            settle_from_thread(ended)
+            settle_from_thread(ended, is_parsed)
             del given, download, ended  # a thread that waits for the next page must not keep the body
 
     def _is_full(self) -> bool:
         """Called with the lock held: whether too many results wait to be delivered."""
         return self._undelivered >= _MOST_RESULTS or self._undelivered_bytes >= _MOST_RESULT_BYTES
 
-    def _read(self, download: Download, number: int) -> None:
-        """Parse a page with the caches of this thread, and lay down its result for the collector."""
+    def _read(self, download: Download, number: int, *, large: bool) -> bool:
+        """Parse a page with the caches of this thread, and lay down its result; False if it is large and may not be."""
         started_at = time.monotonic()
-        done = page_end(download, self._readers[number], self._parse, through=_not_of_a_page())
+        done = page_end(download, self._readers[number], self._parse, through=_not_of_a_page(), large=large)
         now = time.monotonic()
         took_s = now - started_at
         self._busy_s[number] += took_s
         host = authority(download.task.url)
         with self._changed:
+            if done is None:
+                self._pending -= 1
+                return False
             self._busiest.learn(host, took_s, now)
             wait_s = self._lately.took(host, took_s, now)
             self._ready.append(done)
@@ -251,6 +256,7 @@ class InlineParsers:
             self._changed.notify_all()
         if wait_s and self._tell is not None:
             self._call(self._tell, {host: wait_s})
+        return True
 
     # The collector's thread.
 

@@ -3,8 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,12 +11,14 @@ import msgspec
 from crawler.core.errors import CrawlerError
 from crawler.core.large_body import spooled
 from crawler.core.model import Done, Download
-from crawler.core.threads import call_in, settle, settle_from_thread
-from crawler.parsers.batch import LARGE_PAGE_BYTES, BatchLimits, Item, item_of
+from crawler.core.threads import call_in, settle
+from crawler.parsers.batch import BatchLimits, Item, item_of
 from crawler.parsers.busiest import Busiest
 from crawler.parsers.costs import Costs, Standing
 from crawler.parsers.dispatch import Dispatch
+from crawler.parsers.large_pages import Keep, LargePages
 from crawler.parsers.process import ParserProcess
+from crawler.parsers.reading.whole_body import LARGE_PAGE_BYTES
 from crawler.parsers.waiting import Waiting
 from crawler.web.urls import authority
 
@@ -25,18 +26,17 @@ __all__ = ["Intake"]
 
 
 class Intake:
-    """Admits pages as fast as the `size` parsers take them. Large pages come one at a time, and wait in `folder`.
+    """Admits pages as fast as the `size` parsers take them. Large ones come one at a time (`large_pages`), in `folder`.
 
     `submit`, `drain` and what is asked are for one event loop, the rest for the thread that sees to the parsers.
     `listener` is that of `Parsers.tell`.
 
     State of both threads, under `lock`: `pending`, the pages submitted whose result was not delivered yet; `failure`,
     why no more can be; what waits for parsers (`dispatch`) and what it costs (`costs`); who waits for room (`Waiting`),
-    for the end, or for the large page's end. State of the event loop's thread: whose turn it is among large pages, and
-    the timer of the open batches.
+    or for the end. State of the event loop's thread: the timer of the open batches.
     """
 
-    def __init__(self, limits: BatchLimits, folder: Path, size: int) -> None:
+    def __init__(self, limits: BatchLimits, folder: Path, size: int, keep: Keep | None = None) -> None:
         self.lock = threading.Lock()
         self.pending = 0
         self.failure: CrawlerError | None = None
@@ -50,9 +50,7 @@ class Intake:
         self._folder = folder
         self._loop: asyncio.AbstractEventLoop | None = None
         self._drains: list[asyncio.Future[None]] = []
-        # The key of the large page under way, and who waits for its end.
-        self._large: tuple[bytes, asyncio.Future[None]] | None = None
-        self._one_large = asyncio.Lock()
+        self._large = LargePages(self.lock, self.costs, self._waiting, self._put, keep)
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -84,35 +82,9 @@ class Intake:
             await self._put(item_of(download, self._encoder))
             return
         # None of those who wait here is to hold a large body beside its copy: each lets go of it.
-        async with self._turn_of_large(authority(download.task.url)), spooled(download, self._folder) as light:
+        async with self._large.turn(authority(download.task.url)), spooled(download, self._folder) as light:
             del download
-            ended = asyncio.get_running_loop().create_future()
-            with self.lock:
-                self._large = (light.task.key, ended)
-            try:
-                await self._put(item_of(light, self._encoder))
-                await ended
-            finally:
-                with self.lock:
-                    self._large = None
-                if not ended.cancel() and not ended.cancelled():
-                    ended.exception()  # known, even if nobody came to wait for it
-
-    @asynccontextmanager
-    async def _turn_of_large(self, host: str) -> AsyncIterator[None]:
-        with self.lock:
-            self._waiting.large += 1
-            self.costs.entered(host)
-        try:
-            await self._one_large.acquire()
-        finally:
-            with self.lock:
-                self._waiting.large -= 1
-                self.costs.left(host)
-        try:
-            yield
-        finally:
-            self._one_large.release()
+            await self._large.parse(item_of(light, self._encoder))
 
     async def _put(self, item: Item) -> None:
         loop = self._loop = asyncio.get_running_loop()
@@ -154,7 +126,7 @@ class Intake:
         standing = self.costs.standing(item.host, item.body_bytes) if self._limits.eager else Standing.QUICK
         lane = self.dispatch.lanes[standing]
         if (waited is not None or not self._waiting.has_line(standing)) and self.dispatch.add(lane, item):
-            self.pending += 1
+            self.pending += 0 if item.is_large else 1  # what a parser has given back is pending
             return None, standing
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.join(item.host, waiter, standing, called=waited == standing)
@@ -195,8 +167,7 @@ class Intake:
             waiters: list[asyncio.Future[None]] = []
             if failure is not None:
                 waiters = self._waiting.take_all()
-                if self._large is not None:
-                    waiters.append(self._large[1])
+                waiters += self._large.awaited
             else:
                 waiters = self._waiting.call()
         for waiter in (*waiters, *drains):
@@ -219,24 +190,33 @@ class Intake:
             self.dispatch.send()
         self.wake()
 
-    def delivered(self, parser: ParserProcess, results: list[Done], times: Sequence[float]) -> None:
-        """Go on after a parser's results for its first batch were delivered, whose pages took so many seconds each."""
+    def delivered(self, parser: ParserProcess, results: list[Done | None], times: Sequence[float]) -> None:
+        """Go on after a parser's results for its first batch were delivered, whose pages took so many seconds each.
+
+        None stands for a page that it has given back.
+        """
         waits: dict[str, float] = {}
         with self.lock:
             batch, costs, now = parser.batches[0], self.costs, time.monotonic()
-            for item, took_s in zip(batch.items, times, strict=False):
+            large: list[Item] = []
+            for item, done, took_s in zip(batch.items, results, times, strict=False):
+                size = LARGE_PAGE_BYTES if done is None else max(item.body_bytes, done.body_bytes)
+                if done is None:
+                    large.append(item)
                 self._busiest.learn(item.host, took_s, now)
-                if wait_s := costs.took(item.host, took_s, item.body_bytes):
+                if wait_s := costs.took(item.host, took_s, size):
                     waits[item.host] = waits.get(item.host, 0.0) + wait_s
                 costs.left(item.host)
             self.dispatch.answered(parser, times)  # what its first pages have told decides about the rest of a batch
-            self._note_ended(done.key for done in results)
-            self.pending -= len(results)
+            self._large.note_ended([done.key for done in results if done is not None])
+            self.pending -= len(results) - len(large)
             self.dispatch.send()
             if not batch.may_last:
                 self._waiting.adapt()
             tells = bool(waits) or (batch.may_last and self._waiting.was_held())
             awaited = bool(self.is_awaited or self._drains)
+        if large and self._loop is not None:
+            call_in(self._loop, self._large.take_back, large)
         if awaited:
             self.wake()
         if tells:
@@ -258,7 +238,7 @@ class Intake:
             if failed is not None:
                 waits[failed.host] = self.costs.killed(failed.host, took_s)
                 self.costs.left(failed.host)
-                self._note_ended([failed.key])
+                self._large.note_ended([failed.key])
                 self.pending -= 1
             self.dispatch.send()
         self.wake()
@@ -268,11 +248,6 @@ class Intake:
     def _tell(self, waits: dict[str, float]) -> None:
         if self.listener is not None and self._loop is not None:
             call_in(self._loop, self.listener, waits)
-
-    def _note_ended(self, keys: Iterable[bytes]) -> None:
-        """Called with the lock held: let go on who waits for the large page, if it is among those that have ended."""
-        if self._large is not None and self._large[0] in keys:
-            settle_from_thread(self._large[1])
 
     # Any thread.
 

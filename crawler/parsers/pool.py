@@ -19,6 +19,7 @@ from crawler.core.fork import Birth
 from crawler.core.model import Done, Download
 from crawler.parsers.batch import LIMITS, BatchLimits
 from crawler.parsers.intake import Intake
+from crawler.parsers.large_pages import Keep
 from crawler.parsers.process import BATCHES_PER_PARSER
 from crawler.parsers.reading.reader import Parse, parse_page
 from crawler.parsers.reading.settings import ParserSettings
@@ -34,7 +35,7 @@ class ParserPool:
     it raises, or parsers cannot be started, the pool is broken: `submit` and `drain` raise `CrawlerError` from then on,
     and `on_failure` is told in the collector thread. `spider` is the crawl's, as `spiders.spider` packs it. `parse` is
     what a parser does with a page instead of `parse_page`; it is imported there by its name. `limits` are those of a
-    batch, for measurements.
+    batch, for measurements. `keep` counts the bytes of encoded pages that show to be large, as long as they wait.
 
     `start`, `close` and the properties may be used from any thread, `submit` and `drain` from one event loop.
     Pools share nothing with each other.
@@ -50,10 +51,11 @@ class ParserPool:
         hash_seed: int = 0,
         parse: Parse = parse_page,
         limits: BatchLimits = LIMITS,
+        keep: Keep | None = None,
     ) -> None:
         self._birth = Birth()
         self._most = config.parsers * BATCHES_PER_PARSER * limits.pages
-        self._intake = Intake(limits, config.folder, config.parsers)
+        self._intake = Intake(limits, config.folder, config.parsers, keep)
         self._supervision = Supervision(
             self._intake,
             ParserSettings.of(config, spider, hash_seed),

@@ -65,7 +65,7 @@ class Supervision:
         self._on_done = on_done
         self._on_failure = on_failure
         self._counters: MutableSequence[float] = [0.0] * (size * SLOTS)
-        self._decoder = msgspec.msgpack.Decoder(tuple[list[Done], list[float]])
+        self._decoder = msgspec.msgpack.Decoder(tuple[list[Done | None], list[float]])
         self._failures = FailureLog()
         self._failed_starts = 0
         self._wakeup, self._waker = connection.Pipe(duplex=False)
@@ -162,8 +162,9 @@ class Supervision:
         if not _answers(parser, results, times):
             parser.garbled = True
             return False
-        self._failures.tell(results)
-        self._on_done(results)
+        if done := [one for one in results if one is not None]:
+            self._failures.tell(done)
+            self._on_done(done)
         self._failed_starts = 0
         self._intake.delivered(parser, results, times)
         return True
@@ -214,11 +215,16 @@ class Supervision:
             parser.discard()
 
 
-def _answers(parser: ParserProcess, results: list[Done], times: list[float]) -> bool:
+def _answers(parser: ParserProcess, results: list[Done | None], times: list[float]) -> bool:
     """Whether this is what the first batch of a parser has to bring: how its pages end, or the first ones of them."""
     if not parser.batches or not times or len(results) != len(times):
         return False
-    return [done.key for done in results] == [item.key for item in parser.batches[0].items[: len(times)]]
+    items = parser.batches[0].items
+    if len(times) > len(items):
+        return False
+    # A large page is given back once.
+    pairs = zip(results, items, strict=False)
+    return all(done.key == item.key if done is not None else not item.is_large for done, item in pairs)
 
 
 def _why_late(spider: str | None, limit_s: float) -> str:

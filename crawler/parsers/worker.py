@@ -17,7 +17,7 @@ from multiprocessing.queues import Queue
 import msgspec
 
 from crawler.core.errors import CrawlerError
-from crawler.core.model import Download
+from crawler.core.model import Done, Download
 from crawler.parsers.memory import MemoryLimit, return_large_blocks
 from crawler.parsers.page_clock import PageClock
 from crawler.parsers.reading.page_end import page_end
@@ -66,9 +66,10 @@ def main(
 ) -> None:
     """Parse what comes from `inbox` until None comes or the parent process is gone.
 
-    `inbox` brings msgpack lists of `Download`. For each of them one msgpack pair goes into `results`, after one
-    `READY`: a list of `Done`, and one of the seconds that each page took, in the same order. A batch ends behind a slow
-    page: those that have no answer go to another parser.
+    `inbox` brings msgpack pairs: whether pages may be large, and a list of `Download`. For each of them one such pair
+    goes into `results`, after one `READY`: a list of `Done`, and one of the seconds that each page took, in the same
+    order. None stands for a page that shows to be large when decoded and may not be: it has to wait for its turn.
+    A batch ends behind a slow page: those that have no answer go to another parser.
     `counters[slot:slot + SLOTS]` are this parser's. `settings` is a msgpack `ParserSettings`. SIGINT and SIGTERM are
     ignored: a Ctrl-C reaches the whole process group, and the parent decides when to end. Standard output goes where
     standard error goes: the parent's may be the crawl's output.
@@ -85,13 +86,14 @@ def main(
     try:
         memory = MemoryLimit(plain.parser_memory_bytes)
         reader = _reader(plain)
-        decoder = msgspec.msgpack.Decoder(list[Download])
+        decoder = msgspec.msgpack.Decoder(tuple[bool, list[Download]])
         encoder = msgspec.msgpack.Encoder()
         clock = PageClock()
         results.send_bytes(READY)
         while (batch := inbox.get()) is not None:
-            downloads = decoder.decode(batch)
-            done, times = [], []
+            large, downloads = decoder.decode(batch)
+            done: list[Done | None] = []
+            times: list[float] = []
             # A body is no longer needed when its page is done, and its message not at all.
             del batch
             downloads.reverse()
@@ -99,7 +101,7 @@ def main(
             while downloads:
                 counters[slot + BEGUN] += 1
                 counters[slot + STARTED_AT] = clock.begin()
-                done.append(page_end(downloads.pop(), reader, parse))
+                done.append(page_end(downloads.pop(), reader, parse, large=large))
                 counters[slot + STARTED_AT] = 0.0
                 passed_s, took_s = clock.end()
                 times.append(took_s)

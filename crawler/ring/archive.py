@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,8 @@ from crawler.core.errors import UrlError, UsageError
 from crawler.core.model import Answer, Download, SeedContext, Task
 from crawler.core.printable import printable
 from crawler.fetcher.transport.base import is_redirect
-from crawler.fetcher.transport.body import Body
 from crawler.fetcher.transport.headers import clean_headers, content_encoding
-from crawler.web.content_coding import CodingError
+from crawler.web.content_coding import CodingError, Undoing
 from crawler.web.gzip_members import GZIP_MAGIC
 from crawler.web.urls import normalise
 from crawler.web.warc import FRAMING, RENAMED
@@ -285,16 +285,18 @@ def _body(record: Any, limit: int, records: WarcRecords) -> tuple[bytes, bool]:
     coding = content_encoding(headers)
     if coding.strip().lower() in {"gzip", "x-gzip"} and not first.startswith(GZIP_MAGIC):
         coding = ""  # stored decoded, with its old headers
-    body = Body(coding, limit)
+    undoing = Undoing(coding, limit)
+    body = BytesIO()
     for piece in chain((first,), pieces):
-        for _ in body.feed(piece):
-            pass
-        if body.full:
+        for decoded in undoing.feed(piece):
+            body.write(decoded)
+        if undoing.full:
             break
     else:
         if not chunked:
             records.check_whole(record)
-    return body.finish(), body.truncated
+    undoing.finish()
+    return body.getvalue(), undoing.truncated
 
 
 def _pieces(stream: Any) -> Iterator[bytes]:

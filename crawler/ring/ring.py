@@ -216,6 +216,7 @@ class Ring:
             on_failure=broken.tell_from_thread,
             spider=self._spider,
             hash_seed=opened.store.keys.seed,
+            keep=self._budget.keep,
         )
         # In the thread: processes take their time to start and to end, and the loop may have others to serve.
         cleanup.push_async_callback(thread.call, parsers.close)

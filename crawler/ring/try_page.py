@@ -23,8 +23,10 @@ from crawler.fetcher.transport.chosen import transport_class
 from crawler.page.page import Page
 from crawler.parsers.reading.reader import PageReader
 from crawler.parsers.reading.settings import ParserSettings
+from crawler.parsers.reading.whole_body import with_whole_body
 from crawler.parsers.spiders.spider import load_spider, pack_spider
 from crawler.ring.costly_patterns import tell_costly
+from crawler.web.content_coding import CodingError
 from crawler.web.urls import normalise, origin, url_key
 
 if TYPE_CHECKING:
@@ -146,6 +148,11 @@ async def _fetched(config: CrawlConfig, url: str, watched: "_Watched", budget: B
             fetcher.feed([task], [])
             match await ends.get():
                 case Download() as download:
+                    try:
+                        download = with_whole_body(download)
+                    except CodingError as error:
+                        why = f"failed: encoding: {error}"
+                        return Fetched(None, why, "failed: encoding", task.redirected_from, watched.steps)
                     return Fetched(download, "", "", task.redirected_from, watched.steps)
                 case Again(at=at):
                     wait_s = at - time.time()

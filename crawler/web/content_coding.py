@@ -3,8 +3,10 @@
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from io import BytesIO
+from typing import NamedTuple, Protocol
 
+from crawler.core.model import Coding
 from crawler.web.gzip_members import PIECE_BYTES, GzipError, GzipMembers, inflated
 
 try:
@@ -19,7 +21,17 @@ try:
 except ImportError:
     zstd = None  # type: ignore[assignment]
 
-__all__ = ["OFFERED_CODINGS", "CodingError", "Decoder", "decoders"]
+__all__ = [
+    "OFFERED_CODINGS",
+    "CodingError",
+    "Decoder",
+    "Undoing",
+    "Undone",
+    "decoders",
+    "layers",
+    "most_input",
+    "undone",
+]
 
 _MOST_LAYERS = 2
 _MOST_MEMBERS = 1024
@@ -27,7 +39,7 @@ _ZSTD_WINDOW_LOG = 23  # 8 MiB, the most that RFC 9659 §3 lets a server ask for
 
 
 class CodingError(Exception):
-    """A body's Content-Encoding cannot be undone. Stays inside the transports: it becomes `Failure("encoding")`."""
+    """A body's Content-Encoding cannot be undone. Its URL ends as `failed: encoding`."""
 
 
 class Decoder(Protocol):
@@ -136,8 +148,8 @@ OFFERED_CODINGS = ", ".join(name for name in _DECODERS if name != "x-gzip")
 """Value of Accept-Encoding: what can be undone here; `x-gzip` is an old name of `gzip`."""
 
 
-def decoders(content_encoding: str) -> list[Decoder]:
-    """Return what undoes a body's codings, in the order in which it has to; none for a plain body.
+def layers(content_encoding: str) -> list[str]:
+    """Return the codings that have to be undone, in the order in which they were applied; none for a plain body.
 
     `content_encoding` is the header's value ("" = none). Raises `CodingError` for more than two layers and for a
     coding that cannot be undone.
@@ -151,5 +163,98 @@ def decoders(content_encoding: str) -> list[Decoder]:
     known = [name for name in names if name in _DECODERS]
     if len(known) > _MOST_LAYERS:
         raise CodingError(f"{len(known)} layers of Content-Encoding, at most {_MOST_LAYERS} are undone")
-    # Codings are listed in the order in which they were applied (RFC 9110 §8.4).
-    return [_DECODERS[name]() for name in reversed(known)]
+    return known  # they are listed in the order in which they were applied (RFC 9110 §8.4)
+
+
+def decoders(content_encoding: str) -> list[Decoder]:
+    """Return what undoes a body's codings, in the order in which it has to. Raises `CodingError` as `layers` does."""
+    return [_DECODERS[name]() for name in reversed(layers(content_encoding))]
+
+
+class Undoing:
+    """Undoes the codings of one body, a piece at a time, and gives `most_bytes` decoded bytes of it at most.
+
+    `codings` are those that were applied to it, in that order, as in Content-Encoding ("" = none). Raises `CodingError`
+    for more than two layers and for a coding that cannot be undone; `feed` raises it for a broken stream.
+
+    State: the layers, how much may still go into each, and the `size` of what was given. `full`: what follows is of no
+    use. `truncated`: there was more.
+    """
+
+    def __init__(self, codings: str, most_bytes: int) -> None:
+        self.size = 0
+        self.truncated = False
+        self.full = False
+        self._most_bytes = most_bytes
+        self._layers = decoders(codings)
+        # What goes into a decoder is bounded too, or a stream that decodes to nothing would be read for ever.
+        self._most_input = most_input(most_bytes)
+        self._input_left = [self._most_input for _ in self._layers]
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the next bytes; give what they decode to. The next piece is decoded when it is asked for."""
+        for piece in self._decoded(data, 0) if self._layers else (data,):
+            room = self._most_bytes - self.size
+            if len(piece) <= room:
+                self.size += len(piece)
+                yield piece
+                continue
+            self.size = self._most_bytes
+            if room:
+                yield piece[:room]
+            self._stop()
+            return
+
+    def _decoded(self, data: bytes, layer: int) -> Iterator[bytes]:
+        self._input_left[layer] -= len(data)
+        if self._input_left[layer] < 0:
+            self._stop()
+            return
+        pieces = self._layers[layer].decode(data)
+        if layer + 1 == len(self._layers):
+            yield from pieces
+            return
+        for piece in pieces:
+            yield from self._decoded(piece, layer + 1)
+            if self.full:
+                return
+
+    def _stop(self) -> None:
+        self.truncated = self.full = True
+
+    def finish(self) -> None:
+        """Learn that all has come. A stream that has begun and not ended makes `truncated` true."""
+        for layer, left in zip(self._layers, self._input_left, strict=True):
+            if left < self._most_input and not layer.complete:
+                self.truncated = True
+
+
+class Undone(NamedTuple):
+    """A body without its codings, and the number of its bytes (which may be all that is wanted of it).
+
+    `truncated`: there was more. `is_cut`: what followed was left out, since there was enough.
+    """
+
+    body: bytes
+    size: int
+    truncated: bool
+    is_cut: bool
+
+
+def undone(body: bytes, coding: Coding) -> Undone:
+    """Return a body that has come without its codings. Raises `CodingError`."""
+    undoing = Undoing(coding.names, coding.most_bytes)
+    kept = BytesIO()  # what it holds can be had without a copy
+    for start in range(0, len(body), PIECE_BYTES):
+        for piece in undoing.feed(body[start : start + PIECE_BYTES]):
+            if coding.is_read:
+                kept.write(piece)
+        if undoing.full:
+            break
+    undoing.finish()
+    return Undone(kept.getvalue(), undoing.size, undoing.truncated, undoing.full)
+
+
+def most_input(most_bytes: int) -> int:
+    """Return how many bytes of an encoded body are taken, of which so many decoded ones are wanted at most."""
+    return 2 * most_bytes + PIECE_BYTES

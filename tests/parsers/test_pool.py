@@ -20,10 +20,11 @@ import pytest
 from crawler.core.config import LEAST_PARSER_MEMORY_BYTES, CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
-from crawler.parsers.batch import LARGE_PAGE_BYTES, LIMITS, BatchLimits
+from crawler.parsers.batch import LIMITS, BatchLimits
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.process import BATCHES_PER_PARSER
 from crawler.parsers.reading.reader import parse_page
+from crawler.parsers.reading.whole_body import LARGE_PAGE_BYTES
 from crawler.parsers.worker import NICENESS, WORN
 from crawler.web.urls import url_key
 from tests.support.downloads import download_of

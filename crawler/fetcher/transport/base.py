@@ -12,7 +12,9 @@ Every transport keeps these promises:
 - Looking the name up, connecting and the handshake of TLS have `CONNECT_S` seconds of it together, so that what answers
   nobody is not waited for as long as a slow page.
 - A download that does not grow while others wait for its memory ends as a `Failure` that says `gave_way`.
-- At most `max_body_bytes` decoded bytes are kept; a longer body is cut there, and the connection closed.
+- Bodies keep their Content-Encoding: a parser undoes it. At most `max_body_bytes` of a plain one are kept, and twice
+  that of an encoded one; a longer body is cut there, and the connection closed. So is an encoded one that is long, or
+  comes slowly, once it holds so many decoded bytes.
 - Of the configured headers only those go out that any server may see (`web.credentials`); `FetchRequest.headers`
   are sent whatever they are.
 - No cookies, no proxies, no .netrc, no settings from the environment but those of OpenSSL (`SSL_CERT_FILE`).
@@ -22,7 +24,7 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from crawler.core.model import Failure
+from crawler.core.model import Coding, Failure
 from crawler.web.redirect import is_redirect
 
 __all__ = ["CONNECT_S", "FetchRequest", "FetchResult", "Transport", "is_redirect"]
@@ -51,9 +53,9 @@ class FetchResult(Struct, frozen=True):
     """An answer, whatever its status.
 
     `headers` are (lower-case name, value) pairs in the order received, free of control characters and lone
-    surrogates. `body` is decoded from its Content-Encoding, `body_bytes` its length. `truncated` says that there was
-    more, or that the compressed stream broke off before its end. `latency_s` is the time from the start of the fetch
-    to the complete headers (look-up and connecting included). `address` is the IP address that answered.
+    surrogates. `body` is as it came, `coding` says how it is encoded, if it is; `body_bytes` is its length. `truncated`
+    says that there was more. `latency_s` is the time from the start of the fetch to the complete headers (look-up and
+    connecting included). `address` is the IP address that answered.
 
     `version` (of HTTP), `reason` (the words behind the status) and `raw_headers` are what an archive wants: the head of
     the answer as it came. No `raw_headers` at all: `headers` say all that is known.
@@ -70,6 +72,7 @@ class FetchResult(Struct, frozen=True):
     version: str = "1.1"
     reason: bytes = b""
     raw_headers: tuple[tuple[bytes, bytes], ...] = ()
+    coding: Coding | None = None
 
     def header(self, name: str) -> str | None:
         """Value of the first header called `name` (lower case), or None."""

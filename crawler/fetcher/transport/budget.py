@@ -97,7 +97,7 @@ class ByteBudget:
     """Counts bytes of bodies held, of at most `limit`, for any number of threads and event loops.
 
     Downloads count through a `share` each. Who holds a body after its download uses `keep`, which never waits, and
-    gives it back, whatever downloads do meanwhile. `waits` counts the downloads that had to wait.
+    gives it back, whatever downloads do meanwhile: so many are `kept`. `waits` counts the downloads that had to wait.
 
     State: what is held on which step, and by whom; the downloads, oldest first; for each step those that wait for it,
     with what wakes them. A lock guards all of it.
@@ -106,6 +106,7 @@ class ByteBudget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.waits = 0
+        self.kept = 0
         self._lock = threading.Lock()
         self._steps = Steps(limit)
         self._strangers = Steps(limit, shared=2)
@@ -162,6 +163,7 @@ class ByteBudget:
             step = steps.of(count)
             if step == steps.beyond and steps.held[step]:
                 step -= 1  # one alone lies beside the limit
+            self.kept += 1
             kept = Kept(self, count, self._holders.host(host), step)
             steps.add(step, 1 if step == steps.beyond else count)
             kept.host.add(count)
@@ -229,6 +231,7 @@ class ByteBudget:
     def return_kept(self, kept: Kept) -> None:
         """Count a body no more."""
         with self._lock:
+            self.kept -= 1
             steps = self._steps
             steps.add(kept.step, -1 if kept.step == steps.beyond else -kept.count)
             kept.host.add(-kept.count)

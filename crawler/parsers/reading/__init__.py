@@ -2,5 +2,5 @@
 
 Owns: a parser's caches of links (`PageReader`), which change speed and never an outcome.
 Runs: in a parser.
-For others: `reader`, `settings` and `page_end`.
+For others: `reader`, `settings`, `page_end` and `whole_body`.
 """

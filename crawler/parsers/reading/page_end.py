@@ -1,28 +1,41 @@
 """How a page ends that is parsed, whatever its parsing does: the same in a parser process and in this one."""
 
 from contextlib import suppress
-from pathlib import Path
 
 from crawler.core.model import Done, Download
 from crawler.parsers.reading.reader import PageReader, Parse
+from crawler.parsers.reading.whole_body import with_small_body, with_whole_body
+from crawler.web.content_coding import CodingError
 
 __all__ = ["page_end"]
 
 
 def page_end(
-    download: Download, reader: PageReader, parse: Parse, through: tuple[type[BaseException], ...] = (MemoryError,)
-) -> Done:
+    download: Download,
+    reader: PageReader,
+    parse: Parse,
+    *,
+    through: tuple[type[BaseException], ...] = (MemoryError,),
+    large: bool = True,
+) -> Done | None:
     """Return what `parse` makes of a download, or how its page fails: as `parser-error: <name of the exception>`.
 
-    An exception of the kinds `through` is no matter of the page, and is raised.
+    Its body is decoded before; a page of which that cannot be done ends as `failed: encoding`. Unless it may be
+    `large`, None if it shows to be. An exception of the kinds `through` is no matter of the page, and is raised.
     """
     try:
-        download = _with_body(download)
+        whole = with_whole_body(download) if large else with_small_body(download)
+        if whole is None:
+            return None
+        download = whole
+        del whole
         done: object = parse(download, reader)
         if isinstance(done, Done) and done.key == download.task.key:
             return _archived(done, download, reader)
     except through:
         raise
+    except CodingError as error:
+        return Done(download.task.key, "failed", "encoding", detail=f"{download.task.url}: {error}")
     except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it
         from crawler.parsers.spiders.mishap import mishap  # noqa: PLC0415 - not before something goes wrong
 
@@ -38,13 +51,6 @@ def page_end(
     with suppress(Exception):  # what keeps a page from being read may keep it from being packed
         return _archived(failed, download, reader)
     return failed
-
-
-def _with_body(download: Download) -> Download:
-    """Give a large page back the body that came in a file."""
-    if not download.body_file:
-        return download
-    return download.with_body(Path(download.body_file).read_bytes())
 
 
 def _archived(done: Done, download: Download, reader: PageReader) -> Done:

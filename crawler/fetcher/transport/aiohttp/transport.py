@@ -176,19 +176,22 @@ async def _read_all(content: aiohttp.StreamReader, body: Body, attempt: Attempt,
         room.begin()
     try:
         while chunk := await content.readany():
-            for size in body.feed(chunk):
-                total = len(body) + size
-                if not room.is_there(total):
-                    await room.wait(total)
-                decoded += size
-                if decoded >= _DECODED_A_TURN:
-                    decoded = 0
-                    await asyncio.sleep(0)  # a chunk may decode to a whole body, and others wait
-            if body.full:
-                return
+            total = body.size_with(chunk)
+            if not room.is_there(total):
+                await room.wait(total)
+            body.add(chunk)
             reads += 1
             received += len(chunk)
-            if reads >= _DRIP_READS and received < reads * _DRIP_BYTES:
+            drips = reads >= _DRIP_READS and received < reads * _DRIP_BYTES
+            if drips or body.is_long:
+                for size in body.look():
+                    decoded += size
+                    if decoded >= _DECODED_A_TURN:
+                        decoded = 0
+                        await asyncio.sleep(0)  # a chunk may decode to a whole body, and others wait
+            if body.full:
+                return
+            if drips:
                 await asyncio.sleep(_DRIP_PAUSE_S)
     except aiohttp.ClientPayloadError as error:
         if attempt.was_reset():

@@ -275,13 +275,17 @@ def _read_all(raw: urllib3.BaseHTTPResponse, body: Body, attempt: Attempt) -> No
     attempt.begin()
     while chunk := raw.read1(PIECE_BYTES, decode_content=False):
         attempt.left_s()
-        for size in body.feed(chunk):
-            attempt.wait_for_room(len(body) + size)
-        if body.full:
-            return
+        attempt.wait_for_room(body.size_with(chunk))
+        body.add(chunk)
         reads += 1
         received += len(chunk)
-        if reads % _DRIP_READS == 0 and received < reads * _DRIP_BYTES:
+        drips = reads % _DRIP_READS == 0 and received < reads * _DRIP_BYTES
+        if drips or body.is_long:
+            for _ in body.look():
+                attempt.left_s()
+        if body.full:
+            return
+        if drips:
             time.sleep(_DRIP_PAUSE_S)
 
 

@@ -46,7 +46,8 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     `queued` those not ended. Depths of the stages: `fetching` requests under way (of `concurrency`), `parsing` pages
     given to parsers and not back (of `parse_capacity`), `committing` results that the ledger has not taken yet.
     `commits` counts the commits of this run, `commit_s` the seconds that they took.
-    `parser_busy_s` holds, for each parser, seconds spent on pages in this run.
+    `parser_busy_s` holds, for each parser, seconds spent on pages in this run; `main_busy_s` are seconds of processor
+    time that this process took in it, all of its threads and whatever else the program does.
     `duplicates` counts pages whose body is the same, byte for byte, as that of an earlier one, `near_duplicates` others
     whose text is nearly the same, if the crawl looks for them; with `skip_duplicates` they are no records. `reread`
     counts pages that were asked for once more for their links, because a shorter way to them was found. `repeats`
@@ -104,6 +105,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True):
     commit_s: float = 0.0
     parser_busy_s: tuple[float, ...] = ()
     parsers_replaced: int = 0
+    main_busy_s: float = 0.0
     loop_lag_p99_s: float = 0.0
     bad_seeds: int = 0
     max_pages: int | None = None

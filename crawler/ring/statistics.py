@@ -46,6 +46,8 @@ class Statistics:
         self.lag = LagMeter()
         self.bad_seeds = 0
         self._started_at = time.monotonic()
+        self._processor_before_s = time.process_time()
+        self._processor_after_s: float | None = None
         self._finished_at: float | None = None
         self._frontier: Frontier | None = None
         self._stages: Stages | None = None
@@ -55,6 +57,7 @@ class Statistics:
     def begin(self) -> None:
         """Count time from now on."""
         self._started_at = time.monotonic()
+        self._processor_before_s = time.process_time()
 
     def settled(self, config: CrawlConfig) -> None:
         """Go by the settings as the crawl does."""
@@ -73,6 +76,7 @@ class Statistics:
     def finish(self) -> None:
         """Count time no further."""
         self._finished_at = time.monotonic()
+        self._processor_after_s = time.process_time()
 
     def now(self) -> CrawlStats:
         """Counters as of now."""
@@ -83,6 +87,7 @@ class Statistics:
             concurrency=self._config.concurrency,
             max_pages=self._config.max_pages,
             max_time_s=self._config.max_time_s,
+            main_busy_s=(self._processor_after_s or time.process_time()) - self._processor_before_s,
             loop_lag_p99_s=self.lag.p99_s,
             body_bytes_held=self._budget.used,
             body_bytes_most=self._budget.limit,

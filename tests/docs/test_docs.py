@@ -117,7 +117,8 @@ class Stage:
         self._programs({"crawler": "-m crawler", "python": "", "python3": ""})
         if shutil.which("jq") is None:
             self._programs({"jq": f"-c {shlex.quote(JQ)}"})
-        shutil.copytree(ROOT / "seeds", folder / "seeds")
+        for name in ("seeds", "examples"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         for file in (folder / "seeds").iterdir():
             file.write_text(self.there(file.read_text("utf-8")))
         urls = self.there("".join(f"https://example.com/{name}\n" for name in "abc"))

@@ -156,6 +156,22 @@ def test_a_crawl_in_a_loop_can_be_resumed_and_its_records_read(stage, site):
     assert f"2 x {site}a" in read
 
 
+def test_a_list_of_seeds_is_dealt_out_by_registrable_domain(stage):
+    """Each line goes to one list, and the same each time; the hosts of one domain go to the same."""
+    domains = [f"d{number}.co.uk" for number in range(20)]
+    urls = [
+        f"https://{sub}{domain}{port}/x" for domain in domains for sub in ("", "www.", "A.b.") for port in ("", ":8")
+    ]
+    urls += ["http://127.0.0.1:80/", "http://127.0.0.1:81/", "http://127.0.0.2/", "http://localhost:1/"]
+    (stage.folder / "seeds.txt").write_text("\n".join(urls))
+    stage.example("split_seeds", "seeds.txt", "3")
+    parts = [(stage.folder / f"seeds-{number}.txt").read_text().splitlines() for number in (1, 2, 3)]
+    assert sorted(line for part in parts for line in part) == sorted(urls)
+    assert min(map(len, parts)) > 0
+    for name in (*domains, "127.0.0.1"):
+        assert len([part for part in parts if any(f"{name}/" in url or f"{name}:" in url for url in part)]) == 1
+
+
 @pytest.mark.thorough
 def test_a_web_that_does_not_exist_is_crawled(stage):
     printed = stage.example("fake_web")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from crawler.cli.report.certificates import TLS, is_of_certificate
-from crawler.cli.report.quantity import count, duration, size
+from crawler.cli.report.quantity import count, duration, share, size
 from crawler.core.config import CrawlConfig
 from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
@@ -11,6 +11,9 @@ from crawler.core.stats import CrawlStats
 
 __all__ = ["advice", "by_savings"]
 
+_FULL_SHARE = 0.9
+"""Of a core: a process that takes as much has hardly anything left."""
+_LONG_RUN_S = 30.0
 _NAMED = 3
 """Hosts, or parameters, that a line names; summary.json has all of them."""
 
@@ -25,6 +28,7 @@ def advice(stats: CrawlStats, config: CrawlConfig) -> list[str]:
         _unreachable(stats, config),
         _parsers(stats, config),
         _memory(stats),
+        _main_process(stats),
     )
     return [text for text in texts if text]
 
@@ -111,6 +115,20 @@ def _memory(stats: CrawlStats) -> str:
     return (
         f"downloads waited {times} for memory (bodies may have {size(stats.body_bytes_most)}): "
         "more --bytes-in-flight or more --parsers let them go on"
+    )
+
+
+def _main_process(stats: CrawlStats) -> str:
+    """Say that one main process was the limit, of a run that lasted long enough to tell."""
+    if stats.elapsed_s < _LONG_RUN_S or not stats.parser_busy_s:
+        return ""
+    main = stats.main_busy_s / stats.elapsed_s
+    parsers = sum(stats.parser_busy_s) / len(stats.parser_busy_s) / stats.elapsed_s
+    if main < _FULL_SHARE or parsers >= _FULL_SHARE:
+        return ""
+    return (
+        f"the main process took {share(main)} of a core, and parsers were busy {share(parsers)} of the time: "
+        "with cores to spare, a second job beside this one crawls a part of the hosts"
     )
 
 

@@ -75,6 +75,10 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
         stage = "memory"
         why = f"bodies fill the memory that they may have ({size(c.body_bytes_most)}): "
         why += "more --bytes-in-flight, or more --parsers" + who_holds(c, "bodies")
+    elif between.main_share >= BUSY_SHARE and busy < BUSY_SHARE and c.parser_busy_s:
+        stage = "main process"
+        why = f"it takes {share(between.main_share)} of a core, and parsers are busy {share(busy)} of the time: "
+        why += "more hosts a second take a second job beside this one"
     elif c.loop_lag_p99_s >= LOOP_LAG_S and 2 * c.unanswered < c.concurrency:
         late = duration(c.loop_lag_p99_s)
         stage, why = "main process", f"its event loop is up to {late} late, so it lacks processor time"

@@ -13,7 +13,8 @@ class Rates(Struct, frozen=True, kw_only=True):
     """Averages over `span_s` seconds; all 0 if no time passed.
 
     `ended_per_s` URLs that got their outcome, `found_per_s` URLs never seen before. `parser_shares` holds for each
-    parser process the part of the time that it spent on pages, 0 to 1.
+    parser process the part of the time that it spent on pages, 0 to 1; `main_share` is that in which this process had a
+    processor, which may be more than 1, since not all of its threads wait for each other.
     """
 
     span_s: float = 0.0
@@ -22,6 +23,7 @@ class Rates(Struct, frozen=True, kw_only=True):
     ended_per_s: float = 0.0
     found_per_s: float = 0.0
     parser_shares: tuple[float, ...] = ()
+    main_share: float = 0.0
 
 
 def rates(previous: CrawlStats, current: CrawlStats) -> Rates:
@@ -48,6 +50,7 @@ def rates(previous: CrawlStats, current: CrawlStats) -> Rates:
             min(1.0, max(0.0, now - before) / span_s)
             for before, now in zip(busy_before, current.parser_busy_s, strict=False)
         ),
+        main_share=max(0.0, current.main_busy_s - previous.main_busy_s) / span_s,
     )
 
 

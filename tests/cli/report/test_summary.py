@@ -149,6 +149,20 @@ def test_a_sitemap_that_was_not_read_to_its_end_is_told():
                 )
             ],
         ),
+        (
+            {"elapsed_s": 100.0, "main_busy_s": 95.0, "parser_busy_s": (30.0, 50.0)},
+            {},
+            [
+                (
+                    "the main process took 95 % of a core, and parsers were busy 40 % of the time: "
+                    "with cores to spare, a second job beside this one crawls a part of the hosts"
+                )
+            ],
+        ),
+        ({"elapsed_s": 100.0, "main_busy_s": 89.0, "parser_busy_s": (30.0, 50.0)}, {}, []),
+        ({"elapsed_s": 100.0, "main_busy_s": 95.0, "parser_busy_s": (92.0, 90.0)}, {}, []),
+        ({"elapsed_s": 100.0, "main_busy_s": 95.0}, {}, []),
+        ({"elapsed_s": 9.0, "main_busy_s": 9.0, "parser_busy_s": (1.0,)}, {}, []),
     ],
 )
 def test_what_an_option_could_change_is_told_with_its_name(stats: dict, settings: dict, expected: list[str]):

@@ -5,6 +5,7 @@ browser without scripts builds; its text is what a reader of that tree sees.
 """
 
 import re
+from collections.abc import Iterable
 
 from msgspec import Struct, structs
 from turbohtml import Document, Element, Namespace, PlainText, Text
@@ -17,15 +18,12 @@ __all__ = [
     "LINK_CHARS",
     "MAX_LINKS",
     "Extracted",
-    "cut_at_tag",
     "drop_unseen",
     "extract",
     "laid_out",
     "media_type",
-    "most_tags",
     "read",
     "visible_text",
-    "with_breaks",
     "without_controls",
 ]
 
@@ -36,7 +34,9 @@ LINK_CHARS = 400
 """The links of one page have at most so many characters each on average, counted as if there were `MAX_LINKS` of them
 or as many as may be taken, if that is more: a long `<base href>` makes each short link a long URL."""
 
-_LINK_TAGS = ("a", "area", "frame", "iframe", "link", "base", "meta", "title", "template")
+_LINK_TAGS = ("a", "area", "frame", "iframe", "link", "meta")
+_LINKS_BESIDE = ("area", "frame", "iframe", "svg a:not([href])")
+_HREFS_AT_ONCE = 1_000
 _FOLLOWED_RELATIONS = frozenset({"next", "prev", "canonical", "alternate"})
 
 # What no reader sees, or what a page is not about: form values, fall-backs of embedded things, tooltips of drawings.
@@ -104,10 +104,6 @@ _REFRESH = re.compile(
     r"""(?:url[\t\n\f\r ]*=[\t\n\f\r ]*)?(?:'([^']*)|"([^"]*)|(.*))""",
     re.IGNORECASE | re.DOTALL,
 )
-_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_RUN_BYTES = 262_144
-_BLANK_BYTES = 1_144  # at the end of a run, among which white space is looked for
-_REFERENCE_BYTES = 40  # the longest character reference has 33
 
 
 class Extracted(Struct, frozen=True):
@@ -141,77 +137,6 @@ def media_type(content_type: str | None) -> str | None:
     if content_type is None:
         return None
     return without_controls(content_type.partition(";")[0]).strip().lower() or None
-
-
-def most_tags(max_body_bytes: int) -> int:
-    """How many tags of a page are read, by the size that a page may have: one for 20 bytes, and at least 500,000.
-
-    Ordinary pages have no more than that at any size. It is what bounds the memory for a page of nothing but tags,
-    whose tree takes 150 bytes and more for each.
-    """
-    return max(500_000, max_body_bytes // 20)
-
-
-def cut_at_tag(body: bytes, most: int) -> bytes:
-    """Return `body` up to its tag number `most`; all of it if it has no more. Each `<` counts as a tag.
-
-    So does each NUL, which takes 50 bytes to be passed over; in UTF-16, where half of all bytes are NUL, two in a row.
-    """
-    nul = b"\0\0" if body.startswith(_UTF_16_MARKS) else b"\0"
-
-    def tags(start: int, end: int) -> int:
-        return body.count(b"<", start, end) + body.count(nul, start, end)
-
-    if len(body) <= most or tags(0, len(body)) <= most:
-        return body
-    low, high, before = 0, len(body), 0  # `before` tags stand before `low`, tag number `most` between `low` and `high`
-    while high - low > 1:
-        middle = (low + high) // 2
-        count = tags(low, middle)
-        if before + count <= most:
-            low, before = middle, before + count
-        else:
-            high = middle
-    return body[:low]
-
-
-def with_breaks(body: bytes) -> bytes:
-    """Return a page with a `<wbr>` wherever `_RUN_BYTES` stand without a tag, at white space if there is any.
-
-    No reader sees it, and it ends neither a comment nor a quoted attribute, nor a script; it parts neither a character
-    of UTF-8 nor a character reference. turbohtml takes 20 bytes of memory for each of a long text without one, and a
-    tenth of that for several shorter ones. Not for UTF-16, where it would not be a tag.
-    """
-    if len(body) <= _RUN_BYTES or body.startswith(_UTF_16_MARKS):
-        return body
-    pieces = []
-    start = at = 0  # `start` of the piece, and where the stretch without a tag begins that is looked at
-    while len(body) - at > _RUN_BYTES:
-        # From the last tag of a run to that of the next one: nothing is looked at more than twice.
-        tag = body.rfind(b"<", at, at + _RUN_BYTES)
-        if tag >= 0:
-            at = tag + 1
-        else:
-            at = _break_before(body, at + _RUN_BYTES)
-            pieces.append(body[start:at])
-            start = at
-    pieces.append(body[start:])
-    return b"<wbr>".join(pieces)
-
-
-def _break_before(body: bytes, end: int) -> int:
-    """Return where a stretch without a tag that ends at `end` can be parted."""
-    blank = max(body.rfind(one, end - _BLANK_BYTES, end) for one in (b"\n", b" ", b"\t", b"\r"))
-    if blank >= 0:
-        return blank + 1
-    reference = body.rfind(b"&", end - _REFERENCE_BYTES, end)
-    if reference >= 0:
-        return reference
-    # A character of UTF-8 has up to three bytes after its first one, and they are of this form.
-    for before in range(3):
-        if body[end - before] & 0xC0 != 0x80:
-            return end - before
-    return end - 3
 
 
 def extract(
@@ -310,17 +235,27 @@ class _Reader:
 
     def read(self) -> None:
         document = self._document
-        for _ in document.iter_elements("template"):
+        # Here and below: turbohtml finds the elements of one name by an index, and looks for several in the whole tree.
+        if document.select_one("template") is not None:
             # Its content is no part of the page, and its links are often full of placeholders.
             document.remove("template")
-            break
-        for element in document.iter_elements("base"):
-            href = element.attr("href")
-            if href is not None:
-                self.base = self._resolver.resolve(self.base, href) or self.base
-                self._plain_base = False
-                break
-        for element in document.iter_elements(_LINK_TAGS):
+        base = document.select_one("base[href]")
+        if base is not None:
+            self.base = self._resolver.resolve(self.base, base.attr("href") or "") or self.base
+            self._plain_base = False
+        head = document.select_one("head")
+        if head is None or _says_more_behind(head, document):
+            self._walk(document.iter_elements(_LINK_TAGS))
+        else:
+            self._walk(head.iter_elements(_LINK_TAGS))
+            self._anchors(document.select("a[href]"))
+        for element in document.select("title"):
+            if self.title is None and element.namespace is Namespace.HTML:
+                self.title = _line(element.text)
+
+    def _walk(self, elements: Iterable[Element]) -> None:
+        """Read elements of `_LINK_TAGS`, in page order."""
+        for element in elements:
             tag = element.tag
             if tag == "a" or tag == "area":  # noqa: PLR1714 - in the hot loop
                 href, relation = element.attr("href"), element.attr("rel")
@@ -334,32 +269,70 @@ class _Reader:
                 self._relation(element)
             elif tag == "meta":
                 self._meta(element)
-            elif tag == "title" and self.title is None and element.namespace is Namespace.HTML:
-                self.title = _line(element.text)
+
+    def _anchors(self, anchors: list[Element]) -> None:
+        """Read `a` elements with a href, in page order."""
+        if any("nofollow" in (anchor.attr("rel") or "").lower() for anchor in self._document.select("a[rel]")):
+            self._walk(anchors)
+            return
+        hrefs = [anchor.attr("href") or "" for anchor in anchors]
+        if self._plain_base:
+            hrefs = [href for href in hrefs if href and href[0] != "#"]
+        for start in range(0, len(hrefs), _HREFS_AT_ONCE):
+            if self._is_full:
+                self.dropped += len(hrefs) - start
+                return
+            self._links(hrefs[start : start + _HREFS_AT_ONCE])
+
+    def _links(self, hrefs: list[str]) -> None:
+        """Take links that may be followed: as `_link` does with each, for less."""
+        if self._encodes:
+            hrefs = [with_encoded_query(href, self._encoding) for href in hrefs]
+        urls = self._resolver.resolve_all(self.base, hrefs)
+        refused = urls.count(None)
+        found = dict.fromkeys(filter(None, urls), False)
+        chars = sum([len(url) for url in found if url not in self.found])
+        # The page is not full before its last link.
+        many = len(self.found) + len(found) >= self._max_links or self._refused + refused >= MAX_LINKS
+        if many or chars >= self._room:
+            for url in urls:
+                self._take(url, nofollow=False)
+            return
+        self._refused += refused
+        self._room -= chars
+        self.found.update(found)
 
     def _link(self, href: str | None, *, nofollow: bool) -> None:
         if href is None or (self._plain_base and (not href or href[0] == "#")):
             return
-        # References that are no links count by themselves, or a page of nothing else would take seconds.
-        if len(self.found) >= self._max_links or self._room <= 0 or self._refused >= MAX_LINKS:
+        if self._is_full:
             self.dropped += 1
             return
         if self._encodes:
             href = with_encoded_query(href, self._encoding)
-        url = self._resolver.resolve(self.base, href)
-        if url is None:
+        self._take(self._resolver.resolve(self.base, href), nofollow=nofollow)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no more links are taken."""
+        # References that are no links count by themselves, or a page of nothing else would take seconds.
+        return len(self.found) >= self._max_links or self._room <= 0 or self._refused >= MAX_LINKS
+
+    def _take(self, url: str | None, *, nofollow: bool) -> None:
+        """Take what a link means, None if that is no URL."""
+        if self._is_full:
+            self.dropped += 1
+        elif url is None:
             self._refused += 1
-            return
-        known = self.found.get(url)
-        if known is None:
+        elif url not in self.found:
             self.found[url] = nofollow
             self._room -= len(url)
-        elif known and not nofollow:
+        elif not nofollow:
             self.found[url] = False
 
     def _relation(self, element: Element) -> None:
-        relations = frozenset((element.attr("rel") or "").lower().split())
-        if relations.isdisjoint(_FOLLOWED_RELATIONS) or "stylesheet" in relations:
+        relations = _followed(element)
+        if not relations:
             return
         href = element.attr("href")
         if href is not None and self.canonical is None and "canonical" in relations:
@@ -396,6 +369,23 @@ class _Reader:
             if url is not None:
                 # More digits than these are no other answer, but would be an error.
                 self.refresh = (int((match[1] or "0").lstrip("0")[:9] or "0"), url)
+
+
+def _says_more_behind(head: Element, document: Document) -> bool:
+    """Whether a page says more behind its head than its title and links of `a` elements, with a `href`."""
+    if any(document.select_one(tag) is not None for tag in _LINKS_BESIDE):
+        return True
+    links, metas = (document.select(tag)[len(head.select(tag)) :] for tag in ("link", "meta"))
+    return any(map(_followed, links)) or any(
+        meta.attr(name) is not None for meta in metas for name in ("name", "property", "http-equiv")
+    )
+
+
+def _followed(link: Element) -> frozenset[str]:
+    """Return the relations of a `link` element that is followed; none of any other."""
+    relations = frozenset((link.attr("rel") or "").lower().split())
+    is_none = relations.isdisjoint(_FOLLOWED_RELATIONS) or "stylesheet" in relations
+    return frozenset() if is_none else relations
 
 
 def _language(document: Document) -> str | None:

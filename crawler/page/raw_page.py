@@ -13,16 +13,14 @@ from xxhash import xxh3_128_digest
 
 from crawler.core.dates import rfc3339
 from crawler.core.model import Download
+from crawler.page.bounds import cut_at_tag, most_tags, with_breaks
 from crawler.page.charset import decoded, encoding_of, parsed
 from crawler.page.html import (
     MAX_LINKS,
     Extracted,
-    cut_at_tag,
     media_type,
-    most_tags,
     read,
     visible_text,
-    with_breaks,
 )
 from crawler.page.once import once
 from crawler.page.roots import with_few_roots
@@ -42,7 +40,7 @@ class RawPage:
 
     `download` is the server's answer, with the task that asked for it. `resolver` remembers resolved links from page to
     page. At most `max_links` links are taken. Of an HTML page with more tags than `max_body_bytes` allows
-    (`page.html.most_tags`) the rest is not read.
+    (`page.bounds.most_tags`) the rest is not read.
 
     `content_type` is the media type that the server named, lower case, without parameters, None if it named none;
     `sniffed_type` the one that the first bytes show, where the server's cannot be believed, None if it can. `is_html`

@@ -21,7 +21,7 @@ def with_shadow_roots(document: Document) -> Document:
 
     It was parsed with `allow_declarative_shadow_roots=False`, which leaves the templates in it.
     """
-    if next(document.iter_elements("template"), None) is not None:
+    if document.select_one("template") is not None:  # by an index, where `iter_elements` walks through the tree
         # Inner ones first, so that each one's slots are filled before an outer one looks for its own.
         for template in reversed(_roots(document)):
             _place(template)

@@ -66,6 +66,7 @@ MAX_URL_CHARS: int = 16_384
 """Longest normal form. RFC 9110 §4.1 asks servers for at least 8,000 octets; common ones stop between that and this."""
 
 _SCHEMES = ("http://", "https://")
+_PLAIN_STARTS = ("/", *_SCHEMES)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Group 1 is an incomplete escape that stands right before a whole one.
 _ESCAPE = re.compile("(%[0-9A-Fa-f]?(?=%))?(%[0-9A-Fa-f]{2})")
@@ -188,6 +189,7 @@ class LinkResolver:
         # (None if it has none), and what is known of that folder.
         self._base: str | None = None
         self._document: str | None = None
+        self._folder = ""
         self._known: dict[str, str | None] = {}
 
     def __repr__(self) -> str:
@@ -201,6 +203,20 @@ class LinkResolver:
         url = self._known.get(href, "")  # what is known is a URL or None
         return self._unknown(base, href) if url == "" else url
 
+    def resolve_all(self, base: str, hrefs: list[str]) -> list[str | None]:
+        """Return what `resolve` returns for each of some links. Never raises."""
+        if base != self._base:
+            self._enter(base)
+        known = self._known
+        urls = [known.get(href, "") for href in hrefs]
+        if "" in urls:
+            for at, href in enumerate(hrefs):
+                if urls[at] == "":
+                    bare, mark, _ = href.partition("#")
+                    url = known.get(bare, "") if mark and bare[-1:] > " " else ""
+                    urls[at] = self.resolve(base, href) if url == "" else url
+        return urls
+
     def _enter(self, base: str) -> None:
         """Make `base` the current one.
 
@@ -208,7 +224,8 @@ class LinkResolver:
         """
         self._base = base
         self._document = resolve(base, "", strip_session=False)
-        self._known = {} if self._document is None else self._folders.get(folder(self._document), {})
+        self._folder = folder(self._document or "")
+        self._known = self._folders.get(self._folder, {}) if self._folder else {}
 
     def _unknown(self, base: str, href: str) -> str | None:
         document = self._document
@@ -226,25 +243,27 @@ class LinkResolver:
                 href = bare
         url = resolve(document, href)
         if len(href) <= MAX_URL_CHARS and not _needs_document(href):
-            self._remember(folder(document), href, url)
+            self._remember(href, url)
         return url
 
-    def _remember(self, base_folder: str, href: str, url: str | None) -> None:
+    def _remember(self, href: str, url: str | None) -> None:
         cost = len(href) + len(url or "") + _MEMO_ENTRY_BYTES
         if not self._known:
-            cost += len(base_folder) + _MEMO_FOLDER_BYTES
+            cost += len(self._folder) + _MEMO_FOLDER_BYTES
         if cost > self._left:
             self._left = self._memo_bytes
             self._folders.clear()
             self._known = {}
         self._left -= cost
         # A folder counts from its first entry on, so that folders without any cannot pile up.
-        self._folders[base_folder] = self._known
+        self._folders[self._folder] = self._known
         self._known[href] = url
 
 
 def _needs_document(href: str) -> bool:
     """Whether `href` keeps the last path segment of its base: nothing but a query, or nothing at all."""
+    if href.startswith(_PLAIN_STARTS) or (href[:1].isalnum() and ":" not in href):
+        return False  # nearly all
     rest = href.translate(_REMOVED).strip(_STRIPPED)
     for scheme in ("http:", "https:"):
         # "http:?x" in an http document is relative: WHATWG "special relative or authority state".

@@ -1,19 +1,23 @@
 """Reading pages: whatever the bytes are, the fields are clean text and the links are URLs in normal form."""
 
+import sys
+from collections import Counter
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from turbohtml import Namespace, parse
 
+from crawler.page.bounds import cut_at_tag, with_breaks
 from crawler.page.html import (
     LINK_CHARS,
     MAX_LINKS,
     Extracted,
-    cut_at_tag,
     extract,
     media_type,
-    with_breaks,
     without_controls,
 )
+from crawler.page.html import read as read_tree
 from crawler.page.page import Page
 from crawler.web.urls import LinkResolver, normalise
 from tests.support.table import table
@@ -384,6 +388,56 @@ def test_the_canonical_url_is_absolute_and_in_normal_form(html, canonical):
 )
 def test_links_are_what_a_reader_could_follow_in_page_order_once_each(html, expected):
     assert urls(html) == expected
+
+
+TAGS = (
+    *("a href=%d", "a href=%d rel='x NoFollow'", "a", "/a", "area href=%d", "iframe src=%d", "/iframe", "frame src=%d"),
+    *("link rel=next href=%d", "link rel=stylesheet href=%d", "meta http-equiv=refresh content='0;url=%d'"),
+    *("meta name=description content=%d", "meta itemprop=x content=%d", "title", "/title", "svg", "a xlink:href=%d"),
+    *("/svg", "table", "td", "/td", "/table", "p", "/p", "b", "/b", "head", "/head", "body", "frameset", "noscript"),
+    *("/noscript", "template", "/template", "select", "option", "/select", "form", "button", "/button", "math"),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(TAGS), st.integers(1, 20), st.booleans()), max_size=40))
+@example([("title", 1, True), ("/title", 1, True), ("a href=%d", 2, True), ("link rel=next href=%d", 1, True)])
+@example([("table", 1, True), ("td", 1, True), ("a href=%d", 2, True), ("table", 1, True), ("a href=%d", 1, True)])
+@example([("iframe src=%d", 1, True), ("/iframe", 1, True), ("a href=%d", 2, True), ("iframe src=%d", 3, True)])
+def test_links_are_those_of_a_walk_through_the_tree_in_its_order(soup):
+    html = "<!doctype html>" + "".join(f"<{tag % n if '%' in tag else tag}>{'x' * text}" for tag, n, text in soup)
+    document = parse(html, positions=False)
+    document.remove("template")
+    walked: dict[str, bool] = {}
+    for element in document.iter_elements(("a", "area", "iframe", "frame", "link", "meta")):
+        href = element.attr("src" if element.tag in {"iframe", "frame"} else "href")
+        nofollow = "nofollow" in (element.attr("rel") or "").lower()
+        if element.tag == "link":
+            href = href if element.attr("rel") == "next" else None
+        elif element.tag == "meta":
+            href = (element.attr("content") or "").partition("url=")[2] or None
+        elif element.tag == "a" and href is None and element.namespace is Namespace.SVG:
+            href = element.attr("xlink:href")
+        if href is not None:
+            url = f"http://h.example/dir/{href}"
+            walked[url] = nofollow and walked.get(url, True)
+    assert read(html).hrefs == list(walked.items())
+
+
+def test_links_that_were_met_before_take_no_call_of_python_each():
+    resolver, calls = LinkResolver(), Counter[int]()
+    for links in (100, 200, 100, 200):
+        page = parse("".join(f"<a href=/{n}.html>{n}</a>" for n in range(links)), positions=False)
+        calls[links] = 0
+
+        def count(_frame, event, _argument, links=links):
+            calls[links] += event == "call"
+
+        sys.setprofile(count)
+        try:
+            read_tree(page, URL, resolver)
+        finally:
+            sys.setprofile(None)
+    assert calls[200] == calls[100]
 
 
 @table(

@@ -15,6 +15,7 @@ _SENT_ENTRY_CHARS = 150
 _SKIPPED = {"filter": -4, "trap": -3, "nofollow": -2, "scope": -1}
 _PATTERN_BITS, _CHAIN_BITS, _FAR_BITS = 28, 24, 18
 _MOST_PATTERNS, _MOST_CHAIN, _MOST_FAR = (1 << _PATTERN_BITS) - 1, (1 << _CHAIN_BITS) - 1, (1 << _FAR_BITS) - 1
+_CHAIN_MASK = _MOST_CHAIN << _PATTERN_BITS
 _NUMBERED = 1 << (_PATTERN_BITS + _CHAIN_BITS + _FAR_BITS)
 
 
@@ -50,6 +51,7 @@ class NewLinks:
         sent = self._sent
         far = min(task.far + 1, _MOST_FAR)
         near, chain = min(task.far + self._per_alike, _MOST_FAR), min(task.chain + 1, _MOST_CHAIN)
+        farther = _numbered(far + 1, 0, 0)
         own = 0
         news: list[tuple[Link, int]] = []
         for url, rel_nofollow in hrefs:
@@ -59,7 +61,10 @@ class NewLinks:
             if before is not None and before >= _NUMBERED:
                 own = own or self._pattern(task.url)
                 alike = before & _MOST_PATTERNS == own
-                if _as_good(before, near if alike else far, chain if alike else 0):
+                # The first is the second without a call, for nearly all that have a number in them.
+                if (not (alike or before & _CHAIN_MASK) and before < farther) or _as_good(
+                    before, near if alike else far, chain if alike else 0
+                ):
                     continue
             if url == task.url:
                 continue

@@ -40,7 +40,7 @@ class Parked:
 
     def stops(self, host: Host) -> bool:
         """Whether the host has to wait: then it comes back by `call`."""
-        if not self.has_to_wait(host):
+        if not self._budget.is_scarce or not self.has_to_wait(host):
             host.on_trial = False
             return False
         host.held_by = "bytes"

@@ -8,7 +8,6 @@ from crawler.fetcher.attempts import Attempts
 from crawler.fetcher.host import Host
 from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.robots import Robots
-from crawler.web.urls import origin
 
 __all__ = ["Refusals"]
 
@@ -50,7 +49,5 @@ class Refusals:
         """The outcome of a task that is not to be fetched, None if it may be (or nobody knows yet)."""
         if task.spent_s >= self._timeout_s:
             return self._attempts.end(task, Failure("timeout", "its redirects took all of its time", retryable=False))
-        of = origin(task.url)
-        robots = self._robots.known(host, of, now)
-        refusal = None if robots is None else self._robots.refusal(host, of, robots, task)
+        refusal = self._robots.refusal(host, task, now)
         return self._attempts.end(task, refusal) if isinstance(refusal, Failure) else refusal

@@ -20,6 +20,7 @@ from crawler.fetcher.transport.body import without_coding
 from crawler.fetcher.verdict import skipped
 from crawler.web.robots import MAX_ROBOTS_BYTES, AgentRules, RobotsAnswer, lifetime_s, rules_for
 from crawler.web.urls import authority, resolve, robots_url
+from crawler.web.urls import origin as origin_of
 
 __all__ = ["Robots", "Search"]
 
@@ -92,11 +93,15 @@ class Robots:
             return host.loaded[1]
         return self._cache.get(origin)
 
-    def refusal(self, host: Host, origin: str, robots: OriginRobots, task: Task) -> Result | Failure | None:
-        """Return why a task may not be fetched; None if it may, or if the rules are not at hand."""
+    def refusal(self, host: Host, task: Task, now: float) -> Result | Failure | None:
+        """Return why a task may not be fetched; None if it may, or if that is not known, or not at hand."""
+        of = origin_of(task.url)
+        robots = self.known(host, of, now)
+        if robots is None:
+            return None
         if robots.barred is not None:
             return robots.barred
-        rules = self._rules(host, origin) if robots.answer.apart else None
+        rules = self._rules(host, of) if robots.answer.apart else None
         return None if rules is None or rules.allow(task.url) else skipped(task, "robots")
 
     async def load(self, host: Host, origin: str) -> list[Again]:

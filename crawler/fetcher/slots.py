@@ -52,12 +52,12 @@ class Slot:
             return None
         finally:
             self._task = None
-            self._slots.ended(self)
+            self.is_over = True  # what it brought may wait for a parser, which is not its host's fault
 
     def leave(self) -> None:
         """Give the place back, once: nothing is left to do with what the request brought, or that waits elsewhere."""
         if not self._is_left:
-            self._is_left = True
+            self._is_left = self.is_over = True
             self._slots.left(self)
 
     def give_way(self) -> None:
@@ -111,15 +111,8 @@ class Slots:
         heappush(self._line, (now + patience_s, self._taken, slot))
         return slot
 
-    def ended(self, slot: Slot) -> None:
-        """Learn that a request is over: what it brought may wait for a parser, which is not its host's fault."""
-        slot.is_over = True
-        if self._overdue:
-            self._overdue.pop(slot, None)
-
     def left(self, slot: Slot) -> None:
         """Learn that a place is free."""
-        slot.is_over = True
         self._held[slot.grade] -= 1
         self._all_held -= 1
         self._leaving -= slot.gave_way
@@ -166,10 +159,12 @@ class Slots:
         for better in range(Grade.SILENT):
             part -= self._kept(better, part, waiting)
         excess = self._held[Grade.SILENT] - self._leaving - part
-        for slot in list(reversed(self._overdue))[: max(0, excess)]:
-            del self._overdue[slot]
-            slot.give_way()
-            self._leaving += slot.gave_way
+        if excess > 0:
+            overdue = [slot for slot in reversed(self._overdue) if not slot.is_over]
+            for slot in overdue[:excess]:
+                del self._overdue[slot]
+                slot.give_way()
+                self._leaving += slot.gave_way
 
     def _hold(self, grade: Grade) -> None:
         self._held[grade] += 1

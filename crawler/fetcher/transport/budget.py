@@ -97,7 +97,8 @@ class ByteBudget:
     """Counts bytes of bodies held, of at most `limit`, for any number of threads and event loops.
 
     Downloads count through a `share` each. Who holds a body after its download uses `keep`, which never waits, and
-    gives it back, whatever downloads do meanwhile: so many are `kept`. `waits` counts the downloads that had to wait.
+    gives it back, whatever downloads do meanwhile: so many are `kept`. `waits` counts the downloads that had to wait,
+    `waiting` those that wait now.
 
     State: what is held on which step, and by whom; the downloads, oldest first; for each step those that wait for it,
     with what wakes them. A lock guards all of it.
@@ -107,6 +108,7 @@ class ByteBudget:
         self.limit = limit
         self.waits = 0
         self.kept = 0
+        self.waiting = 0
         self._lock = threading.Lock()
         self._steps = Steps(limit)
         self._strangers = Steps(limit, shared=2)
@@ -127,9 +129,10 @@ class ByteBudget:
         return 2 * self._steps.used > self.limit and self._steps.short_from(0, self._lines) is not None
 
     @property
-    def waiting(self) -> int:
-        """Downloads that wait for room now."""
-        return sum(map(len, self._lines))
+    def is_scarce(self) -> bool:
+        """Whether anybody may have to leave room to others: else no host `is_crowded`, and none `stands_back`."""
+        steps = self._steps
+        return self.waiting > 0 or steps.used >= self.limit // 4 or steps.held[steps.beyond] > 0
 
     @property
     def held_by(self) -> dict[str, int]:
@@ -160,14 +163,14 @@ class ByteBudget:
         """Count a body of a host that waits for a parser, room or not."""
         with self._lock:
             steps = self._steps
-            step = steps.of(count)
+            step = shown = steps.of(count)
             if step == steps.beyond and steps.held[step]:
                 step -= 1  # one alone lies beside the limit
             self.kept += 1
             kept = Kept(self, count, self._holders.host(host), step)
             steps.add(step, 1 if step == steps.beyond else count)
             kept.host.add(count)
-            kept.host.shown = max(kept.host.shown, steps.of(count))
+            kept.host.shown = max(kept.host.shown, shown)
             kept.host.stands_back = False
         return kept
 
@@ -178,7 +181,7 @@ class ByteBudget:
     def stands_back(self, host: str) -> bool:
         """Whether a host is to leave room to others, while these wait; see `Holder`."""
         holder = self._holders.known(host)
-        return holder is not None and holder.stands_back and any(self._lines)
+        return holder is not None and holder.stands_back and self.waiting > 0
 
     # For shares
 
@@ -202,6 +205,7 @@ class ByteBudget:
                 return
             share.line = self._lines[step].of(stranger=stranger)
             share.line[share] = wake
+            self.waiting += 1
             share.begin_anew(time.monotonic())
             give_way = self._turned_away(share, stranger=stranger)
             is_first = not share.has_waited
@@ -223,9 +227,10 @@ class ByteBudget:
             if share.line is not None:
                 del share.line[share]
                 share.line = None
+                self.waiting -= 1
             if share.step >= 0:
                 self._put_down(share)
-            if any(self._lines):
+            if self.waiting:
                 self._wake()
 
     def return_kept(self, kept: Kept) -> None:
@@ -235,7 +240,7 @@ class ByteBudget:
             steps = self._steps
             steps.add(kept.step, -1 if kept.step == steps.beyond else -kept.count)
             kept.host.add(-kept.count)
-            if any(self._lines):
+            if self.waiting:
                 self._wake()
                 self._wake_beyond()
 
@@ -305,6 +310,7 @@ class ByteBudget:
         if share.line is not None:
             wake = share.line.pop(share)
             share.line = None
+            self.waiting -= 1
             share.begin_anew(time.monotonic())
             self._lift(share)
             wake()

@@ -653,3 +653,14 @@ async def test_without_a_budget_a_transport_has_its_own(make):
     async with RawServer(says(PLAIN, end="close")) as server:
         results = await asyncio.gather(*[transport.fetch(request(server)) for _ in range(4)])
     assert [result.body_bytes for result in results] == [10 * MB] * 4
+
+
+@pytest.mark.parametrize("limit", [8, 1_000, 1_000_000])
+def test_room_is_scarce_whenever_a_host_holds_as_much_as_it_may(limit):
+    """Whoever asks that first need not ask what hosts hold."""
+    for size in (1, limit // 16, limit // 5, limit // 4 - 1, limit // 4, limit // 2, 3 * limit):
+        budget = ByteBudget(limit)
+        kept = budget.keep(size, "a.test")
+        assert budget.is_scarce or not budget.is_crowded("a.test"), size
+        kept.release()
+        assert not budget.is_scarce

@@ -41,6 +41,7 @@ help:
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m compileall -q crawler  # as an installed package is; containers often forbid to do it at the start
 	@touch $(READY)
 
 $(TESTED): $(READY)

@@ -5,7 +5,7 @@
 Crawls the generated documentation with the server on the same cores, the kinds in turns, and prints the medians:
 pages/s from the start of the command to its end, CPU time a page of all processes and of the main one, and the event
 loop's p99 lateness, as the program measures it, with all cores busy. Then how long `import crawler` and
-`crawler --help` take. Ends with exit code 1 if a target is missed.
+`crawler --help` take, and a crawl until its first request. Ends with exit code 1 if a target is missed.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 
 from bench.docs_site import docs_site
+from bench.first_request import FirstRequest, first_request
 from bench.measure import Cost, measure
 from bench.target import AtLeast, AtMost, print_targets
 
@@ -81,6 +82,10 @@ def median(runs: Sequence[Run], name: str) -> float:
     return statistics.median(getattr(run, name) for run in runs)
 
 
+def _median_of(starts: Sequence[FirstRequest], name: str) -> float:
+    return statistics.median(getattr(start, name) for start in starts)
+
+
 def seconds(command: list[str]) -> float:
     """The median time that a command takes, without the first, which reads its files from the disk."""
     took = []
@@ -115,6 +120,7 @@ def main() -> int:
                 )
     first, tls, _ = runs.values()
     python = [sys.executable, "-c"]
+    starts = [first_request() for _ in range(1 + START_ROUNDS)][1:]
     bare = seconds([*python, "pass"])
     return print_targets(
         f"{os.cpu_count()} cores, the server on them too; medians of {arguments.rounds} rounds",
@@ -126,6 +132,8 @@ def main() -> int:
             AtMost("event loop's p99 lag, ms", 1000 * median(first, "lag_s"), 50),
             AtLeast("TLS: part of the plain rate", median(tls, "rate") / median(first, "rate"), 0.70),
             AtMost("import crawler, ms", 1000 * (seconds([*python, "import crawler"]) - bare), 150),
+            AtMost("start to first request, ms", 1000 * _median_of(starts, "wall_s"), 250),
+            AtMost("start to first request, ms CPU of all processes", 1000 * _median_of(starts, "cpu_s"), 400),
             AtMost("crawler --help, ms", 1000 * seconds([sys.executable, "-m", "crawler", "--help"]), 250),
         ],
     )

@@ -57,7 +57,7 @@ MAY_EXIT = {
 # Signals belong to the command line. A parser and the demo's server are processes of their own: Ctrl-C reaches them
 # too, and they have to ignore it, because a crawl that drains still needs them: from the first moment, so that whoever
 # starts one blocks signals meanwhile.
-MAY_SIGNAL = {"cli/signals", "cli/demo/server", "parsers/process", "parsers/worker"}
+MAY_SIGNAL = {"cli/signals", "cli/demo/server", "parsers/signs", "parsers/process", "parsers/worker"}
 MAY_PARSE = {
     *("page/charset", "page/html", "page/main_part", "page/microdata", "page/page", "page/raw_page"),
     *("page/shadow_roots", "page/tables"),

@@ -7,7 +7,6 @@ from typing import Protocol
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Done, Download
-from crawler.parsers.inline import InlineParsers
 from crawler.parsers.large_pages import Keep
 from crawler.parsers.pool import ParserPool
 from crawler.parsers.spawning import check_queues
@@ -97,4 +96,6 @@ def chosen_parsers(
     """Return what parses with the strategy that the settings name. `keep` is that of `ParserPool`."""
     if config.strategy == "hybrid":
         return ParserPool(config, on_done, on_failure=on_failure, spider=spider, hash_seed=hash_seed, keep=keep)
+    from crawler.parsers.inline import InlineParsers  # noqa: PLC0415 - a quarter of a start, and no parser processes need it
+
     return InlineParsers(config, on_done, on_failure=on_failure, spider=spider, hash_seed=hash_seed)

@@ -11,7 +11,7 @@ again; `supervision` is the collector; `worker` runs in each process.
 
 import atexit
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
@@ -21,9 +21,11 @@ from crawler.parsers.batch import LIMITS, BatchLimits
 from crawler.parsers.intake import Intake
 from crawler.parsers.large_pages import Keep
 from crawler.parsers.process import BATCHES_PER_PARSER
-from crawler.parsers.reading.reader import Parse, parse_page
 from crawler.parsers.reading.settings import ParserSettings
 from crawler.parsers.supervision import Supervision
+
+if TYPE_CHECKING:
+    from crawler.parsers.reading.reader import Parse
 
 __all__ = ["ParserPool"]
 
@@ -34,8 +36,8 @@ class ParserPool:
     `on_done` gets the results, batch by batch, in the collector thread; it may block, which slows the parsers down. If
     it raises, or parsers cannot be started, the pool is broken: `submit` and `drain` raise `CrawlerError` from then on,
     and `on_failure` is told in the collector thread. `spider` is the crawl's, as `spiders.spider` packs it. `parse` is
-    what a parser does with a page instead of `parse_page`; it is imported there by its name. `limits` are those of a
-    batch, for measurements. `keep` counts the bytes of encoded pages that show to be large, as long as they wait.
+    what a parser does with a page instead of `reader.parse_page`; it is imported there by its name. `limits` are those
+    of a batch, for measurements. `keep` counts the bytes of encoded pages that show to be large, as long as they wait.
 
     `start`, `close` and the properties may be used from any thread, `submit` and `drain` from one event loop.
     Pools share nothing with each other.
@@ -49,7 +51,7 @@ class ParserPool:
         on_failure: Callable[[CrawlerError], None] | None = None,
         spider: bytes = b"",
         hash_seed: int = 0,
-        parse: Parse = parse_page,
+        parse: "Parse | None" = None,
         limits: BatchLimits = LIMITS,
         keep: Keep | None = None,
     ) -> None:

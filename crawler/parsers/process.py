@@ -4,11 +4,15 @@ import signal
 import time
 from collections import deque
 from collections.abc import MutableSequence
+from typing import TYPE_CHECKING
 
 from crawler.parsers.batch import Batch
-from crawler.parsers.reading.reader import Parse
+from crawler.parsers.beginning import begin
+from crawler.parsers.signs import BEGUN, OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN
 from crawler.parsers.spawning import Inbox, Process, context, new_shared
-from crawler.parsers.worker import BEGUN, OUT_OF_MEMORY, SIGNALS, SLOTS, STARTED_AT, WORN, main
+
+if TYPE_CHECKING:
+    from crawler.parsers.reading.reader import Parse
 
 __all__ = ["BATCHES_PER_PARSER", "ParserProcess", "new_counters"]
 
@@ -32,7 +36,7 @@ class ParserProcess:
     been starting; when the page began for which it was killed.
     """
 
-    def __init__(self, counters: MutableSequence[float], slot: int, settings: bytes, parse: Parse) -> None:
+    def __init__(self, counters: MutableSequence[float], slot: int, settings: bytes, parse: "Parse | None") -> None:
         self.slot = slot
         self.batches: deque[Batch] = deque()
         self.answered = 0
@@ -48,7 +52,7 @@ class ParserProcess:
         self._inbox = Inbox(BATCHES_PER_PARSER + 1)
         self.results, answers = context.Pipe(duplex=False)
         self._process = Process(
-            target=main,
+            target=begin,
             kwargs={
                 "inbox": self._inbox.queue,
                 "results": answers,

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, MutableSequence
 from multiprocessing import connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,9 +14,11 @@ from crawler.parsers.batch import Item, kept
 from crawler.parsers.failure_log import FailureLog
 from crawler.parsers.intake import Intake
 from crawler.parsers.process import ParserProcess, new_counters
-from crawler.parsers.reading.reader import Parse
 from crawler.parsers.reading.settings import ParserSettings
-from crawler.parsers.worker import BUSY_S, READY, SLOTS
+from crawler.parsers.signs import BUSY_S, READY, SLOTS
+
+if TYPE_CHECKING:
+    from crawler.parsers.reading.reader import Parse
 
 __all__ = ["Supervision"]
 
@@ -45,7 +47,7 @@ class Supervision:
         self,
         intake: Intake,
         settings: ParserSettings,
-        parse: Parse,
+        parse: "Parse | None",
         *,
         size: int,
         timeout_s: float,
@@ -79,7 +81,7 @@ class Supervision:
         return tuple(self._counters[slot + BUSY_S] for slot in range(0, self._size * SLOTS, SLOTS))
 
     def start(self) -> None:
-        """Have the processes started, one after the other; returns at once. What prevents it breaks the pool."""
+        """Have the processes started, as pages come for them; returns at once. What prevents it breaks the pool."""
         self._collector.start()
 
     def close(self) -> None:
@@ -104,16 +106,25 @@ class Supervision:
             self._counters = new_counters(self._size)
             to_start = list(range(0, self._size * SLOTS, SLOTS))
             while not self._closing:
-                if to_start:
+                starts = bool(to_start) and self._wants_another(self._size - len(to_start))
+                if starts:
                     parser = self._start_parser(to_start.pop(0))
                     with self._intake.lock:
                         self._intake.dispatch.join(parser)
                 # Those that have started have work, and a crawl may end, before the last one was made.
-                self._turn(0.0 if to_start else min(_TICK_S, self._timeout_s / 4))
+                self._turn(0.0 if starts else min(_TICK_S, self._timeout_s / 4))
         except Exception as error:  # noqa: BLE001 - whatever it is, the pool is broken and those who wait must hear of it
             self._break(error)
         finally:
             self._end_parsers()
+
+    def _wants_another(self, there: int) -> bool:
+        """Whether one more is to start: the first at once, each further one when more pages are under way than these.
+
+        A start takes 0.1 s of a core, which the first requests need more; and a crawl of one polite host needs no more
+        than one parser ever.
+        """
+        return not there or self._intake.pending > there
 
     def _start_parser(self, slot: int) -> ParserProcess:
         # In this thread, and for as long as the processes live: Linux ends them with the thread that started them.

@@ -21,34 +21,15 @@ from crawler.core.model import Done, Download
 from crawler.parsers.memory import MemoryLimit, return_large_blocks
 from crawler.parsers.page_clock import PageClock
 from crawler.parsers.reading.page_end import page_end
-from crawler.parsers.reading.reader import PageReader, Parse
+from crawler.parsers.reading.reader import PageReader, Parse, parse_page
 from crawler.parsers.reading.settings import ParserSettings
+from crawler.parsers.signs import BEGUN, BUSY_S, OUT_OF_MEMORY, READY, SIGNALS, STARTED_AT, WORN
 
-__all__ = ["BEGUN", "BUSY_S", "NICENESS", "OUT_OF_MEMORY", "READY", "SIGNALS", "SLOTS", "STARTED_AT", "WORN", "main"]
-
-READY = b""
-"""What a parser sends once, before its first results: it has started and reads its inbox."""
-
-OUT_OF_MEMORY = 71
-"""Exit code of a parser that could not have the memory that it wanted."""
-
-WORN = 72
-"""Exit code of a parser that has swollen and wants to be replaced; it was at no page."""
-
-STARTED_AT = 0
-BUSY_S = 1
-BEGUN = 2
-SLOTS = 3
-"""A parser's share of the counters in shared memory: when the page under way was taken up (`time.monotonic`, 0 = none
-is), the seconds spent on pages so far, and how many pages this process has taken up. The parser writes them, the main
-process reads them."""
+__all__ = ["NICENESS", "main"]
 
 NICENESS = 5
 """How much a parser steps back behind the process that downloads, which has to answer at once: with all cores busy the
 event loop was half as late, and no fewer pages were parsed."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Signals that a parser ignores; whoever starts it blocks them until then."""
 
 _SLOW_S = 0.1
 
@@ -62,14 +43,14 @@ def main(
     counters: MutableSequence[float],
     slot: int,
     settings: bytes,
-    parse: Parse,
+    parse: Parse | None,
 ) -> None:
     """Parse what comes from `inbox` until None comes or the parent process is gone.
 
     `inbox` brings msgpack pairs: whether pages may be large, and a list of `Download`. For each of them one such pair
     goes into `results`, after one `READY`: a list of `Done`, and one of the seconds that each page took, in the same
     order. None stands for a page that shows to be large when decoded and may not be: it has to wait for its turn.
-    A batch ends behind a slow page: those that have no answer go to another parser.
+    A batch ends behind a slow page: those that have no answer go to another parser. `parse` None is `parse_page`.
     `counters[slot:slot + SLOTS]` are this parser's. `settings` is a msgpack `ParserSettings`. SIGINT and SIGTERM are
     ignored: a Ctrl-C reaches the whole process group, and the parent decides when to end. Standard output goes where
     standard error goes: the parent's may be the crawl's output.
@@ -82,6 +63,7 @@ def main(
     _keep_to_itself()
     os.nice(NICENESS)
     return_large_blocks()
+    parse = parse_page if parse is None else parse
     plain = msgspec.msgpack.decode(settings, type=ParserSettings)
     try:
         memory = MemoryLimit(plain.parser_memory_bytes)

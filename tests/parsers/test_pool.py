@@ -25,7 +25,8 @@ from crawler.parsers.pool import ParserPool
 from crawler.parsers.process import BATCHES_PER_PARSER
 from crawler.parsers.reading.reader import parse_page
 from crawler.parsers.reading.whole_body import LARGE_PAGE_BYTES
-from crawler.parsers.worker import NICENESS, WORN
+from crawler.parsers.signs import WORN
+from crawler.parsers.worker import NICENESS
 from crawler.web.urls import url_key
 from tests.support.downloads import download_of
 from tests.support.patience import PATIENCE_S
@@ -396,8 +397,19 @@ async def test_large_pages_that_wait_for_their_turn_are_part_of_what_a_host_may_
 
 async def test_parsers_step_back_behind_the_event_loop(hooks):
     with Run(hooks):
-        wanted = [min(19, psutil.Process().nice() + NICENESS)] * 2
+        wanted = [min(19, psutil.Process().nice() + NICENESS)]
         await wait_for(lambda: [process.nice() for process in parsers_of()] == wanted)
+
+
+async def test_a_further_parser_starts_when_more_pages_are_under_way_than_there_are_parsers(hooks):
+    with Run(hooks, parsers=3) as run:
+        for number in range(3):
+            await run.pool.submit(page_of(number))
+            await run.pool.drain()
+        assert len(parsers_of()) == 1
+        for parsers in (2, 3):
+            await run.submit([page_of(10 * parsers + number, b"sleep 60") for number in range(2)])
+            await wait_for(lambda parsers=parsers: len(parsers_of()) == parsers)
 
 
 async def test_a_submit_that_is_cancelled_has_not_taken_its_page(hooks):
@@ -628,7 +640,7 @@ async def test_parsers_killed_all_the_time_lose_nothing(hooks):
 
 async def test_parsers_leave_sigint_and_sigterm_to_their_parent(hooks):
     with Run(hooks) as run:
-        await wait_for(lambda: len(parsers_of()) == 2)
+        await wait_for(parsers_of)
         # At once, while they start, and again when they work.
         for _ in range(2):
             for process in parsers_of():

@@ -114,16 +114,16 @@ def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **optio
 
 def _crawled(run: Run, terminal: Terminal) -> int:
     """Run one crawl with all that a person sees of it; return the exit code."""
+    collect_rarely()  # before the imports, of which nothing becomes garbage
     from crawler.cli.report.ending import ending, why_no_page  # noqa: PLC0415  as below
-    from crawler.cli.report.progress import Progress  # noqa: PLC0415  rich is slow to import
-    from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  as above
+    from crawler.cli.report.progress import Progress  # noqa: PLC0415  as below
+    from crawler.fetcher.transport.chosen import import_transport  # noqa: PLC0415  as below
     from crawler.ring.crawler import Crawler  # noqa: PLC0415  aiohttp, the store and the parser take 0.3 s to import
 
     if "-" in run.config.outputs and sys.stdout is None:
         raise ConfigError("--output -: standard output is closed")
     _check_bundle(run.config)
     return_large_blocks()
-    collect_rarely()
     raise_limit(run.config.most_at_once, run.config.parser_processes)
     set_up_logging(run, terminal)
     console = live_console(run, terminal)
@@ -137,6 +137,7 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         stdin = sys.stdin.buffer
         if stdin.isatty() and not run.quiet:
             terminal.say("reading seeds from the terminal: one URL a line, Ctrl-D ends")
+    import_transport(run.config)
     crawler = Crawler(run.config, run.seeds, fresh=run.fresh, stdin=stdin, on_bad_seed=bad_seeds)
     progress = Progress(
         crawler.stats,
@@ -153,6 +154,8 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         return ExitCode.INTERRUPTED
     finally:
         bad_seeds.sum_up()
+    from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  rich: only at the end
+
     if run.config.job is not None:
         write_summary(stats, run.config)
     if not run.quiet:

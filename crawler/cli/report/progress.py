@@ -6,19 +6,20 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
-
-from rich.console import Console
-from rich.live import Live
+from typing import TYPE_CHECKING, Literal
 
 from crawler.cli.report.bottleneck import Bottleneck, bottleneck, silent_hosts
 from crawler.cli.report.estimate import estimate
 from crawler.cli.report.holders import named_holders
 from crawler.cli.report.quantity import count, duration, rate, size
 from crawler.cli.report.rate import History, rates
-from crawler.cli.report.screen import Frame, View, errors, frame
+from crawler.cli.report.view import View, errors
 from crawler.core.printable import printable
 from crawler.core.stats import CrawlStats
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
 
 __all__ = ["Progress", "ProgressMode", "log_line"]
 
@@ -57,14 +58,13 @@ class Progress:
         *,
         mode: ProgressMode,
         title: str,
-        console: Console | None = None,
+        console: "Console | None" = None,
         interval_s: float | None = None,
     ) -> None:
         self._stats = stats
         self._title = title
-        self._console = Console(stderr=True) if console is None else console
-        drawable = self._console.is_terminal and not self._console.is_dumb_terminal
-        self.mode: ProgressMode = "log" if mode == "live" and not drawable else mode
+        self._console = _standard_error() if console is None and mode == "live" else console
+        self.mode: ProgressMode = "log" if mode == "live" and not _is_drawable(self._console) else mode
         if self.mode == "live":
             self._interval_s = max(LIVE_INTERVAL_S, interval_s or 0.0)
         else:
@@ -134,9 +134,15 @@ class Progress:
         )
 
     def _draw(self, view: View) -> None:
+        from rich.live import Live  # noqa: PLC0415  rich is slow to import, and not needed without a terminal
+
+        from crawler.cli.report.screen import frame  # noqa: PLC0415  as above
+
         console = self._console
+        if console is None:
+            return
         width, height = console.size
-        picture: Frame = frame(view, width, height - 1, ascii_only=not console.encoding.startswith("utf"))
+        picture = frame(view, width, height - 1, ascii_only=not console.encoding.startswith("utf"))
         with self._drawing:
             if self._closed:
                 return
@@ -153,6 +159,16 @@ class Progress:
                 self._live.start(refresh=True)
             else:
                 self._live.update(picture, refresh=True)
+
+
+def _standard_error() -> "Console":
+    from rich.console import Console  # noqa: PLC0415  as above
+
+    return Console(stderr=True)
+
+
+def _is_drawable(console: "Console | None") -> bool:
+    return console is not None and console.is_terminal and not console.is_dumb_terminal
 
 
 def log_line(view: View) -> str:

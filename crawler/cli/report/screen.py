@@ -6,7 +6,6 @@ loop would otherwise miss four times a second, and the columns stand still while
 
 import textwrap
 from collections.abc import Iterable, Sequence
-from http import HTTPStatus
 
 from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
@@ -14,15 +13,13 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from crawler.cli.report.bottleneck import Bottleneck, Stage, silent_hosts
-from crawler.cli.report.estimate import Estimate
+from crawler.cli.report.bottleneck import Stage, silent_hosts
 from crawler.cli.report.holders import named_holders
 from crawler.cli.report.quantity import count, duration, rate, share, short_count, size
-from crawler.cli.report.rate import Rates
+from crawler.cli.report.view import View, errors, is_sitemap, skips
 from crawler.core.printable import printable
-from crawler.core.stats import CrawlStats
 
-__all__ = ["Frame", "View", "errors", "frame", "is_sitemap", "skips"]
+__all__ = ["STYLES", "Frame", "frame"]
 
 MAX_WIDTH = 110
 """Wider bars and columns do not say more."""
@@ -83,21 +80,6 @@ BOX_OF: dict[Stage, int] = {
 """Which box of the ring is lit for a limiting stage."""
 
 
-class View(Struct, frozen=True):
-    """All that one picture shows.
-
-    `recent` covers the last seconds, `overall` the run; `clock` is the local time of the end.
-    """
-
-    title: str
-    stats: CrawlStats
-    recent: Rates
-    overall: Rates
-    limit: Bottleneck
-    end: Estimate
-    clock: str = ""
-
-
 class Frame:
     """Lines that rich prints as they are: no markup, no wrapping."""
 
@@ -131,33 +113,6 @@ def frame(view: View, width: int, height: int, *, ascii_only: bool = False) -> F
             kept.append(section)
     drawn = [line for section in (head, ring, limit, stages, now, kinds) if section in kept for line in section]
     return Frame([_cut([(" ", ""), *line], max(1, width - 1)) for line in (drawn or head)[: max(1, height)]])
-
-
-def errors(stats: CrawlStats) -> list[tuple[str, int]]:
-    """List what went wrong, most frequent first: kinds of failure and answers of 400 and above."""
-    kinds = {kind.partition(": ")[2] or kind: number for kind, number in stats.outcomes.items() if _is(kind, "failed")}
-    answers = {f"{status} {phrase(status)}".strip(): n for status, n in stats.statuses.items() if status >= 400}
-    return _by_number({**kinds, **answers})
-
-
-def skips(stats: CrawlStats) -> list[tuple[str, int]]:
-    """List the reasons why URLs were not asked for, most frequent first."""
-    return _by_number(
-        {kind.partition(": ")[2] or kind: number for kind, number in stats.outcomes.items() if _is(kind, "skipped")}
-    )
-
-
-def is_sitemap(kind: str) -> bool:
-    """Whether a kind of outcome counts sitemaps that were read rather than pages."""
-    return kind.startswith("fetched: sitemap")
-
-
-def phrase(status: int) -> str:
-    """Return the registered name of an HTTP status, or nothing for one without."""
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
 
 
 def _head(view: View, inner: int, glyphs: Glyphs) -> Line:
@@ -383,11 +338,3 @@ def _cut(line: Line, width: int) -> Line:
         kept.append((text, style))
         width -= cells
     return kept
-
-
-def _is(kind: str, outcome: str) -> bool:
-    return kind.partition(":")[0] == outcome
-
-
-def _by_number(kinds: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(((kind, number) for kind, number in kinds.items() if number), key=lambda item: (-item[1], item[0]))

@@ -9,7 +9,8 @@ from rich.console import Console
 from crawler.cli.report.bottleneck import Bottleneck
 from crawler.cli.report.estimate import Estimate
 from crawler.cli.report.rate import Rates
-from crawler.cli.report.screen import View, errors, frame, skips
+from crawler.cli.report.screen import frame
+from crawler.cli.report.view import View, errors, skips
 from crawler.core.stats import CrawlStats, Holder
 from tests.support.table import table
 

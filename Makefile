@@ -32,7 +32,7 @@ help:
 	@echo "make bench-traps  labelled sites: what is lost of honest large ones, and when traps without numbers end (10 minutes)"
 	@echo "make bench-hosts  10,000 hosts: rate against what politeness allows, and how late the event loop is"
 	@echo "make bench-breadth 1,000,000 hosts with one page each: rate, memory, start (half an hour or more, 5 GB of disk)"
-	@echo "make bench-web     pages of 242 KB from 2,000 slow hosts, plain and over TLS (5 minutes)"
+	@echo "make bench-web     pages of 242 KB from 2,000 slow hosts, plain and over TLS, beside peers: tables and pictures (20 minutes)"
 	@echo "make bench-store  a crawl with the durable store and with one in memory, in turns"
 	@echo "make bench-docs   every HTML page of documentation packages behind nginx, against wget2 and a walk with lxml"
 	@echo "make bench-text   main text beside trafilatura, resiliparse and others: words kept, words of menus, time (10 minutes)"

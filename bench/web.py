@@ -52,6 +52,7 @@ def figures(runs: dict[str, list[Run]]) -> list[AtLeast | AtMost]:
             AtMost(f"{kind}: ms CPU a page, all processes", ring.median(done, "cpu_ms")),
             AtMost(f"{kind}: ms CPU a page, main process", ring.median(done, "main_ms"), main if aimed else None),
             AtLeast(f"{kind}: ceiling of one ring, pages/s", ring.median(done, "ceiling")),
+            AtMost(f"{kind}: cores for parsers at that ceiling", ring.median(done, "parsers_at_ceiling")),
             AtMost(f"{kind}: event loop's p99 lag, ms", ring.median(done, "lag_ms"), MOST_LAG_MS if aimed else None),
             AtMost(f"{kind}: memory, MB", ring.median(done, "peak_mb")),
             AtMost(f"{kind}: server, ms CPU a page", ring.median(done, "server_ms")),

@@ -61,6 +61,11 @@ class Run(ring.Run, frozen=True):
         """Pages a second that the main process could feed, if parsers cost nothing: arithmetic, not a run."""
         return 1000 / self.main_ms
 
+    @property
+    def parsers_at_ceiling(self) -> float:
+        """Cores that parsers, and all other processes, would need beside the main process at its ceiling."""
+        return (self.cpu_ms - self.main_ms) / self.main_ms
+
     def less(self, start: "Run") -> dict[str, float]:
         """CPU time a page by process and stage, in ms, with what the crawl of one page took as stages of its own."""
         told = {}

@@ -13,10 +13,10 @@ from bench.web_site import web
 __all__ = ["Curves", "Point", "curves"]
 
 SIZES = (30_000, 75_000, 138_000, 242_000, 600_000)
-HOSTS = (100, 400, 1_200, 2_400)
+HOSTS = (100, 400, 900, 1_800)
 PAGES = 1_200
 """Of each crawl by size."""
-ALL_PAGES = 2_400
+ALL_PAGES = 1_800
 """Of each crawl by number of hosts."""
 KNOWN, KNOWN_HOSTS = 2_000_000, 20_000
 _FAST = ("--delay", "0", "--per-host", "6")

@@ -87,6 +87,8 @@ _BLOCK_TAGS = (
     "xmp",
 )
 _CELL_TAGS = ("td", "th")
+_UNSEEN = frozenset(_UNSEEN_TAGS)
+_LAID_OUT_TAGS = tuple({*_UNSEEN_TAGS, *_BLOCK_TAGS, *_CELL_TAGS})
 # Stands before a cell until the text is rendered. A noncharacter of Unicode §23.7, which no page has any use for.
 _CELL_MARK = "\ufdd0"
 _PLAIN_TEXT = PlainText(layout="strict")
@@ -95,7 +97,7 @@ _PLAIN_TEXT = PlainText(layout="strict")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _ASCII_CONTROLS = {code: None for code in (*range(0x20), 0x7F) if code not in {0x09, 0x0A}}
 _CONTROL_BYTES = bytes(_ASCII_CONTROLS)
-_C1_LEAD = b"\xc2"  # with which the UTF-8 of each C1 control begins, and that of a few signs
+_C1_BYTES = re.compile(rb"\xc2[\x80-\x9f]")  # the UTF-8 of each C1 control; \xc2 alone begins "©" and others, too
 _NO_BREAK_SPACES = re.compile("\xa0[\xa0 ]*")
 
 # HTML Standard §2.5.7, "shared declarative refresh steps".
@@ -207,7 +209,7 @@ def _may_have_controls(text: str) -> bool:
         encoded = text.encode()
     except UnicodeEncodeError:  # a lone surrogate
         return True
-    return _C1_LEAD in encoded or len(encoded.translate(None, _CONTROL_BYTES)) < len(encoded)
+    return len(encoded.translate(None, _CONTROL_BYTES)) < len(encoded) or _C1_BYTES.search(encoded) is not None
 
 
 class _Reader:
@@ -402,27 +404,45 @@ def _line(text: str) -> str | None:
 
 def visible_text(document: Document) -> str:
     """Return what a reader sees, one block a line. Changes the document: read everything else from it before."""
-    drop_unseen(document)
+    _drop_hidden(document)
     return laid_out(document)
 
 
 def drop_unseen(document: Document) -> None:
     """Take out of a document what no reader sees."""
     for element in list(document.iter_elements(_UNSEEN_TAGS)):
-        if element.tag != "dialog" or element.attr("open") is None:
+        if _is_unseen(element):
             element.decompose()
+    _drop_hidden(document)
+
+
+def _drop_hidden(document: Document) -> None:
+    """Take out of a document what its attributes hide."""
     for element in document.select("[hidden],[style]"):
         if element.attr("hidden") is not None or _HIDDEN_STYLE.search(element.attr("style") or ""):
             element.decompose()
 
 
+def _is_unseen(element: Element) -> bool:
+    """Whether an element of `_UNSEEN_TAGS` is not seen."""
+    return element.tag != "dialog" or element.attr("open") is None
+
+
 def laid_out(part: Document | Element) -> str:
-    """Return the text of a tree, one block a line, cells parted by tabs. Changes the tree: its blocks become `div`."""
-    for element in part.iter_elements(_BLOCK_TAGS):
-        element.tag = "div"
-    for element in part.iter_elements(_CELL_TAGS):
-        element.tag = "span"
-        element.insert_before(Text(_CELL_MARK))
+    """Return the text of a tree, one block a line, cells parted by tabs, without elements of `_UNSEEN_TAGS`.
+
+    Changes the tree: its blocks become `div`.
+    """
+    # One walk for all: it takes longer than what is done with the elements. They are known before the first is changed.
+    for element in list(part.iter_elements(_LAID_OUT_TAGS)):
+        tag = element.tag
+        if tag in _CELL_TAGS:
+            element.tag = "span"
+            element.insert_before(Text(_CELL_MARK))
+        elif tag in _UNSEEN and _is_unseen(element):
+            element.decompose()
+        else:
+            element.tag = "div"
     return _tidy(part.to_text(_PLAIN_TEXT))
 
 

@@ -547,6 +547,8 @@ def test_robots_metas_are_joined():
         ("\ufdd0a", "a"),
         ("", ""),
         ("<p> \n&nbsp;\u3000</p>", ""),
+        ("<table><tr><td>a<object><table><td>no</table></object><th hidden>no<td>b</table>", "a\tb"),
+        ("<dialog open>a<menu><li>b<script>no</script></menu></dialog><dialog><table><td>no</table></dialog>", "a\nb"),
     ],
 )
 def test_text_is_what_a_reader_sees_one_block_a_line(html, text):
@@ -564,6 +566,7 @@ def test_text_is_only_computed_when_asked_for():
         ("\x00\x1b\x7fa\r", "a"),
         ("é\x85\x9b\ud800\udfff日", "é日"),
         ("\u2028\ufffe😀", "\u2028\ufffe😀"),
+        ("\xa9 \xab\x85\xa0\x9f\xbf", "\xa9 \xab\xa0\xbf"),
     ],
 )
 def test_controls_and_lone_surrogates_are_dropped_and_nothing_else(text, expected):

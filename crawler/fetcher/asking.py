@@ -43,7 +43,7 @@ class Asking:
         """Ask for a URL; None if it is not over yet, a `Failure` if a kept connection had ended before an answer."""
         started = self._loop.time()
         patient = self._yielding.is_patient(task.key)
-        request = self._requests.of(task, time.time(), fresh=fresh, patient=patient)
+        request = self._requests.of(task, time.time(), fresh=fresh, patient=patient, last=not host.tasks)
         result = await self._hosts.ask(host, slot, self._transport.fetch(request))
         if isinstance(result, Failure) and result.stale:
             return result

@@ -33,10 +33,12 @@ class Requests:
         self.jars = CookieJars() if config.cookies else None
         self._always = request_headers(config) if config.archive else None
 
-    def of(self, task: Task, now: float, *, fresh: bool = False, patient: bool = False) -> FetchRequest:
+    def of(
+        self, task: Task, now: float, *, fresh: bool = False, patient: bool = False, last: bool = False
+    ) -> FetchRequest:
         """Return the request for a URL; its time is what redirects have left of the URL's. `now` is unix time.
 
-        `fresh`: on a connection of its own. `patient`: it need not give way to others.
+        `fresh`: on a connection of its own. `patient`: it need not give way. `last`: its host has no other task.
         """
         left_s = self._timeout_s - task.spent_s
         headers: HeaderPairs = ()
@@ -47,7 +49,7 @@ class Requests:
         if task.kind == "sitemap":
             headers += self._for_sitemaps
         most = self._max_body_bytes if task.kind == "page" else MAX_SITEMAP_BYTES
-        return FetchRequest(task.url, headers, left_s, most, fresh=fresh, patient=patient)
+        return FetchRequest(task.url, headers, left_s, most, fresh=fresh, patient=patient, last=last)
 
     def exchange(self, request: FetchRequest, result: FetchResult | Failure) -> Exchange | None:
         """Return what an archive keeps of an exchange beside the body; None if there is no answer, or no archive.

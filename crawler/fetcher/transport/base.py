@@ -39,6 +39,7 @@ class FetchRequest(Struct, frozen=True):
 
     `timeout_s` is the total of seconds that the fetch may take; `max_body_bytes` counts decoded bytes. `fresh`: on a
     connection that no other request has used. `patient`: the download need not give way to others (`transport.budget`).
+    `last`: nothing else is known as yet that its host will be asked for.
     """
 
     url: str
@@ -47,6 +48,7 @@ class FetchRequest(Struct, frozen=True):
     max_body_bytes: int = 10_000_000
     fresh: bool = False
     patient: bool = False
+    last: bool = False
 
 
 class FetchResult(Struct, frozen=True):

@@ -48,6 +48,16 @@ def test_second_visits_are_resumed_on_both_event_loops(loop_factory):
         assert runner.run(visit()) == [[False, True, True, True]] * 2, CHANGED.format(loop_factory.__module__)
 
 
+async def test_a_host_that_is_done_leaves_no_session_unless_it_is_visited_again(make):
+    """Taking one is half as much work as a handshake."""
+    transport = make(ca_bundle=CA)
+    async with RawServer(CLOSES, certificate="good") as server:
+        for _ in range(4):
+            asked = FetchRequest(server.url("/", "localhost", "https"), timeout_s=10, last=True)
+            assert (await transport.fetch(asked)).body == b"hello"
+    assert server.resumed == [False, False, True, True]
+
+
 @pytest.mark.parametrize("end", ["close", "reset"])
 async def test_a_connection_that_the_server_ends_while_it_is_kept_leaves_its_session(make, end):
     transport = make(ca_bundle=CA)

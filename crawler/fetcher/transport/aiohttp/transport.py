@@ -97,7 +97,7 @@ class AiohttpTransport:
         started = time.perf_counter()
         peer = self._peer(request.url)
         sent = peer.head(request.url, request.headers)
-        connection, message, content = await connector.ask(peer, sent, attempt, fresh=request.fresh)
+        connection, message, content = await connector.ask(peer, sent, attempt, fresh=request.fresh, last=request.last)
         latency_s = time.perf_counter() - started
         attempt.answered = True
         room = _Room(self._budget, request, attempt, clock)

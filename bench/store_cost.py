@@ -29,7 +29,8 @@ import crawler.frontier.store
 import crawler.ledger.sinks.files.file
 from bench.docs_site import docs_site
 from crawler.core.config import CrawlConfig
-from crawler.frontier.database import FAMILIES, Database, Table
+from crawler.frontier.database import Database, Table
+from crawler.frontier.families import FAMILIES
 from crawler.parsers.memory import collect_rarely, return_large_blocks
 from crawler.ring.crawler import Crawler
 

@@ -18,22 +18,12 @@ from crawler.core.errors import JobError, UsageError
 from crawler.core.fork import Birth
 from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
+from crawler.frontier.families import CACHE_BYTES, FAMILIES, options_of
 from crawler.frontier.store_files import prepare_store, refuse_foreign
 
-__all__ = ["CACHE_BYTES", "FAMILIES", "Database", "Table"]
-
-FAMILIES = ("urls", "queue", "later", "bodies", "texts", "seeds", "hosts", "meta")
+__all__ = ["Database", "Table"]
 
 _ADVICE = "if it is damaged, --fresh starts the job over"
-CACHE_BYTES = 64 << 20
-"""Blocks, indexes and Bloom filters that stay in memory, for all families together."""
-_MEMTABLE_BYTES = 16 << 20
-"""Rows of one family that are gathered before they are written as a file; there are at most two such tables."""
-_LEVEL_BYTES = 64 << 20
-"""Files that are merged with each new one: keys are hashes, so each new file touches all of them."""
-_HASHES_MEMTABLE_BYTES = 2 << 20
-_PART_BYTES = 128 << 10
-"""Of a filter or index: an eighth of what a shard of the cache holds, since each part more makes a look-up dearer."""
 
 
 class Table:
@@ -128,14 +118,10 @@ class Database:
         try:
             access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
             cache = rocksdict.Cache(CACHE_BYTES)
-            families = {name: _options(cache) for name in FAMILIES}
-            for name in ("bodies", "texts"):
-                families[name].set_write_buffer_size(_HASHES_MEMTABLE_BYTES)
-                families[name].set_compression_type(rocksdict.DBCompressionType.none())  # hashes do not get smaller
-            # Most keys asked for are in no table: a filter for those in memory, too.
-            families["urls"].set_memtable_whole_key_filtering(True)
-            families["urls"].set_memtable_prefix_bloom_ratio(0.1)
-            self._db = rocksdict.Rdict(str(path), _options(cache), column_families=families, access_type=access)
+            families = {name: options_of(name, cache) for name in FAMILIES}
+            self._db = rocksdict.Rdict(
+                str(path), options_of("default", cache), column_families=families, access_type=access
+            )
         except Exception as error:  # rocksdict raises bare Exception
             raise refusal(f"open the store {path}", error, _ADVICE) from error
         self._identity = path.stat()
@@ -203,7 +189,7 @@ class Database:
             families = set(rocksdict.Rdict.list_cf(str(self._path)))
             if families - {"default"} == set(FAMILIES) or "meta" not in families:
                 return
-            options = _options(rocksdict.Cache(0))
+            options = options_of("meta", rocksdict.Cache(0))
             meta = rocksdict.Rdict(
                 str(self._path),
                 options,
@@ -257,33 +243,3 @@ def _is_utf8(path: Path) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _options(cache: rocksdict.Cache) -> rocksdict.Options:
-    """Options of one family: small fixed memory, Bloom filters (most keys asked for are new), quick compaction.
-
-    The deletion collector: the queue is deleted from its front; without it a scan would walk tombstones.
-    """
-    options = rocksdict.Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_write_buffer_size(_MEMTABLE_BYTES)
-    options.set_max_write_buffer_number(2)
-    options.set_max_bytes_for_level_base(_LEVEL_BYTES)
-    options.set_max_total_wal_size(64 << 20)
-    options.set_max_open_files(128)
-    options.set_keep_log_file_num(2)
-    options.set_max_background_jobs(2)
-    options.set_compression_type(rocksdict.DBCompressionType.lz4())
-    options.add_compact_on_deletion_collector_factory(4096, 2048, 0.5)
-    table = rocksdict.BlockBasedOptions()
-    table.set_bloom_filter(10, False)
-    table.set_cache_index_and_filter_blocks(True)
-    # In parts: those of a file of a million keys are larger than a shard of the cache, and would be read anew, whole,
-    # for each key that is looked up.
-    table.set_index_type(rocksdict.BlockBasedIndexType.two_level_index_search())
-    table.set_partition_filters(True)
-    table.set_metadata_block_size(_PART_BYTES)
-    table.set_block_cache(cache)
-    options.set_block_based_table_factory(table)
-    return options

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from crawler.frontier.database import CACHE_BYTES
+from crawler.frontier.families import CACHE_BYTES
 
 CACHE_MIB = CACHE_BYTES >> 20
 """What the store's cache fills up to: with 200,000 URLs it is not full yet."""

@@ -3,6 +3,7 @@
     python -m bench.web                             (make bench-web: about 20 minutes; writes docs/performance.md)
     python -m bench.web --hosts 200 --rounds 1 --only ours
     python -m bench.web --only ours,scrapy --hosts 200
+    python -m bench.web --parts curves              one part of it, about five minutes; writes that part alone
     python -m bench.web --describe                  what the served web is like, seen from outside
     python -m bench.web --root ../older-checkout    the code of another checkout, with its .venv, in turns with this one
 
@@ -28,14 +29,15 @@ from pathlib import Path
 from bench import ring
 from bench.target import AtLeast, AtMost, print_targets
 from bench.web_crawl import KINDS, ROOT, Run, beginning, crawl
-from bench.web_curves import Curves, curves
+from bench.web_curves import curves
 from bench.web_look import look
-from bench.web_peers import NAMES, PeerRow, race
-from bench.web_report import order, write
+from bench.web_peers import NAMES, race
+from bench.web_report import order, write_curves, write_peers, write_seen, write_stages
 from bench.web_site import HOSTS, PAGES, web
 
 LEAST_RATE, MOST_TLS_MS, MOST_PLAIN_MS, MOST_LAG_MS = 150, 0.6, 0.4, 50
 ROUNDS, PEER_ROUNDS, PEER_HOSTS = 3, 2, 200
+PARTS = ("seen", "stages", "peers", "curves")
 _THERE = "there, "
 
 
@@ -81,28 +83,53 @@ def main() -> int:
     parser.add_argument(
         "--only", default=",".join(NAMES), metavar="NAMES", help=f"with which peers [{','.join(NAMES)}]"
     )
-    parser.add_argument("--curves", action=argparse.BooleanOptionalAction, help="[with the default job alone]")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"what to measure [{','.join(PARTS)}]")
     parser.add_argument("--describe", action="store_true", help="tell what the served web is like, and end")
     parser.add_argument("--keep", action="store_true", help="write docs/performance.md whatever the job was")
     arguments = parser.parse_args()
     only, kinds = arguments.only.split(","), arguments.kinds.split("/")
-    if unknown := (set(only) - set(NAMES)) | (set(kinds) - set(KINDS)):
+    parts = {"seen"} if arguments.describe else set(arguments.parts.split(","))
+    if unknown := (set(only) - set(NAMES)) | (set(kinds) - set(KINDS)) | (parts - set(PARTS)):
         parser.error(f"there is no {', '.join(sorted(unknown))}: see --help for the names")
     usual = not arguments.root and (arguments.hosts, arguments.pages, arguments.rounds) == (HOSTS, PAGES, ROUNDS)
-    usual = usual and set(only) == set(NAMES) and kinds == list(KINDS)
+    usual = usual and set(only) == set(NAMES) and kinds == list(KINDS) and not arguments.describe
+    keep = usual or arguments.keep
+    rows: list[AtLeast | AtMost] = []
+    machine = f"{os.cpu_count()} cores, the server on them too; medians of {arguments.rounds} rounds"
+    if parts & {"seen", "stages"}:
+        rows = crawls(arguments, kinds, parts, machine, keep=keep)
+    if "peers" in parts and len(only) > 1 and not arguments.root:
+        rounds = min(arguments.rounds, PEER_ROUNDS)
+        with web(min(arguments.hosts, PEER_HOSTS), arguments.pages) as served:
+            title = f"{served.hosts:,} hosts, {served.pages:,} pages of {served.page_bytes / 1000:.0f} KB"
+            print(f"\npeers: {title}", flush=True)
+            peers = race(served, only, rounds)
+        if keep:
+            write_peers(f"{title}; medians of {rounds} rounds.", peers)
+    if "curves" in parts and (usual or arguments.parts != ",".join(PARTS)):
+        measured = curves(beginning(), min(1.0, arguments.hosts / HOSTS))
+        if keep:
+            write_curves(measured)
+    return print_targets(machine, rows) if rows else 0
+
+
+def crawls(
+    arguments: argparse.Namespace, kinds: list[str], parts: set[str], machine: str, *, keep: bool
+) -> list[AtLeast | AtMost]:
+    """Look at the web, and crawl it with each checkout in turns; what was measured, beside its targets."""
     roots = {"": ROOT} | ({_THERE: arguments.root.absolute()} if arguments.root else {})
     runs: dict[str, list[Run]] = {}
-    peers: list[PeerRow] = []
-    measured: Curves | None = None
     with web(arguments.hosts, arguments.pages) as served:
         title = f"{served.hosts:,} hosts, {served.pages:,} pages of {served.page_bytes / 1000:.0f} KB"
         print(title, flush=True)
-        seen = look(served) if arguments.describe or usual or arguments.keep else None
-        if seen:
+        if "seen" in parts and (keep or "stages" not in parts):
+            seen = look(served)
             for what, asked, was in seen.rows:
                 print(f"  {what:44}{was:24}{f'asked: {asked}' if asked else ''}", flush=True)
-        if arguments.describe:
-            return 0
+            if keep:
+                write_seen(seen)
+        if "stages" not in parts:
+            return []
         start = beginning()
         for number in range(1, arguments.rounds + 1):
             for kind in kinds:
@@ -120,17 +147,10 @@ def main() -> int:
     print(f"\n{'CPU ms a page':36}{''.join(f'{kind:>18}' for kind in stages)}")
     for name in order(stages):
         print(f"  {name:34}{''.join(f'{one.get(name, 0.0):18.2f}' for one in stages.values())}")
-    if len(only) > 1 and not arguments.root:
-        with web(min(arguments.hosts, PEER_HOSTS), arguments.pages) as served:
-            print(f"\npeers: {served.hosts:,} hosts, {served.pages:,} pages", flush=True)
-            peers = race(served, only, min(arguments.rounds, PEER_ROUNDS))
-    if usual if arguments.curves is None else arguments.curves:
-        measured = curves(start, min(1.0, arguments.hosts / HOSTS))
     rows = figures(runs)
-    if usual or arguments.keep:
-        rounds = f"{os.cpu_count()} cores, the server on them too; medians of {arguments.rounds} rounds"
-        write(f"{title}; {rounds}.", rows, stages, seen=seen, peers=peers, measured=measured)
-    return print_targets(f"{os.cpu_count()} cores, the server on them too; medians of {arguments.rounds} rounds", rows)
+    if keep:
+        write_stages(f"{title}; {machine}.", rows, stages)
+    return rows
 
 
 if __name__ == "__main__":

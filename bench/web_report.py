@@ -14,10 +14,9 @@ from bench.web_curves import Curves, Point
 from bench.web_look import Look
 from bench.web_peers import PeerRow
 
-__all__ = ["write"]
+__all__ = ["write_curves", "write_peers", "write_seen", "write_stages"]
 
 DOCS = Path(__file__).parent.parent / "docs"
-START, END = "<!-- web -->", "<!-- /web -->"
 COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red")
 LEAST_SHOWN = 0.005
 Stages = dict[str, dict[str, float]]
@@ -143,31 +142,37 @@ def _curve_table(curves: Curves) -> list[str]:
     ]
 
 
-def write(
-    title: str,
-    rows: Sequence[AtLeast | AtMost],
-    stages: Stages,
-    *,
-    seen: Look | None,
-    peers: Sequence[PeerRow],
-    measured: Curves | None,
-) -> None:
-    """Put tables between the marks of docs/performance.md and draw the pictures; what is not there is left out."""
-    lines = [title, "", *_targets(rows), "![CPU time a page by process and stage](img/web-stages.png)", ""]
-    lines += _stages(stages)
-    _draw_stages(stages)
-    if peers:
-        lines += ["![pages a CPU second of each crawler](img/web-peers.png)", "", *_peers(peers)]
-        _draw_peers(peers)
-    if measured:
-        lines += ["![cost against size, hosts and URLs known](img/web-curves.png)", "", *_curve_table(measured)]
-        _draw_curves(measured)
-    if seen:
-        lines += [f"What {seen.hosts:,} of the hosts served, seen from outside:", ""]
-        lines += _table(("of the web that is served", "asked", "seen"), seen.rows)
+def _put(part: str, lines: Sequence[str]) -> None:
+    """Put lines between the marks of a part of docs/performance.md."""
     page = DOCS / "performance.md"
-    before, mark, rest = page.read_text("utf-8").partition(START)
+    start, end = f"<!-- web-{part} -->", f"<!-- /web-{part} -->"
+    before, mark, rest = page.read_text("utf-8").partition(start)
     if not mark:
-        raise SystemExit(f"{page} has no {START}")
+        raise SystemExit(f"{page} has no {start}")
     text = "\n".join(lines)
-    page.write_text(f"{before}{START}\n\n{text}\n{END}{rest.partition(END)[2]}", "utf-8")
+    page.write_text(f"{before}{start}\n\n{text}\n{end}{rest.partition(end)[2]}", "utf-8")
+
+
+def write_stages(title: str, rows: Sequence[AtLeast | AtMost], stages: Stages) -> None:
+    """Write what crawls cost, and where their time goes."""
+    _draw_stages(stages)
+    picture = "![CPU time a page by process and stage](img/web-stages.png)"
+    _put("stages", [title, "", *_targets(rows), picture, "", *_stages(stages)])
+
+
+def write_peers(title: str, rows: Sequence[PeerRow]) -> None:
+    """Write what peers cost."""
+    _draw_peers(rows)
+    _put("peers", [title, "", "![pages a CPU second of each crawler](img/web-peers.png)", "", *_peers(rows)])
+
+
+def write_curves(measured: Curves) -> None:
+    """Write what a page costs against its size, the hosts, and the URLs known."""
+    _draw_curves(measured)
+    _put("curves", ["![cost against size, hosts and URLs known](img/web-curves.png)", "", *_curve_table(measured)])
+
+
+def write_seen(seen: Look) -> None:
+    """Write what the web is like."""
+    rows = _table(("of the web that is served", "asked", "seen"), seen.rows)
+    _put("seen", [f"What {seen.hosts:,} of the hosts served, seen from outside:", "", *rows])

@@ -1,18 +1,21 @@
 """What `bench/` measures with is right: the costs of a command, and the site that is crawled."""
 
 import random
+import re
 import statistics
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench import web_site
+from bench import web_report, web_site
 from bench.docs_site import page
 from bench.inside_times import Inside, stage_of
 from bench.measure import measure
 from bench.target import AtLeast, AtMost, print_targets
-from bench.web_look import look
+from bench.web_curves import Curves, Point
+from bench.web_look import Look, look
+from bench.web_peers import PeerRow
 
 BURN = "import os, subprocess, sys, time\nwhile time.process_time() < 0.3: pass\nkept = b'x' * 30_000_000\n"
 AND_START = "subprocess.Popen([sys.executable, '-c', sys.argv[1], *sys.argv[2:]], start_new_session=True)\n"
@@ -116,6 +119,41 @@ def test_what_a_parser_is_at_goes_by_the_innermost_function_that_is_known():
     assert stage_of("page/html.py:_link page/html.py:read page/raw_page.py:extracted") == "links"
     assert stage_of("parsers/worker.py:main") == "receive and send"
     assert stage_of("") == "start"
+
+
+def test_each_part_of_bench_web_is_written_where_the_document_has_its_marks(tmp_path, monkeypatch):
+    """And nothing else of the document changes; a part can be measured by itself."""
+    before = (web_report.DOCS / "performance.md").read_text("utf-8")
+    (tmp_path / "performance.md").write_text(before, "utf-8")
+    monkeypatch.setattr(web_report, "DOCS", tmp_path)
+    ours = PeerRow("ours", "TLS", rate=100.0, cpu_ms=8.0, main_ms=2.0, peak_mb=123.0)
+    points = [Point(10_000, 1.25, 0.5), Point(20_000, 2.5, 0.75)]
+    web_report.write_stages(
+        "OF STAGES", [AtMost("lag", 51.0, 50.0)], {"TLS": {"main: start": 0.25, "parsers: tree": 2.0}}
+    )
+    web_report.write_peers("OF PEERS", [ours, PeerRow("spider-rs", "", lack="no Node")])
+    web_report.write_curves(Curves(points, points, points))
+    web_report.write_seen(Look(5, 15, 1, 2, 3, 4, 77, 6, {"br": 7, "gzip": 8}, 5, 0.1, 0.2, 0.3, {}, {}, 5))
+    after = (tmp_path / "performance.md").read_text("utf-8")
+    for told in (
+        "| lag | at most 50 | 51.00 | **no** |",
+        "| **parsers: all** | **2.00** |",
+        "| spider-rs |  |",
+        "no Node",
+    ):
+        assert told in after
+    for told in (
+        "| 10 KB | 1.25 | 0.50 |",
+        "| 20,000 hosts | 2.50 | 0.75 |",
+        "br 7, gzip 8",
+        "| ours | TLS | 100 | 8.00 |",
+    ):
+        assert told in after
+    assert {file.name for file in (tmp_path / "img").iterdir()} == {
+        f"web-{name}.png" for name in ("stages", "peers", "curves")
+    }
+    between = re.compile(r"(<!-- (web-\w+) -->).*?(<!-- /\2 -->)", re.DOTALL)
+    assert between.sub(r"\1\3", after) == between.sub(r"\1\3", before)
 
 
 def test_a_target_that_is_missed_ends_a_measurement_with_an_exit_code(capsys):

@@ -4,7 +4,7 @@ import { createWriteStream, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 const [seed, output, prefix, folder, atOnce] = process.argv.slice(2)
-const { Website, pageTitle } = createRequire(folder + '/')('@spider-rs/spider-rs')
+const { Website } = createRequire(folder + '/')('@spider-rs/spider-rs')
 const out = createWriteStream(output)
 
 async function crawl(seed, prefix) {
@@ -13,7 +13,9 @@ async function crawl(seed, prefix) {
   let pages = 0
   await website.crawl((_error, page) => {
     pages++
-    out.write(JSON.stringify({ url: page.url, status: page.statusCode, title: pageTitle(page), links: page.links }) + '\n')
+    // `pageTitle` parses the page once more: a fifth of the time of a large one.
+    const title = /<title>([^<]*)/.exec(page.content)?.[1]
+    out.write(JSON.stringify({ url: page.url, status: page.statusCode, title, links: page.links }) + '\n')
   })
   // The last events come after the crawl has resolved.
   for (let waited = 0; pages < website.size && waited < 2000; waited += 5) await new Promise((done) => setTimeout(done, 5))

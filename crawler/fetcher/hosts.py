@@ -37,7 +37,7 @@ _HELD_UP: Final = {
 
 _VERY_LONG_WAIT_S = 30.0
 """A host that has to wait longer gives its tasks back, and its place in the window to another."""
-_COUNTED = 1_024
+_COUNTED = 256
 """Of more hosts than about so many a part is counted, evenly spread, and the rest is taken to be alike."""
 
 

@@ -26,7 +26,7 @@ __all__ = ["Robots", "Search"]
 
 _MAX_REDIRECTS = 5
 """RFC 9309 §2.3.1.2: at least five are followed."""
-_QUICKLY_READ_BYTES = 32 << 10
+_QUICKLY_READ_BYTES = 8 << 10
 """A larger robots.txt is read and compiled in a thread, one at a time: it may take a tenth of a second."""
 
 

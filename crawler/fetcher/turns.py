@@ -11,7 +11,7 @@ from crawler.fetcher.slots import Slot, Slots
 
 __all__ = ["Turns"]
 
-_COUNTED: Final = 1_024
+_COUNTED: Final = 256
 _FIRST: Final = -1.0
 _NEXT: Final = tuple(
     (*(Grade((last + step) % Grade.SILENT) for step in range(1, Grade.SILENT + 1)), Grade.SILENT) for last in Grade

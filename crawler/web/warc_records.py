@@ -37,6 +37,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from crawler.web.gzip_members import GZIP_MAGIC
+from crawler.web.plain_record import PlainMembers, plain_record
 
 __all__ = ["HEAD_BYTES", "HEAD_LINES", "LINE_BYTES", "DamagedError", "WarcRecords", "written"]
 
@@ -96,11 +97,15 @@ class WarcRecords:
     `next` raises `DamagedError` for a record that cannot be read, and so may reading a record; `read_on` then goes to
     the next one. `offset` is where the record that was given last begins in the file, or its gzip member.
 
-    Its state is where in the file it is. One thread uses it.
+    Its state is where in the file it is: `_member` is where a gzip member begins of which nothing was read yet, None
+    while warcio reads. One thread uses it.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self.offset = file.tell()
+        self._members = PlainMembers(file)
+        self._member = self.offset if self._members.begins(self.offset) else None
+        file.seek(self.offset)
         self._file = file
         self._loader = _Loader()
         self._reader = _Reader(file)
@@ -111,10 +116,17 @@ class WarcRecords:
         return self
 
     def __next__(self) -> Any:
-        self._end_record()
-        line = self._first_line()
-        if not line:
-            raise StopIteration
+        while True:
+            if (record := self._plain()) is not None:
+                return record
+            self._end_record()
+            if line := self._first_line(at_next_member=False):
+                return self._read(line)
+            if self._member is None:
+                raise StopIteration
+
+    def _read(self, line: bytes) -> Any:
+        """Return the record that begins with a line, as warcio reads it."""
         reader = self._reader
         self.offset = reader.member_at if reader.decompressor is not None else reader.place - len(line)
         self._is_behind = True
@@ -131,6 +143,29 @@ class WarcRecords:
         if self._loader.refused:
             raise DamagedError(self._loader.refused)
         return self._record
+
+    def _plain(self) -> Any:
+        """Return the next record if its member is a plain one; None if warcio has to read on, or nothing is left."""
+        if self._member is None:
+            return None
+        place, self._member = self._member, None
+        if (read := self._members.read(place)) is not None and (record := plain_record(read[0])) is not None:
+            self.offset, end = place, read[1]
+            if self._members.begins(end):
+                self._member = end
+            else:
+                self._behind_plain(end)
+            return record
+        self._resume(place)
+        return None
+
+    def _behind_plain(self, end: int) -> None:
+        """Have warcio go on behind a plain record, where no member begins: it has to see what the record ends with."""
+        if self._members.is_end(end):
+            self._resume(end)
+            return
+        self._resume(self.offset)
+        self._read(self._first_line())
 
     def check_start(self) -> None:
         """Raise `DamagedError` if the file does not begin as a WARC file does; an empty one is one."""
@@ -180,8 +215,11 @@ class WarcRecords:
                 pass
             self.check_whole(record)
 
-    def _first_line(self) -> bytes:
-        """Return the line that the next record begins with, behind blank ones; nothing at the end of the file."""
+    def _first_line(self, *, at_next_member: bool = True) -> bytes:
+        """Return the line that the next record begins with, behind blank ones; nothing at the end of the file.
+
+        Nothing as well where a gzip member begins, unless that is to be read too; then `_member` says where.
+        """
         reader = self._reader
         blank, odd = 0, False
         while True:
@@ -189,7 +227,7 @@ class WarcRecords:
             if not line:
                 if reader.is_open:
                     raise DamagedError(_CUT)
-                if not reader.read_next_member():
+                if not reader.read_next_member() or (not at_next_member and self._hands_over()):
                     return b""
                 self._is_behind = False
                 blank, odd = 0, False
@@ -209,6 +247,14 @@ class WarcRecords:
                 raise DamagedError(_LONGER)
             else:
                 odd = True  # a line too many in a member of its own does no harm
+
+    def _hands_over(self) -> bool:
+        """Whether a gzip member begins here, which then need not be read by warcio."""
+        here = self._file.tell()
+        if self._members.begins(self._reader.member_at):
+            self._member = self._reader.member_at
+        self._file.seek(here)
+        return self._member is not None
 
     def _resume(self, place: int | None) -> bool:
         if place is None:

@@ -6,6 +6,7 @@ import re
 import tempfile
 import zlib
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import given
@@ -15,6 +16,7 @@ from crawler.core.dates import rfc3339
 from crawler.core.errors import UsageError
 from crawler.core.model import Duplicate, Exchange, Finished
 from crawler.ring.archive import Archive
+from crawler.web.plain_record import PlainMembers
 from crawler.web.urls import normalise
 from crawler.web.warc import built, captured, metadata, revisit, warcinfo
 from tests.fuzz.damage import fragments
@@ -129,6 +131,34 @@ def test_any_bytes_are_pages_or_a_damaged_file(first, second):
         told = {"parent": download.task.parent, "at": download.task.depth}
         line = msgspec.json.encode({"seed": msgspec.Raw(download.task.seed.extra), **told})
         assert msgspec.json.decode(line) == {"seed": extra, **told}
+
+
+def _read(path):
+    """All that reading a file comes to; what it takes for none is a message.
+
+    Without the words on what is wrong with a record: warcio may meet one fault or another first.
+    """
+    try:
+        archive = Archive([path], LIMIT)
+    except UsageError as caught:
+        return str(caught)
+    try:
+        pages = list(archive)
+        places = [re.match(r".*: damaged at [a-z]+ [0-9,]+", message)[0] for message in archive.damaged]
+        return pages, archive.left_out, places, archive.read_bytes
+    finally:
+        archive.close()
+
+
+@fuzz(400)
+@given(files())
+def test_a_record_that_is_read_at_once_is_what_warcio_makes_of_it(content):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "1.warc.gz")
+        path.write_bytes(content)
+        at_once = _read(path)
+        with patch.object(PlainMembers, "begins", return_value=False):
+            assert _read(path) == at_once
 
 
 def test_the_file_is_sound_before_it_is_damaged(tmp_path):

@@ -14,8 +14,6 @@ own (`reach.Reach.chain`), and what is in them is not behind facets.
 A site whose pages end uses up no credit: each page that promises others is followed by those, which pay for it.
 """
 
-from collections import Counter
-
 import msgspec
 from msgspec import Struct
 from xxhash import xxh3_64_digest
@@ -23,6 +21,7 @@ from xxhash import xxh3_64_digest
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Done, Task
 from crawler.frontier.handed import Handed
+from crawler.frontier.out import Out
 from crawler.frontier.row import QUEUED, UrlRow, is_late
 from crawler.frontier.store import Store
 from crawler.frontier.worth import BRINGS, COST, worth
@@ -117,8 +116,7 @@ class Budgets:
         self._depth = config.depth
         self._sites: dict[bytes, _Site] = {}
         self._unsaved: set[bytes] = set()
-        self._out: Counter[bytes] = Counter()
-        self._of_task: dict[bytes, bytes] = {}
+        self._out = Out()
         self._waiting: dict[bytes, dict[bytes, None]] = {}
         self._freed: list[bytes] = []
         self._domains: Domains | None = None
@@ -142,7 +140,7 @@ class Budgets:
             return REPEATS
         if site is None or self._most is None:
             return ""
-        has_credit = site.spent + self._out[key] < COST * self._most
+        has_credit = site.spent + self._out.count(key) < COST * self._most
         if is_late(place):
             return "" if has_credit else REPEATS
         if row.chain and has_credit:
@@ -193,16 +191,11 @@ class Budgets:
             if not is_late(handed.place):
                 return
             key = handed.host
-        self._of_task[handed.task.key] = key
-        self._out[key] += 1
+        self._out.add(handed.task.key, key)
 
     def take_back(self, handed: Handed) -> None:
         """Learn that a task is handed out no more."""
-        key = self._of_task.pop(handed.task.key, None)
-        if key is not None:
-            self._out[key] -= 1
-            if self._out[key] <= 0:
-                del self._out[key]
+        for key in self._out.remove(handed.task.key):
             if waiting := self._waiting.get(key):
                 many = self._site(key).brought >= _PROVEN_PAGES
                 self._freed += [waiting.popitem()[0] for _ in range(len(waiting) if many else 1)]
@@ -239,7 +232,7 @@ class Budgets:
     def _waits_for_others(self, host: bytes, url: str) -> bool:
         """Whether as many tasks of young hosts of one domain are handed out as of one host may be."""
         key, _ = self._domain(host, url)
-        if not key or self._out[key] < UNPROVEN_TASKS or self._site(key).brought >= _PROVEN_PAGES:
+        if not key or self._out.count(key) < UNPROVEN_TASKS or self._site(key).brought >= _PROVEN_PAGES:
             return False
         self._waiting.setdefault(key, {})[host] = None
         return True

@@ -1,11 +1,11 @@
 """How many pages a host and a registrable domain may have: plain limits, that nothing moves."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Done
 from crawler.frontier.handed import Handed
+from crawler.frontier.out import Out
 from crawler.frontier.row import UrlRow
 from crawler.frontier.store import Store
 from crawler.web.domains import Domains
@@ -33,7 +33,7 @@ class PageLimits:
         self._per_domain = config.max_pages_per_domain
         self._domains = None if self._per_domain is None else Domains()
         self._pages: dict[bytes, int] = {}
-        self._out: Counter[bytes] = Counter()
+        self._out = Out()
         self._unsaved: set[bytes] = set()
 
     @property
@@ -46,22 +46,18 @@ class PageLimits:
         if row.is_sitemap or row.outcome:
             return ""
         for key, reason, most in self._limits(host, row.url):
-            if self._had(key) + self._out[key] >= most:
+            if self._had(key) + self._out.count(key) >= most:
                 return reason
         return ""
 
     def hand_out(self, handed: Handed) -> None:
         """Learn that a task is handed out."""
         if _brings_page(handed):
-            self._out.update(key for key, _, _ in self._limits(handed.host, handed.task.url))
+            self._out.add(handed.task.key, *(key for key, _, _ in self._limits(handed.host, handed.task.url)))
 
     def take_back(self, handed: Handed) -> None:
         """Learn that a task is handed out no more."""
-        if _brings_page(handed):
-            for key, _, _ in self._limits(handed.host, handed.task.url):
-                self._out[key] -= 1
-                if self._out[key] <= 0:
-                    del self._out[key]
+        self._out.remove(handed.task.key)
 
     def ended(self, handed: Handed, done: Done) -> None:
         """Learn how a task has ended: it may have been a page."""

@@ -10,7 +10,6 @@ group differ, the lesson is taken back for good, and what was left out for it is
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection
 
 import msgspec
@@ -26,6 +25,7 @@ from crawler.frontier.evidence import Brought, Evidence, Pair
 from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
 from crawler.frontier.lessons import LEARNT, HostLessons, Ways
+from crawler.frontier.out import Out
 from crawler.frontier.reach import Limits, Reach
 from crawler.frontier.row import QUEUED, REOPENABLE, UrlRow, is_late
 from crawler.frontier.store import Store
@@ -66,8 +66,7 @@ class SamePages:
         self._kept = frozenset(map(parameter_of, keep)) if isinstance(keep, tuple) else frozenset()
         self._hosts: dict[bytes, HostLessons | None] = {}
         self._unsaved: set[bytes] = set()
-        self._out: Counter[bytes] = Counter()
-        self._of_task: dict[bytes, bytes] = {}
+        self._out = Out()
         self._ways: list[tuple[bytes, Reach]] = []
         self._back = {bytes.fromhex(host): set(names) for host, names in (store.meta("taken_back") or {}).items()}
         self._back_changed = False
@@ -94,7 +93,7 @@ class SamePages:
         group = self._groups.get([key])[0]
         if learnt.issubset(group.met):
             return "" if self._is_named(url) else SAME_PAGE
-        return STAND_BACK if bool(group.content) + self._out[key] > 1 and not is_late(place) else ""
+        return STAND_BACK if bool(group.content) + self._out.count(key) > 1 and not is_late(place) else ""
 
     def hand_out(self, handed: Handed) -> None:
         """Learn that a task is handed out."""
@@ -102,16 +101,11 @@ class SamePages:
         if known is not None and known.learnt:
             group, _ = self._group_of(known, handed.task.url)
             if group:
-                self._of_task[handed.task.key] = group
-                self._out[group] += 1
+                self._out.add(handed.task.key, group)
 
     def take_back(self, handed: Handed) -> None:
         """Learn that a task is handed out no more."""
-        group = self._of_task.pop(handed.task.key, None)
-        if group is not None:
-            self._out[group] -= 1
-            if self._out[group] <= 0:
-                del self._out[group]
+        self._out.remove(handed.task.key)
 
     def leave_out(self, host: bytes, key: bytes, row: UrlRow) -> None:
         """End a URL of the queue that is not asked for; how it was reached counts for the page that stands for it."""

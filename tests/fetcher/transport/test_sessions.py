@@ -61,13 +61,14 @@ async def test_a_host_that_is_done_leaves_no_session_unless_it_is_visited_again(
 @pytest.mark.parametrize("end", ["close", "reset"])
 async def test_a_connection_that_the_server_ends_while_it_is_kept_leaves_its_session(make, end):
     transport = make(ca_bundle=CA)
-    ended = asyncio.Event()
+    ended, received = asyncio.Event(), asyncio.Event()
 
     async def behaviour(server, reader, writer):
         await server.head(reader)
         writer.write(page())
         await writer.drain()
-        await asyncio.sleep(0.05)
+        await received.wait()
+        received.clear()
         if end == "reset":
             reset(writer)
         else:
@@ -77,6 +78,7 @@ async def test_a_connection_that_the_server_ends_while_it_is_kept_leaves_its_ses
     async with RawServer(behaviour, certificate="good") as server:
         for _ in range(3):
             assert (await transport.fetch(request(server))).body == b"hello"
+            received.set()
             await ended.wait()
             ended.clear()
             while any(transport._connector._conns.values()) and not _all_lost(transport):

@@ -147,13 +147,15 @@ class _Protocol(ResponseHandler):
 
     def begun(self, key: ConnectionKey, offer: Offer | None) -> None:
         """Learn with whom the handshake of TLS was, and what was offered for it."""
+        self._key, self._offer = key, offer
         if self.transport is not None:
-            self._key, self._offer = key, offer
             self._tls = self.transport.get_extra_info("ssl_object")
+        elif offer is not None:
+            self._connector.sessions.broken(key)  # it has ended already
 
     def is_resumed(self) -> bool:
         """Whether it began with a session, and nothing has come as yet that shows that the server means it."""
-        return self._tls is not None and not self._answered and self._tls.session_reused
+        return self._offer is not None and not self._answered and (self._tls is None or self._tls.session_reused)
 
     def _keep_session(self) -> None:
         """Keep what TLS may begin with next time."""
@@ -235,7 +237,7 @@ class _Protocol(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Learn that the connection has ended."""
-        if self.is_resumed():
+        if self._tls is not None and self.is_resumed():
             self._connector.sessions.broken(self._key)
         self._keep_session()
         self._connector.open -= 1

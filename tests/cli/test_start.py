@@ -49,19 +49,3 @@ def test_a_crawl_has_imported_nothing_that_it_may_not_need_when_it_connects_for_
             command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )  # fmt: skip
     assert (done.stdout, done.stderr, done.returncode) == ("[[]]\n", "", 0)
-
-
-def test_the_authorities_of_the_system_are_told_as_before_when_the_transport_is_imported():
-    code = """
-import os, ssl
-from crawler.core.config import CrawlConfig
-from crawler.fetcher.transport.chosen import import_transport
-os.environ["SSL_CERT_FILE"] = "told"
-os.environ.pop("SSL_CERT_DIR", None)
-before = dict(os.environ)
-import_transport(CrawlConfig())
-import aiohttp.connector
-print(dict(os.environ) == before, aiohttp.connector._SSL_CONTEXT_VERIFIED.cert_store_stats()["x509"])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.stdout, done.stderr) == ("True 0\n", "")

@@ -117,7 +117,6 @@ def _crawled(run: Run, terminal: Terminal) -> int:
     collect_rarely()  # before the imports, of which nothing becomes garbage
     from crawler.cli.report.ending import ending, why_no_page  # noqa: PLC0415  as below
     from crawler.cli.report.progress import Progress  # noqa: PLC0415  as below
-    from crawler.fetcher.transport.chosen import import_transport  # noqa: PLC0415  as below
     from crawler.ring.crawler import Crawler  # noqa: PLC0415  aiohttp, the store and the parser take 0.3 s to import
 
     if "-" in run.config.outputs and sys.stdout is None:
@@ -137,7 +136,6 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         stdin = sys.stdin.buffer
         if stdin.isatty() and not run.quiet:
             terminal.say("reading seeds from the terminal: one URL a line, Ctrl-D ends")
-    import_transport(run.config)
     crawler = Crawler(run.config, run.seeds, fresh=run.fresh, stdin=stdin, on_bad_seed=bad_seeds)
     progress = Progress(
         crawler.stats,

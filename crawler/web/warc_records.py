@@ -95,7 +95,7 @@ class WarcRecords:
     """Records of one file, one after the other; each must be read before the next is asked for.
 
     `next` raises `DamagedError` for a record that cannot be read, and so may reading a record; `read_on` then goes to
-    the next one. `offset` is where the record that was given last begins in the file, or its gzip member.
+    the next one. `offset` is where the record that was asked for last begins in the file, or its gzip member.
 
     Its state is where in the file it is: `_member` is where a gzip member begins of which nothing was read yet, None
     while warcio reads. One thread uses it.
@@ -156,6 +156,7 @@ class WarcRecords:
             else:
                 self._behind_plain(end)
             return record
+        self.offset = place
         self._resume(place)
         return None
 
@@ -229,6 +230,7 @@ class WarcRecords:
                     raise DamagedError(_CUT)
                 if not reader.read_next_member() or (not at_next_member and self._hands_over()):
                     return b""
+                self.offset = reader.member_at
                 self._is_behind = False
                 blank, odd = 0, False
             elif not line.strip():

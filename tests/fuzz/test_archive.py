@@ -134,18 +134,24 @@ def test_any_bytes_are_pages_or_a_damaged_file(first, second):
 
 
 def _read(path):
-    """All that reading a file comes to; what it takes for none is a message.
+    """All that reading a file comes to, up to the first damage; what it takes for no archive is a message.
 
-    Without the words on what is wrong with a record: warcio may meet one fault or another first.
+    Where reading goes on behind a damage depends on the blocks in which the file was read. So do the words on it, since
+    warcio may meet one fault or another first.
     """
     try:
         archive = Archive([path], LIMIT)
     except UsageError as caught:
         return str(caught)
+    pages = []
     try:
-        pages = list(archive)
-        places = [re.match(r".*: damaged at [a-z]+ [0-9,]+", message)[0] for message in archive.damaged]
-        return pages, archive.left_out, places, archive.read_bytes
+        for page in archive:
+            if archive.damaged:
+                break
+            pages.append(page)
+        if archive.damaged:
+            return pages, re.match(r".*: damaged at [a-z]+ [0-9,]+", archive.damaged[0])[0]
+        return pages, archive.left_out, archive.read_bytes
     finally:
         archive.close()
 

@@ -148,6 +148,13 @@ class Run:
 
         await asyncio.gather(*(some(start) for start in range(20)))
 
+    async def have_all_parsers(self) -> None:
+        """Submit pages until each parser has read some: the second starts only when it has something to do."""
+        while not all(self.pool.busy_s):
+            await self.submit([page_of(-number, b"sleep 0.1") for number in range(1, 5)])
+            await self.pool.drain()
+        self.done.clear()
+
     def assert_each_once(self, pages: list[Download]) -> None:
         assert Counter(done.key for done in self.done) == Counter(page.task.key for page in pages)
         assert self.pool.pending == 0
@@ -217,6 +224,7 @@ async def test_submit_waits_when_the_parsers_have_as_much_as_they_may_have(hooks
     body = b"sleep 0.1 " + b"x" * BATCH_BYTES
     pages = [page_of(number, body) for number in range(16)]
     with Run(hooks) as run:
+        await run.have_all_parsers()
         feeding = asyncio.create_task(run.submit(pages))
         most = 0
         seemed_full = False

@@ -52,7 +52,7 @@ class InlinePool(NoLoad):
 
     capacity, busy_s, busiest, replaced, started = 64, (0.0,), {}, 0, True
 
-    def __init__(self, config, on_done, *, on_failure, spider, hash_seed):
+    def __init__(self, config, on_done, *, on_failure, spider, hash_seed, keep):
         self._state = PageReader(ParserSettings.of(config, spider, hash_seed))
         self._on_done = on_done
         self._held = []

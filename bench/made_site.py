@@ -15,20 +15,22 @@ WORDS = _WORDS.split()
 
 
 class Page(NamedTuple):
-    """What a URL answers: its text as HTML, its links, and whether it is one that nobody would want to miss."""
+    """What a URL answers: its text as HTML, its links, and whether nobody would want to miss it; or a file."""
 
     html: str
     links: Sequence[str]
     honest: bool
+    is_file: bool = False
 
 
 class Site(NamedTuple):
-    """A made-up site: what each of its URLs answers, the number of its honest pages, where the crawl begins."""
+    """A made-up site: what its URLs answer, the number of its honest pages, where the crawl begins, its robots.txt."""
 
     page: Callable[[str], Page]
     honest: int
     seed: str = "http://site.test/"
     scope: str = "host"
+    robots: str = ""
 
 
 def words(seed: str, number: int) -> str:

@@ -227,6 +227,40 @@ def languages(pages: int) -> Site:
     return _site(pages * 20, page)
 
 
+def edited(articles: int) -> Site:
+    """A wiki whose articles lead to four pages of their own each that robots.txt forbids."""
+
+    def page(path: str, asked: dict[str, str]) -> tuple[str, list[str]]:
+        if path == "/":
+            start = int(asked.get("from", 0))
+            shown = range(start, min(start + 200, articles))
+            more = [f"/?from={start + 200}"] if start + 200 < articles else []
+            return "<h1>All articles</h1>", [*(f"/wiki/{_name(n)}" for n in shown), *more]
+        name, rng = path.rpartition("/")[2], random.Random(path)
+        own = [f"/w/{name}/{action}" for action in ("edit", "history", "info", "print")]
+        text = f"<h1>{name}</h1><p>{words(path, 60)}</p>"
+        return text, [*(f"/wiki/{_name(rng.randrange(articles))}" for _ in range(3)), *own]
+
+    return _site(articles + -(-articles // 200) - 1, page)._replace(robots="User-agent: *\nDisallow: /w/\n")
+
+
+def papers(number: int) -> Site:
+    """Papers that say no more than where their file is, in lists linked page to page."""
+
+    def answer(path: str) -> Page:
+        if path in MENU[1:]:
+            return Page(f"<p>{path}</p>", [], True)
+        if path.startswith("/paper/"):
+            return Page("<p>Abstract on paper</p>", [f"/file/{path.rpartition('/')[2]}"], True)
+        if path.startswith("/file/"):
+            return Page(path, [], True, is_file=True)
+        start = int(path.partition("=")[2] or 0)
+        more = [f"/?from={start + 48}"] if start + 48 < number else []
+        return Page("<h1>List</h1>", [*(f"/paper/{n}" for n in range(start, min(start + 48, number))), *more], True)
+
+    return Site(answer, 2 + 2 * number + -(-number // 48))
+
+
 def plain_sites(scale: int) -> dict[str, Site]:
     """All of them; `scale` divides their size."""
     return {
@@ -242,4 +276,6 @@ def plain_sites(scale: int) -> dict[str, Site]:
         "comic": comic(160 // scale),
         "bookmarks": bookmarks(3_000 // scale),
         "languages": languages(200 // scale),
+        "edited": edited(8_000 // scale),
+        "papers": papers(4_000 // scale),
     }

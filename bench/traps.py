@@ -353,7 +353,7 @@ def crawled(site: Site, folder: Path, **settings: object) -> Found:
         nonlocal others
         parts = urlsplit(request.url)
         if parts.path == "/robots.txt":
-            return answer(request, status=404)
+            return answer(request, site.robots) if site.robots else answer(request, status=404)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         asked = request.url if site.scope == "domain" else path
         page = site.page("/" if request.url == site.seed and site.scope == "host" else asked)
@@ -361,6 +361,8 @@ def crawled(site: Site, folder: Path, **settings: object) -> Found:
             honest.add(path if site.scope == "host" else request.url)
         else:
             others += 1
+        if page.is_file:
+            return answer(request, f"%PDF-1.7 {page.html}", headers=(("content-type", "application/pdf"),))
         menu = "".join(f'<a href="{url}">{url.strip("/") or "home"}</a> ' for url in MENU)
         body = (
             f"<title>A site</title><div>{menu}</div>{page.html}<ul>{anchors(page.links)}</ul><p>The end of a page</p>"

@@ -287,7 +287,8 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     `body_key` is a hash of the body that nobody outside can foresee (`frontier.keys`), by which duplicates are noticed;
     empty in a job of an earlier version, which goes by `body_hash`. Of a page of a site that is `watched`, `pieces`,
     `marks` and `own_links` are hashes of text and of numbers, pictures and the like, and keys of URLs, that the pages
-    before it did not have (`parsers.reading.gist`); `pieces` of any other page is None.
+    before it did not have (`parsers.reading.gist`); `pieces` of any other page is None. Of a file (`is_file`), `marks`
+    alone is there.
     """
 
     key: bytes
@@ -307,6 +308,11 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     pieces: bytes | None = None
     own_links: bytes = b""
     marks: bytes = b""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the answer is a file, and no page."""
+        return self.pieces is None and bool(self.marks)
 
 
 class Again(Struct, frozen=True, gc=False):

@@ -22,11 +22,12 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Done, Task
 from crawler.frontier.handed import Handed
 from crawler.frontier.out import Out
+from crawler.frontier.promises import Looked, Promises
 from crawler.frontier.row import QUEUED, UrlRow, is_late
 from crawler.frontier.store import Store
-from crawler.frontier.worth import BRINGS, COST, worth
+from crawler.frontier.worth import BRINGS, COST
 from crawler.web.domains import Domains
-from crawler.web.traps import shape
+from crawler.web.traps import is_dated, shape
 from crawler.web.urls import authority
 
 __all__ = ["REPEATS", "STAND_BACK", "Budgets"]
@@ -106,8 +107,9 @@ class Budgets:
     """The budgets of sites. Part of the frontier.
 
     State: the sites that are in use (in the store from their page `_KEPT_FROM` on), and which of them the open batch is
-    to hold; the site for which each task counts that is handed out; young hosts that wait for others of their domain,
-    and those that need not any more; the domains of hosts; the URL whose shape was asked for last.
+    to hold; the site for which each task counts that is handed out; what pages have promised; young hosts that wait for
+    others of their domain, and those that need not any more; the domains of hosts; the URL whose shape was asked for
+    last.
     """
 
     def __init__(self, store: Store, config: CrawlConfig) -> None:
@@ -117,6 +119,7 @@ class Budgets:
         self._sites: dict[bytes, _Site] = {}
         self._unsaved: set[bytes] = set()
         self._out = Out()
+        self._promises = Promises()
         self._waiting: dict[bytes, dict[bytes, None]] = {}
         self._freed: list[bytes] = []
         self._domains: Domains | None = None
@@ -205,6 +208,12 @@ class Budgets:
         task = handed.task
         if self._most is None or task.kind != "page" or handed.outcome:
             return
+        page = self._promises.ended(task.key, done)
+        if page is not None:
+            before = page.worth
+            page.new -= 1
+            if page.worth != before:
+                self._credit(page, before)
         if done.outcome == "fetched":
             self._count(handed)
         elif done.reason != "robots":
@@ -250,12 +259,21 @@ class Budgets:
 
     def _judge(self, key: bytes, task: Task, done: Done) -> None:
         """Count what a page has brought. One that could not be read leads nowhere, too."""
-        site = self._site(key)
-        new, waiting = self._leads_to(task, done)
-        change = worth(task, self._says(key, done), new, waiting)
-        brings = change == BRINGS
-        if change < 0 and done.pieces is None:
+        is_last = self._depth is not None and task.depth >= self._depth  # what it leads to is not asked for
+        new, waiting = _leads_to(self._store, [] if is_last else _cut(done.own_links, _LINK_BYTES))
+        says = self._says(key, done)
+        if done.is_file and task.parent is not None and is_dated(task.parent):
+            says = ""
+        page = Looked(key, task, says, len(new), waiting)
+        if page.worth < 0 and done.pieces is None:
             return
+        self._credit(page)
+        self._promises.made(page, new)
+
+    def _credit(self, page: Looked, before: int | None = None) -> None:
+        """Count what a page is worth, for its site and its shape; `before` is what it has been counted for."""
+        site, task, worth = self._site(page.site), page.task, page.worth
+        brings, change, looks = worth == BRINGS, worth - (before or 0), int(before is None)
         kind = _hash(task.url)
         parent = b""
         if brings and task.parent is not None and authority(task.parent) == authority(task.url):
@@ -263,13 +281,13 @@ class Budgets:
             if site.score(parent) <= _STANDS_BACK and site.score(kind) >= _GOOD:
                 site.spent = max(0, site.spent - _FOUND_BEHIND)
         site.spent = max(0, site.spent - change)
-        site.brought = max(0, min(_MOST_SCORE, site.brought + brings - (change < 0)))
+        site.brought = max(0, min(_MOST_SCORE, site.brought + brings - (worth < 0) + ((before or 0) < 0)))
         if site.shapes.get(kind, _NO_SHAPE).pages < _KNOWN_SHAPE:
-            site.count(_YOUNG_SHAPES, change, 1)
-        site.count(kind, change, 1)
+            site.count(_YOUNG_SHAPES, change, looks)
+        site.count(kind, change, looks)
         if parent:
             site.count(parent, _LED_TO, 0)
-        self._unsaved.add(key)
+        self._unsaved.add(page.site)
 
     def _judged_by(self, host: bytes, url: str) -> tuple[bytes, _Site | None]:
         """Return the site whose budget counts for a URL, with its key; None as long as none does."""
@@ -286,15 +304,6 @@ class Budgets:
         if url is not self._shaped[0]:
             self._shaped = url, _hash(url)
         return self._shaped[1]
-
-    def _leads_to(self, task: Task, done: Done) -> tuple[int, int]:
-        """Return how many pages a page leads to, in a sample, that nobody knows, and how many that were found before
-        and wait. What is too deep to be asked for is nothing.
-        """
-        if self._depth is not None and task.depth >= self._depth:
-            return 0, 0
-        known = self._store.urls.values(_cut(done.own_links, _LINK_BYTES))
-        return known.count(None), sum(value is not None and value[:1] == QUEUED for value in known)
 
     def _says(self, key: bytes, done: Done) -> str:
         """Return what is new on a page: `text`, a `mark`, or nothing."""
@@ -324,6 +333,13 @@ class Budgets:
             found = (self._store.keys.authority(name) + _DOMAIN, name) if is_name else (b"", "")
             self._domain_of[host] = found
         return found
+
+
+def _leads_to(store: Store, links: list[bytes]) -> tuple[list[bytes], int]:
+    """Return which of a page's links, by their keys, nobody knows, and how many were found before and wait."""
+    known = store.urls.values(links)
+    new = [link for link, value in zip(links, known, strict=True) if value is None]
+    return new, sum(value is not None and value[:1] == QUEUED for value in known)
 
 
 def _cut(text: bytes, size: int) -> list[bytes]:

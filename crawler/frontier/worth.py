@@ -10,7 +10,8 @@
     (the walk ends there)         a mark, near     brings 1
                                   nothing          brings 1 if few links lead to it, 0 if it is near, else costs 1
 
-Text is what no page of the site had before. A mark is anything else that is new: a number, a picture, a link elsewhere.
+Text is what no page of the site had before. A mark is anything else that is new: a number, a picture, a link elsewhere,
+what a file is. Links that turn out to be files, errors or forbidden count no more (`frontier.promises`).
 A page is near if the way to it is short (`_NEAR`), without links along a list (`Reach.far`). For a site that ends is
 not deep, but for lists; and one that does not end, and whose pages end, has to go further and further. So a page with
 nothing on it but a counter cannot lead a crawl away without end, and one with a number is not lost.

@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from bench.plain_sites import comic, dictionary, gallery, one_number, plain_sites, replies
+from bench.plain_sites import comic, dictionary, gallery, one_number, papers, plain_sites, replies
 from bench.traps import MOST_TRAP_PAGES, crawled, documentation, sites
-from crawler.core.model import Done
+from crawler.core.model import Done, SeedContext, Task
+from crawler.frontier.promises import Looked, Promises
 from crawler.frontier.row import is_late, late_key, queue_key, queue_place
 from tests.frontier.test_frontier import World, link
 
@@ -68,6 +69,46 @@ def test_no_large_site_loses_a_page(tmp_path, name):
 def test_pages_that_differ_by_a_number_a_picture_or_a_word_are_not_lost(tmp_path, site):
     found = crawled(site, tmp_path, max_repeats=MOST)
     assert found.stats.outcomes == {"fetched": site.honest}
+
+
+def test_papers_that_say_only_where_their_file_is_are_not_lost(tmp_path):
+    site = papers(700)
+    assert crawled(site, tmp_path, max_repeats=MOST).honest == site.honest
+
+
+END = {"outcome": "fetched", "status": 200, "pieces": b""}
+
+
+@pytest.mark.parametrize(
+    ("ends", "worth"),
+    [
+        ([END, END], -2),
+        ([{"outcome": "failed"}, END], -1),
+        ([{"outcome": "skipped", "reason": "robots"}, {"outcome": "fetched", "status": 404}], 6),
+        ([END | {"pieces": None, "marks": bytes(8)}, {"outcome": "redirected", "links": (link(ROOT, "scope"),)}], 6),
+        ([{"outcome": "skipped", "reason": "repeats"}, {"outcome": "redirected", "links": (link(ROOT),)}], -2),
+    ],
+    ids=["pages", "failed", "forbidden", "files", "left"],
+)
+def test_a_page_is_worth_what_it_is_without_the_links_that_are_no_pages(ends, worth):
+    """One with text and two links costs; with one it costs half, and with none it brings something."""
+    promises, page = Promises(), Looked(b"site", read_at("a"), "text", 2, 0)
+    promises.made(page, [b"0", b"1"])
+    for number, end in enumerate(ends):
+        found_on = promises.ended(b"%d" % number, Done(b"k", **end))
+        if found_on is not None:
+            found_on.new -= 1
+    assert page.worth == worth
+
+
+def test_each_day_of_a_calendar_may_have_a_file():
+    promises = Promises()
+    promises.made(Looked(b"site", read_at("events/2026-11-30"), "", 1, 0), [b"0"])
+    assert promises.ended(b"0", Done(b"0", "failed")) is None
+
+
+def read_at(path: str) -> Task:
+    return Task(b"k", ROOT + path, 1, None, (), 0, SeedContext(1, (ROOT,), b"null"))
 
 
 @pytest.mark.thorough

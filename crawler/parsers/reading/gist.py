@@ -8,10 +8,12 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct
 from xxhash import xxh3_64_digest
 
-from crawler.core.model import Task
+from crawler.core.model import Answer, Task
+from crawler.web.readable import names_a_file
+from crawler.web.traps import is_dated
 from crawler.web.urls import authority, task_key
 
-__all__ = ["HASH_BYTES", "KEY_BYTES", "Gist", "Gists"]
+__all__ = ["HASH_BYTES", "KEY_BYTES", "Gist", "Gists", "gist_of_file"]
 
 HASH_BYTES, KEY_BYTES = 8, 16
 MOST_PIECES, MOST_MARKS, MOST_LINKS = 16, 8, 16
@@ -43,9 +45,10 @@ class Gist(Struct, frozen=True, gc=False):
 
     `pieces`: hashes (8 bytes each) of pieces of text, numbers left out. `marks`: hashes (8 bytes each) of what says
     something without words: numbers, pictures, attributes, links elsewhere. `links`: keys (16 bytes each) of URLs.
+    A file has no `pieces`, and one mark.
     """
 
-    pieces: bytes = b""
+    pieces: bytes | None = b""
     marks: bytes = b""
     links: bytes = b""
 
@@ -75,7 +78,8 @@ class Gists:
     ) -> Gist:
         """Return the gist of a page: what is its own of its text, and of its links to the site that is watched.
 
-        Links that are `skipped` lead nowhere.
+        Links that are `skipped` lead nowhere, nor do those to files, unless the page's URL ends in a date: each day of
+        a calendar without end may have one.
         """
         host = authority(task.url)
         one, other = self._before.pop(host, (_Page(), _Page()))
@@ -91,6 +95,8 @@ class Gists:
         self._before[host] = other, page
         own = [url for url, nofollow in hrefs if url not in one.links and url not in other.links and not nofollow]
         links = [url for url in own if url != task.url and _is_of(url, task.watched) and url not in skipped]
+        if not is_dated(task.url):
+            links = [url for url in links if not names_a_file(url)]
         few = links[:: -(-len(links) // MOST_LINKS)] if links else links
         known = frozenset(_WORD.findall(unquote_to_bytes(task.url).lower()))
         pieces, marks = _hashes(page.pieces - one.pieces - other.pieces, known)
@@ -101,6 +107,12 @@ class Gists:
             b"".join(nsmallest(MOST_MARKS, marks)),
             b"".join([task_key(url, "page", self._hash_seed) for url in few]),
         )
+
+
+def gist_of_file(answer: Answer) -> Gist:
+    """Return the gist of a file, by what tells it from others without its body, which mostly stays behind."""
+    tag = answer.header("etag") or ""
+    return Gist(pieces=None, marks=xxh3_64_digest(f"{answer.body_bytes} {tag}".encode()))
 
 
 def _is_of(url: str, site: str) -> bool:

@@ -9,7 +9,7 @@ from xxhash import xxh3_128_digest
 from crawler.core.model import Answer, Done, Download, Link, SeedContext, SeedRow
 from crawler.page.raw_page import RawPage
 from crawler.parsers.reading.findings import Finder, Findings
-from crawler.parsers.reading.gist import Gist, Gists
+from crawler.parsers.reading.gist import Gist, Gists, gist_of_file
 from crawler.parsers.reading.new_links import NewLinks
 from crawler.parsers.reading.plain_page import PlainFinder
 from crawler.parsers.reading.settings import ParserSettings
@@ -99,7 +99,9 @@ class PageReader:
         hrefs = found.hrefs if succeeded or self.settings.spider else ()
         links = self.links.take(task, hrefs, nofollow="nofollow" in asked) if hrefs else ()
         gist = None
-        if task.watched and succeeded:
+        if succeeded and not page.is_html and not hrefs and answer.body_bytes:
+            gist = gist_of_file(answer)
+        elif task.watched and succeeded:
             gist = self._gists.take(task, answer.body, hrefs, {link.url for link in links if link.skip})
         return self._done(page, download, found, links, gist)
 

@@ -78,6 +78,16 @@ def test_a_link_to_another_site_is_a_mark():
     ] == [1, 0, 0]
 
 
+def test_a_link_to_a_file_leads_nowhere_but_from_the_day_of_a_calendar():
+    gists = Gists(0)
+    taken(gists, "http://a.test/0", "")
+    files = [f"http://a.test/files/{name}" for name in ("1.pdf", "2.PDF?v=2", "3.tar.gz")]
+    pages = ["http://a.test/1.pdf/view", "http://a.test/view?of=1.pdf"]
+    links = taken(gists, "http://a.test/x", "", *files, *pages).links
+    assert links == b"".join([task_key(page, "page", 0) for page in pages])
+    assert len(taken(gists, "http://a.test/2026-11-30", "", "http://a.test/30.ics").links) == KEY_BYTES
+
+
 def test_pieces_and_links_are_few_however_large_the_page():
     html = "".join(f"<p>this is {'abcdefghij'[number % 10] * (number // 10 + 1)}</p>" for number in range(500))
     links = [f"http://a.test/page/{number}" for number in range(5_000)]

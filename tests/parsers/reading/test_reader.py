@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_128_digest
 
-from crawler.core.model import Download, Link, SeedContext
+from crawler.core.model import Done, Download, Link, SeedContext
 from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS
 from crawler.parsers.reading.new_links import NewLinks
 from crawler.parsers.reading.reader import PageReader, parse_page
@@ -22,6 +22,20 @@ from tests.support.downloads import PAGE_URL, download_of, reader_of, record_of
 def links_of(download: Download, reader: PageReader | None = None) -> dict[str, str]:
     done = parse_page(download, reader or reader_of())
     return {link.url.removeprefix("http://h.example"): link.skip for link in done.links}
+
+
+def test_what_is_no_page_is_a_file_with_a_mark_by_its_size_and_etag():
+    def file_of(size: int, etag: str, kind: str = "application/pdf") -> Done:
+        headers = (("content-type", kind), ("etag", etag))
+        return parse_page(download_of(b"", headers=headers, body_bytes=size), reader_of())
+
+    one, same, larger, newer = file_of(5, "a"), file_of(5, "a"), file_of(6, "a"), file_of(5, "b")
+    assert one.is_file
+    assert one.pieces is None
+    assert one.marks == same.marks
+    assert len({one.marks, larger.marks, newer.marks}) == 3
+    assert not file_of(0, "a").is_file
+    assert not parse_page(download_of("<p>a", body_bytes=4), reader_of()).is_file
 
 
 def test_a_page_becomes_the_record_that_the_documentation_describes():

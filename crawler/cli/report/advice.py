@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from crawler.cli.report.certificates import TLS, is_of_certificate
-from crawler.cli.report.quantity import count, duration, share, size
 from crawler.core.config import CrawlConfig
 from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
+from crawler.core.quantity import count, duration, share, size
 from crawler.core.stats import CrawlStats
 
 __all__ = ["advice", "by_savings"]

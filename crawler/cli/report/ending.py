@@ -3,9 +3,9 @@
 from msgspec import Struct
 
 from crawler.cli.report.certificates import NO_TLS, TLS, is_of_certificate, is_without_tls
-from crawler.cli.report.quantity import count, duration
 from crawler.core.config import CrawlConfig
 from crawler.core.printable import printable
+from crawler.core.quantity import count, duration
 from crawler.core.stats import CrawlStats
 
 __all__ = ["Ending", "ending", "why_no_page"]

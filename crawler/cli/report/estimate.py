@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from crawler.cli.report.rate import Rates
+from crawler.core.rate import Rates
 from crawler.core.stats import CrawlStats
 
 __all__ = ["Estimate", "estimate"]

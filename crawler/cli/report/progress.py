@@ -8,14 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
-from crawler.cli.report.bottleneck import Bottleneck, bottleneck, silent_hosts
 from crawler.cli.report.estimate import estimate
-from crawler.cli.report.holders import named_holders
-from crawler.cli.report.quantity import count, duration, rate, size
-from crawler.cli.report.rate import History, rates
 from crawler.cli.report.view import View, errors
 from crawler.core.printable import printable
+from crawler.core.quantity import count, duration, rate, size
+from crawler.core.rate import History, rates
 from crawler.core.stats import CrawlStats
+from crawler.ring.bottleneck import Bottleneck, bottleneck, silent_hosts
+from crawler.ring.who_holds import named_holders
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,11 +13,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.style import Style
 
-from crawler.cli.report.bottleneck import Stage, silent_hosts
-from crawler.cli.report.holders import named_holders
-from crawler.cli.report.quantity import count, duration, rate, share, short_count, size
 from crawler.cli.report.view import View, errors, is_sitemap, skips
 from crawler.core.printable import printable
+from crawler.core.quantity import count, duration, rate, share, short_count, size
+from crawler.ring.bottleneck import Stage, silent_hosts
+from crawler.ring.who_holds import named_holders
 
 __all__ = ["STYLES", "Frame", "frame"]
 

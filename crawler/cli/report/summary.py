@@ -14,13 +14,13 @@ from rich.text import Text
 
 from crawler.cli.report.advice import advice, by_savings
 from crawler.cli.report.ending import Ending, ending
-from crawler.cli.report.quantity import count, duration, rate, size
 from crawler.cli.report.screen import STYLES
 from crawler.cli.report.view import is_sitemap, phrase
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.folders import sync_folder
 from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
+from crawler.core.quantity import count, duration, rate, size
 from crawler.core.refusal import moved, refusal
 from crawler.core.stats import CrawlStats, Ended
 from crawler.core.symlinks import written_anew

@@ -4,10 +4,10 @@ from http import HTTPStatus
 
 from msgspec import Struct
 
-from crawler.cli.report.bottleneck import Bottleneck
 from crawler.cli.report.estimate import Estimate
-from crawler.cli.report.rate import Rates
+from crawler.core.rate import Rates
 from crawler.core.stats import CrawlStats
+from crawler.ring.bottleneck import Bottleneck
 
 __all__ = ["View", "errors", "is_sitemap", "phrase", "skips"]
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.cli.report.estimate import estimate
-from crawler.cli.report.quantity import count, duration, rate, share, short_count, size
-from crawler.cli.report.rate import History, Rates, rates
+from crawler.core.quantity import count, duration, rate, share, short_count, size
+from crawler.core.rate import History, Rates, rates
 from crawler.core.stats import CrawlStats
 from tests.support.table import table
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
-from crawler.cli.report.quantity import count, size
 from crawler.core.printable import printable
+from crawler.core.quantity import count, size
 from crawler.core.stats import CrawlStats, Holder
 
 __all__ = ["named_holders", "who_holds"]

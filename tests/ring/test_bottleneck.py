@@ -2,8 +2,8 @@
 
 import msgspec
 
-from crawler.cli.report.bottleneck import bottleneck
 from crawler.core.stats import CrawlStats, Holder
+from crawler.ring.bottleneck import bottleneck
 from tests.support.table import table
 
 BEFORE = CrawlStats(elapsed_s=10, run_pages=1_000, known=9_000, queued=5_000, parser_busy_s=(5.0, 5.0), body_waits=4)

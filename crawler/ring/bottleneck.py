@@ -8,11 +8,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from crawler.cli.report.holders import who_holds
-from crawler.cli.report.quantity import count, duration, share, size
-from crawler.cli.report.rate import rates
 from crawler.core.printable import printable
+from crawler.core.quantity import count, duration, share, size
+from crawler.core.rate import rates
 from crawler.core.stats import CrawlStats, SilentHost
+from crawler.ring.who_holds import who_holds
 
 __all__ = ["Bottleneck", "Stage", "bottleneck", "silent_hosts"]
 

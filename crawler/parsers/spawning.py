@@ -26,50 +26,26 @@ Private, as of Python 3.11 to 3.14, and no other file names them:
 """
 
 import errno
-import os
 import sys
-from collections.abc import Iterable, Iterator, MutableSequence
+from collections.abc import Iterator, MutableSequence
 from contextlib import contextmanager
 from multiprocessing import get_context, popen_spawn_posix, resource_tracker, spawn
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
-from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from crawler.core.errors import CrawlerError
+from crawler.core.interpreter import standard_first
 
-__all__ = ["Inbox", "Process", "check_queues", "context", "new_shared", "python", "same_imports"]
+__all__ = ["Inbox", "Process", "check_queues", "context", "new_shared"]
 
-_LIBRARY = Path(os.__file__).parent
-_STANDARD = {
-    str(_LIBRARY.with_name(f"python{sys.version_info.major}{sys.version_info.minor}.zip")),
-    str(_LIBRARY),
-    str(_LIBRARY / "lib-dynload"),
-}
-"""Where the standard library is, as Python has it in the path of imports."""
 _NOT_OF_SHM = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 # Spawn, not forkserver: a SIGTERM to the whole process group would end the fork server, and with it the means to
 # replace a parser while the crawl drains. Never fork: the pool has threads.
 context = get_context("spawn")
 """What makes the queues, pipes and shared memory that a `Process` is given."""
-
-
-def python(*arguments: str) -> list[str]:
-    """Return the command of another interpreter; in the environment of `same_imports` it finds the same modules."""
-    return [sys.executable, "-P", *arguments]
-
-
-def same_imports() -> dict[str, str]:
-    """Return the environment in which another interpreter finds the same packages, however this one found them."""
-    path = _standard_first(entry or str(Path.cwd()) for entry in sys.path)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
-
-
-def _standard_first(path: Iterable[str]) -> list[str]:
-    """Return a path of imports with the standard library before all else, and the rest in its order."""
-    return sorted(path, key=lambda entry: entry not in _STANDARD)
 
 
 def _start_resource_tracker() -> None:
@@ -97,7 +73,7 @@ def _data_without_main(name: str) -> dict[str, Any]:
     data = spawn.get_preparation_data(name)
     # Celery's own kind of process has a key of its own kind, which cannot be pickled here.
     data["authkey"] = bytes(data["authkey"])
-    data["sys_path"] = _standard_first(data["sys_path"])
+    data["sys_path"] = standard_first(data["sys_path"])
     return {key: value for key, value in data.items() if not key.startswith("init_main_from")}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crawler.parsers.spawning import python, same_imports
+from crawler.core.interpreter import python, same_imports
 from crawler.parsers.spiders.known_modules import NEEDED
 from tests.support.servers import Answer, LocalServer, html
 

@@ -29,8 +29,8 @@ from crawler.cli.compare.work import (
 from crawler.cli.demo.process import DemoServer
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import CrawlerError
+from crawler.core.interpreter import python, same_imports
 from crawler.core.version import __version__
-from crawler.parsers.spawning import python, same_imports
 
 __all__ = ["compare"]
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from crawler.cli.demo.server import PORT_TAKEN
 from crawler.core.errors import CrawlerError, UsageError
-from crawler.parsers.spawning import python, same_imports
+from crawler.core.interpreter import python, same_imports
 
 __all__ = ["DemoServer"]
 

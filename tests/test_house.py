@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "crawler"
 DESIGN = ROOT / "docs" / "design.md"
 
-STAGES = ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "ring")
+STAGES = ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "serve", "ring")
 MAY_IMPORT = {
     "core": (),
     "web": ("core",),
@@ -25,8 +25,9 @@ MAY_IMPORT = {
     "fetcher": ("core", "web"),
     "parsers": ("core", "web", "page"),
     "ledger": ("core", "web", "frontier"),
+    "serve": ("core",),
     "ring": ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger"),
-    "cli": STAGES,
+    "cli": tuple(stage for stage in STAGES if stage != "serve"),  # the ring starts that, for programs too
     "": (*STAGES, "cli"),  # __init__ and __main__
 }
 """For each folder the other ones that it may import. Those inside it may import the same."""
@@ -252,8 +253,8 @@ def test_the_design_prints_the_rows_of_allowed_imports(table: dict[str, tuple[st
     for of, names in table.items():
         if of:
             row = f"| `{of}/` | {' '.join(f'`{name}/`' for name in names) or 'nothing'} |"
-            if names == STAGES:
-                row = f"| `{of}/` | all of the above |"
+            if of == "cli":
+                row = f"| `{of}/` | all of the above but `serve/` |"
             assert row in text, f"docs/design.md must hold: {row}"
 
 

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo build docs test test-all test-kill test-memory compare fuzz same-set soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
+.PHONY: help install demo build docs site test test-all test-kill test-memory compare fuzz same-set soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -21,6 +21,7 @@ help:
 	@echo "make same-set     20,000 simulated webs with random answers, parsers and kills: the URLs that they must have"
 	@echo "make soak         healthy hosts alone and beside hostile ones: all habits at once (4 runs of a minute), then attacks by 1 to 1,000 hosts (an hour)"
 	@echo "make docs         write again what documents and types take from the code: options, fields, hostile behaviours"
+	@echo "make site         the documentation as a site: output/site/index.html"
 	@echo "make bench        our crawler beside wget2, spider-rs, Crawlee and Scrapy: a table and a chart (10 to 15 minutes)"
 	@echo "make bench-quick  fails if a page costs 15 % more CPU time than the recorded baseline (about a minute)"
 	@echo "make bench-ring   what a page costs with everything on, plain and over TLS, and how long a start takes"
@@ -69,6 +70,9 @@ test-all: $(TESTED)
 docs: export CRAWLER_WRITE_DOCS = 1
 docs: $(TESTED)
 	$(BIN)/python -m pytest -q tests/cli/test_written.py tests/docs/test_records.py tests/docs/test_robustness.py
+
+site: $(TESTED)
+	$(BIN)/python -m website.build
 
 test-kill: $(TESTED)
 	$(BIN)/python -m pytest -m slow --timeout 1800 tests/ring/test_kill.py

@@ -14,6 +14,8 @@ __all__ = ["NGINX", "serving"]
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 """Path of the program; None where it is not installed (Debian: nginx-light)."""
 
+_AS_ROOT = "user root;"  # else its workers are nobody, who may read no folder of a test
+
 
 @contextlib.contextmanager
 def serving(root: Path, folder: Path) -> Iterator[str]:
@@ -23,6 +25,7 @@ def serving(root: Path, folder: Path) -> Iterator[str]:
     port = bound.getsockname()[1]
     (folder / "nginx.conf").write_text(
         f"""
+        {_AS_ROOT if os.geteuid() == 0 else ""}
         daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
         events {{ worker_connections 1024; }}
         http {{

@@ -40,7 +40,7 @@ from crawler.core.model import Again, Done, Link, Result, Task
 from crawler.core.stats import Ended
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.fake import FakeTransport, answer
-from crawler.ledger.job import Job
+from crawler.ledger.job import JobFolder
 from crawler.ledger.ledger import Ledger
 from crawler.ring.crawler import Crawler
 from crawler.ring.opening import Opened, Opening
@@ -250,7 +250,7 @@ def fill(folder: Path, urls: int, hosts: int) -> list[Row]:
     seeds = folder / "seeds.txt"
     seeds.write_text("".join(f"{web.url(host, 0)}\n" for host in range(hosts)))
     config = settings(folder)
-    job = Job(config)
+    job = JobFolder(config)
     opened = Opening(
         job, config, [str(seeds)], fresh=False, stdin=None, on_bad_seed=_refuse, stopping=lambda: False
     ).open()

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "crawler"
 DESIGN = ROOT / "docs" / "design.md"
 
-STAGES = ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "serve", "ring")
+STAGES = ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "jobs", "serve", "ring")
 MAY_IMPORT = {
     "core": (),
     "web": ("core",),
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "fetcher": ("core", "web"),
     "parsers": ("core", "web", "page"),
     "ledger": ("core", "web", "frontier"),
+    "jobs": ("core", "web", "frontier"),
     "serve": ("core",),
     "ring": ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger"),
     "cli": tuple(stage for stage in STAGES if stage != "serve"),  # the ring starts that, for programs too

@@ -12,6 +12,7 @@ from crawler.cli.commands.compare import compare
 from crawler.cli.commands.crawl import crawl, demo
 from crawler.cli.commands.extract import extract
 from crawler.cli.commands.spider import new, try_
+from crawler.cli.commands.urls import urls
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.terminal import Terminal
 from crawler.core.errors import CrawlerError, StorageError, UsageError
@@ -99,5 +100,5 @@ def cli() -> None:
     """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""
 
 
-for _command in (crawl, demo, new, try_, extract, compare):
+for _command in (crawl, demo, new, try_, extract, compare, urls):
     cli.add_command(_command)

@@ -40,6 +40,7 @@ The second group becomes an error of the tree, or ends what it should:
     DamagedError            a WARC file cannot be read any further: it is counted, or becomes a UsageError
     MistakeError, ValueError
                             a value of a setting makes no sense, or cannot be read: becomes a ConfigError
+    _MovedOnError           a store's files were replaced while they were opened for reading: it is tried again
     NotRegularError         no automaton can follow a pattern: it is left to parser processes, and told
     csv.Error, ImportError, OSError, FileExistsError
                             as the csv module, an import and a storage raise: a SeedError, a ConfigError, a StorageError

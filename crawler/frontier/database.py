@@ -20,6 +20,7 @@ from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
 from crawler.frontier.families import CACHE_BYTES, FAMILIES, options_of
 from crawler.frontier.store_files import prepare_store, refuse_foreign
+from crawler.frontier.view import opened_view
 
 __all__ = ["Database", "Table"]
 
@@ -95,6 +96,18 @@ def _held(items: Iterator[tuple[bytes, bytes]], _bound: bytes) -> Iterator[tuple
     yield from items
 
 
+class _NoRows:
+    """Reads as a table without rows does."""
+
+    def get(self, key: Any) -> Any:
+        return [None] * len(key) if isinstance(key, list) else None
+
+    def items(self, **_: Any) -> tuple[()]:
+        return ()
+
+    keys = values = items
+
+
 class Database:
     """The open database of one job, with the batch under construction. Not thread-safe."""
 
@@ -114,22 +127,26 @@ class Database:
             (refuse_foreign if read_only else prepare_store)(path)
         except OSError as error:
             raise refusal(f"open the store {path}", error, _ADVICE) from error
-        self._refuse_other_families()
-        try:
-            access = rocksdict.AccessType.read_only(False) if read_only else rocksdict.AccessType.read_write()
-            cache = rocksdict.Cache(CACHE_BYTES)
-            families = {name: options_of(name, cache) for name in FAMILIES}
-            self._db = rocksdict.Rdict(
-                str(path), options_of("default", cache), column_families=families, access_type=access
-            )
-        except Exception as error:  # rocksdict raises bare Exception
-            raise refusal(f"open the store {path}", error, _ADVICE) from error
+        self._db = opened_view(path, FAMILIES) if read_only else self._opened()
         self._identity = path.stat()
-        self._tables = {
-            name: Table(self, self._db.get_column_family(name), self._db.get_column_family_handle(name))
-            for name in FAMILIES
-        }
+        self._tables = {name: self._table(name) for name in FAMILIES}
         self._check_versions(read_only=read_only)
+
+    def _opened(self) -> rocksdict.Rdict:
+        """Open the database for writing; make it if it is not there."""
+        self._refuse_other_families()
+        cache = rocksdict.Cache(CACHE_BYTES)
+        families = {name: options_of(name, cache) for name in FAMILIES}
+        try:
+            return rocksdict.Rdict(str(self._path), options_of("default", cache), column_families=families)
+        except Exception as error:  # rocksdict raises bare Exception
+            raise refusal(f"open the store {self._path}", error, _ADVICE) from error
+
+    def _table(self, name: str) -> Table:
+        try:
+            return Table(self, self._db.get_column_family(name), self._db.get_column_family_handle(name))
+        except Exception:  # noqa: BLE001 - rocksdict raises bare Exception: a store that is read may lack a table
+            return Table(self, _NoRows(), None)
 
     def table(self, name: str) -> Table:
         """Return one of `FAMILIES`."""
@@ -189,13 +206,7 @@ class Database:
             families = set(rocksdict.Rdict.list_cf(str(self._path)))
             if families - {"default"} == set(FAMILIES) or "meta" not in families:
                 return
-            options = options_of("meta", rocksdict.Cache(0))
-            meta = rocksdict.Rdict(
-                str(self._path),
-                options,
-                column_families={"meta": options},
-                access_type=rocksdict.AccessType.read_only(False),
-            )
+            meta = opened_view(self._path, ["meta"])
             found: Any = meta.get_column_family("meta").get(b"versions")
             meta.close()
         except Exception:  # noqa: BLE001 - rocksdict raises bare Exception; opening it in full says what is wrong

@@ -77,6 +77,10 @@ class KnownUrls:
             if value[:1] != QUEUED:
                 yield key, value[:1], self.row(value)
 
+    def stored(self) -> Iterator[bytes]:
+        """Give the committed value of every URL: a state byte, and what `waiting` or `row` makes of the rest."""
+        return self._table.values()
+
     def forget(self) -> None:
         """Learn that the open batch was committed or dropped."""
         self._pending.clear()

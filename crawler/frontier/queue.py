@@ -57,6 +57,11 @@ class UrlQueue:
             if place not in removed:
                 yield place, value
 
+    def at(self, place: bytes) -> UrlRow | None:
+        """Return the committed row at one place."""
+        value = self._table.get(place)
+        return None if value is None else self.row(value)
+
     def row(self, value: bytes) -> UrlRow:
         """Decode the row in a value of the queue."""
         return self._decode(memoryview(value)[_KEY_BYTES:])
@@ -71,6 +76,10 @@ class UrlQueue:
     def rows(self) -> Iterator[UrlRow]:
         """Give the row of every committed entry, in order."""
         return map(self.row, self._table.values())
+
+    def values(self) -> Iterator[bytes]:
+        """Give the value of every committed entry, in order: `row` decodes it."""
+        return self._table.values()
 
     def forget(self) -> None:
         """Learn that the open batch was committed or dropped."""

@@ -1,5 +1,6 @@
 """URLs that were tried and wait for their time."""
 
+import time
 from collections.abc import Iterator
 from itertools import islice
 
@@ -11,6 +12,7 @@ from crawler.frontier.row import UrlRow
 __all__ = ["Retries"]
 
 _KEY_BYTES = 16
+_LOOKED_AT_ONCE = 1_024
 
 
 class Retries:
@@ -41,6 +43,23 @@ class Retries:
     def rows(self) -> Iterator[UrlRow]:
         """Give the row of every retry, in the order of their times."""
         return map(self._decode, self._table.values())
+
+    def values(self) -> Iterator[bytes]:
+        """Give the value of every retry, in the order of their times: `row` decodes it."""
+        return self._table.values()
+
+    def row(self, value: bytes) -> UrlRow:
+        """Decode what `values` gave."""
+        return self._decode(value)
+
+    def find(self, key: bytes, give_up_at: float) -> tuple[float, UrlRow] | None:
+        """Return when one URL is due, and its row, if that is found until `give_up_at` (`time.monotonic`)."""
+        for number, (place, value) in enumerate(self._table.items()):
+            if place[8:] == key:
+                return int.from_bytes(place[:8], "big") / 1e6, self._decode(value)
+            if number % _LOOKED_AT_ONCE == 0 and time.monotonic() > give_up_at:
+                break
+        return None
 
 
 def _due_key(at: float, url_key: bytes) -> bytes:

@@ -21,6 +21,7 @@ from crawler.core.errors import JobError
 from crawler.core.folders import make_folder, sync_folder
 from crawler.core.printable import printable
 from crawler.core.symlinks import refuse_link
+from crawler.frontier.view import opened_view
 
 __all__ = ["StoreFiles", "is_marked", "prepare_store", "refuse_foreign"]
 
@@ -65,10 +66,7 @@ def _has_our_tables(path: Path) -> bool:
     try:
         if not {"meta", "urls"} <= set(rocksdict.Rdict.list_cf(str(path))):
             return False
-        options = rocksdict.Options(raw_mode=True)
-        meta = rocksdict.Rdict(
-            str(path), options, column_families={"meta": options}, access_type=rocksdict.AccessType.read_only(False)
-        )
+        meta = opened_view(path, ["meta"])
         try:
             found = meta.get_column_family("meta").get(b"versions")
         finally:

@@ -31,7 +31,7 @@ from crawler.frontier.store import Store
 from crawler.frontier.store_files import StoreFiles, refuse_foreign
 from crawler.ledger.sinks.outputs import files_of, output_names
 
-__all__ = ["Job"]
+__all__ = ["JobFolder"]
 
 _MATTER = tuple(setting for setting in CRAWL_SETTINGS if setting.matters)
 """Settings that decide which URLs are crawled and what their records hold: they stay as a job began.
@@ -46,7 +46,7 @@ _MADE = ("lock", "large", "summary.json", "summary.json.tmp")
 _PROCESS = re.compile(rb"\s*\d{0,20}\s*")
 
 
-class Job:
+class JobFolder:
     """The folder of a job, locked for this process until `close`.
 
     State, of the ledger's thread: what the job gets more of, which `settle` finds out; the lock; and what this run has

@@ -16,7 +16,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.seed_lines import OnBad
 from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, is_seed, read_seeds, spool
 from crawler.frontier.store import Store
-from crawler.ledger.job import Job
+from crawler.ledger.job import JobFolder
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.locks import OutputLocks
 from crawler.ledger.sinks.outputs import places_of, sinks_for
@@ -50,7 +50,7 @@ class Opening:
 
     def __init__(
         self,
-        job: Job,
+        job: JobFolder,
         config: CrawlConfig,
         sources: Sequence[str],
         *,

@@ -29,7 +29,7 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
-from crawler.ledger.job import Job
+from crawler.ledger.job import JobFolder
 from crawler.ledger.kept import keep
 from crawler.ledger.ledger import Ledger
 from crawler.ledger.sinks.base import Sink
@@ -109,7 +109,7 @@ class Ring:
             )
             self.statistics.settled(config)
             self._temporary_job = folder if is_temporary else None
-            job = Job(config)
+            job = JobFolder(config)
             cleanup.callback(job.close)
             opened = await self._open(job, thread, sinks)
             self._config = opened.config
@@ -158,7 +158,7 @@ class Ring:
 
     # The steps
 
-    async def _open(self, job: Job, thread: OneThread, sinks: Sequence[Sink]) -> Opened:
+    async def _open(self, job: JobFolder, thread: OneThread, sinks: Sequence[Sink]) -> Opened:
         """Open the job in the ledger's thread. If that fails, no job is left that was not there before."""
         was_there = job.exists
         try:

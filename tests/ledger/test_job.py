@@ -7,7 +7,7 @@ from crawler.core.errors import JobError
 from crawler.core.model import Field, Rotation
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.frontier.store import Store
-from crawler.ledger.job import Job
+from crawler.ledger.job import JobFolder
 from crawler.ring.crawler import Crawler
 from tests.support.store_rows import store_rows
 
@@ -16,7 +16,7 @@ SECRETS = ("Bearer-of-the-secret", "key-0123456789", "sid=cookie-of-the-secret")
 
 def settle(config: CrawlConfig, *, record: bool = False) -> bool:
     """Begin, or go on with, the job of `config`."""
-    job = Job(config)
+    job = JobFolder(config)
     try:
         with Store(job.state_path) as store:
             settled = job.settle(store, "seeds")
@@ -80,7 +80,7 @@ def test_a_job_goes_on_with_the_settings_it_was_begun_with(tmp_path, value):
 def test_a_job_begun_before_there_was_a_setting_goes_on_with_its_default(tmp_path):
     config = CrawlConfig(job=tmp_path / "job")
     assert settle(config, record=True)
-    job = Job(config)
+    job = JobFolder(config)
     with Store(job.state_path) as store:
         store.put_meta("job", {name: value for name, value in store.meta("job").items() if name != "max_chain"})
         store.commit()

@@ -1,0 +1,90 @@
+"""`Job`: a job's folder that answers. A thin face: each question has a file of its own."""
+
+import os
+from collections.abc import Iterator
+from typing import Self
+
+from crawler.core.model import Outcome, TaskKind
+from crawler.frontier.store import Store
+from crawler.jobs.opening import find_job, is_running, opened_store
+from crawler.jobs.urls import UrlFacts, Wanted, urls
+
+__all__ = ["Job"]
+
+
+class Job:
+    """The job in a folder: what became of its URLs, and why.
+
+        with Job("output/example.com") as job:
+            for url in job.urls(outcome="failed"):
+                print(url.url, url.reason)
+
+    It reads, whatever the job is at: a crawl runs it in this process or in another one, it was stopped or killed, or
+    it has ended. It takes no lock and writes nothing into the folder. All answers are of one instant, that of the first
+    question, until `refresh`.
+
+    State: the view of the store, open from the first question on. Not thread-safe; each thread makes its own.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        """Find the job. Raises `JobError` if the folder holds none, `StorageError` if it cannot be read.
+
+        A job of a version that this one cannot read, or a damaged one, is refused with the same errors when first
+        asked.
+        """
+        self.folder = find_job(folder)
+        self._store: Store | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Job({str(self.folder)!r})"
+
+    @property
+    def store(self) -> Store:
+        """The store as it was when first asked; for the files of this folder."""
+        if self._store is None:
+            self._store = opened_store(self.folder)
+        return self._store
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a crawl runs the job at this moment."""
+        return is_running(self.folder)
+
+    def refresh(self) -> None:
+        """See the job as it is now, from the next question on. Iterators that are under way end with an error."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the store. Safe to call twice; the next question opens it again."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def urls(
+        self,
+        *,
+        outcome: Outcome | None = None,
+        reason: str | None = None,
+        kind: TaskKind | None = None,
+        status: int | str | None = None,
+        host: str | None = None,
+        depth: int | None = None,
+        due: bool | None = None,
+    ) -> Iterator[UrlFacts]:
+        """Give every URL that the job has ever met, each once, in no order: those that have ended, and those due.
+
+        What is named leaves out all others: `outcome` as in `Outcome`; `reason`, up to its colon or whole
+        (`timeout`, `tls: expired`); `kind` (`page` or `sitemap`); `status`, as a number or a class such as `"4xx"`;
+        `host` as in the URL, with its port if that is not usual; `depth`; `due` True for those that have not ended,
+        False for those that have. Rows of a list that are no URL come with outcome `skipped` and reason `malformed`.
+
+        Takes the same memory for any number of URLs. Raises `UsageError` for a filter that makes no sense.
+        """
+        wanted = Wanted.of(outcome=outcome, reason=reason, kind=kind, status=status, host=host, depth=depth, due=due)
+        return urls(self.store, wanted)

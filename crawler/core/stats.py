@@ -38,7 +38,7 @@ class Holder(Struct, frozen=True):
     parsers: float = 0.0
 
 
-class CrawlStats(Struct, frozen=True, kw_only=True):
+class CrawlStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Counters at one instant. Counts are of the whole job, over all its runs, unless they say "run".
 
     `outcomes` maps an outcome with its reason (`fetched`, `redirected`, `failed: timeout`, `skipped: robots`) to a

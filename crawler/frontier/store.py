@@ -11,6 +11,7 @@
               letter, URL key or seed number       rows of the seeds that have no record yet (`frontier.seed_rows`)
     hosts     host key, name of a row              what is known of a host (`core.host_rows`)
     meta      name                                 versions, settings, counters, positions of sinks
+              "sample:", run, number               Sample (msgpack, by names): the time series (`frontier.samples`)
 
 A URL that has not ended has its row where it waits, so that a scan of the queue gives all that a task needs: to read
 each row by its key would cost more than all else.
@@ -34,6 +35,7 @@ from crawler.frontier.known import KnownUrls
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.retries import Retries
 from crawler.frontier.row import QUEUED, UrlRow
+from crawler.frontier.samples import Samples
 from crawler.frontier.seed_lines import extra_of
 from crawler.frontier.seed_rows import SeedRows
 from crawler.web.urls import NORMAL_FORM_VERSION
@@ -72,6 +74,7 @@ class Store:
         self.groups = Groups(database.table("texts"))
         self.rows = SeedRows(database.table("seeds"))
         self._seeds, self._hosts, self._meta = map(database.table, ("seeds", "hosts", "meta"))
+        self.samples = Samples(database.table("meta"))
         self._encode = msgspec.msgpack.Encoder().encode
         self.keys = Keys(self._settled_seed(read_only=read_only))
         self.has_whole_hosts = not self.meta(_HOSTS_IN_PARTS)

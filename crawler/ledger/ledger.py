@@ -25,6 +25,7 @@ from crawler.core.stats import Ended
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.ledger.host_rows import HostRows
+from crawler.ledger.sampling import Look, Sampling
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import ConsumerLeftError
 
@@ -48,7 +49,7 @@ class Ledger:
     `put`, `put_records`, `wake` and `stop` may be called from any thread; `run` owns the rest. `hosts` are the rows of
     hosts that it keeps for the fetcher. `deliver(tasks, hosts)` gets what is due, with what is remembered of hosts that
     entered the window; `ended(why)` is called once, when nothing is left that can be asked for, or the page budget is
-    used up. Both run in the ledger's thread.
+    used up; `look(run, last)` takes a sample of the crawl. All three run in the ledger's thread.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Ledger:
         *,
         deliver: Callable[[list[Task], list[Remembered]], None],
         ended: Callable[[Ended], None],
+        look: Look,
     ) -> None:
         self._store = store
         self._host_key = store.keys.authority
@@ -66,6 +68,7 @@ class Ledger:
         self._sinks = sinks
         self._deliver = deliver
         self._ended = ended
+        self._sampling = Sampling(store.samples, look)
         self.hosts = HostRows(store, self._notify)
         # State shared between threads, under the condition.
         self._changed = threading.Condition()
@@ -226,7 +229,7 @@ class Ledger:
 
     def _commit_due(self) -> bool:
         if not self._dirty():
-            return False
+            return self._sampling.is_overdue
         if self._store.pending_rows >= COMMIT_ROWS or self._finished_bytes + self.hosts.size_bytes >= COMMIT_BYTES:
             return True
         age_s = time.monotonic() - self._committed_at
@@ -246,6 +249,7 @@ class Ledger:
             self._frontier.counters.records += sum(map(_lines, self._finished))
             self._finished, self._finished_bytes = [], 0
         self.hosts.write()
+        self._sampling.take(last=last)
         self._frontier.save()
         self._store.commit()
         self._frontier.committed()
@@ -267,6 +271,7 @@ class Ledger:
         positions = self._store.meta("sinks") or {}
         positions |= {sink.name: sink.flush(last=True) for sink in self._sinks}
         self._store.put_meta("sinks", positions)
+        self._sampling.take(last=True)
         self._store.commit()
         for sink in self._sinks:
             sink.committed()

@@ -47,6 +47,10 @@ class Parsers(Protocol):
     def replaced(self) -> int:
         """Parsers that died or were killed and were replaced."""
 
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Numbers of the processes that parse, beside this one."""
+
     def start(self) -> None:
         """Get ready. Raises `CrawlerError` if that fails."""
 

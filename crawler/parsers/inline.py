@@ -53,6 +53,7 @@ class InlineParsers:
 
     replaced = 0
     started = True
+    processes: tuple[int, ...] = ()
 
     def __init__(
         self,

@@ -64,6 +64,11 @@ class Intake:
         with self.lock:
             return self._busiest.first(time.monotonic())
 
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Numbers of the processes that parse now; from any thread."""
+        return tuple(parser.number for parser in self.dispatch.parsers())
+
     # The event loop's thread.
 
     def is_quick(self, host: str, size: int) -> bool:

@@ -2,16 +2,15 @@
 
 import ctypes
 import gc
-import os
 import resource
 import sys
 from contextlib import suppress
-from pathlib import Path
+
+from crawler.core.memory import resident_bytes
 
 __all__ = ["MemoryLimit", "collect_rarely", "return_large_blocks"]
 
 _TRIM_BYTES = 8 << 20
-_STATM = Path("/proc/self/statm")
 _M_MMAP_THRESHOLD = -3  # <malloc.h> of glibc
 _LARGE_BYTES = 1 << 20
 
@@ -55,7 +54,7 @@ class MemoryLimit:
             # Not every system has each of them.
             with suppress(ValueError, OSError):
                 resource.setrlimit(kind, (soft, hard))
-        start = self._level = _resident_bytes()
+        start = self._level = resident_bytes()
         if limit_bytes is not None and start > limit_bytes:
             raise MemoryError
         self._worn_at = None if limit_bytes is None else (start + limit_bytes) // 2
@@ -68,18 +67,10 @@ class MemoryLimit:
         left then is in use. To be asked when nothing is under way; takes some 10 µs. False without a limit, and where
         the system does not tell.
         """
-        size = _resident_bytes()
+        size = resident_bytes()
         if size > self._level + _TRIM_BYTES:
             with suppress(AttributeError, OSError):
                 ctypes.CDLL(None).malloc_trim(0)
-            size = self._level = _resident_bytes()
+            size = self._level = resident_bytes()
         self._level = min(self._level, size)
         return self._worn_at is not None and size > self._worn_at
-
-
-def _resident_bytes() -> int:
-    """Return the size of this process in memory; 0 where it is not known, since the peak is no use."""
-    try:
-        return int(_STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, IndexError, ValueError):
-        return 0

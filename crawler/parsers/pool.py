@@ -102,6 +102,11 @@ class ParserPool:
         """Parsers that died or were killed and were replaced; not those that had swollen."""
         return self._supervision.replaced
 
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Numbers of the processes that run now."""
+        return self._intake.processes
+
     def start(self) -> None:
         """Start the collector, which starts the processes; pages may be submitted at once. Never waits."""
         atexit.register(self.close)

@@ -28,7 +28,7 @@ def new_counters(parsers: int) -> MutableSequence[float]:
 class ParserProcess:
     """A parser, started by making one and to be discarded after its end; and what was given to it.
 
-    For the arguments see `worker.main`. `results` is the pipe on which it answers.
+    For the arguments see `worker.main`. `results` is the pipe on which it answers, `number` that of the process.
 
     State: `batches`, in the order given, how many pages it has `answered`, and `gone`, that its batches were taken back
     and it must not get others: these change under the pool's lock, and so does `ready`, that it has sent its first
@@ -73,6 +73,7 @@ class ParserProcess:
         finally:
             if blocks:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        self.number = self._process.pid or 0
         # The parser's end must be open nowhere else, or its death would not end the pipe.
         answers.close()
 

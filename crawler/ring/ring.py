@@ -39,6 +39,7 @@ from crawler.parsers.chosen import Parsers, chosen_parsers, possible
 from crawler.ring.breakdown import Breakdown
 from crawler.ring.job_folder import job_folder, remove_in_use
 from crawler.ring.opening import Opened, Opening
+from crawler.ring.sampler import Sampler
 from crawler.ring.statistics import Stages, Statistics
 from crawler.ring.stop_request import StopRequest
 
@@ -205,7 +206,8 @@ class Ring:
         def nothing_left(why: Ended) -> None:
             call_in(loop, self.stop_request.ask, why)
 
-        return Ledger(opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left)
+        look = Sampler(self.statistics).look
+        return Ledger(opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left, look=look)
 
     async def _start_parsers(
         self, opened: Opened, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack

@@ -81,7 +81,7 @@ class Statistics:
     def now(self) -> CrawlStats:
         """Counters as of now."""
         stats = CrawlStats(
-            ended=self._ended,
+            ended="running" if self._finished_at is None else self.why_ended,
             elapsed_s=(self._finished_at or time.monotonic()) - self._started_at,
             bad_seeds=self.bad_seeds,
             concurrency=self._config.concurrency,
@@ -100,9 +100,13 @@ class Statistics:
         return _with_holders(_with_stages(stats, self._stages), self._stages, self._budget.held_by)
 
     @property
-    def _ended(self) -> Ended:
-        if self._finished_at is None:
-            return "running"
+    def processes(self) -> tuple[int, ...]:
+        """Numbers of the processes that parse."""
+        return () if self._stages is None else self._stages.parsers.processes
+
+    @property
+    def why_ended(self) -> Ended:
+        """How the crawl ends, once it does."""
         left = self._stages is not None and self._stages.ledger.was_left
         return "interrupted" if left else self._stop_request.why or "interrupted"
 

@@ -15,7 +15,16 @@ from crawler.core.version import __version__
 
 if TYPE_CHECKING:
     from crawler.core.config import CrawlConfig
-    from crawler.core.errors import ConfigError, CrawlerError, JobError, SeedError, StorageError, UrlError, UsageError
+    from crawler.core.errors import (
+        ConfigError,
+        CrawlerError,
+        JobError,
+        SeedError,
+        StorageError,
+        UnmetError,
+        UrlError,
+        UsageError,
+    )
     from crawler.core.model import Duplicate, Failure, Field, Finished, Rotation
     from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS, Record
     from crawler.core.stats import CrawlStats, ExtractStats
@@ -45,7 +54,7 @@ else:  # hidden from type checkers, which would take every name for a public one
 
 _HOMES = {
     "core.config": "CrawlConfig", "core.stats": "CrawlStats ExtractStats", "frontier.seeds": "BadSeed",
-    "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UrlError UsageError",
+    "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UnmetError UrlError UsageError",
     "core.model": "Duplicate Failure Field Finished Rotation", "core.record": "DEFAULT_FIELDS RECORD_FIELDS Record",
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
     "jobs.job": "Job", "jobs.urls": "UrlFacts",
@@ -59,8 +68,8 @@ __all__ = [
     "Crawler", "CrawlerError", "Duplicate", "Extract", "ExtractStats", "Failure", "FakeTransport", "Feed",
     "FeedEntry", "FetchRequest", "FetchResult", "Field", "Finished", "Follow", "Headers", "Job", "JobError",
     "Microdata", "NotJsonError", "Page", "Position", "Record", "Rotation", "Router", "SeedError", "Sink", "Spider",
-    "StorageError", "Transport", "UrlError", "UrlFacts", "UsageError", "__version__", "crawl", "crawl_to_arrow",
-    "extract", "load_spider", "read_fields",
+    "StorageError", "Transport", "UnmetError", "UrlError", "UrlFacts", "UsageError", "__version__", "crawl",
+    "crawl_to_arrow", "extract", "load_spider", "read_fields",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from crawler.cli.commands.check import check
 from crawler.cli.commands.compare import compare
 from crawler.cli.commands.crawl import crawl, demo
 from crawler.cli.commands.extract import extract
@@ -100,5 +101,5 @@ def cli() -> None:
     """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""
 
 
-for _command in (crawl, demo, new, try_, extract, compare, urls):
+for _command in (crawl, demo, new, try_, extract, compare, urls, check):
     cli.add_command(_command)

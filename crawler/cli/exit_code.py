@@ -7,7 +7,7 @@ __all__ = ["ExitCode"]
 
 class ExitCode(enum.IntEnum):
     """How the program ends. `DONE` also when a budget was used up; `UNREACHABLE` when all URLs that are left are of
-    hosts that do not answer.
+    hosts that do not answer; `UNMET` when the crawl would have been done, but for what was expected of it.
     """
 
     DONE = 0
@@ -17,3 +17,4 @@ class ExitCode(enum.IntEnum):
     INTERRUPTED = 4
     STORAGE = 5
     UNREACHABLE = 6
+    UNMET = 7

@@ -11,6 +11,7 @@ from msgspec import Struct, StructMeta
 from msgspec.structs import replace
 
 from crawler.core.errors import ConfigError
+from crawler.core.expectation import EXPECTATIONS
 from crawler.core.model import RETRIED_KINDS, Field, Rotation
 from crawler.core.record import ALL_BUT, RECORD_FIELDS
 from crawler.core.setting import Setting, settings_of
@@ -77,6 +78,7 @@ _CRAWLED = "What is crawled"
 _TREATED = "How servers are treated"
 _WRITTEN = "What comes out"
 _JOB = "The job"
+_SEEN = "What is seen of it"
 _MACHINE = "The machine"
 
 
@@ -90,13 +92,8 @@ class _OlderNames(StructMeta):
             return super().__call__(**with_new_names(settings))
 
 
-class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
-    """Settings of one crawl. Times are seconds, sizes bytes, None means "no limit".
-
-    `help(CrawlConfig)` and docs/cli.md list each setting. On the command line they have no units: `--timeout`.
-
-    Raises `ConfigError` for a value out of range, naming it.
-    """
+class _Settings(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
+    """The fields of `CrawlConfig` that are settings: one table, in the order of the help."""
 
     # One setting: its type, what the command line says of it, its group and kind, and what else is known.
     # fmt: off
@@ -275,6 +272,11 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "Stop at the first bad line of a seed file.",
         _JOB, SWITCH,
     )] = False
+    expect: Annotated[tuple[str, ...], Setting(
+        "Check this at the end, as in pages>=1000, failed<=1%, price>=95% (share of records with a value). What is not "
+        "met is told, and the exit code is 7.",
+        _SEEN, EXPECTATIONS,
+    )] = ()
     parsers: Annotated[int, Setting(
         "Parse in this many processes, or threads.",
         _MACHINE, COUNT, least=1, default_text="one a core, at most 4", also=("extract",),
@@ -301,6 +303,16 @@ class CrawlConfig(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         _MACHINE, choice(get_args(TransportKind)), default_text="that of the strategy", also=("try",),
     )] = None
     # fmt: on
+
+
+class CrawlConfig(_Settings, frozen=True, kw_only=True):
+    """Settings of one crawl. Times are seconds, sizes bytes, None means "no limit".
+
+    `help(CrawlConfig)` and docs/cli.md list each setting. On the command line they have no units: `--timeout`.
+
+    Raises `ConfigError` for a value out of range, naming it.
+    """
+
     archive: bool = False
     """Whether an output wants the whole exchange with each server. No setting: `settled` says it for the outputs."""
 

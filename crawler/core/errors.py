@@ -6,7 +6,8 @@
     │   ├── SeedError       a seed, or the source of seeds, cannot be used
     │   ├── UrlError        a string is not an http(s) URL
     │   └── JobError        a job belongs to another crawl, or another process runs it
-    └── StorageError        the disk, the store or a sink refused
+    ├── StorageError        the disk, the store or a sink refused
+    └── UnmetError          a crawl ended in good order, and not as `expect` says
 
 A bad *page* is never an exception: it ends as an outcome (see `core.model`). An exception means that the
 crawl itself cannot go on. Messages give the value seen, where, and what to do next, in one line.
@@ -77,3 +78,7 @@ class JobError(UsageError):
 
 class StorageError(CrawlerError):
     """The disk, the store or a sink refused; what was committed before is safe."""
+
+
+class UnmetError(CrawlerError):
+    """A crawl ended in good order, but not as it was expected to: a line for each expectation that was not met."""

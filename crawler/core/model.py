@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 
 __all__ = [
     "RETRIED_KINDS",
+    "SKIPPED_REASONS",
     "Again",
     "Answer",
     "Coding",
@@ -75,6 +76,23 @@ RETRIED_KINDS: Final = (
 """Reasons, up to their colon, with which a URL may be made due again: those of `failed`, and what older versions
 skipped when a robots.txt could not be had.
 """
+
+SKIPPED_REASONS: Final = (
+    "robots",
+    "robots-unreachable",
+    "scope",
+    "depth",
+    "filter",
+    "nofollow",
+    "private-address",
+    "trap",
+    "repeats",
+    "same-page",
+    "host-limit",
+    "domain-limit",
+    "malformed",
+)
+"""Reasons of `skipped`."""
 
 TaskKind = Literal["page", "sitemap"]
 """What a URL is asked for as. A URL can be both; each is known, and ends, by itself."""

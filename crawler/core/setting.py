@@ -7,7 +7,7 @@ arguments of `crawler.crawl`, the checks of single values, and what a job is hel
 """
 
 import math
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 from msgspec import Struct
 from msgspec.structs import fields, replace
@@ -124,10 +124,11 @@ def variable_of(name: str) -> str:
 
 
 def settings_of(struct: type[Struct]) -> tuple[Setting, ...]:
-    """Return the settings that the fields of a struct carry, in their order."""
+    """Return the settings that the fields of a struct carry, in their order, those that it inherits first."""
+    annotations = get_type_hints(struct, include_extras=True)
     return tuple(
         replace(setting, field=field.name, default=field.default)
         for field in fields(struct)
-        for setting in get_args(struct.__annotations__[field.name])
+        for setting in get_args(annotations[field.name])
         if isinstance(setting, Setting)
     )

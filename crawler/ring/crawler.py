@@ -8,15 +8,18 @@ from typing import Any, BinaryIO, Self
 from msgspec import structs
 
 from crawler.core.config import CrawlConfig, with_new_names
-from crawler.core.errors import UsageError
-from crawler.core.page_fields import has_seed_records
+from crawler.core.errors import ConfigError, UnmetError, UsageError
+from crawler.core.expectation import Verdict, paths_of, unknown_field
+from crawler.core.page_fields import all_fields, has_seed_records
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
 from crawler.frontier.seeds import BadSeed
 from crawler.ledger.sinks.base import Sink
+from crawler.ledger.sinks.coverage import CoverageSink
 from crawler.parsers.spiders.spider import Spider, load_spider, pack_spider
 from crawler.ring.costly_patterns import tell_costly
 from crawler.ring.decoder import decoder
+from crawler.ring.expectations import verdicts
 from crawler.ring.ring import Ring
 from crawler.ring.stream import RecordStream, cancelled
 
@@ -43,7 +46,8 @@ class Crawler:
             async for record in crawler:
                 print(record.url)
 
-    A crawler crawls once, in the event loop in which it is started.
+    A crawler crawls once, in the event loop in which it is started. `verdicts` says at the end what came of each
+    expectation (`expect`), empty if the crawl was stopped before its end.
     """
 
     def __init__(
@@ -69,6 +73,10 @@ class Crawler:
 
             check_fields(config.select)
         tell_costly(config, None if reader is None else load_spider(reader))
+        _check_expectations(config, has_spider=reader is not None)
+        paths = paths_of(config.expect)
+        self._config = config
+        self._coverage = CoverageSink(paths) if paths else None
         self._decode = decoder(config, spider=reader is not None)
         self._sinks = tuple(sinks)
         self._ring = Ring(
@@ -80,8 +88,10 @@ class Crawler:
             on_bad_seed=on_bad_seed,
             spider=pack_spider(reader),
             spider_name=None if reader is None else _spider_name(reader),
+            counting=() if self._coverage is None else (self._coverage,),
         )
         # State: written in the event loop's thread.
+        self.verdicts: tuple[Verdict, ...] = ()
         self._task: asyncio.Task[CrawlStats] | None = None
         self._records: RecordStream | None = None
 
@@ -91,7 +101,8 @@ class Crawler:
         Cancelled, it ends at once what is under way, commits what is done, and then raises CancelledError.
 
         Raises `UsageError` for seeds, settings or a job that cannot be used, `StorageError` when the disk refuses
-        (what was committed is safe and a later run goes on), BrokenPipeError when standard output was closed.
+        (what was committed is safe and a later run goes on), BrokenPipeError when standard output was closed, and
+        `UnmetError` when it ended, and not as `expect` says.
         """
         task = self._begin()
         try:
@@ -163,7 +174,24 @@ class Crawler:
             # A loop over nothing ends as quietly as one over everything.
             kinds = sorted(stats.outcomes.items(), key=lambda kind: -kind[1])
             _log.warning("no page was fetched: %s", ", ".join(f"{kind} ({number:,})" for kind, number in kinds[:5]))
+        await self._check(stats)
         return stats
+
+    async def _check(self, stats: CrawlStats) -> None:
+        """Judge what is expected of the crawl, unless it was stopped before its end. Raises `UnmetError`."""
+        if not self._config.expect or stats.ended == "interrupted":
+            return
+        self.verdicts = tuple(await asyncio.to_thread(verdicts, self._config, stats, self._coverage))
+        missed = [verdict.text for verdict in self.verdicts if not verdict.met]
+        if missed:
+            raise UnmetError("not as expected: " + "; ".join(missed))
+
+
+def _check_expectations(config: CrawlConfig, *, has_spider: bool) -> None:
+    """Refuse an expectation of a field that no record can have. What a spider writes is known to it alone."""
+    known = all_fields(config, has_spider=has_spider)
+    if known is not None and (wrong := unknown_field(config.expect, known)):
+        raise ConfigError(f"expect: {wrong}")
 
 
 def _sources(config: CrawlConfig, seeds: Sequence[str]) -> list[str]:

@@ -111,6 +111,9 @@ class Settings(TypedDict, total=False):
     Default: False."""
     strict: bool
     """Stop at the first bad line of a seed file. Default: False."""
+    expect: Sequence[str]
+    """Check this at the end, as in pages>=1000, failed<=1%, price>=95% (share of records with a value). What is not
+    met is told, and the exit code is 7. Default: ()."""
     parsers: int
     """Parse in this many processes, or threads. Default: one a core, at most 4."""
     parser_timeout_s: float

@@ -49,7 +49,8 @@ _log = logging.getLogger(__name__)
 
 
 class Ring:
-    """One crawl: begins, turns, drains and ends. For the arguments see `Crawler`; `spider` is packed.
+    """One crawl: begins, turns, drains and ends. For the arguments see `Crawler`; `spider` is packed. `counting` are
+    sinks that take no records, but count them.
 
     `stop_request` is asked when the crawl is to end, and `statistics` tells how far it is; `opened` is set when the
     seeds are known. State, of the event loop's thread: those three, the settings, which are settled once, and
@@ -67,6 +68,7 @@ class Ring:
         on_bad_seed: Callable[[BadSeed], None] | None,
         spider: bytes,
         spider_name: str | None,
+        counting: Sequence[Sink] = (),
     ) -> None:
         self.stop_request = StopRequest()
         self.opened = asyncio.Event()
@@ -80,6 +82,7 @@ class Ring:
         self._on_bad_seed = on_bad_seed
         self._spider = spider
         self._spider_name = spider_name
+        self._counting = tuple(counting)
         self._temporary_job: Path | None = None
 
     async def crawl(self, sinks: Sequence[Sink]) -> None:
@@ -171,7 +174,7 @@ class Ring:
                 stdin=self._stdin,
                 on_bad_seed=self._told_bad_seed,
                 stopping=self.stop_request.is_asked,
-                sinks=sinks,
+                sinks=(*sinks, *self._counting),
             )
             return await self._opened_by(opening, thread)
         except CrawlerError:

@@ -36,6 +36,7 @@ VALUES = [
     ("include", '["/a/", "/b b/"]', "/a/\n/b b/", ("/a/", "/b b/")),
     ("include", '"/a/"', "/a/", ("/a/",)),
     ("exclude", "[]", "", ()),
+    ("expect", '["pages>=3", "failed<=1%"]', "pages>=3\nfailed<=1%", ("pages>=3", "failed<=1%")),
     ("sitemaps", "true", "yes", True),
     ("max-links", "500", "500", 500),
     ("max-pages-per-host", "50", "50", 50),
@@ -310,7 +311,7 @@ def test_a_file_with_a_wrong_setting_is_refused_by_file_key_and_what_is_expected
     assert said.startswith(f"{path}: ")
     assert message in said
     assert "hunter2" not in said, "what may be a password is not shown"
-    assert len(said) < len(str(path)) + 600
+    assert len(said) < len(str(path)) + 750
 
 
 def test_broken_toml_is_refused_with_line_and_column(toml):

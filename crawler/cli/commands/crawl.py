@@ -26,7 +26,7 @@ from crawler.cli.settings import (
 )
 from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
-from crawler.core.errors import ConfigError
+from crawler.core.errors import ConfigError, UnmetError
 from crawler.core.event_loop import loop_factory
 from crawler.core.printable import printable
 from crawler.fetcher.transport.descriptors import raise_limit
@@ -36,6 +36,7 @@ from crawler.parsers.memory import collect_rarely, return_large_blocks
 if TYPE_CHECKING:
     from crawler.cli.report.progress import Progress
     from crawler.core.config import CrawlConfig
+    from crawler.core.expectation import Verdict
     from crawler.core.stats import CrawlStats
     from crawler.ring.crawler import Crawler
 
@@ -58,7 +59,8 @@ Examples:
 The same command again picks up where it left off. Every option is also a key of the --config file
 (max-pages = 100) and an environment variable (CRAWLER_MAX_PAGES); a switch such as --strict is taken back by
 --no-strict. Exit codes: 0 done, 1 error, 2 usage,
-3 no page fetched, 4 interrupted, 5 storage failure, 6 some hosts do not answer (their URLs stay due).""",
+3 no page fetched, 4 interrupted, 5 storage failure, 6 some hosts do not answer (their URLs stay due),
+7 done, but not as --expect says.""",
 )
 @click.argument("seeds", nargs=-1, metavar="[SEED]...")
 @click.option("--config", metavar="FILE", envvar=CONFIG_VARIABLE, help="TOML file of settings, named as the options.")
@@ -146,6 +148,8 @@ def _crawled(run: Run, terminal: Terminal) -> int:
     try:
         with _records_alone(run.config), asyncio.Runner(loop_factory=loop_factory()) as runner:
             stats = runner.run(_watched(crawler, progress, None if run.quiet else terminal))
+    except UnmetError:
+        stats = crawler.stats()
     except BrokenPipeError:
         # Whoever read the records has seen enough; the job can go on. Nothing may be flushed there at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -155,11 +159,11 @@ def _crawled(run: Run, terminal: Terminal) -> int:
     from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  rich: only at the end
 
     if run.config.job is not None:
-        write_summary(stats, run.config)
+        write_summary(stats, run.config, crawler.verdicts)
     if not run.quiet:
         with contextlib.suppress(OSError):  # as `Terminal.say`; the same is in summary.json
             print_summary(stats, run.config, console=console)
-    code = _exit_code(stats)
+    code = _judged(_exit_code(stats), stats, run, crawler.verdicts, terminal)
     if run.quiet and code == ExitCode.NO_PAGE:
         terminal.say(f"crawler: error: no page was fetched: {why_no_page(stats, run.config)}")
     if run.quiet and code == ExitCode.UNREACHABLE:
@@ -188,6 +192,18 @@ def _exit_code(stats: "CrawlStats") -> ExitCode:
     if stats.ended == "unreachable":
         return ExitCode.UNREACHABLE
     return ExitCode.DONE if stats.pages else ExitCode.NO_PAGE
+
+
+def _judged(
+    code: ExitCode, stats: "CrawlStats", run: Run, verdicts: Sequence["Verdict"], terminal: Terminal
+) -> ExitCode:
+    """Say what is not as it was expected; return the exit code with that. A worse one stays."""
+    if run.config.expect and stats.ended == "interrupted" and not run.quiet:
+        terminal.say("what is expected was not checked, since the crawl has not come to its end")
+    missed = [verdict for verdict in verdicts if not verdict.met]
+    for verdict in missed:
+        terminal.say(f"crawler: error: not as expected: {verdict.text}")
+    return ExitCode.UNMET if missed and code == ExitCode.DONE else code
 
 
 async def _watched(crawler: "Crawler", progress: "Progress", terminal: Terminal | None) -> "CrawlStats":

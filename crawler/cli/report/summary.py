@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from crawler.cli.report.ending import Ending, ending
 from crawler.cli.report.screen import STYLES
 from crawler.cli.report.view import is_sitemap, phrase
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
+from crawler.core.expectation import Verdict
 from crawler.core.folders import sync_folder
 from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
@@ -72,11 +73,15 @@ class Summary(Struct, frozen=True, kw_only=True):
     parser_busy_s: tuple[float, ...]
     parsers_replaced: int
     loop_lag_p99_s: float
+    expectations: tuple[Verdict, ...]
     settings: dict[str, Any]
 
 
-def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
-    """Gather a summary at unix time `now`. Values of request headers, which may be secret, stay out."""
+def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float, verdicts: Sequence[Verdict] = ()) -> Summary:
+    """Gather a summary at unix time `now`, with the verdicts on what was expected.
+
+    Values of request headers, which may be secret, stay out.
+    """
     settings: dict[str, Any] = {
         setting.field: getattr(config, setting.field)
         for setting in CRAWL_SETTINGS
@@ -114,6 +119,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float) -> Summary:
         parser_busy_s=tuple(round(busy, 3) for busy in stats.parser_busy_s),
         parsers_replaced=stats.parsers_replaced,
         loop_lag_p99_s=round(stats.loop_lag_p99_s, 4),
+        expectations=tuple(verdicts),
         settings={
             **settings,
             "headers": [name for name, _ in config.headers],
@@ -127,13 +133,14 @@ def summary_path(config: CrawlConfig) -> Path:
     return config.folder / "summary.json"
 
 
-def write_summary(stats: CrawlStats, config: CrawlConfig) -> Path:
+def write_summary(stats: CrawlStats, config: CrawlConfig, verdicts: Sequence[Verdict] = ()) -> Path:
     """Write `<job>/summary.json` and return its path. A reader sees the old file or the new one, never a part.
 
     Raises `StorageError` if it cannot be written; then the old file, if any, is still there.
     """
     path = summary_path(config)
-    body = msgspec.json.format(msgspec.json.encode(summarise(stats, config, now=time.time())), indent=2) + b"\n"
+    summary = summarise(stats, config, now=time.time(), verdicts=verdicts)
+    body = msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
     # One process runs a job at a time, so the name needs not be unique.
     temporary = path.with_name("summary.json.tmp")
     try:

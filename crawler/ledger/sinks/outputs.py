@@ -2,9 +2,10 @@
 
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path, PurePath
+from typing import Any
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
@@ -23,6 +24,7 @@ __all__ = [
     "is_remote",
     "output_names",
     "places_of",
+    "records_of",
     "row_pattern",
     "sink_at",
     "sinks_for",
@@ -130,6 +132,20 @@ def places_of(config: CrawlConfig) -> list[Place]:
         for path in paths
         if not _is_special(path) and (kind := _kind_of(path)) is not None
     ]
+
+
+def records_of(output: str, config: CrawlConfig, names: Sequence[str]) -> Iterator[bytes | Mapping[str, Any]] | None:
+    """Return the records of an output, read back: each its JSON line, or a row of a table with the columns `names`.
+
+    None for an output that cannot be read again: standard output, object storage, an archive, a pipe. What is read
+    may raise what the readers of files raise.
+    """
+    if output == STDOUT or is_remote(output) or _is_special(Path(output)):
+        return None
+    kind = _kind_of(PurePath(output))
+    if kind is None or kind.records is None:
+        return None
+    return kind.records(Path(output), config.rotate is not None, names)
 
 
 def _sink(output: str, config: CrawlConfig, name: str) -> Sink:

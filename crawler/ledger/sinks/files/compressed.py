@@ -1,9 +1,11 @@
 """Streams that compress: gzip (RFC 1952) and Zstandard (RFC 8878). Files of them may be read by any tool for them."""
 
+import gzip
 import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from crawler.core.errors import ConfigError
 from crawler.ledger.sinks.files.file import Compressor
@@ -16,7 +18,7 @@ try:
 except ImportError:  # comes with aiohttp on the platforms that have it
     zstd = None  # type: ignore[assignment]
 
-__all__ = ["compressor_for", "gzip_member", "zstd_frame"]
+__all__ = ["compressor_for", "gzip_member", "opened", "zstd_frame"]
 
 _GZIP_LEVEL = 6
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
@@ -34,6 +36,17 @@ def compressor_for(path: Path) -> Callable[[], Compressor] | None:
             _needs_zstd()
             return zstd_frame
     return None
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a file for reading, decompressed if its name ends .gz or .zst. Raises `ConfigError` and OSError."""
+    match path.suffix.lower():
+        case ".gz":
+            return cast("BinaryIO", gzip.open(path))
+        case ".zst":
+            _needs_zstd()
+            return cast("BinaryIO", zstd.open(path))
+    return path.open("rb")
 
 
 def gzip_member() -> Compressor:

@@ -1,7 +1,9 @@
 """CSV: a header and one row a record, as RFC 4180 has it but for the line feed alone at the end of a row."""
 
+import csv
+import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from crawler.core.model import Finished
 from crawler.core.page_fields import has_seed_records
 from crawler.core.record import SEED_FIELDS
 from crawler.ledger.sinks.base import Position, Sink, record_lines
-from crawler.ledger.sinks.files.compressed import compressor_for
+from crawler.ledger.sinks.files.compressed import compressor_for, opened
 from crawler.ledger.sinks.files.file import FileSink, files_at, row_pattern
 from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.sinks.left_out import LeftOut
@@ -20,6 +22,7 @@ from crawler.ledger.tables.schema import MOST_COLUMNS, columns_of
 
 __all__ = ["KIND", "CsvRows"]
 
+_MOST_CELL = 1 << 30
 _QUOTED = re.compile(r'[",\r\n]')
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -94,4 +97,14 @@ def _made(path: Path, config: CrawlConfig, name: str) -> Sink:
     return FileSink(path, CsvRows(config, name), name=name, rotation=config.rotate, compressor=compressor_for(path))
 
 
-KIND = SinkKind((".csv", ".csv.gz"), _made, files_at, row_pattern)
+def _records(path: Path, rotated: bool, _names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    before = csv.field_size_limit(_MOST_CELL)  # of the whole process
+    try:
+        for file in files_at(path, rotated):
+            with opened(file) as data, io.TextIOWrapper(data, "utf-8", newline="") as text:
+                yield from csv.DictReader(text)
+    finally:
+        csv.field_size_limit(before)
+
+
+KIND = SinkKind((".csv", ".csv.gz"), _made, files_at, row_pattern, records=_records)

@@ -17,7 +17,7 @@ Killed at any instant, the next `open` makes it right from the position, part n 
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from crawler.ledger.sinks.base import Position, record_lines
 from crawler.ledger.sinks.files.file import write_all
 from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.tables.batch import Batches, in_batches
-from crawler.ledger.tables.schema import Column, Inference, columns_of
+from crawler.ledger.tables.schema import OTHER, Column, Inference, columns_of
 
 __all__ = ["KIND", "PART", "ParquetSink"]
 
@@ -288,5 +288,21 @@ def _files(path: Path, _rotated: bool) -> list[Path]:
     return sorted(file for name in ("part-*.parquet", "_part-*.tmp", "_spool-*.jsonl") for file in path.glob(name))
 
 
-KIND = SinkKind((".parquet",), _made, _files, row=str, is_folder=True)
+def _rows(path: Path, _rotated: bool, names: Sequence[str]) -> Iterator[bytes | Mapping[str, Any]]:
+    """Give the columns `names` of each record, those that `_other` holds too; what is not sealed yet comes last."""
+    parquet = needed("pyarrow.parquet", "arrow", f"reading {printable(str(path))}")
+    for part in _files(path, False):
+        if part.suffix == ".jsonl":
+            with part.open("rb") as lines:
+                yield from lines
+            continue
+        with parquet.ParquetFile(part) as file:
+            columns = [name for name in (*names, OTHER) if name in file.schema_arrow.names]
+            for batch in file.iter_batches(_BATCH_RECORDS, columns=columns):
+                for row in batch.to_pylist() if columns else [{}] * batch.num_rows:
+                    # A value that did not fit its column is null there, and stands in the other one.
+                    yield row | msgspec.json.decode(row.get(OTHER) or "{}")
+
+
+KIND = SinkKind((".parquet",), _made, _files, row=str, is_folder=True, records=_rows)
 """A folder of parts names itself, so it is the pattern of its row."""

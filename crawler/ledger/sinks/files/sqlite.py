@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -256,4 +256,14 @@ def _files(path: Path, _rotated: bool) -> list[Path]:
     return [path, *(path.with_name(path.name + more) for more in ("-wal", "-shm", "-journal"))]
 
 
-KIND = SinkKind((".db", ".sqlite"), _made, _files, row_pattern)
+def _records(path: Path, _rotated: bool, names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    # Only read: what is not there is an error, and not made.
+    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+        there = {_key(column[1]): column[1] for column in database.execute(f"PRAGMA table_info({TABLE})")}
+        known = {name: there[_key(name)] for name in names if _key(name) in there}
+        columns = ", ".join(map(_quoted, known.values())) or "NULL"
+        for row in database.execute(f"SELECT {columns} FROM {TABLE} ORDER BY _rowid_"):  # noqa: S608 - quoted
+            yield dict(zip(known, row, strict=False))
+
+
+KIND = SinkKind((".db", ".sqlite"), _made, _files, row_pattern, records=_records)

@@ -48,8 +48,8 @@ Outcome = Literal["fetched", "redirected", "failed", "skipped"]
   `incomplete`, `protocol`, `encoding`, `tls: <what>`, `redirects`, `host-down`, `parser-died`, `parser-timeout`,
   `parser-error: <exception>`, `record: <what>`).
 - `skipped`: never asked for; `reason` says why (`robots`, `robots-unreachable`, `scope`, `depth`, `filter`,
-  `nofollow`, `private-address`, `trap`, `repeats`, `same-page`, `host-limit`, `domain-limit`; of a row of a list that
-  is no URL, `malformed`).
+  `nofollow`, `private-address`, `trap`, `repeats`, `same-page`, `host-limit`, `domain-limit`, `blocked`; of a row of a
+  list that is no URL, `malformed`).
 
 A sitemap that was read ends as `fetched` without a record; its `reason` is `sitemap`, or `sitemap: cut` if not all
 of it was taken.

@@ -63,6 +63,8 @@ class CrawlStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `holders` are the few hosts that hold most, each by its largest share.
     `silent_hosts` counts hosts that do not answer now, `silent` names a few of them; `offline` says that none answers.
     `unreachable_hosts` counts those that are given up in this run while URLs of theirs are due.
+    `paused` says that a person has paused the crawl; `steered` names what else a person has changed while it ran, or in
+    an earlier run: `blocked shop.example`, `delay 5 s for slow.example`, of many the first ten.
     `loop_lag_p99_s` is the event loop's 99th percentile of lateness in this run.
     """
 
@@ -108,6 +110,8 @@ class CrawlStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     main_busy_s: float = 0.0
     loop_lag_p99_s: float = 0.0
     bad_seeds: int = 0
+    paused: bool = False
+    steered: tuple[str, ...] = ()
     max_pages: int | None = None
     max_time_s: float | None = None
 

@@ -36,15 +36,24 @@ class HostClock(Struct, frozen=True):
 
     `delay_s` is the time between two requests, back-off included; `wait_s` the time left until the next may start.
     `crawl_delay_s` is what robots.txt asks for, which no back-off adds to.
+
+    Of a host that a person has given a fixed delay, the parts are told as well, since another run may have another one:
+    `backoff_s` is what back-off adds, `held_s` the time left for which the host is held whatever its delay, and
+    `asked_s` the time since its last request started. Of others, and in jobs of earlier versions, `backoff_s` is None.
     """
 
     delay_s: float
     wait_s: float
     crawl_delay_s: float = 0.0
+    backoff_s: float | None = None
+    held_s: float = 0.0
+    asked_s: float = 0.0
 
     def aged(self, elapsed_s: float) -> "HostClock":
         """Return the same clock `elapsed_s` seconds later (the time between snapshot and restore)."""
-        return replace(self, wait_s=max(0.0, self.wait_s - max(0.0, elapsed_s)))
+        elapsed_s = max(0.0, elapsed_s)
+        wait_s, held_s = max(0.0, self.wait_s - elapsed_s), max(0.0, self.held_s - elapsed_s)
+        return replace(self, wait_s=wait_s, held_s=held_s, asked_s=self.asked_s + elapsed_s)
 
 
 class Clock:
@@ -126,11 +135,20 @@ class Clock:
         self._crawl_delay_s = max(self._crawl_delay_s, delay_s)
         self._update_delay()
 
+    def set_fixed_delay(self, delay_s: float | None) -> None:
+        """Go by another delay from now on; None is adaptive. What back-off has added stays added."""
+        self._fixed_delay_s = delay_s
+        self._update_delay()
+
     def snapshot(self, now: float) -> HostClock | None:
         """Return what is worth remembering; None if that is nothing: no back-off, and no wait but a short one."""
         if not self._backoff_s and max(self._held_until, self._parsers_until) <= now and not self.is_slow:
             return None
-        return HostClock(self.delay_s, max(0.0, self.ready() - now), self._crawl_delay_s)
+        clock = HostClock(self.delay_s, max(0.0, self.ready() - now), self._crawl_delay_s)
+        if self._fixed_delay_s is None:
+            return clock
+        held_s = max(0.0, max(self._held_until, self._parsers_until) - now)
+        return replace(clock, backoff_s=self._backoff_s, held_s=held_s, asked_s=now - self._last_start)
 
     @property
     def is_slow(self) -> bool:
@@ -139,10 +157,14 @@ class Clock:
 
     def restore(self, clock: HostClock, now: float) -> None:
         """Apply a `snapshot`; `clock.wait_s` counts from `now`. What is known already and is stricter stays."""
-        self._held_until = max(self._held_until, now + clock.wait_s)
         self._crawl_delay_s = max(self._crawl_delay_s, clock.crawl_delay_s)
-        delay_s = min(clock.delay_s, MAX_DELAY_S)
-        self._backoff_s = max(self._backoff_s, delay_s - self._base_delay_s())
+        backoff_s, held_s = clock.backoff_s, clock.held_s
+        if backoff_s is None:
+            backoff_s, held_s = min(clock.delay_s, MAX_DELAY_S) - self._base_delay_s(), clock.wait_s
+        else:
+            self._last_start = max(self._last_start, now - clock.asked_s)
+        self._held_until = max(self._held_until, now + held_s)
+        self._backoff_s = max(self._backoff_s, backoff_s)
         self._update_delay()
 
     def _base_delay_s(self) -> float:

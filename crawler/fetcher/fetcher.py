@@ -15,6 +15,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.host_rows import Remembered
 from crawler.core.model import Download, Failure, Result, Task
 from crawler.core.run_clock import RunClock
+from crawler.core.steered import Steered
 from crawler.fetcher.asking import Asking
 from crawler.fetcher.attempts import Attempts
 from crawler.fetcher.groundwork import Groundwork
@@ -25,6 +26,7 @@ from crawler.fetcher.parked import Parked
 from crawler.fetcher.parser_line import Load, NoLoad
 from crawler.fetcher.pump import Pump
 from crawler.fetcher.refusals import Refusals
+from crawler.fetcher.reins import Reins
 from crawler.fetcher.robots import Robots, Search
 from crawler.fetcher.silences import Silences
 from crawler.fetcher.slots import Slot
@@ -86,6 +88,7 @@ class Fetcher:
         self._asking = Asking(config, transport, self._hosts, self._silences, self._attempts)
         self._robots = Robots(config, transport, self._hosts, self._silences, self._rng)
         self._refusals = Refusals(config, self._robots, self._hosts, self._attempts, self._results.append)
+        self._reins = Reins(self._hosts, self._silences, tell=self._results.append, wake=wake)
         self._pump = Pump(self._pump_once)
         self._under_way = UnderWay(config.concurrency, ended=self._pump.soon, fail=fail)
         self._groundwork = Groundwork(
@@ -112,6 +115,12 @@ class Fetcher:
         """Learn which hosts are to wait, each so many seconds, for what their pages cost; or that there is room."""
         self._hosts.parser_line.charge(waits, self._loop.time())
         self._pump.soon()
+
+    def steer(self, steered: Steered) -> None:
+        """Put in force what a person wants of the crawl now."""
+        if not self._stopping:
+            self._reins.take(steered)
+            self._pump.soon()
 
     def stop(self) -> None:
         """Start nothing new. Tasks not started stay due in the store."""
@@ -163,7 +172,8 @@ class Fetcher:
         # way that fill it are no reason.) No host answers: one request at a time asks whether one does.
         held_up = self._budget.kept > 0 and self._budget.is_full
         offline = self._silences.offline
-        under_way.begin_turn(0 if held_up else 1 if offline else None)
+        may_not = held_up or self._reins.paused
+        under_way.begin_turn(0 if may_not else 1 if offline else None)
         turns.look(now)
         while under_way.has_room and (called := self._hosts.called(now)):
             for host in called:
@@ -176,7 +186,7 @@ class Fetcher:
         have_come = under_way.has_room and self._parked.call(now)
         if have_come or under_way.turn_is_over:
             self._pump.soon()
-        elif not (held_up or offline):
+        elif not (may_not or offline):
             turns.make_room(now)
         times = (turns.next_at(now), self._hosts.parser_line.next_at)
         self._pump.at(min((at for at in times if at is not None), default=None))
@@ -184,7 +194,9 @@ class Fetcher:
     def _serve(self, host: Host, now: float) -> None:
         """Start at most one request of the host, after ending the tasks that may not be fetched."""
         silence = host.silence
-        if silence is not None and silence.is_asleep(now):
+        if self._hosts.blocked and self._reins.holds(host):
+            self._reins.turn_away(host)
+        elif silence is not None and silence.is_asleep(now):
             self._silences.turn_away(host, silence)
         elif not host.recalled:
             if not host.asking and (host.errands or host.has_work):

@@ -1,10 +1,13 @@
 """Times for which this process did not run: stopped by Ctrl-Z, or without a processor."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
 __all__ = ["Gaps"]
+
+_log = logging.getLogger(__name__)
 
 _BEAT_S: Final = 0.5
 _LEAST_S: Final = 1.0
@@ -44,5 +47,6 @@ class Gaps:
         gap_s = now - self._due_at
         if gap_s >= _LEAST_S:
             self._ended_at = now
+            _log.info("this process stood still for %.1f s: what ran out of time meanwhile is asked for again", gap_s)
             self._learn(gap_s)
         self._wind_up()

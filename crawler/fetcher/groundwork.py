@@ -70,7 +70,8 @@ class Groundwork:
         else:
             self._hosts.locate(host, address)
             # A host that was told to stop has no tasks any more.
-            if then is not None and host.tasks and host.silence is None and self._hosts.ready_at(host, now) == now:
+            goes_on = then is not None and host.tasks and host.silence is None and not self._under_way.is_held
+            if then is not None and goes_on and self._hosts.ready_at(host, now) == now:
                 slot.leave()
                 slot = self._hosts.turns.take(host, now)
                 self._hosts.started(host, now)

@@ -49,8 +49,8 @@ class Hosts:
     while a host is not in memory. Times called `now` and `at` are on the loop's clock.
 
     State, written here alone and in the event loop's thread: the known hosts; all clocks; and of each `Host` what its
-    docstring says. `silent` are the hosts that do not answer, written by `Silences`: a host that comes back after it
-    was forgotten is as silent as before.
+    docstring says; the names of hosts that are `blocked`, which `Reins` writes. `silent` are the hosts that do not
+    answer, written by `Silences`: a host that comes back after it was forgotten is as silent as before.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Hosts:
     ) -> None:
         self._clock = clock
         self.silent: dict[str, Silence] = {}
+        self.blocked: frozenset[str] = frozenset()
         self._loop = get_running_loop()
         self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
         delay = "auto" if config.delay_s is None else f"{config.delay_s:g}"
@@ -224,3 +225,10 @@ class Hosts:
     def set_crawl_delay(self, host: Host, delay_s: float) -> None:
         """Apply what a robots.txt asks for, in seconds."""
         self._politeness.set_crawl_delay(host.name, delay_s)
+
+    def set_delay(self, name: str, delay_s: float | None) -> None:
+        """Give a host a delay of its own, None: that of all; one that waits is asked as soon as that allows."""
+        self._politeness.set_delay(name, delay_s)
+        host = self.known.get(name)
+        if host is not None and host.scheduled:
+            self.turns.advance(host, self._loop.time())

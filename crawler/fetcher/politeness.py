@@ -51,7 +51,8 @@ class Politeness:
     `ready_at` for each host that it names. Then nobody in line is overtaken, and a host that does not use its turn
     (it has no URL left, say) keeps its slot from nobody.
 
-    State: one clock for each host between its first mention and `forget`, one counter for each address they use.
+    State: one clock for each host between its first mention and `forget`, one counter for each address they use, and
+    the delays of hosts that have one of their own.
     Not for use from several threads. All methods are O(1), `called` per host that got in line.
     """
 
@@ -59,6 +60,7 @@ class Politeness:
         self._per_host = per_host
         self._per_address = per_address
         self._fixed_delay_s = delay_s
+        self._own_delays: dict[str, float] = {}
         self._hosts: dict[str, _Counted] = {}
         self._addresses: dict[str, _Address] = {}
         self._to_call: dict[str, _Address] = {}  # addresses with somebody in line and a slot free
@@ -190,13 +192,26 @@ class Politeness:
         """Return the clock of a host, a new one if it is not known."""
         state = self._hosts.get(host)
         if state is None:
-            state = self._hosts[host] = _Counted(self._fixed_delay_s)
+            state = self._hosts[host] = _Counted(self._own_delays.get(host, self._fixed_delay_s))
         return state
+
+    def set_delay(self, host: str, delay_s: float | None) -> None:
+        """Give a host a fixed delay of its own, in place of the one of all; None takes it back.
+
+        Crawl-delay, Retry-After and back-off have the same say in it as in that one.
+        """
+        if delay_s is None:
+            self._own_delays.pop(host, None)
+        else:
+            self._own_delays[host] = delay_s
+        state = self._hosts.get(host)
+        if state is not None:
+            state.set_fixed_delay(self._own_delays.get(host, self._fixed_delay_s))
 
     def delay_s(self, host: str) -> float:
         """Seconds between the starts of two requests to `host`, as of now."""
         state = self._hosts.get(host)
-        return first_delay_s(self._fixed_delay_s) if state is None else state.delay_s
+        return first_delay_s(self._own_delays.get(host, self._fixed_delay_s)) if state is None else state.delay_s
 
     def in_flight(self, host: str) -> int:
         """Count the requests to `host` that started and have not finished."""

@@ -144,7 +144,10 @@ class Robots:
             return self._loop.time()
         if not isinstance(result, Failure) and is_redirect(result.status, result.headers):
             target = resolve(search.url, result.header("location") or "", strip_session=False)
-            if target is not None and search.redirects < _MAX_REDIRECTS:
+            if target is not None and authority(target) in self._hosts.blocked:
+                why = f"robots.txt redirects to {target}, which is blocked"
+                result = Failure("robots-unreachable", why, retryable=False, answered=True)
+            elif target is not None and search.redirects < _MAX_REDIRECTS:
                 if search.spent_s < self._timeout_s:
                     return msgspec.structs.replace(search, url=target, redirects=search.redirects + 1)
                 result = Failure("timeout", f"redirected for {self._timeout_s:g} s", retryable=True, answered=True)

@@ -69,7 +69,7 @@ class Silences:
         self._silent: dict[str, Silence] = hosts.silent
         self._sleeping: dict[str, Silence] = {}
         self._network = Network()
-        self._gaps = Gaps(self._put_off)
+        self._gaps = Gaps(self.put_off)
 
     def close(self) -> None:
         """Look at no clock any more."""
@@ -190,6 +190,11 @@ class Silences:
         """Whether robots.txt is to be asked for next; see `Silence.wants_opinion`."""
         return one.wants_opinion(now, self._doubt_s)
 
+    def put_off(self, gap_s: float) -> None:
+        """Leave a time out in which nothing could be heard, or was asked for: no host is given up for it."""
+        for one in self._silent.values():
+            one.put_off(gap_s)
+
     def _shut(self, host: Host, reason: str, started: float, now: float) -> Silence:
         since = max(host.heard_at, started)
         one = self._of(host, since)
@@ -251,11 +256,6 @@ class Silences:
         host.silence = None
         del self._silent[host.name]
         self._sleeping.pop(host.name, None)
-
-    def _put_off(self, gap_s: float) -> None:
-        _log.info("this process stood still for %.1f s: what ran out of time meanwhile is asked for again", gap_s)
-        for one in self._silent.values():
-            one.put_off(gap_s)
 
 
 def why(failure: Failure) -> str:

@@ -1,7 +1,7 @@
 """Whose turn it is among the hosts that have something to do: by time, and by grade where places are scarce."""
 
 from collections import Counter
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from crawler.fetcher.host import Host
@@ -51,6 +51,15 @@ class Turns:
             self._lined_up += 1
             line = self._prepared if host.prepared else self._lines[self._paces.grade(host)]
             heappush(line, (at, self._lined_up, host))
+
+    def advance(self, host: Host, at: float) -> None:
+        """Have a host that stands in line come back at `at` already. Looks at all: for what happens seldom."""
+        for line in (*self._lines, self._prepared):
+            for place, (known, number, one) in enumerate(line):
+                if one is host and known > at:
+                    line[place] = (at, number, host)
+                    heapify(line)
+                    return
 
     def look(self, now: float) -> None:
         """Learn what time it is."""

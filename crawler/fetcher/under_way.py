@@ -48,6 +48,11 @@ class UnderWay:
         return self._starts_left > 0 and self.count < self._most_now
 
     @property
+    def is_held(self) -> bool:
+        """Whether nothing at all is to start now."""
+        return self._most_now == 0
+
+    @property
     def turn_is_over(self) -> bool:
         """Whether only the next turn may start more."""
         return self._starts_left == 0

@@ -18,7 +18,7 @@ import msgspec
 
 from crawler.core.config import CrawlConfig
 from crawler.core.counters import Counters
-from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedContext, Task
+from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedContext, SeedRow, Task
 from crawler.frontier.budgets import REPEATS, Budgets
 from crawler.frontier.cut_urls import CutUrls
 from crawler.frontier.discovery import Discovery
@@ -31,7 +31,7 @@ from crawler.frontier.leftovers import Leftovers
 from crawler.frontier.page_limits import PageLimits
 from crawler.frontier.reach import Limits, Reach
 from crawler.frontier.reopening import Reopening
-from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
+from crawler.frontier.row import ENDED, REOPENABLE
 from crawler.frontier.same_pages import SamePages
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
@@ -40,6 +40,7 @@ from crawler.frontier.seed_records import SeedRecords
 from crawler.frontier.sleepers import Sleepers
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
+from crawler.frontier.tasks import Tasks
 from crawler.frontier.window import Window
 from crawler.web.urls import authority, robots_url
 
@@ -66,8 +67,9 @@ class Frontier:
         same_pages = SamePages(store, config, self.counters, limits)
         self._gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config), same_pages)
         sleepers, cut_urls = Sleepers(), CutUrls()
-        self._window = window = Window(store.queue, self._read, gate, sleepers, level_by_level=limits.by_depth)
-        self._leftovers = Leftovers(store.queue, self._read, gate, sleepers, window)
+        read = Tasks(self._seeds, limits, gate, self._rows_for).read
+        self._window = window = Window(store.queue, read, gate, sleepers, level_by_level=limits.by_depth)
+        self._leftovers = Leftovers(store.queue, read, gate, sleepers, window)
         self._duplicates = Duplicates(store, config.skip_duplicates)
         self._discovery = discovery = Discovery(
             store, window, self._seeds, self.counters, limits=limits, cut_urls=cut_urls, same_pages=same_pages
@@ -155,7 +157,12 @@ class Frontier:
         """Return what ends by itself: records that had no place before, URLs that their hosts may not have any more."""
         if not (self._window.has_leftovers and self._idle) or self._second_look.is_due:
             return self._seed_records.owed(now)
-        ended = [(one, Done(one.task.key, "skipped", reason)) for one, reason in self._leftovers.take(_ENDED_AT_ONCE)]
+        ended = []
+        for one, reason in self._leftovers.take(_ENDED_AT_ONCE):
+            if one.outcome:  # a page that was to be read again for its links: its host is blocked, and it has ended
+                self._second_look.ended(one.task.key, one.reach)
+            else:
+                ended.append((one, Done(one.task.key, "skipped", reason)))
         finished = [self._end(one, done, self._discovery.nearest(one), None, now) for one, done in ended]
         return self._seed_records.told(ended, finished) + self._seed_records.owed(now)
 
@@ -199,6 +206,14 @@ class Frontier:
         """Wake hosts (by their keys) that were to come later."""
         for host in hosts:
             self._window.rouse(host)
+
+    def block(self, hosts: Iterable[bytes]) -> None:
+        """Hand out nothing of these hosts (by their keys) from now on, and of those again that were blocked before.
+
+        What is due of them stays so, and ends as skipped when nothing else is left.
+        """
+        before, self._gate.blocked = self._gate.blocked, frozenset(hosts)
+        self.rouse(before - self._gate.blocked)
 
     @property
     def stranded(self) -> bool:
@@ -285,6 +300,9 @@ class Frontier:
             self._store.urls.put_waiting(task.key, b"", nearest)
         self.counters.retrying += 1
 
+    def _rows_for(self, key: bytes, seed: int) -> tuple[SeedRow, ...]:
+        return self._seed_records.rows_to_read_for(key, seed)
+
     def _limit_window(self) -> None:
         """Hand out no more tasks than `max_pages` leaves room for: each of them may become a record."""
         if self._max_pages is not None:
@@ -296,26 +314,6 @@ class Frontier:
             self._window.add(key, row.place(self._store.keys.host(row.url)), row)
             self.counters.retrying -= 1
         self._next_retry_at = None  # until the commit: what was taken is still there for a scan
-
-    def _read(self, place: bytes, key: bytes, row: UrlRow) -> Handed:
-        """Build the task of a URL in the queue."""
-        task = Task(
-            key=key,
-            url=row.url,
-            depth=row.depth,
-            parent=row.parent_url,
-            redirected_from=row.redirected_from,
-            attempts=row.attempts,
-            seed=self._seeds.get(row.seed),
-            kind=row.kind,
-            chain=row.chain,
-            spent_s=row.spent_s,
-            lastmod=row.lastmod,
-            far=row.depth if self._limits.by_depth or row.is_sitemap else row.far,
-            rows=self._seed_records.rows_to_read_for(key, row.seed),
-            watched=self._gate.watched(place[:8], key, row),
-        )
-        return Handed(task, place[:8], row.parent, row.seq, place, row.outcome)
 
 
 def _counters(store: Store) -> Counters:

@@ -1,6 +1,7 @@
 """Whether a URL that is due may be handed out, by what its host and its domain have had already."""
 
 from crawler.core.model import Done
+from crawler.core.steered import BLOCKED
 from crawler.frontier.budgets import REPEATS, STAND_BACK, Budgets
 from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
@@ -11,7 +12,7 @@ from crawler.frontier.store import Store
 
 __all__ = ["HELD_BACK", "PASSING", "STAND_BACK", "Gate"]
 
-HELD_BACK = frozenset({HOST_LIMIT, DOMAIN_LIMIT, REPEATS})
+HELD_BACK = frozenset({HOST_LIMIT, DOMAIN_LIMIT, REPEATS, BLOCKED})
 """Reasons with which URLs end that a host or a domain had no room for. A larger limit opens them again."""
 PASSING = frozenset({STAND_BACK, SAME_PAGE})
 """Verdicts on a URL alone, which hold nothing else of its host back."""
@@ -21,7 +22,7 @@ class Gate:
     """Stands between the queue and the window: plain limits (`page_limits`), what sites may spend (`budgets`), and URLs
     of pages that are known already (`same_pages`).
 
-    Has no state of its own.
+    State: the hosts (by their keys) that a person has blocked. Nothing of theirs is handed out.
     """
 
     def __init__(self, store: Store, limits: PageLimits, budgets: Budgets, same_pages: SamePages) -> None:
@@ -31,11 +32,14 @@ class Gate:
         self._same_pages = same_pages
         self._limited = limits.apply
         self._budgeted = budgets.apply
+        self.blocked: frozenset[bytes] = frozenset()
 
     def verdict(self, host: bytes, place: bytes, row: UrlRow) -> str:
         """Return why a URL of a host may not be handed out now, empty if it may; of `PASSING` if that is its own alone:
         `STAND_BACK` if others come first, `SAME_PAGE` if it is to be left out.
         """
+        if self.blocked and host in self.blocked:
+            return BLOCKED
         why = self._limits.reason(host, row) if self._limited else ""
         why = why or self._same_pages.verdict(host, place, row)
         return why or (self._budgets.verdict(host, place, row) if self._budgeted else "")

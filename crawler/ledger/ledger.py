@@ -24,6 +24,7 @@ from crawler.core.run_clock import RunClock
 from crawler.core.stats import Ended
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
+from crawler.ledger.changes import Changes
 from crawler.ledger.host_rows import HostRows
 from crawler.ledger.sampling import Look, Sampling
 from crawler.ledger.sinks.base import Sink
@@ -47,9 +48,10 @@ class Ledger:
     """Turns results into durable facts.
 
     `put`, `put_records`, `wake` and `stop` may be called from any thread; `run` owns the rest. `hosts` are the rows of
-    hosts that it keeps for the fetcher. `deliver(tasks, hosts)` gets what is due, with what is remembered of hosts that
-    entered the window; `ended(why)` is called once, when nothing is left that can be asked for, or the page budget is
-    used up; `look(run, last)` takes a sample of the crawl. All three run in the ledger's thread.
+    hosts that it keeps for the fetcher, `changes` is what people change while it runs. `deliver(tasks, hosts)` gets
+    what is due, with what is remembered of hosts that entered the window; `ended(why)` is called once, when nothing is
+    left that can be asked for, or the page budget is used up; `look(run, last)` takes a sample of the crawl. All three
+    run in the ledger's thread.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Ledger:
         self._ended = ended
         self._sampling = Sampling(store.samples, look)
         self.hosts = HostRows(store, self._notify)
+        self.changes = Changes(store, frontier, self._notify)
         # State shared between threads, under the condition.
         self._changed = threading.Condition()
         self._inbox: deque[Sequence[Result]] = deque()
@@ -196,6 +199,8 @@ class Ledger:
             with self._changed:
                 roused, self._roused = self._roused, []
             self._frontier.rouse(roused)
+        if self.changes.are_waiting:
+            self.changes.apply()
         if self.hosts.are_asked_for:
             self.hosts.answer()
         tasks, entered = self._frontier.refill(self._clock())
@@ -209,7 +214,7 @@ class Ledger:
     def _take(self) -> tuple[list[Result], bool]:
         """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
         with self._changed:
-            if not (self._inbox or self._stopping or self._roused or self.hosts.are_asked_for):
+            if not (self._inbox or self._stopping or self._roused or self._is_asked):
                 self._changed.wait(self._patience_s())
             results = [result for batch in self._inbox for result in batch]
             self._inbox.clear()
@@ -248,6 +253,8 @@ class Ledger:
             self._store.put_meta("sinks", positions)
             self._frontier.counters.records += sum(map(_lines, self._finished))
             self._finished, self._finished_bytes = [], 0
+        if self.changes.are_waiting:
+            self.changes.apply()
         self.hosts.write()
         self._sampling.take(last=last)
         self._frontier.save()
@@ -276,11 +283,17 @@ class Ledger:
         for sink in self._sinks:
             sink.committed()
 
+    @property
+    def _is_asked(self) -> bool:
+        """Whether somebody waits for an answer, or for a change to be made."""
+        return self.hosts.are_asked_for or self.changes.are_waiting
+
     def _why_ended(self) -> Ended | None:
-        if self._frontier.exhausted:
-            return "done"
-        if self._frontier.stranded and not self._dirty():
-            return "unreachable"
+        if not self.changes.keep_open:
+            if self._frontier.exhausted:
+                return "done"
+            if self._frontier.stranded and not self._dirty():
+                return "unreachable"
         return "max-pages" if self._frontier.budget_spent else None
 
 

@@ -2,6 +2,6 @@
 
 Owns: the order of start and end; counters of the run.
 Runs: in the event loop; `library` and `extract` start a thread with a loop of its own.
-For others: `crawler`, `library`, `extract`, `extraction`, `archive`, `try_page`; `bottleneck` and `who_holds` say
-what limits a crawl. The other files serve those.
+For others: `crawler`, `library`, `extract`, `extraction`, `archive`, `try_page`; `steering` is for people who change a
+crawl; `bottleneck` and `who_holds` say what limits it. The other files serve those.
 """

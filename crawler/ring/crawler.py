@@ -21,6 +21,7 @@ from crawler.ring.costly_patterns import tell_costly
 from crawler.ring.decoder import decoder
 from crawler.ring.expectations import verdicts
 from crawler.ring.ring import Ring
+from crawler.ring.steering import Steering
 from crawler.ring.stream import RecordStream, cancelled
 
 __all__ = ["Crawler"]
@@ -151,6 +152,11 @@ class Crawler:
     def stop(self) -> None:
         """Start nothing new, finish what is under way, commit, end. For the event loop's thread."""
         self._ring.stop_request.ask("interrupted")
+
+    @property
+    def steering(self) -> Steering:
+        """Pause and resume the crawl, block a host or change its delay while it runs: see `Steering`."""
+        return self._ring.steering
 
     def abandon(self) -> None:
         """Remove a temporary job now, for a process that ends at once, without a clean end. Keep any other as it is."""

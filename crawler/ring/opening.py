@@ -12,10 +12,13 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import SeedError
 from crawler.core.model import RETRIED_KINDS, Seed
 from crawler.core.page_fields import has_seed_records
+from crawler.core.printable import printable
+from crawler.core.steered import Steered
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.seed_lines import OnBad
 from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, is_seed, read_seeds, spool
 from crawler.frontier.store import Store
+from crawler.ledger.changes import kept_steering
 from crawler.ledger.job import JobFolder
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.locks import OutputLocks
@@ -29,13 +32,17 @@ _SEED_BATCH = 5_000
 
 
 class Opened(NamedTuple):
-    """What the ring runs on. All but `config`, by which the job goes on, belong to the thread that opened them."""
+    """What the ring runs on: all of it belongs to the thread that opened it, but for two values.
+
+    `config` is what the job goes on by, and `steered` what a person changed in earlier runs.
+    """
 
     store: Store
     sinks: Sequence[Sink]
     frontier: Frontier
     locks: OutputLocks
     config: CrawlConfig
+    steered: Steered
 
 
 class Opening:
@@ -104,7 +111,16 @@ class Opening:
                 self._reopen(store, frontier)
             undo.pop_all()
         job.begun()
-        return Opened(store, self._sinks, frontier, locks, self._config)
+        return Opened(store, self._sinks, frontier, locks, self._config, self._steered(store))
+
+    def _steered(self, store: Store) -> Steered:
+        """Return what a person changed in earlier runs; tell of it, since it may be long ago."""
+        steered = kept_steering(store)
+        if steered.paused:
+            _log.info("job %s was paused: it goes on", self._job.path)
+        if steered.words:
+            _log.info("job %s is steered: %s", self._job.path, printable(", ".join(steered.words)))
+        return steered
 
     def _note_places(self, store: Store) -> None:
         """Commit where the outputs of a new job begin: what a run leaves there that dies before its first commit is cut

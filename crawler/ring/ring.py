@@ -41,6 +41,7 @@ from crawler.ring.job_folder import job_folder, remove_in_use
 from crawler.ring.opening import Opened, Opening
 from crawler.ring.sampler import Sampler
 from crawler.ring.statistics import Stages, Statistics
+from crawler.ring.steering import Steering
 from crawler.ring.stop_request import StopRequest
 
 __all__ = ["Ring"]
@@ -52,9 +53,9 @@ class Ring:
     """One crawl: begins, turns, drains and ends. For the arguments see `Crawler`; `spider` is packed. `counting` are
     sinks that take no records, but count them.
 
-    `stop_request` is asked when the crawl is to end, and `statistics` tells how far it is; `opened` is set when the
-    seeds are known. State, of the event loop's thread: those three, the settings, which are settled once, and
-    the folder of a temporary job.
+    `stop_request` is asked when the crawl is to end, `steering` is for people, and `statistics` tells how far it is;
+    `opened` is set when the seeds are known. State, of the event loop's thread: those four, the settings, which are
+    settled once, and the folder of a temporary job.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ class Ring:
         self.stop_request = StopRequest()
         self.opened = asyncio.Event()
         self._budget = ByteBudget(config.bytes_in_flight)
-        self.statistics = Statistics(config, self._budget, self.stop_request)
+        self.steering = Steering(lambda: self.stop_request.ask("interrupted"))
+        self.statistics = Statistics(config, self._budget, self.stop_request, self.steering)
         self._config = config
         self._sources = sources
         self._transport = transport
@@ -88,6 +90,7 @@ class Ring:
     async def crawl(self, sinks: Sequence[Sink]) -> None:
         """Crawl from the seeds until `stop_request` is asked; all is committed then. Raises what `Crawler.run` does."""
         self.statistics.begin()
+        self.steering.enter()
         # Begin. Nothing is made before seeds and settings are known to be good: a typo must not leave a job behind.
         if self._sources:
             check_sources(self._sources, self._stdin)
@@ -134,6 +137,7 @@ class Ring:
             ledger = self._make_ledger(opened, feed)
             parsers = await self._start_parsers(opened, ledger, broken, thread, cleanup)
             fetcher = await self._make_fetcher(parsers, ledger, broken, thread, cleanup)
+            self.steering.begin(opened.steered, ledger.changes.steer, fetcher.steer)
             self.stop_request.then(fetcher.stop)  # it is to start nothing new, not even what is due in the same turn
             self.statistics.started(Stages(fetcher, parsers, ledger))
             # Feed: from now on the ledger gives the fetcher what is due, again and again as something has ended.

@@ -14,6 +14,7 @@ from crawler.ledger.ledger import Ledger
 from crawler.parsers.chosen import Parsers
 from crawler.ring.holders import Held, Shared, holders
 from crawler.ring.lag import LagMeter
+from crawler.ring.steering import Steering
 from crawler.ring.stop_request import StopRequest
 
 __all__ = ["Stages", "Statistics"]
@@ -39,10 +40,11 @@ class Statistics:
     stages; each is set once, when the crawl comes so far. `now` may be called from any thread.
     """
 
-    def __init__(self, config: CrawlConfig, budget: ByteBudget, stop_request: StopRequest) -> None:
+    def __init__(self, config: CrawlConfig, budget: ByteBudget, stop_request: StopRequest, steering: Steering) -> None:
         self._config = config
         self._budget = budget
         self._stop_request = stop_request
+        self._steering = steering
         self.lag = LagMeter()
         self.bad_seeds = 0
         self._started_at = time.monotonic()
@@ -84,6 +86,8 @@ class Statistics:
             ended="running" if self._finished_at is None else self.why_ended,
             elapsed_s=(self._finished_at or time.monotonic()) - self._started_at,
             bad_seeds=self.bad_seeds,
+            paused=self._steering.state.paused,
+            steered=self._steering.state.words,
             concurrency=self._config.concurrency,
             max_pages=self._config.max_pages,
             max_time_s=self._config.max_time_s,

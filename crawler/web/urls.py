@@ -51,6 +51,7 @@ __all__ = [
     "authority",
     "folder",
     "host_key",
+    "named_authority",
     "normalise",
     "origin",
     "resolve",
@@ -67,6 +68,7 @@ MAX_URL_CHARS: int = 16_384
 
 _SCHEMES = ("http://", "https://")
 _PLAIN_STARTS = ("/", *_SCHEMES)
+_HOST = re.compile(r"[^\s/?#@\\]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Group 1 is an incomplete escape that stands right before a whole one.
 _ESCAPE = re.compile("(%[0-9A-Fa-f]?(?=%))?(%[0-9A-Fa-f]{2})")
@@ -148,6 +150,19 @@ def authority(url: str) -> str:
     This is the *host* of politeness and of scope `host`: http and https on their default ports share it.
     """
     return url.partition("://")[2].partition("/")[0]
+
+
+def named_authority(name: str) -> str:
+    """Return the `authority` that a person means by a host's name, with or without a port, or by a URL of it.
+
+    Raises `UrlError` for what can be neither.
+    """
+    text = name.strip()
+    if text[:8].lower().startswith(_SCHEMES):
+        return authority(normalise(text))
+    if not text or not _HOST.fullmatch(text):
+        raise UrlError(f"not the name of a host: {printable(repr(name), SHOWN_CHARS)} (write it like 'example.org')")
+    return authority(normalise(f"{'https' if text.endswith(':443') else 'http'}://{text}/"))
 
 
 def origin(url: str) -> str:

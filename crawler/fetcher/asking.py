@@ -30,6 +30,7 @@ class Asking:
         self, config: CrawlConfig, transport: Transport, hosts: Hosts, silences: Silences, attempts: Attempts
     ) -> None:
         self._has_spider = config.spider is not None
+        self._last_depth = 0 if config.scope == "page" else config.depth
         self._transport = transport
         self._hosts = hosts
         self._silences = silences
@@ -43,7 +44,9 @@ class Asking:
         """Ask for a URL; None if it is not over yet, a `Failure` if a kept connection had ended before an answer."""
         started = self._loop.time()
         patient = self._yielding.is_patient(task.key)
-        request = self._requests.of(task, time.time(), fresh=fresh, patient=patient, last=not host.tasks)
+        request = self._requests.of(
+            task, time.time(), fresh=fresh, patient=patient, last=not host.tasks and self._leads_nowhere(task)
+        )
         result = await self._hosts.ask(host, slot, self._transport.fetch(request))
         if isinstance(result, Failure) and result.stale:
             return result
@@ -67,6 +70,10 @@ class Asking:
             return None
         again = self._attempts.again(task, result)
         return again or self._judged(task, result, spent_s, now, self._requests.exchange(request, result))
+
+    def _leads_nowhere(self, task: Task) -> bool:
+        """Whether no URL can become known through a task, its redirects apart."""
+        return self._last_depth is not None and task.depth >= self._last_depth and task.kind == "page"
 
     def _broken(self, host: Host, task: Task, failure: Failure, started: float) -> Result | None:
         """Return what follows from a fetch without a usable answer."""

@@ -48,12 +48,13 @@ async def test_a_redirect_to_another_origin_loses_them(tmp_path):
     assert sent["http://a.test/back"] == (SECRET, ("Cookie", "a=1"))
 
 
-async def test_a_request_says_whether_its_host_has_more_to_be_asked_for(tmp_path):
+@pytest.mark.parametrize(("asked", "leads_on"), [({"scope": "page"}, False), ({"depth": 0}, False), ({}, True)])
+async def test_a_request_says_whether_its_host_may_have_more_to_be_asked_for(tmp_path, asked, leads_on):
     """Else the transport would take what the next connection begins with from hosts that are visited once."""
-    async with stage(no_robots, tmp_path, per_host=1) as made:
+    async with stage(no_robots, tmp_path, per_host=1, **asked) as made:
         await made.ended(task("http://a.test/1"), task("http://a.test/2"), task("http://b.test/"))
     told = {request.url: request.last for request in made.asked if not request.url.endswith("robots.txt")}
-    assert told == {"http://a.test/1": False, "http://a.test/2": True, "http://b.test/": True}
+    assert told == {"http://a.test/1": False, "http://a.test/2": not leads_on, "http://b.test/": not leads_on}
 
 
 async def test_redirects_share_one_deadline(tmp_path):

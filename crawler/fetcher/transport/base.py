@@ -39,7 +39,7 @@ class FetchRequest(Struct, frozen=True):
 
     `timeout_s` is the total of seconds that the fetch may take; `max_body_bytes` counts decoded bytes. `fresh`: on a
     connection that no other request has used. `patient`: the download need not give way to others (`transport.budget`).
-    `last`: nothing else is known as yet that its host will be asked for.
+    `last`: nothing else is known that its host will be asked for, and the answer leads to nothing.
     """
 
     url: str

@@ -114,8 +114,11 @@ class Sessions:
         if kept is not None:
             self._kept[origin] = replace(kept, session=None)
 
-    def ended(self, origin: Hashable, tls: ssl.SSLObject, offer: Offer | None) -> None:
-        """Learn that a connection that was of use ends now: tickets of TLS 1.3 come after the handshake."""
+    def used(self, origin: Hashable, tls: ssl.SSLObject, offer: Offer | None) -> None:
+        """Learn of a connection that was of use, when it ends, or another one begins beside it.
+
+        Not before it has answered: tickets of TLS 1.3 come after the handshake.
+        """
         kept = self._kept.get(origin)
         now = self._clock()
         if kept is not None and kept.until <= now:

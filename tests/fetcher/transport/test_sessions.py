@@ -58,6 +58,23 @@ async def test_a_host_that_is_done_leaves_no_session_unless_it_is_visited_again(
     assert server.resumed == [False, False, True, True]
 
 
+async def test_a_connection_beside_another_begins_with_the_session_of_that_one(make):
+    """Most hosts that have many connections have two at once: the first one has not ended then."""
+    transport = make(ca_bundle=CA)
+
+    async def behaviour(server, reader, writer):
+        while True:
+            await server.head(reader)
+            writer.write(page())
+            await writer.drain()
+
+    async with RawServer(behaviour, certificate="good") as server:
+        await transport.fetch(FetchRequest(server.url("/", "localhost", "https"), timeout_s=10, last=True))
+        await asyncio.gather(*[transport.fetch(request(server)) for _ in range(4)])
+        await transport.close()
+    assert server.resumed == [False, True, True, True]
+
+
 @pytest.mark.parametrize("end", ["close", "reset"])
 async def test_a_connection_that_the_server_ends_while_it_is_kept_leaves_its_session(make, end):
     transport = make(ca_bundle=CA)
@@ -242,7 +259,7 @@ class Origin:
     def visit(self):
         offer = self.kept.offer(self.name)
         tls = connected(self.server, self.client, offer)
-        self.kept.ended(self.name, tls, offer)
+        self.kept.used(self.name, tls, offer)
         return tls.session_reused
 
     def restart(self):

@@ -157,11 +157,17 @@ class _Protocol(ResponseHandler):
         """Whether it began with a session, and nothing has come as yet that shows that the server means it."""
         return self._offer is not None and not self._answered and (self._tls is None or self._tls.session_reused)
 
-    def _keep_session(self) -> None:
-        """Keep what TLS may begin with next time."""
+    def keep_session(self) -> None:
+        """Keep what TLS may begin with next time: this connection ends, or another one is made beside it."""
         tls, self._tls = self._tls, None
         if tls is not None and self._answered and not self.is_last:
-            self._connector.sessions.ended(self._key, tls, self._offer)
+            self._connector.sessions.used(self._key, tls, self._offer)
+
+    def _retire(self) -> None:
+        """Have no part in what the connector knows any more."""
+        self.keep_session()
+        if self._connector.proven.get(self._key) is self:
+            del self._connector.proven[self._key]
 
     def send(self, head: bytes) -> None:
         """Write a request. Raises ClientConnectionResetError if the connection has just been closed."""
@@ -201,6 +207,8 @@ class _Protocol(ResponseHandler):
                 self.transport.close()  # what was received of the answer can still be read
         elif not 100 <= code < 200 or code == 101:
             self._answer = data[1]
+            if self._tls is not None and not self._answered:
+                self._connector.proven[self._key] = self
             self._answered = True
             super().feed_data(data, size)
         else:
@@ -232,14 +240,14 @@ class _Protocol(ResponseHandler):
 
     def close(self) -> None:
         """Close the connection."""
-        self._keep_session()
+        self._retire()
         super().close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Learn that the connection has ended."""
         if self._tls is not None and self.is_resumed():
             self._connector.sessions.broken(self._key)
-        self._keep_session()
+        self._retire()
         self._connector.open -= 1
         if self._answer is not None and self._answer.is_eof():
             self._payload = None  # it is whole, whatever came behind it
@@ -302,6 +310,8 @@ class Connector(aiohttp.TCPConnector):
         self._most_kept = most_kept
         self.open = 0  # written by the connections
         self.sessions = Sessions()
+        self.proven: dict[ConnectionKey | None, _Protocol] = {}
+        """Of an origin the connection that answered over TLS last, with its session. Written by the connections."""
         # `partial` is invariant in what it makes.
         self._factory = partial(_Protocol, self, loop=self._loop)  # type: ignore[assignment]
 
@@ -355,6 +365,9 @@ class Connector(aiohttp.TCPConnector):
             if not peer.key.is_ssl:
                 connection = await self.connect(peer.request, [], _NO_LIMIT)
                 return connection, cast("_Protocol", connection.protocol)
+            if (beside := self.proven.pop(peer.key, None)) is not None:
+                beside.is_last = False
+                beside.keep_session()
             offer = self.sessions.offer(peer.key)
             OFFER.set(offer)
             try:

@@ -18,6 +18,7 @@ __all__ = [
     "SKIPPED_REASONS",
     "Again",
     "Answer",
+    "Attempt",
     "Coding",
     "Done",
     "Download",
@@ -204,6 +205,20 @@ class Task(Struct, frozen=True, array_like=True, gc=False):
     watched: str = ""
 
 
+class Attempt(Struct, frozen=True, array_like=True, gc=False):
+    """One request for a URL that counts, and what came of it.
+
+    `at` is the unix time at which it started, `elapsed_ms` how long it took, from the look-up of the name to the last
+    byte of the body. `what` is empty if its answer was taken, else a failure's kind (see `Outcome`) or `status 503`.
+    `address` is the IP address that answered or was tried, packed (`core.ip_address`); empty if none is known.
+    """
+
+    at: float
+    elapsed_ms: int
+    what: str = ""
+    address: bytes = b""
+
+
 class Exchange(Struct, frozen=True, array_like=True, gc=False):
     """What passed between the crawler and a server beside the body of the answer, for an archive.
 
@@ -259,7 +274,8 @@ class Download(Struct, frozen=True, array_like=True, gc=False):
 
     `fetched_at` is unix time in seconds. `spent_s` is the task's, with this fetch. While a large page travels, the
     answer's body is empty and `body_file` names the file that holds it. `exchange` is there if the answer goes into an
-    archive; then the body is there whatever its type.
+    archive; then the body is there whatever its type. `attempt` is the request that brought it; None of one that was
+    not asked for now (a file, a page of an archive).
     """
 
     task: Task
@@ -268,6 +284,7 @@ class Download(Struct, frozen=True, array_like=True, gc=False):
     spent_s: float = 0.0
     body_file: str = ""
     exchange: Exchange | None = None
+    attempt: Attempt | None = None
 
     def with_body(self, body: bytes, body_file: str = "") -> "Download":
         """Return the same download with another body, or none while `body_file` holds it."""
@@ -300,13 +317,13 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     not empty. `simhash` is that of the visible text, if near-duplicates are looked
     for. If an output wants it, `archive` is the exchange with the server, as `web.warc` encodes it, and
     `fetched_at` (unix time) when that was: it counts as the time of the URL's end, by which archives know a page again.
-    `detail` says for people what the reason leaves out; only logs and `crawler try` show it. A page of which not all
+    `detail` says for people what the reason leaves out; the store keeps its first words. A page of which not all
     links were taken has one, too. `row_records` are the records of each of the task's `rows`, by their numbers.
     `body_key` is a hash of the body that nobody outside can foresee (`frontier.keys`), by which duplicates are noticed;
     empty in a job of an earlier version, which goes by `body_hash`. Of a page of a site that is `watched`, `pieces`,
     `marks` and `own_links` are hashes of text and of numbers, pictures and the like, and keys of URLs, that the pages
     before it did not have (`parsers.reading.gist`); `pieces` of any other page is None. Of a file (`is_file`), `marks`
-    alone is there.
+    alone is there. `attempt` is the last request for it; None if it was not asked for.
     """
 
     key: bytes
@@ -326,6 +343,7 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     pieces: bytes | None = None
     own_links: bytes = b""
     marks: bytes = b""
+    attempt: Attempt | None = None
 
     @property
     def is_file(self) -> bool:
@@ -338,12 +356,13 @@ class Again(Struct, frozen=True, gc=False):
 
     `reason` says what went wrong, and the attempt counts. It is None if no attempt counts: the task comes back as it
     was handed out, because its host must not be asked before then, or does not answer. An `at` without end: not in this
-    run.
+    run. `attempt` is the one that counts.
     """
 
     key: bytes
     at: float
     reason: str | None
+    attempt: Attempt | None = None
 
 
 Result = Done | Again
@@ -422,6 +441,7 @@ class Failure(Struct, frozen=True, gc=False):
     `detail` is for people; `retryable` says whether another attempt could end differently. `stale`: the connection had
     been kept from an earlier request and ended before an answer, as one does that the server has just closed.
     `answered`: the head of an answer had come. `gave_way`: it was ended here because it stood still and others waited.
+    `address` is the IP address that answered, or was tried last, if any.
     """
 
     kind: str
@@ -430,6 +450,7 @@ class Failure(Struct, frozen=True, gc=False):
     stale: bool = False
     answered: bool = False
     gave_way: bool = False
+    address: str | None = None
 
     @property
     def is_silence(self) -> bool:

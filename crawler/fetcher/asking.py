@@ -3,8 +3,11 @@
 import time
 from asyncio import get_running_loop
 
+from msgspec import structs
+
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Done, Download, Exchange, Failure, Result, Task
+from crawler.core.ip_address import packed_address
+from crawler.core.model import Attempt, Done, Download, Exchange, Failure, Result, Task
 from crawler.fetcher import verdict
 from crawler.fetcher.attempts import Attempts
 from crawler.fetcher.host import Host
@@ -42,11 +45,10 @@ class Asking:
 
     async def ask(self, host: Host, task: Task, slot: Slot, *, fresh: bool) -> Download | Result | Failure | None:
         """Ask for a URL; None if it is not over yet, a `Failure` if a kept connection had ended before an answer."""
-        started = self._loop.time()
+        started, at = self._loop.time(), time.time()
         patient = self._yielding.is_patient(task.key)
-        request = self._requests.of(
-            task, time.time(), fresh=fresh, patient=patient, last=not host.tasks and self._leads_nowhere(task)
-        )
+        last = not host.tasks and self._leads_nowhere(task)
+        request = self._requests.of(task, at, fresh=fresh, patient=patient, last=last)
         result = await self._hosts.ask(host, slot, self._transport.fetch(request))
         if isinstance(result, Failure) and result.stale:
             return result
@@ -58,9 +60,12 @@ class Asking:
             self._gave_way(host, task, started)
             return None
         self._yielding.ended(task.key)
+        elapsed_s = self._loop.time() - started
+        what = result.kind if isinstance(result, Failure) else ""
+        attempt = Attempt(at, round(elapsed_s * 1000), what, packed_address(result.address))
         if isinstance(result, Failure):
-            return self._broken(host, task, result, started)
-        spent_s = task.spent_s + self._loop.time() - started
+            return self._broken(host, task, result, started, attempt)
+        spent_s = task.spent_s + elapsed_s
         now = time.time()
         self._requests.answered(result, now)
         if result.status not in SLOW_DOWN_STATUSES:
@@ -68,26 +73,27 @@ class Asking:
         elif self._silences.refused(host, result.status, started):
             self._put_back(host, task)  # it sleeps: its turn is to give all of them back
             return None
-        again = self._attempts.again(task, result)
-        return again or self._judged(task, result, spent_s, now, self._requests.exchange(request, result))
+        again = self._attempts.again(task, result, attempt)
+        exchange = self._requests.exchange(request, result)
+        return again or self._judged(task, result, spent_s, now, exchange=exchange, attempt=attempt)
 
     def _leads_nowhere(self, task: Task) -> bool:
         """Whether no URL can become known through a task, its redirects apart."""
         return self._last_depth is not None and task.depth >= self._last_depth and task.kind == "page"
 
-    def _broken(self, host: Host, task: Task, failure: Failure, started: float) -> Result | None:
+    def _broken(self, host: Host, task: Task, failure: Failure, started: float, attempt: Attempt) -> Result | None:
         """Return what follows from a fetch without a usable answer."""
         if self._silences.excuses(failure, started):
             self._put_back(host, task)
             return None
         if failure.is_silence:
-            self._silences.unanswered(host, task, failure, started)
+            self._silences.unanswered(host, task, failure, started, attempt)
             return None
         if failure.answered:
             self._silences.heard(host, started, is_page=True)
         else:
             self._silences.settled(host)
-        return self._attempts.failed(task, failure)
+        return self._attempts.failed(task, failure, attempt)
 
     def _gave_way(self, host: Host, task: Task, started: float) -> None:
         """Ask again later, after all that the host has besides; its clock takes it for one that did not answer."""
@@ -101,15 +107,22 @@ class Asking:
         self._hosts.schedule(host, self._loop.time())
 
     def _judged(
-        self, task: Task, result: FetchResult, spent_s: float, now: float, exchange: Exchange | None
+        self,
+        task: Task,
+        result: FetchResult,
+        spent_s: float,
+        now: float,
+        *,
+        exchange: Exchange | None,
+        attempt: Attempt,
     ) -> Download | Done:
         """Return what follows from an answer that counts: a redirect, nothing, or a page."""
         if is_redirect(result.status, result.headers):
             if self._scope.is_costly:  # a parser judges where it leads
-                return verdict.downloaded(task, result, now, spent_s, exchange)
+                return verdict.downloaded(task, result, now, spent_s, exchange, attempt=attempt)
             end: Done | None = verdict.redirected(task, result, spent_s, self._scope)
         else:
             end = verdict.unusable(task, result)
         if end is not None:
-            return verdict.archived(end, result, now, exchange)
-        return verdict.downloaded(task, result, now, spent_s, exchange, whole=self._has_spider)
+            return verdict.archived(structs.replace(end, attempt=attempt), result, now, exchange)
+        return verdict.downloaded(task, result, now, spent_s, exchange, attempt=attempt, whole=self._has_spider)

@@ -4,7 +4,9 @@ import logging
 import random
 import time
 
-from crawler.core.model import Again, Done, Failure, Result, Task
+from msgspec import structs
+
+from crawler.core.model import Again, Attempt, Done, Failure, Result, Task
 from crawler.core.printable import printable
 from crawler.core.run_clock import RunClock
 from crawler.fetcher import retry, verdict
@@ -23,20 +25,23 @@ class Attempts:
         self._clock = clock
         self._rng = rng
 
-    def failed(self, task: Task, failure: Failure) -> Result:
+    def failed(self, task: Task, failure: Failure, attempt: Attempt) -> Result:
         """Return what follows from a failure that counts as an attempt."""
-        return self.again(task, failure) or self.end(task, failure)
+        return self.again(task, failure, attempt) or self.end(task, failure, attempt)
 
-    def again(self, task: Task, result: FetchResult | Failure) -> Again | None:
-        """Return when a URL is asked for again; None if what came of it counts."""
+    def again(self, task: Task, result: FetchResult | Failure, attempt: Attempt) -> Again | None:
+        """Return when a URL is asked for again; None if what came of the attempt is the end of it."""
         if not isinstance(result, Failure) and result.status not in retry.RETRYABLE_STATUSES:
             return None
         now = time.time()
         again = retry.decide(result, attempts_made=task.attempts + 1, retries=self._retries, now=now, rng=self._rng)
-        return None if again.retry_at is None else Again(task.key, self._clock() + again.retry_at - now, again.reason)
+        if again.retry_at is None:
+            return None
+        attempt = structs.replace(attempt, what=again.reason)
+        return Again(task.key, self._clock() + again.retry_at - now, again.reason, attempt)
 
-    def end(self, task: Task, failure: Failure) -> Done:
-        """Return the end of a URL without an answer, and tell the log."""
+    def end(self, task: Task, failure: Failure, attempt: Attempt | None = None) -> Done:
+        """Return the end of a URL without an answer, and tell the log. Without an `attempt` it was not asked for."""
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("failed %s: %s: %s", failure.kind, task.url, printable(failure.detail))
-        return verdict.failed(task, failure)
+        return verdict.failed(task, failure, attempt)

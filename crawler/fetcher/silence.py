@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from crawler.core.model import Failure, Task
+from crawler.core.model import Attempt, Failure, Task
 
 __all__ = ["PATIENCE", "Patience", "Silence", "Suspect"]
 
@@ -42,11 +42,15 @@ _IDLE_S: Final = 120.0
 
 
 class Suspect(NamedTuple):
-    """A URL whose request had no answer, with what it came to, and when. The next request says whose fault it was."""
+    """A URL whose request had no answer, with what it came to, and when. The next request says whose fault it was.
+
+    If it was the URL's, that was an `attempt`.
+    """
 
     task: Task
     failure: Failure
     at: float
+    attempt: Attempt
 
 
 class Silence:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Failure, Result, Task
+from crawler.core.model import Attempt, Failure, Result, Task
 from crawler.core.stats import SilentHost
 from crawler.fetcher import verdict
 from crawler.fetcher.attempts import Attempts
@@ -100,11 +100,11 @@ class Silences:
         """Whether a request failed while this process did not run: it is made again, and nobody is to blame."""
         return isinstance(result, Failure) and result.retryable and self._gaps.covers(started)
 
-    def unanswered(self, host: Host, task: Task, failure: Failure, started: float) -> None:
+    def unanswered(self, host: Host, task: Task, failure: Failure, started: float, attempt: Attempt) -> None:
         """Learn that a request for a URL had no answer: what the next one comes to decides whose fault that is."""
         now = self._loop.time()
         one = self._shut(host, why(failure), started, now)
-        one.suspects.append(Suspect(task, failure, now))
+        one.suspects.append(Suspect(task, failure, now, attempt))
         if one.until > now:
             self.turn_away(host, one)
         elif one.slept or self._doubt_s == 0:
@@ -163,7 +163,7 @@ class Silences:
         one = host.silence
         if one is not None:
             for suspect in one.suspects:
-                self._tell(self._attempts.failed(suspect.task, suspect.failure))
+                self._tell(self._attempts.failed(suspect.task, suspect.failure, suspect.attempt))
             self._forget(host)
 
     # What is done about it
@@ -234,7 +234,7 @@ class Silences:
         """End or repeat the URLs whose fault it was; say whether there were any."""
         proven = one.heard(started, now)
         for suspect in proven:
-            self._tell(self._attempts.failed(suspect.task, suspect.failure))
+            self._tell(self._attempts.failed(suspect.task, suspect.failure, suspect.attempt))
         return bool(proven)
 
     def _end(self, host: Host, one: Silence, started: float, now: float, *, is_page: bool) -> None:

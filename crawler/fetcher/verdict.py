@@ -2,7 +2,7 @@
 
 from msgspec import msgpack, structs
 
-from crawler.core.model import Answer, Done, Download, Exchange, Failure, Outcome, Task
+from crawler.core.model import Answer, Attempt, Done, Download, Exchange, Failure, Task
 from crawler.fetcher.transport.base import FetchResult, is_redirect
 from crawler.fetcher.transport.body import without_coding
 from crawler.web.readable import is_readable
@@ -41,6 +41,7 @@ def downloaded(
     spent_s: float,
     exchange: Exchange | None = None,
     *,
+    attempt: Attempt | None = None,
     whole: bool = False,
 ) -> Download:
     """The answer as parsers get it; a body that nobody reads stays behind (see `web.readable`). What is encoded goes to
@@ -55,7 +56,7 @@ def downloaded(
         coding = structs.replace(coding, is_read=False)
     body = result.body if read or coding is not None else b""
     answer = Answer(result.status, result.headers, body, result.body_bytes, result.truncated, coding)
-    return Download(task, answer, fetched_at, spent_s, exchange=exchange)
+    return Download(task, answer, fetched_at, spent_s, exchange=exchange, attempt=attempt)
 
 
 def archived(done: Done, result: FetchResult, at: float, exchange: Exchange | None) -> Done:
@@ -72,10 +73,11 @@ def archived(done: Done, result: FetchResult, at: float, exchange: Exchange | No
     return structs.replace(done, archive=msgpack.encode(capture), fetched_at=at)
 
 
-def failed(task: Task, failure: Failure) -> Done:
-    """The outcome of a fetch without an answer. What may not be asked for is a skip, not a failure."""
-    outcome: Outcome = "skipped" if failure.kind in _NOT_ASKED else "failed"
-    return Done(task.key, outcome, failure.kind, detail=failure.detail)
+def failed(task: Task, failure: Failure, attempt: Attempt | None = None) -> Done:
+    """The outcome of a fetch without an answer. What may not be asked for is a skip, not a failure, and no attempt."""
+    if failure.kind in _NOT_ASKED:
+        return Done(task.key, "skipped", failure.kind, detail=failure.detail)
+    return Done(task.key, "failed", failure.kind, detail=failure.detail, attempt=attempt)
 
 
 def skipped(task: Task, reason: str) -> Done:

@@ -64,6 +64,7 @@ class Discovery:
         """Make a start of seed `number` known and due. False if it was known as one that is due or has ended."""
         key = self._keys.url(url, kind)
         (value,) = self._urls.values([key])
+        skipped = None
         if value is None:
             self._counters.known += 1
         elif value[:1] == REOPENABLE:
@@ -86,6 +87,8 @@ class Discovery:
             at=0.0,
             is_sitemap=kind == "sitemap",
         )
+        if skipped is not None:
+            row = row.after(skipped)
         place = row.place(self._keys.host(url))
         self._urls.put_waiting(key, place, _SEED_REACH)
         self._window.add(key, place, row)
@@ -101,18 +104,7 @@ class Discovery:
         self._uncount(old)
         self._counters.stale -= bool(old.stale)
         due = structs.replace(
-            old,
-            depth=0,
-            parent=b"",
-            seed=seed,
-            redirected_from=hops,
-            attempts=0,
-            seq=self._counters.next_seq(),
-            outcome="",
-            reason="",
-            status=0,
-            spent_ms=0,
-            stale=0,
+            old.due_again(self._counters.next_seq()), depth=0, parent=b"", seed=seed, redirected_from=hops, spent_ms=0
         )
         place = due.place(self._keys.host(due.url))
         self._urls.put_waiting(key, place, self._limits.reach(due))
@@ -201,7 +193,7 @@ class Discovery:
     def open(self, key: bytes, row: UrlRow) -> None:
         """Make a URL due that has ended: the limit that cut it off has moved, or it is to be tried again."""
         self._uncount(row)
-        due = structs.replace(self._due_again(row), outcome="", reason="")
+        due = structs.replace(self._due_again(row), outcome="", reason="", status=0, detail="", other=b"")
         self._queue(key, self._keys.host(row.url), due, self._limits.reach(row))
 
     def read_again(self, key: bytes, row: UrlRow) -> None:
@@ -219,16 +211,18 @@ class Discovery:
         parent_url = None if parent is None or parent[:1] == QUEUED else self._urls.row(parent).url
         return structs.replace(row, seq=self._counters.next_seq(), attempts=0, parent_url=parent_url)
 
-    def _put(self, key: bytes, link: Link, source: Source, reach: Reach, now: float) -> None:
-        """Put down what follows from all that is known of a URL that is not due yet."""
+    def _put(
+        self, key: bytes, link: Link, source: Source, reach: Reach, now: float, *, before: UrlRow | None = None
+    ) -> None:
+        """Put down what follows from all that is known of a URL that is not due yet; `before` is its row, if any."""
         host = self._host_keys.of(link.url)
         reason = link.skip or self._limits.cut(reach, host, is_sitemap=link.kind == "sitemap")
         if not reason:
             row = source.row(link, reach, now, seq=self._counters.next_seq(), parent_url=source.parent_url)
-            self._queue(key, host, row, reach)
+            self._queue(key, host, row if before is None else row.after(before), reach)
             return
         row = source.row(link, reach, now, outcome="skipped", reason=reason)
-        self._urls.put(key, REOPENABLE, row)
+        self._urls.put(key, REOPENABLE, row if before is None else row.after(before))
         if reason == "trap" and not link.skip:
             self._cut_urls.add(host, key)
         self._counters.count("skipped", reason, +1)
@@ -246,7 +240,7 @@ class Discovery:
         if reach == before and (reach != NOT_REACHED or _rank(link.skip) <= _rank(row.reason)):
             return
         self._uncount(row)
-        self._put(key, link, source, reach, now)
+        self._put(key, link, source, reach, now, before=row)
 
     def _reach_left_out(self, key: bytes, link: Link, row: UrlRow, source: Source, now: float) -> None:
         """Pass on a way to a URL that is left out; what a sitemap names, or a redirect leads to, is asked for."""
@@ -254,7 +248,7 @@ class Discovery:
         reach = self._limits.reach(row).nearer(way)
         if not link.skip and (source.hops or source.listed):
             self._uncount(row)
-            self._put(key, link, source, reach, now)
+            self._put(key, link, source, reach, now, before=row)
         elif reach != self._limits.reach(row):
             self._urls.put(key, REOPENABLE, self._limits.at(row, reach))
             self.same_pages.reached(self._keys.host(row.url), row.url, way)
@@ -271,7 +265,8 @@ class Discovery:
             row = source.row(link, reach, now, seq=seq, parent_url=source.parent_url)
             if row.depth < depth:
                 better = row.place(self._keys.host(link.url))
-                self._window.move(key, place, better, row)
+                old = self._store.queue.at(place)
+                self._window.move(key, place, better, row if old is None else row.after(old))
         self._note(key, better, reach)
 
     def _uncount(self, row: UrlRow) -> None:

@@ -27,9 +27,11 @@ from crawler.frontier.early_look import EarlyLook
 from crawler.frontier.gate import HELD_BACK, Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.joined_scopes import JoinedScopes
+from crawler.frontier.keys import Keys
 from crawler.frontier.leftovers import Leftovers
 from crawler.frontier.page_limits import PageLimits
 from crawler.frontier.reach import Limits, Reach
+from crawler.frontier.record_numbers import RecordNumbers
 from crawler.frontier.reopening import Reopening
 from crawler.frontier.row import ENDED, REOPENABLE
 from crawler.frontier.same_pages import SamePages
@@ -78,7 +80,8 @@ class Frontier:
         self._early_look = EarlyLook(
             store, window, discovery, self._second_look, limits=limits, cut_urls=cut_urls, config=config
         )
-        self._seed_records = SeedRecords(store, config, self._seeds, self.counters, self._discovery)
+        self._numbers = numbers = RecordNumbers(store, self.counters.records)
+        self._seed_records = SeedRecords(store, config, self._seeds, self.counters, self._discovery, numbers=numbers)
         self._limit_window()
 
     # What the ledger tells
@@ -123,8 +126,7 @@ class Frontier:
 
         A result for a task that is not handed out is ignored: each URL ends once. `now` is unix time.
         """
-        ended: list[tuple[Handed, Done, Reach]] = []
-        found: list[tuple[Link, Source]] = []
+        ended, found = list[tuple[Handed, Done, Reach]](), list[tuple[Link, Source]]()
         for result in results:
             if isinstance(result, Again) and result.reason is None:
                 self._window.postpone(result.key, result.at)
@@ -134,7 +136,7 @@ class Frontier:
                 continue
             nearest = self._discovery.nearest(handed, last=isinstance(result, Done))
             if not isinstance(result, Done):
-                self._defer(handed, nearest, result.at, result.reason or "", now)
+                self._defer(handed, nearest, result, now)
                 continue
             if result.links:
                 source = Source.of(handed, result, nearest, self._limits)
@@ -272,7 +274,8 @@ class Frontier:
             if self._duplicates.skip:
                 reason = "near-duplicate" if repeat.near else "duplicate"
                 done = msgspec.structs.replace(done, reason=reason, records=None)
-        row = handed.row(now, outcome=done.outcome, reason=done.reason, status=done.status)
+        first, lines = (-1, 0) if counters.open_rows else self._numbers.take(done.records)
+        row = handed.ended_row(done, now, other=_other(self._store.keys, done, repeat), first=first, lines=lines)
         if nearest != handed.reach:
             row = self._limits.at(row, nearest)
             row = msgspec.structs.replace(row, stale=self._limits.stale(row, handed.reach, nearest))
@@ -291,13 +294,11 @@ class Frontier:
             counters.statuses[done.status] = counters.statuses.get(done.status, 0) + 1
         return Finished.of(task, done, now, None if repeat is None else self._duplicates.page(repeat))
 
-    def _defer(self, handed: Handed, nearest: Reach, until: float, reason: str, now: float) -> None:
+    def _defer(self, handed: Handed, nearest: Reach, again: Again, now: float) -> None:
         """Put a task that was tried away until its time comes."""
-        task = handed.task
-        row = handed.row(now, outcome=handed.outcome, reason=reason, parent_url=task.parent)
-        self._store.retries.add(until, task.key, row)
+        self._store.retries.add(again.at, again.key, handed.waiting_row(again, now))
         if not handed.outcome:
-            self._store.urls.put_waiting(task.key, b"", nearest)
+            self._store.urls.put_waiting(again.key, b"", nearest)
         self.counters.retrying += 1
 
     def _rows_for(self, key: bytes, seed: int) -> tuple[SeedRow, ...]:
@@ -314,6 +315,13 @@ class Frontier:
             self._window.add(key, row.place(self._store.keys.host(row.url)), row)
             self.counters.retrying -= 1
         self._next_retry_at = None  # until the commit: what was taken is still there for a scan
+
+
+def _other(keys: Keys, done: Done, repeat: Repeat | None) -> bytes:
+    """Return the key of the URL that a task redirects to or repeats."""
+    if done.outcome == "redirected":
+        return keys.links(done.links)[0]
+    return b"" if repeat is None else repeat.key
 
 
 def _counters(store: Store) -> Counters:

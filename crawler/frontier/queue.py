@@ -36,6 +36,11 @@ class UrlQueue:
         self._removed.add(place)
         self._added.pop(place, None)
 
+    def pending(self, place: bytes) -> UrlRow | None:
+        """Return the row that the open batch is to hold at a place."""
+        value = self._added.get(place)
+        return None if value is None else self.row(value)
+
     @property
     def is_changed(self) -> bool:
         """Whether the open batch is to hold anything."""
@@ -58,8 +63,8 @@ class UrlQueue:
                 yield place, value
 
     def at(self, place: bytes) -> UrlRow | None:
-        """Return the committed row at one place."""
-        value = self._table.get(place)
+        """Return the row at one place, as the open batch has it or the last commit had."""
+        value = self._added.get(place) or self._table.get(place)
         return None if value is None else self.row(value)
 
     def row(self, value: bytes) -> UrlRow:

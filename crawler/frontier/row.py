@@ -1,10 +1,23 @@
 """What the store knows of one URL, and the keys under which it waits."""
 
-from msgspec import Struct
+from typing import Final, Self
 
-from crawler.core.model import TaskKind
+from msgspec import Struct, structs
 
-__all__ = ["ENDED", "QUEUED", "REOPENABLE", "UrlRow", "is_late", "late_key", "queue_key", "queue_place"]
+from crawler.core.model import Attempt, TaskKind
+from crawler.frontier.attempt_log import attempts_in
+
+__all__ = [
+    "ENDED",
+    "MOST_DETAIL_CHARS",
+    "QUEUED",
+    "REOPENABLE",
+    "UrlRow",
+    "is_late",
+    "late_key",
+    "queue_key",
+    "queue_place",
+]
 
 QUEUED = b"q"
 """State byte of a URL that has not ended: due, waiting for a retry, or under way."""
@@ -15,6 +28,8 @@ REOPENABLE = b"s"
 trap), a larger limit, or a page that is another one after all (`frontier.same_pages`)."""
 
 
+MOST_DETAIL_CHARS: Final = 200
+"""So much is kept of the words that say what went wrong."""
 _LATE = b"\xff\xff"
 """Stands in a queue key where the depth does; no page is so deep."""
 _LATE_SEQ_BYTES = 4
@@ -28,6 +43,11 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
     `parent_url` is there as long as the URL waits. `far` and `chain` are those of its `Reach` (`frontier.reach`);
     `chain` is -1 while no way leads here that may be followed. `stale` says in what the page was read from further
     away than the URL is known to be now. In the queue, a row that has an outcome is of a page that is read again.
+
+    `attempts` counts the requests since the URL was made due, and `asked` holds the last of all that there were
+    (`frontier.attempt_log`; `log` unpacks it). `record` is the place of the URL's first record among all records of
+    the job, from 0, and -1 without one; `records` is how many it has. `detail` says for people how it ended. `other` is
+    the key of the URL that it redirects to, or of the page that it repeats; empty for most.
     """
 
     url: str
@@ -48,6 +68,28 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
     parent_url: str | None = None
     far: int = 0
     stale: int = 0
+    asked: bytes = b""
+    record: int = -1
+    records: int = 0
+    detail: str = ""
+    other: bytes = b""
+
+    @property
+    def log(self) -> tuple[Attempt, ...]:
+        """The last attempts to fetch the URL, first one first. None of an earlier version of the crawler are known."""
+        return attempts_in(self.asked)
+
+    def after(self, old: "UrlRow") -> Self:
+        """Return the row with what was kept of the requests and records of the one that it replaces."""
+        if not old.asked and not old.records:
+            return self
+        return structs.replace(self, asked=old.asked, record=old.record, records=old.records)
+
+    def due_again(self, seq: int) -> Self:
+        """Return the row of a URL that has ended as that of one which is due: no attempt is used up."""
+        return structs.replace(
+            self, seq=seq, attempts=0, outcome="", reason="", status=0, detail="", other=b"", stale=0, parent_url=None
+        )
 
     @property
     def kind(self) -> TaskKind:

@@ -25,6 +25,7 @@ from crawler.core.page_fields import has_seed_records, page_fields
 from crawler.core.record import SEED_FIELDS, without_page
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.handed import Handed
+from crawler.frontier.record_numbers import RecordNumbers
 from crawler.frontier.row import QUEUED
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.seed_lines import BadSeed
@@ -50,7 +51,14 @@ class SeedRecords:
     """
 
     def __init__(
-        self, store: Store, config: CrawlConfig, seeds: SeedContexts, counters: Counters, discovery: Discovery
+        self,
+        store: Store,
+        config: CrawlConfig,
+        seeds: SeedContexts,
+        counters: Counters,
+        discovery: Discovery,
+        *,
+        numbers: RecordNumbers,
     ) -> None:
         self._urls = store.urls
         self._keys = store.keys
@@ -58,6 +66,7 @@ class SeedRecords:
         self._seeds = seeds
         self._counters = counters
         self._discovery = discovery
+        self._numbers = numbers
         self._has_spider = config.spider is not None
         self._all_statuses = config.all_statuses
         # A table whose columns come from its first records needs one of a page among them.
@@ -134,6 +143,7 @@ class SeedRecords:
                 told[number] = structs.replace(told[number], records=records)
         if not self._counters.open_rows:
             self._rows.forget_endings()
+        self._numbers.put(zip([handed.task.key for handed, _ in ended], told, strict=True))
         return told
 
     def owed(self, now: float) -> list[Finished]:
@@ -143,6 +153,7 @@ class SeedRecords:
             return []
         paid = self._rows.pay(_PAID_AT_ONCE)
         counters.owed -= len(paid)
+        self._numbers.skip(len(paid))
         return [Finished(url="", outcome="skipped", at=now, records=b"".join(paid))] if paid else []
 
     # Where a row ends

@@ -48,4 +48,4 @@ class Tasks:
             rows=self._rows_for(key, row.seed),
             watched=self._gate.watched(place[:8], key, row),
         )
-        return Handed(task, place[:8], row.parent, row.seq, place, row.outcome)
+        return Handed(task, place[:8], row.parent, row.seq, place, row.outcome, row.asked, row.record, row.records)

@@ -5,7 +5,7 @@ from contextlib import suppress
 import msgspec
 from msgspec import Struct
 
-from crawler.core.model import Done, Download
+from crawler.core.model import Attempt, Done, Download
 from crawler.parsers.costs import Standing
 from crawler.parsers.reading.whole_body import with_whole_body
 from crawler.web.urls import authority
@@ -28,6 +28,7 @@ class Item(Struct, frozen=True):
     size: int
     raw: msgspec.Raw
     is_large: bool = False
+    attempt: Attempt | None = None
 
 
 class Batch(Struct, frozen=True):
@@ -73,7 +74,10 @@ def item_of(download: Download, encoder: msgspec.msgpack.Encoder) -> Item:
         clean = msgspec.structs.replace(answer, headers=headers)
         raw = encoder.encode(msgspec.structs.replace(download, answer=clean))
     task = download.task
-    return Item(authority(task.url), task.key, answer.status, answer.body_bytes, len(raw), msgspec.Raw(raw))
+    size, attempt = len(raw), download.attempt
+    return Item(
+        authority(task.url), task.key, answer.status, answer.body_bytes, size, msgspec.Raw(raw), attempt=attempt
+    )
 
 
 def kept(done: Done, item: Item) -> Done:

@@ -203,7 +203,7 @@ class Supervision:
     def _failed(self, item: Item, parser: ParserProcess) -> Done:
         """Return how a page ends that is to blame for the death of its parser."""
         reason = "parser-timeout" if parser.was_hung else "parser-died"
-        failed = Done(item.key, "failed", reason, item.status, body_bytes=item.body_bytes)
+        failed = Done(item.key, "failed", reason, item.status, body_bytes=item.body_bytes, attempt=item.attempt)
         return kept(failed, item) if self._archive else failed
 
     def _break(self, error: Exception) -> None:

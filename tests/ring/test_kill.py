@@ -22,6 +22,7 @@ import pytest
 from crawler.ledger.sinks.outputs import endings
 from tests.support.kill_driver import POINTS, SINK_POINTS
 from tests.support.outputs import rows
+from tests.support.record_numbers import check_record_numbers
 from tests.support.servers import Answer, LocalServer, html
 from tests.support.thorough import first_quickly
 
@@ -113,6 +114,8 @@ class Job:
         assert summary["pages"] == len(expected)
         assert summary["duplicates"] == DUPLICATES
         assert summary["outcomes"]["fetched: sitemap"] == 2 * len(HOSTS)
+        if not outputs:
+            check_record_numbers(self.path, self.path / "pages.jsonl")
 
 
 def kill_group(process: subprocess.Popen) -> None:

@@ -19,6 +19,7 @@ from crawler.core.model import Field
 from crawler.frontier.store import Store
 from crawler.ring.crawler import Crawler
 from tests.support.kill_driver import POINTS
+from tests.support.record_numbers import check_record_numbers
 from tests.support.servers import RESET, Answer, LocalServer
 from tests.support.thorough import first_quickly
 
@@ -156,6 +157,7 @@ async def test_each_row_of_a_list_has_one_record_whatever_becomes_of_it(tmp_path
     records = lines(tmp_path / "pages.jsonl")
     check(records, expected)
     assert {tuple(record) for record in records} == {tuple(records[0])}, "all have the same fields"
+    check_record_numbers(tmp_path / "job", tmp_path / "pages.jsonl", apart=False)
     fetches = {path: count for (_, path), count in server.pages().items() if path != "/reset/1"}
     assert set(fetches.values()) == {1}, "one fetch, however many rows"
     gone = next(record for record in records if "/missing/" in record["url"])
@@ -205,6 +207,8 @@ async def test_every_output_has_each_row_once(tmp_path, server, how, strategy):
     ).run()
     if how is SELECT:
         expected = [(url, end, why or ("not markup" if "/data/" in url else "")) for url, end, why in expected]
+    if "spider" not in how:  # its records without a page are kept back, and have no row
+        check_record_numbers(tmp_path / "job", tmp_path / "pages.jsonl", apart=False)
     for records in tables(tmp_path).values():
         for record in records:
             name = record.get("name")  # only a spider gives one
@@ -269,6 +273,7 @@ def test_killed_at_a_named_point_each_row_still_has_one_record(tmp_path, server,
     subprocess.run([sys.executable, "-m", "crawler", *command], check=True, timeout=90)
     for records in tables(tmp_path).values():
         check(records, expected)
+    check_record_numbers(tmp_path / "job", tmp_path / "pages.jsonl", apart=False)
 
 
 async def test_a_job_that_was_begun_before_seeds_had_records_goes_on_as_it_was(tmp_path, server):

@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+from msgspec import structs
+
 from crawler.core.model import Done, Download
 from crawler.parsers.reading.reader import PageReader, Parse
 from crawler.parsers.reading.whole_body import with_small_body, with_whole_body
@@ -31,11 +33,12 @@ def page_end(
         del whole
         done: object = parse(download, reader)
         if isinstance(done, Done) and done.key == download.task.key:
-            return _archived(done, download, reader)
+            return _archived(structs.replace(done, attempt=download.attempt), download, reader)
     except through:
         raise
     except CodingError as error:
-        return Done(download.task.key, "failed", "encoding", detail=f"{download.task.url}: {error}")
+        detail = f"{download.task.url}: {error}"
+        return Done(download.task.key, "failed", "encoding", detail=detail, attempt=download.attempt)
     except BaseException as error:  # noqa: BLE001 - one bad page is one failed URL, whatever is wrong with it
         from crawler.parsers.spiders.mishap import mishap  # noqa: PLC0415 - not before something goes wrong
 
@@ -46,7 +49,13 @@ def page_end(
     reason = f"parser-error: {why}"
     task, answer = download.task, download.answer
     failed = Done(
-        task.key, "failed", reason, answer.status, body_bytes=answer.body_bytes, detail=f"{task.url}: {detail}"
+        task.key,
+        "failed",
+        reason,
+        answer.status,
+        body_bytes=answer.body_bytes,
+        detail=f"{task.url}: {detail}",
+        attempt=download.attempt,
     )
     with suppress(Exception):  # what keeps a page from being read may keep it from being packed
         return _archived(failed, download, reader)

@@ -92,7 +92,7 @@ class Attempt:
         self.reused = False
         self.answered = False
         self.gave_way: Failure | None = None  # what it ends as, because others wait
-        self.address: str | None = None
+        self.address: str | None = None  # that answers, or was tried last
         self.protocol: ResponseHandler | None = None
 
     def was_reset(self) -> bool:
@@ -324,6 +324,7 @@ class Connector(aiohttp.TCPConnector):
             attempt.refused = f"{reason}: {where[0]}"
             raise _RefusedError(attempt.refused)
         attempt.opened += 1
+        attempt.address = str(where[0])
         return socket.socket(family, kind, protocol)
 
     async def ask(

@@ -90,7 +90,7 @@ class AiohttpTransport:
             failure, ended = _failure(error, attempt, request.url), isinstance(error, _ENDED)
         # A kept connection may end just as it is used again: that says nothing about the server.
         stale = ended and attempt.reused and not attempt.answered
-        return msgspec.structs.replace(failure, stale=stale, answered=attempt.answered)
+        return msgspec.structs.replace(failure, stale=stale, answered=attempt.answered, address=attempt.address)
 
     async def _exchange(self, request: FetchRequest, attempt: Attempt, clock: asyncio.Timeout) -> FetchResult:
         connector = self._connector or self._open()

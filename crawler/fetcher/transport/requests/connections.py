@@ -59,6 +59,7 @@ class Attempt:
         self.deadline = 0.0
         self._connect_by = 0.0
         self.address: str | None = None
+        self.tried: str | None = None
         self.answered = False
         self.reused = True  # until a new connection is made
         self.failure: Failure | None = None
@@ -134,7 +135,9 @@ class Attempt:
             where = "the body did not end"
         else:
             where = "not connected" if self.address is None else "no complete headers"
-        return Failure("timeout", f"{where} within {request.timeout_s:g} s", retryable=True, answered=self.answered)
+        detail = f"{where} within {request.timeout_s:g} s"
+        address = self.address or self.tried
+        return Failure("timeout", detail, retryable=True, answered=self.answered, address=address)
 
     def attach(self, connection: socket.socket) -> None:
         """Remember the connection, by a duplicate: TLS moves the descriptor, http.client closes it early."""
@@ -209,6 +212,7 @@ class Attempt:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.settimeout(self.connecting_s() / (len(infos) - position))
                 self.attach(connection)
+                self.tried = where[0]
                 connection.connect(where)
             except OSError as error:
                 problem = error

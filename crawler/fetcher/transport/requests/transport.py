@@ -231,12 +231,15 @@ def _fetch(session: requests.Session, request: FetchRequest, attempt: Attempt) -
     try:
         return _exchange(session, request, attempt)
     except CodingError as error:
-        return Failure("encoding", str(error), retryable=False, answered=True)
+        return Failure("encoding", str(error), retryable=False, answered=True, address=attempt.address)
     except Exception as error:  # noqa: BLE001 - three libraries' errors; a bad server must not end a crawl
         failure = _failure(error, attempt, request)
         # A kept connection may end just as it is used again: that says nothing about the server.
         ended = attempt.reused and not attempt.answered and failure.kind in {"reset", "protocol"}
-        return msgspec.structs.replace(failure, stale=ended and failure.retryable, answered=attempt.answered)
+        stale = ended and failure.retryable
+        return msgspec.structs.replace(
+            failure, stale=stale, answered=attempt.answered, address=attempt.address or attempt.tried
+        )
 
 
 def _exchange(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult:

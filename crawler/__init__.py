@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     )
     from crawler.core.model import Duplicate, Failure, Field, Finished, Rotation
     from crawler.core.record import DEFAULT_FIELDS, RECORD_FIELDS, Record
+    from crawler.core.sample import Sample
     from crawler.core.stats import CrawlStats, ExtractStats
     from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport
     from crawler.fetcher.transport.fake import FakeTransport
     from crawler.frontier.seeds import BadSeed
     from crawler.jobs.job import Job
+    from crawler.jobs.status import JobStatus
     from crawler.jobs.urls import UrlFacts
     from crawler.ledger.sinks.base import Position, Sink
     from crawler.page.fields.lines import read_fields
@@ -57,7 +59,7 @@ _HOMES = {
     "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UnmetError UrlError UsageError",
     "core.model": "Duplicate Failure Field Finished Rotation", "core.record": "DEFAULT_FIELDS RECORD_FIELDS Record",
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
-    "jobs.job": "Job", "jobs.urls": "UrlFacts",
+    "jobs.job": "Job", "jobs.status": "JobStatus", "jobs.urls": "UrlFacts", "core.sample": "Sample",
     "ledger.sinks.base": "Position Sink", "page.fields.lines": "read_fields", "page.page": "Follow NotJsonError Page",
     "page.values": "Article Feed FeedEntry Headers Microdata", "parsers.spiders.router": "Router",
     "parsers.spiders.spider": "Spider load_spider", "ring.crawler": "Crawler",
@@ -67,9 +69,9 @@ __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
     "Crawler", "CrawlerError", "Duplicate", "Extract", "ExtractStats", "Failure", "FakeTransport", "Feed",
     "FeedEntry", "FetchRequest", "FetchResult", "Field", "Finished", "Follow", "Headers", "Job", "JobError",
-    "Microdata", "NotJsonError", "Page", "Position", "Record", "Rotation", "Router", "SeedError", "Sink", "Spider",
-    "StorageError", "Transport", "UnmetError", "UrlError", "UrlFacts", "UsageError", "__version__", "crawl",
-    "crawl_to_arrow", "extract", "load_spider", "read_fields",
+    "JobStatus", "Microdata", "NotJsonError", "Page", "Position", "Record", "Rotation", "Router", "Sample",
+    "SeedError", "Sink", "Spider", "StorageError", "Transport", "UnmetError", "UrlError", "UrlFacts", "UsageError",
+    "__version__", "crawl", "crawl_to_arrow", "extract", "load_spider", "read_fields",
 ]  # fmt: skip
 
 

@@ -12,9 +12,10 @@ from crawler.frontier.seeds import STDIN, is_seed, is_url, looks_like_file
 from crawler.ledger.sinks.outputs import STDOUT
 from crawler.web.urls import normalise
 
-__all__ = ["default_job", "job_name"]
+__all__ = ["OUTPUT", "default_job", "job_name"]
 
-_OUTPUT = Path("output")
+OUTPUT = Path("output")
+"""Where jobs lie that nobody has given a place."""
 _NAME_CHARS = 80
 _MARK_CHARS = 6
 
@@ -29,7 +30,7 @@ def default_job(seeds: Sequence[str], output: Sequence[str] | None) -> Path | No
     """
     if STDIN in seeds and output and all(one == STDOUT for one in output):
         return None
-    folder, older = (_OUTPUT / name for name in (job_name(seeds), _older_name(seeds)))
+    folder, older = (OUTPUT / name for name in (job_name(seeds), _older_name(seeds)))
     return older if older != folder and not folder.exists() and _is_of(older, seeds) else folder
 
 

@@ -11,16 +11,17 @@ __all__ = ["written"]
 _AT_ONCE_BYTES = 1 << 16
 
 
-def written(lines: Iterable[bytes], stream: BinaryIO) -> ExitCode:
-    """Write lines, many at once, and return the exit code: done, also if whoever reads them has seen enough."""
+def written(lines: Iterable[bytes], stream: BinaryIO, *, each: bool = False) -> ExitCode:
+    """Write lines, many at once or `each` as it comes; return the exit code: done, also if a reader has enough."""
     held: list[bytes] = []
     size = 0
     try:
         for line in lines:
             held.append(line)
             size += len(line)
-            if size >= _AT_ONCE_BYTES:
+            if each or size >= _AT_ONCE_BYTES:
                 stream.write(b"".join(held))
+                stream.flush()
                 held, size = [], 0
         stream.write(b"".join(held))
         stream.flush()

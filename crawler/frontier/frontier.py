@@ -17,7 +17,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import msgspec
 
 from crawler.core.config import CrawlConfig
-from crawler.core.counters import Counters
 from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedContext, SeedRow, Task
 from crawler.frontier.budgets import REPEATS, Budgets
 from crawler.frontier.cut_urls import CutUrls
@@ -62,7 +61,7 @@ class Frontier:
         self._max_pages = config.max_pages
         self._sitemaps = config.sitemaps
         # State: the counters, which the discovery writes too; when the next retry is due.
-        self.counters = _counters(store)
+        self.counters = store.counters
         self._next_retry_at = store.retries.next_due_at()
         self._limits = limits = Limits(config)
         self._seeds = SeedContexts(store)
@@ -322,11 +321,3 @@ def _other(keys: Keys, done: Done, repeat: Repeat | None) -> bytes:
     if done.outcome == "redirected":
         return keys.links(done.links)[0]
     return b"" if repeat is None else repeat.key
-
-
-def _counters(store: Store) -> Counters:
-    saved = store.meta("counters")
-    if not saved:
-        return Counters()
-    # Earlier versions did not count records: of those that have no spider there is one a page.
-    return msgspec.convert({"records": saved["pages"], **saved}, Counters)

@@ -77,6 +77,24 @@ class Samples:
         key, value = next(self._table.items(_END, backwards=True), (b"", b""))
         return self._decoded(value) if key.startswith(_PREFIX) else None
 
+    def first(self, run: int) -> Sample | None:
+        """Return the first committed sample of a run, None if there is none. Raises `JobError` as `all`."""
+        values = (value for _, value in self._table.items(_key(run, 0), _key(run + 1, 0)))
+        value = next(values, None)
+        return None if value is None else self._decoded(value)
+
+    def recent(self, span_s: float) -> list[Sample]:
+        """Return the committed samples of the last seconds of the newest run, oldest first; one at least, if any."""
+        found: list[Sample] = []
+        for key, value in self._table.items(_END, backwards=True):
+            sample = self._decoded(value) if key.startswith(_PREFIX) else None
+            if sample is None or (
+                found and (sample.run != found[0].run or found[0].stats.elapsed_s - sample.stats.elapsed_s > span_s)
+            ):
+                break
+            found.append(sample)
+        return found[::-1]
+
     def _thin(self) -> None:
         """Drop each second one but the newest, and take them half as often from now on."""
         for key in self._keys[1:-1:2]:

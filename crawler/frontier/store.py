@@ -26,6 +26,7 @@ from typing import Any, Self
 
 import msgspec
 
+from crawler.core.counters import Counters
 from crawler.core.model import Seed, SeedContext
 from crawler.frontier.contents import Contents
 from crawler.frontier.database import Database
@@ -166,6 +167,15 @@ class Store:
         """Return a committed fact about the job, None if it was never put."""
         value = self._meta.get(name.encode())
         return None if value is None else msgspec.msgpack.decode(value)
+
+    @property
+    def counters(self) -> Counters:
+        """The committed counters; a copy each time."""
+        saved = self.meta("counters")
+        if not saved:
+            return Counters()
+        # Earlier versions did not count records: of those that have no spider there is one a page.
+        return msgspec.convert({"records": saved["pages"], **saved}, Counters)
 
     # Commit
 

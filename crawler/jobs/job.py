@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Self
 
 from crawler.core.model import Outcome, TaskKind
+from crawler.core.sample import Sample
 from crawler.frontier.store import Store
 from crawler.jobs.opening import find_job, is_running, opened_store
+from crawler.jobs.status import JobStatus, status
 from crawler.jobs.urls import UrlFacts, Wanted, urls
 
 __all__ = ["Job"]
@@ -23,7 +25,8 @@ class Job:
     it has ended. It takes no lock and writes nothing into the folder. All answers are of one instant, that of the first
     question, until `refresh`.
 
-    State: the view of the store, open from the first question on. Not thread-safe; each thread makes its own.
+    State: the view of the store, open from the first question on, and whether a crawl ran then. Not
+    thread-safe; each thread makes its own.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -34,6 +37,7 @@ class Job:
         """
         self.folder = find_job(folder)
         self._store: Store | None = None
+        self._was_running = False
 
     def __enter__(self) -> Self:
         return self
@@ -48,6 +52,8 @@ class Job:
     def store(self) -> Store:
         """The store as it was when first asked; for the files of this folder."""
         if self._store is None:
+            # Before that: a crawl that has ended by the time it is opened is seen to have ended.
+            self._was_running = self.is_running
             self._store = opened_store(self.folder)
         return self._store
 
@@ -65,6 +71,19 @@ class Job:
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def status(self) -> JobStatus:
+        """Say how the job stands: what the crawl that runs it does, or how the last one ended."""
+        store = self.store
+        return status(self.folder, store, running=self._was_running)
+
+    def samples(self) -> Iterator[Sample]:
+        """Give the time series of the job: how each of its runs stood, about once a second, in the order of time.
+
+        Of a run at most 2,000 are kept, evenly spread, and its last one always. A job that an earlier version ran alone
+        has none.
+        """
+        return self.store.samples.all()
 
     def urls(
         self,

@@ -47,7 +47,7 @@ _SHOWN_CAUSES = 2
 class Bottleneck(Struct, frozen=True):
     """The limiting stage and, in one plain sentence, why it is that one."""
 
-    stage: Stage
+    stage: str
     why: str
 
 

@@ -2,5 +2,5 @@
 
 Owns: the last figures, to tell rates from.
 Runs: `progress` in a thread of its own; the others in the main thread.
-For others: `progress`, `summary`, `ending` and `certificates`.
+For others: `progress`, `summary`, `ending`, `look` and `certificates`.
 """

@@ -16,7 +16,7 @@ from rich.style import Style
 from crawler.cli.report.view import View, errors, is_sitemap, skips
 from crawler.core.printable import printable
 from crawler.core.quantity import count, duration, rate, share, short_count, size
-from crawler.ring.bottleneck import Stage, silent_hosts
+from crawler.ring.bottleneck import silent_hosts
 from crawler.ring.who_holds import named_holders
 
 __all__ = ["STYLES", "Frame", "frame"]
@@ -66,7 +66,7 @@ class Glyphs(Struct, frozen=True):
 UNICODE = Glyphs("█", "░", "─", "►", "◄", "▲", "┐", "│", "┘", "└", "▁▁▂▃▄▅▆▇█", "…")
 ASCII = Glyphs("#", ".", "-", ">", "<", "^", "+", "|", "+", "+", "012345678", "...")
 
-BOX_OF: dict[Stage, int] = {
+BOX_OF: dict[str, int] = {
     "retries": 0,
     "silent hosts": 1,
     "politeness": 0,
@@ -86,6 +86,10 @@ class Frame:
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = lines
 
+    def text(self) -> list[str]:
+        """Return the lines without their styles, for what is no terminal."""
+        return ["".join(text for text, _ in line).rstrip() for line in self.lines]
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the segments, lines parted by line feeds."""
         for number, line in enumerate(self.lines):
@@ -99,7 +103,7 @@ def frame(view: View, width: int, height: int, *, ascii_only: bool = False) -> F
     """Draw `view` for a terminal of `width` columns, in at most `height` lines, the most important ones first."""
     glyphs = ASCII if ascii_only else UNICODE
     inner = max(20, min(width, MAX_WIDTH) - 2)
-    head = [_head(view, inner, glyphs), _pages(view, inner, glyphs), _speed(view, inner), _end(view)]
+    head = [_head(view, inner, glyphs), _pages(view, inner, glyphs), _speed(view, inner), *_end(view, inner)]
     limit = _limit(view, inner)
     ring = [[], *_ring(view, inner, glyphs)]
     hosts = [_hosts(view), *_holders(view, inner, glyphs), *_silent(view, inner, glyphs)]
@@ -145,12 +149,15 @@ def _speed(view: View, inner: int) -> Line:
     ]
 
 
-def _end(view: View) -> Line:
+def _end(view: View, inner: int) -> list[Line]:
+    if view.state:
+        lines = textwrap.wrap(printable(view.state), inner - 8)
+        return [[("state   " if number == 0 else " " * 8, "label"), (one, "value")] for number, one in enumerate(lines)]
     end = view.end
     if end.left_s is None:
-        return [("ends in ", "label"), ("unknown", "value"), (f"   ({end.why})", "label")]
+        return [[("ends in ", "label"), ("unknown", "value"), (f"   ({end.why})", "label")]]
     clock = f" at {view.clock}" if view.clock else ""
-    return [("ends in ", "label"), (duration(end.left_s), "value"), (f"{clock}   ({end.why})", "label")]
+    return [[("ends in ", "label"), (duration(end.left_s), "value"), (f"{clock}   ({end.why})", "label")]]
 
 
 def _ring(view: View, inner: int, glyphs: Glyphs) -> list[Line]:
@@ -185,6 +192,8 @@ def _ring(view: View, inner: int, glyphs: Glyphs) -> list[Line]:
 
 def _limit(view: View, inner: int) -> list[Line]:
     """Say it in two lines, always, so that what stands below does not jump."""
+    if not view.limit.stage:
+        return [[], []]
     lead = "limited by "
     stage, why = view.limit.stage, f": {view.limit.why}"
     first, *rest = textwrap.wrap(f"{lead}{stage}{why}", inner) or [""]

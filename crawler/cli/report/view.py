@@ -15,7 +15,8 @@ __all__ = ["View", "errors", "is_sitemap", "phrase", "skips"]
 class View(Struct, frozen=True):
     """All that one picture shows.
 
-    `recent` covers the last seconds, `overall` the run; `clock` is the local time of the end.
+    `recent` covers the last seconds, `overall` the run; `clock` is the local time of the end. `state` says how a crawl
+    stands that does not simply go on, and then stands in the place of the end.
     """
 
     title: str
@@ -25,6 +26,7 @@ class View(Struct, frozen=True):
     limit: Bottleneck
     end: Estimate
     clock: str = ""
+    state: str = ""
 
 
 def errors(stats: CrawlStats) -> list[tuple[str, int]]:

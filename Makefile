@@ -69,7 +69,7 @@ test-all: $(TESTED)
 # What stands in the documents and is known to the code: each of these tests writes it when it is asked to.
 docs: export CRAWLER_WRITE_DOCS = 1
 docs: $(TESTED)
-	$(BIN)/python -m pytest -q tests/cli/test_written.py tests/docs/test_records.py tests/docs/test_robustness.py
+	$(BIN)/python -m pytest -q tests/cli/test_written.py tests/docs/test_records.py tests/docs/test_robustness.py tests/serve/test_metrics.py
 
 site: $(TESTED)
 	$(BIN)/python -m website.build

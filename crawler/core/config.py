@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from crawler.core.errors import ConfigError
 from crawler.core.expectation import EXPECTATIONS
 from crawler.core.model import RETRIED_KINDS, Field, Rotation
+from crawler.core.port import PORT
 from crawler.core.record import ALL_BUT, RECORD_FIELDS
 from crawler.core.setting import Setting, settings_of
 from crawler.core.setting_kinds import (
@@ -277,6 +278,11 @@ class _Settings(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "met is told, and the exit code is 7.",
         _SEEN, EXPECTATIONS,
     )] = ()
+    metrics: Annotated[bool | int, Setting(
+        "Give figures for Prometheus at this port of this machine alone, or without one at 9464 or, if that is taken, "
+        "a free one. 0: a free one. The log tells where.",
+        _SEEN, PORT,
+    )] = False
     parsers: Annotated[int, Setting(
         "Parse in this many processes, or threads.",
         _MACHINE, COUNT, least=1, default_text="one a core, at most 4", also=("extract",),

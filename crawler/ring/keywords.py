@@ -114,6 +114,9 @@ class Settings(TypedDict, total=False):
     expect: Sequence[str]
     """Check this at the end, as in pages>=1000, failed<=1%, price>=95% (share of records with a value). What is not
     met is told, and the exit code is 7. Default: ()."""
+    metrics: bool | int
+    """Give figures for Prometheus at this port of this machine alone, or without one at 9464 or, if that is taken,
+    a free one. 0: a free one. The log tells where. Default: False."""
     parsers: int
     """Parse in this many processes, or threads. Default: one a core, at most 4."""
     parser_timeout_s: float

@@ -38,6 +38,7 @@ from crawler.ledger.sinks.outputs import wants_exchange
 from crawler.parsers.chosen import Parsers, chosen_parsers, possible
 from crawler.ring.breakdown import Breakdown
 from crawler.ring.job_folder import job_folder, remove_in_use
+from crawler.ring.measured import measured
 from crawler.ring.opening import Opened, Opening
 from crawler.ring.sampler import Sampler
 from crawler.ring.statistics import Stages, Statistics
@@ -101,8 +102,7 @@ class Ring:
             # The one thread that opens, uses and closes the store: first for the seeds, then for the ledger.
             thread = OneThread("ledger")
             cleanup.callback(thread.close)
-            cleanup.callback(self.statistics.finish)
-            self._start_clock(cleanup)
+            await self._watch(cleanup)
             consumed = bool(sinks)
             is_temporary = told.job is None
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
@@ -259,6 +259,12 @@ class Ring:
         )
         parsers.tell(fetcher.charge)
         return fetcher
+
+    async def _watch(self, cleanup: AsyncExitStack) -> None:
+        """Count the time of the run, have its limit end the crawl, and let others see how it goes."""
+        await cleanup.enter_async_context(measured(self._config, self.statistics))
+        cleanup.callback(self.statistics.finish)
+        self._start_clock(cleanup)
 
     def _start_clock(self, cleanup: AsyncExitStack) -> None:
         """Have the time limit end the crawl, wherever it is then."""

@@ -37,6 +37,7 @@ VALUES = [
     ("include", '"/a/"', "/a/", ("/a/",)),
     ("exclude", "[]", "", ()),
     ("expect", '["pages>=3", "failed<=1%"]', "pages>=3\nfailed<=1%", ("pages>=3", "failed<=1%")),
+    ("metrics", "9464", "9464", 9464),
     ("sitemaps", "true", "yes", True),
     ("max-links", "500", "500", 500),
     ("max-pages-per-host", "50", "50", 50),

@@ -8,13 +8,17 @@ from tests.support.patience import PATIENCE_S
 from tests.support.servers import Answer, LocalServer, html
 
 SLOW = {
+    "aiohttp.web": "metrics, a dashboard",
     "bs4": "a spider's tree, in parsers",
     "cloudpickle": "a spider that is no module",
     "crawler.page": "pages, which parsers read",
     "crawler.parsers.inline": "strategies without parser processes",
     "crawler.parsers.reading.reader": "pages, which parsers read",
     "crawler.parsers.worker": "parsers",
+    "crawler.serve.metrics": "metrics",
+    "crawler.serve.otlp": "metrics",
     "lxml": "a spider's tree, in parsers",
+    "opentelemetry": "metrics",
     "pyarrow": "an output",
     "requests": "another transport",
     "rich": "a terminal, and the summary",

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "fetcher": ("core", "web"),
     "parsers": ("core", "web", "page"),
     "ledger": ("core", "web", "frontier"),
-    "jobs": ("core", "web", "frontier"),
+    "jobs": ("core", "web", "frontier", "ledger"),
     "serve": ("core",),
     "ring": ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "serve"),
     "cli": tuple(stage for stage in STAGES if stage != "serve"),  # the ring starts that, for programs too
@@ -35,6 +35,7 @@ MAY_IMPORT = {
 
 INSIDE = {
     "page/fields": ("page",),
+    "jobs/report": ("jobs",),
     "fetcher": ("fetcher/transport",),
     "fetcher/transport": ("fetcher/transport/aiohttp", "fetcher/transport/requests"),
     "fetcher/transport/aiohttp": ("fetcher/transport",),

@@ -12,6 +12,7 @@ from crawler.cli.commands.check import check
 from crawler.cli.commands.compare import compare
 from crawler.cli.commands.crawl import crawl, demo
 from crawler.cli.commands.extract import extract
+from crawler.cli.commands.report import report
 from crawler.cli.commands.spider import new, try_
 from crawler.cli.commands.status import status
 from crawler.cli.commands.urls import urls
@@ -102,5 +103,5 @@ def cli() -> None:
     """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""
 
 
-for _command in (crawl, demo, new, try_, extract, compare, status, urls, check):
+for _command in (crawl, demo, new, try_, extract, compare, status, urls, check, report):
     cli.add_command(_command)

@@ -1,6 +1,8 @@
 """The URLs that are known: how each one ended, or that it has not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Final
 
 import msgspec
 
@@ -10,6 +12,8 @@ from crawler.frontier.row import QUEUED, UrlRow
 
 __all__ = ["KnownUrls", "waiting"]
 
+_MSGPACK_ARRAY: Final = b"\xdd"
+"""Stands before the number of items, four bytes, and the items themselves."""
 _REACH_BYTES = 8
 _EARLIER_BYTES = (1, 17)
 
@@ -24,6 +28,7 @@ class KnownUrls:
         self._table = table
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(UrlRow).decode
+        self._decode_many: Callable[[bytes], list[Any]] = msgspec.msgpack.Decoder(list[int | UrlRow]).decode
         self._pending: dict[bytes, bytes] = {}
 
     @property
@@ -80,6 +85,17 @@ class KnownUrls:
     def stored(self) -> Iterator[bytes]:
         """Give the committed value of every URL: a state byte, and what `waiting` or `row` makes of the rest."""
         return self._table.values()
+
+    def ended_rows(self, lower: bytes | None, upper: bytes | None, at_once: int) -> Iterator[list[UrlRow]]:
+        """Give the row of every committed URL that has ended, with lower <= key < upper, in lists.
+
+        Many are decoded in one go, which takes two thirds of the time of one by one: each value is its state byte,
+        which is a small integer to msgpack, and its row.
+        """
+        values = (value for _, value in self._table.items(lower, upper) if value[0] != QUEUED[0])
+        while some := list(islice(values, at_once)):
+            raw = _MSGPACK_ARRAY + (2 * len(some)).to_bytes(4, "big") + b"".join(some)
+            yield self._decode_many(raw)[1::2]
 
     def forget(self) -> None:
         """Learn that the open batch was committed or dropped."""

@@ -1,0 +1,136 @@
+"""Tables of what a job keeps beside its URLs: what was counted, learnt, steered, and what its records hold."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from crawler.core.config import CrawlConfig
+from crawler.core.counters import Counters
+from crawler.core.errors import CrawlerError
+from crawler.core.model import Rotation
+from crawler.core.printable import printable
+from crawler.core.quantity import count
+from crawler.jobs.job import Job
+from crawler.jobs.report.records import FieldShares, field_shares
+from crawler.jobs.report.table import Column, Table
+from crawler.ledger.sinks.outputs import STDOUT, files_of, is_remote
+
+__all__ = ["job_tables"]
+
+_MOST_ROWS = 25
+_MOST_FIELDS = 200
+_IN_THE_JOB = "in the job"
+
+
+def job_tables(job: Job, counters: Counters) -> Iterator[Table]:
+    """Give all tables of a job that need neither its URLs nor its samples, but for what was steered."""
+    yield _duplicates(counters)
+    yield _repeats(counters)
+    yield _parameters(counters)
+    yield _fields(job)
+    yield _steered(job)
+
+
+def _duplicates(counters: Counters) -> Table:
+    pages = counters.pages or 1
+    rows = (
+        ("the same body, byte for byte", counters.duplicates, counters.duplicates / pages),
+        ("nearly the same text", counters.near_duplicates, counters.near_duplicates / pages),
+        ("read again for their links", counters.reread, counters.reread / pages),
+    )
+    return Table(
+        "duplicates",
+        "Pages that were there before",
+        (Column("what", "pages", "text"), Column("pages", "number"), Column("share", "of all pages", "share")),
+        rows,
+        "nearly the same text is looked for with --skip-duplicates near alone",
+    )
+
+
+def _repeats(counters: Counters) -> Table:
+    rows = sorted(counters.repeats.items(), key=lambda item: (-item[1], item[0]))
+    return Table(
+        "repeats",
+        "Hosts whose pages brought nothing but further links",
+        (Column("host", "host", "text"), Column("urls", "URLs left out")),
+        tuple(rows[:_MOST_ROWS]),
+        _cut(len(rows), _MOST_ROWS, "hosts") if rows else "none",
+    )
+
+
+def _parameters(counters: Counters) -> Table:
+    rows = sorted(counters.parameters.items(), key=lambda item: (-item[1].skipped, item[0]))
+    return Table(
+        "parameters",
+        "Parameters that were found not to change a page",
+        (
+            Column("parameter", "parameter", "text"),
+            Column("agreed", "pairs that agree"),
+            Column("pages", "pages"),
+            Column("skipped", "URLs left out"),
+        ),
+        tuple((name, one.agreed, one.pages, one.skipped) for name, one in rows[:_MOST_ROWS]),
+        _cut(len(rows), _MOST_ROWS, "parameters") if rows else "none",
+    )
+
+
+def _steered(job: Job) -> Table:
+    rows: list[tuple[float, int, str]] = []
+    for sample in job.store.samples.all():
+        before = rows[-1][2] if rows else "as it began"
+        if (sample.steered or "as it began") != before:
+            rows.append((sample.at, sample.run, sample.steered or "as it began"))
+    return Table(
+        "steered",
+        "What was steered while it ran",
+        (Column("at", "at (UTC)", "time"), Column("run", "run", "number"), Column("steered", "from then on", "text")),
+        tuple(rows),
+        "" if rows else "nothing was, as far as its samples tell",
+    )
+
+
+def _fields(job: Job) -> Table:
+    columns = (
+        Column("field", "field", "text"),
+        Column("records", "records with a value"),
+        Column("share", "share", "share"),
+    )
+    title = "Fields of records that have a value"
+    try:
+        read = _shares(job)
+    except CrawlerError as error:
+        return Table("fields", title, columns, (), str(error))
+    if not read.records:
+        return Table("fields", title, columns, (), f"{read.output} holds no record")
+    rows = [(name, number, number / read.records) for name, number in read.fields.items()]
+    said = f"all {count(read.records)} records of {read.output}"
+    if not read.whole:
+        said = f"a sample of {count(read.records)} records of {read.output}, {read.sample}"
+    cut = _cut(len(rows), _MOST_FIELDS, "fields")
+    said += f"; {cut}" if cut else ""
+    return Table("fields", title, columns, tuple(rows[:_MOST_FIELDS]), f"{said}; null, '', [] and {{}} are no value")
+
+
+def _shares(job: Job) -> FieldShares:
+    """Read an output of the job that lies on this machine: the first one that can be read."""
+    told: dict[str, Any] = job.store.meta("job") or {}
+    rotate = told.get("rotate")
+    why = "the job keeps no output on this machine"
+    for name in told.get("output") or [_IN_THE_JOB]:
+        if name == STDOUT or is_remote(name):
+            continue
+        path = job.folder / "pages.jsonl" if name == _IN_THE_JOB else Path(name)
+        rotation = None if rotate is None else Rotation(**rotate) if isinstance(rotate, dict) else Rotation(*rotate)
+        config = CrawlConfig(job=job.folder, output=(str(path),), rotate=rotation)
+        try:
+            files = files_of(config)
+            if files:
+                return field_shares(printable(path.name), files)
+            why = f"{printable(path.name)} is not there any more"
+        except (CrawlerError, OSError) as error:
+            why = printable(str(error))
+    raise CrawlerError(why)
+
+
+def _cut(number: int, most: int, what: str) -> str:
+    return f"the first {most} of {count(number)} {what}" if number > most else ""

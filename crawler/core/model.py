@@ -171,12 +171,13 @@ class SeedContext(Struct, frozen=True, array_like=True, gc=False):
 
 class SeedRow(Struct, frozen=True, array_like=True, gc=False):
     """A row of the seeds that led to a page, where each has a record of its own: its number, the URLs that redirected
-    from it to the page, and its extra columns as in `SeedContext`.
+    from it to the page, with their statuses as in `Task`, and its extra columns as in `SeedContext`.
     """
 
     number: int
     redirected_from: tuple[str, ...]
     extra: bytes
+    hop_statuses: tuple[int, ...] = ()
 
 
 class Task(Struct, frozen=True, array_like=True, gc=False):
@@ -185,7 +186,8 @@ class Task(Struct, frozen=True, array_like=True, gc=False):
     `depth` counts links from the seed; for a sitemap, the indexes above it. `chain` and `far` are what
     `frontier.reach` keeps of the ways to here. `spent_s` is the time that the redirects to here have
     used up of the URL's deadline. `lastmod` is what a sitemap says of its last change, empty if none does. `rows` are
-    those for each of which a spider is to read the page, if that is not the seed alone. `watched` is the site (an
+    those for each of which a spider is to read the page, if that is not the seed alone. `hop_statuses` are the HTTP
+    statuses of `redirected_from`, 0 for what is not known; empty if no record asks for them. `watched` is the site (an
     authority, or a domain) of which the frontier wants to know what its pages bring; empty for most.
     """
 
@@ -203,6 +205,7 @@ class Task(Struct, frozen=True, array_like=True, gc=False):
     far: int = 0
     rows: tuple[SeedRow, ...] = ()
     watched: str = ""
+    hop_statuses: tuple[int, ...] = ()
 
 
 class Attempt(Struct, frozen=True, array_like=True, gc=False):
@@ -275,7 +278,8 @@ class Download(Struct, frozen=True, array_like=True, gc=False):
     `fetched_at` is unix time in seconds. `spent_s` is the task's, with this fetch. While a large page travels, the
     answer's body is empty and `body_file` names the file that holds it. `exchange` is there if the answer goes into an
     archive; then the body is there whatever its type. `attempt` is the request that brought it; None of one that was
-    not asked for now (a file, a page of an archive).
+    not asked for now (a file, a page of an archive). `latency_s` is the time from its start to the complete head of the
+    answer.
     """
 
     task: Task
@@ -285,6 +289,7 @@ class Download(Struct, frozen=True, array_like=True, gc=False):
     body_file: str = ""
     exchange: Exchange | None = None
     attempt: Attempt | None = None
+    latency_s: float = 0.0
 
     def with_body(self, body: bytes, body_file: str = "") -> "Download":
         """Return the same download with another body, or none while `body_file` holds it."""

@@ -1,9 +1,22 @@
 """Of what a crawl writes records, and which fields they have."""
 
-from crawler.core.config import CrawlConfig
-from crawler.core.record import DEFAULT_FIELDS, OUTCOME_FIELDS
+from collections.abc import Sequence
+from typing import Final
 
-__all__ = ["all_fields", "has_seed_records", "page_fields"]
+from crawler.core.config import CrawlConfig
+from crawler.core.record import DEFAULT_FIELDS, OUTCOME_FIELDS, RECORD_FIELDS
+
+__all__ = ["all_fields", "has_seed_records", "is_earlier_all", "page_fields"]
+
+_LATER: Final = RECORD_FIELDS.index("headers")
+"""The first field that `--fields all` did not mean in earlier versions; those that come later are behind it."""
+
+
+def is_earlier_all(begun: Sequence[str] | None, now: Sequence[str] | None) -> bool:
+    """Whether a job was begun with all fields of an earlier version, and all are asked for: it goes on with its own."""
+    if begun is None or now is None or tuple(now) != RECORD_FIELDS:
+        return False
+    return _LATER <= len(begun) < len(RECORD_FIELDS) and tuple(begun) == RECORD_FIELDS[: len(begun)]
 
 
 def has_seed_records(config: CrawlConfig) -> bool:

@@ -4,7 +4,7 @@ All that is to be known of a field stands there: its name and type, how it comes
 unless others are asked for, and what docs/records.md says of it. Order is that of the table.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Annotated, Any, Literal, Protocol
 
@@ -18,15 +18,39 @@ __all__ = [
     "RECORD_FIELDS",
     "SEED_FIELDS",
     "ColumnKind",
+    "HeaderFacts",
     "PageFacts",
     "Record",
     "RecordField",
     "RecordMaker",
+    "Redirect",
+    "redirects",
     "without_page",
 ]
 
 ColumnKind = Literal["text", "int", "float", "bool", "time", "object"]
 """What a column of a table holds; `ledger.tables.schema` says how each is written."""
+
+
+class Redirect(Struct, frozen=True, gc=False):
+    """A URL that redirected to a page, and with which HTTP status: that of its page, if a meta refresh did. None if
+    that is not known.
+    """
+
+    url: str
+    status: int | None
+
+
+def redirects(urls: Sequence[str], statuses: Sequence[int]) -> tuple[Redirect, ...]:
+    """Return redirects with their statuses, of which 0 is not known; none is known if there are none."""
+    return tuple([Redirect(url, status or None) for url, status in zip(urls, statuses or [0] * len(urls), strict=True)])
+
+
+class HeaderFacts(Protocol):
+    """The headers of an answer, as `page.values` has them."""
+
+    def by_name(self) -> dict[str, str | list[str]]:
+        """Return the values of each."""
 
 
 class PageFacts(Protocol):
@@ -48,6 +72,10 @@ class PageFacts(Protocol):
         """16 bytes (xxh3_128); empty without a body."""
 
     @property
+    def headers(self) -> HeaderFacts:
+        """What the server sent before the body."""
+
+    @property
     def title(self) -> str | None:
         """Text of its `<title>`."""
 
@@ -65,9 +93,9 @@ class RecordField(Struct, frozen=True):
 
     `meaning`, `empty` (when it is null or empty) and `example` are for people; docs/records.md shows them. `value`
     makes the field of a page; None takes the attribute of the page that has its name. In tables it is a `column` of
-    that kind, or with `many` of lists of it. A field without `default` is written only if it is asked for. `noindex`
-    empties it on a page that robots may not index. `unread` stands there in the record of a seed that came to no page,
-    if nothing better is known.
+    that kind, or with `many` of lists of it; an object has `parts`, by their names. A field without `default` is
+    written only if it is asked for. `noindex` empties it on a page that robots may not index. `unread` stands there in
+    the record of a seed that came to no page, if nothing better is known.
     """
 
     meaning: str
@@ -76,9 +104,13 @@ class RecordField(Struct, frozen=True):
     value: Callable[[PageFacts], Any] | None = None
     column: ColumnKind = "text"
     many: bool = False
+    parts: tuple[tuple[str, ColumnKind], ...] = ()
     default: bool = True
     noindex: bool = False
     unread: Any = None
+
+
+_NOT_ASKED = "null if no server was asked: of a stored page, and of a seed that got no answer"
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -279,6 +311,57 @@ class Record(Struct, frozen=True, gc=False):
             "Name or service not known",
             value=lambda _: None,
             default=False,
+        ),
+    ] = None
+    headers: Annotated[
+        dict[str, Any] | None,
+        RecordField(
+            "headers of the answer by name in lower case: the value, or a list of several; Set-Cookie is left out",
+            "null for a seed without a page",
+            {"content-type": "text/html", "vary": ["Accept", "Cookie"]},
+            value=lambda page: page.headers.by_name(),
+            default=False,
+        ),
+    ] = None
+    etag: Annotated[
+        str | None, RecordField("ETag of the answer, as sent", "null if it has none", 'W/"5e-1f"', default=False)
+    ] = None
+    last_modified: Annotated[
+        str | None,
+        RecordField(
+            "Last-Modified of the answer: RFC 3339, UTC; `headers` has it as sent",
+            "null if it has none, or one that is no date (RFC 9110 §5.6.7)",
+            "2026-11-20T08:00:00.000Z",
+            column="time",
+            default=False,
+        ),
+    ] = None
+    elapsed_s: Annotated[
+        float | None,
+        RecordField("seconds that its request took, see below", _NOT_ASKED, 0.182, column="float", default=False),
+    ] = None
+    latency_s: Annotated[
+        float | None,
+        RecordField("those until the headers had come", _NOT_ASKED, 0.075, column="float", default=False),
+    ] = None
+    address: Annotated[str | None, RecordField("IP address that answered", _NOT_ASKED, "192.0.2.7", default=False)] = (
+        None
+    )
+    attempts: Annotated[
+        int | None,
+        RecordField("requests for it, this one included", _NOT_ASKED, 1, column="int", default=False),
+    ] = None
+    redirects: Annotated[
+        tuple[Redirect, ...] | None,
+        RecordField(
+            "`redirected_from` with the HTTP status of each: that of its page, where a meta refresh redirects",
+            "empty if none redirected here; `status` is null where it is not known, as in an archive",
+            [{"url": "http://example.org/old", "status": 301}],
+            column="object",
+            many=True,
+            parts=(("url", "text"), ("status", "int")),
+            default=False,
+            unread=(),
         ),
     ] = None
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from crawler.core.dates import MONTHS, unix_time
+from crawler.core.http_date import http_date
 from crawler.core.model import Failure
 from crawler.fetcher.transport.base import FetchResult
 
@@ -29,18 +29,7 @@ SLOW_DOWN_STATUSES: Final = frozenset({429, 503})
 _BACKOFF_BASE_S: Final = 0.5
 _BACKOFF_MAX_S: Final = 30.0
 
-_TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})"
-# RFC 9110 §5.6.7: IMF-fixdate, RFC 850 date, asctime date. Day names are not compared: only the date counts.
-_DATES = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        rf"[a-z]{{3}}, (?P<day>[0-9]{{1,2}}) (?P<month>[a-z]{{3}}) (?P<year>[0-9]{{4}}) {_TIME} (?:GMT|UTC)",
-        rf"[a-z]{{6,9}}, (?P<day>[0-9]{{2}})-(?P<month>[a-z]{{3}})-(?P<year>[0-9]{{2}}) {_TIME} (?:GMT|UTC)",
-        rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) (?P<day>[0-9 ][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
-    )
-)
 _SECONDS = re.compile(r"[0-9]+")
-_YEAR_S: Final = 365.25 * 86_400
 
 
 def retry_after_s(value: str | None, now: float, cap_s: float = 3600.0) -> float | None:
@@ -55,7 +44,7 @@ def retry_after_s(value: str | None, now: float, cap_s: float = 3600.0) -> float
     if _SECONDS.fullmatch(text):
         # float, because int refuses thousands of digits.
         return min(float(text), cap_s)
-    at = _date_at(text, now)
+    at = http_date(text, now)
     return None if at is None else min(max(0.0, at - now), cap_s)
 
 
@@ -65,19 +54,6 @@ def asked_wait_s(result: FetchResult, now: float) -> float | None:
     Redirects may have a Retry-After too (RFC 9110 §10.2.3), for other purposes.
     """
     return retry_after_s(result.header("retry-after"), now) if result.status in SLOW_DOWN_STATUSES else None
-
-
-def _date_at(text: str, now: float) -> float | None:
-    match = next((match for date in _DATES if (match := date.fullmatch(text))), None)
-    if match is None or match["month"].lower() not in MONTHS:
-        return None
-    month = MONTHS.index(match["month"].lower()) + 1
-    year, day, hour, minute, second = (int(match[part]) for part in ("year", "day", "hour", "minute", "second"))
-    if len(match["year"]) == 2:
-        # RFC 9110 §5.6.7: the last year with these digits that is not more than 50 years ahead.
-        latest = 1970 + now / _YEAR_S + 50 - (month - 1) / 12
-        year += int((latest - year) // 100) * 100
-    return unix_time(year, month, day, (hour, minute, second))
 
 
 def backoff_s(attempt: int, rng: random.Random) -> float:

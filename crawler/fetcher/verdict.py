@@ -56,7 +56,7 @@ def downloaded(
         coding = structs.replace(coding, is_read=False)
     body = result.body if read or coding is not None else b""
     answer = Answer(result.status, result.headers, body, result.body_bytes, result.truncated, coding)
-    return Download(task, answer, fetched_at, spent_s, exchange=exchange, attempt=attempt)
+    return Download(task, answer, fetched_at, spent_s, exchange=exchange, attempt=attempt, latency_s=result.latency_s)
 
 
 def archived(done: Done, result: FetchResult, at: float, exchange: Exchange | None) -> Done:

@@ -25,6 +25,7 @@ from crawler.frontier.duplicates import Duplicates, Repeat
 from crawler.frontier.early_look import EarlyLook
 from crawler.frontier.gate import HELD_BACK, Gate
 from crawler.frontier.handed import Handed
+from crawler.frontier.hops import Hops
 from crawler.frontier.joined_scopes import JoinedScopes
 from crawler.frontier.keys import Keys
 from crawler.frontier.leftovers import Leftovers
@@ -68,7 +69,8 @@ class Frontier:
         same_pages = SamePages(store, config, self.counters, limits)
         self._gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config), same_pages)
         sleepers, cut_urls = Sleepers(), CutUrls()
-        read = Tasks(self._seeds, limits, gate, self._rows_for).read
+        hops = Hops(store, config)
+        read = Tasks(self._seeds, limits, gate, hops=hops, rows_for=self._rows_for).read
         self._window = window = Window(store.queue, read, gate, sleepers, level_by_level=limits.by_depth)
         self._leftovers = Leftovers(store.queue, read, gate, sleepers, window)
         self._duplicates = Duplicates(store, config.skip_duplicates)
@@ -80,7 +82,9 @@ class Frontier:
             store, window, discovery, self._second_look, limits=limits, cut_urls=cut_urls, config=config
         )
         self._numbers = numbers = RecordNumbers(store, self.counters.records)
-        self._seed_records = SeedRecords(store, config, self._seeds, self.counters, self._discovery, numbers=numbers)
+        self._seed_records = SeedRecords(
+            store, config, self._seeds, self.counters, discovery, numbers=numbers, hops=hops
+        )
         self._limit_window()
 
     # What the ledger tells

@@ -22,9 +22,10 @@ from crawler.core.dates import rfc3339
 from crawler.core.json_line import json_line
 from crawler.core.model import Done, Finished, SeedRow, TaskKind
 from crawler.core.page_fields import has_seed_records, page_fields
-from crawler.core.record import SEED_FIELDS, without_page
+from crawler.core.record import SEED_FIELDS, redirects, without_page
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.handed import Handed
+from crawler.frontier.hops import Hops
 from crawler.frontier.record_numbers import RecordNumbers
 from crawler.frontier.row import QUEUED
 from crawler.frontier.seed_contexts import SeedContexts
@@ -38,7 +39,7 @@ __all__ = ["SeedRecords"]
 _ROWS_AT_ONCE = 100
 """Most rows for which a spider reads one page: it has one deadline for all of them."""
 _PAID_AT_ONCE = 5_000
-_OWN = ("seed", "redirected_from", "depth", "parent")
+_OWN = ("seed", "redirected_from", "redirects", "depth", "parent")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -59,6 +60,7 @@ class SeedRecords:
         discovery: Discovery,
         *,
         numbers: RecordNumbers,
+        hops: Hops,
     ) -> None:
         self._urls = store.urls
         self._keys = store.keys
@@ -67,6 +69,7 @@ class SeedRecords:
         self._counters = counters
         self._discovery = discovery
         self._numbers = numbers
+        self._hops = hops
         self._has_spider = config.spider is not None
         self._all_statuses = config.all_statuses
         # A table whose columns come from its first records needs one of a page among them.
@@ -113,7 +116,12 @@ class SeedRecords:
         rows = self._rows.at([key])[0][:_ROWS_AT_ONCE]
         if not rows or (len(rows) == 1 and rows[0] == Row(seed)):
             return ()
-        return tuple([SeedRow(row.number, row.hops, self._seeds.get(row.number).extra) for row in rows])
+        return tuple(
+            [
+                SeedRow(row.number, row.hops, self._seeds.get(row.number).extra, self._hops.statuses(row.hops))
+                for row in rows
+            ]
+        )
 
     def told(self, ended: Sequence[tuple[Handed, Done]], finished: Sequence[Finished]) -> list[Finished]:
         """Return what ended with the records of the rows that were there; the links of all of it are known already."""
@@ -240,6 +248,7 @@ class SeedRecords:
         record = _decode(records)
         own = {"seed": self._seeds.get(row.number).extra, "depth": b"0", "parent": b"null"}
         own["redirected_from"] = _encode(row.hops)
+        own["redirects"] = _encode(redirects(row.hops, self._hops.statuses(row.hops)))
         record.update({name: Raw(own[name]) for name in self._patched & record.keys()})
         return json_line(record)
 
@@ -249,6 +258,7 @@ class SeedRecords:
             "status": ending.status,
             "fetched_at": rfc3339(ending.at),
             "redirected_from": row.hops,
+            "redirects": redirects(row.hops, self._hops.statuses(row.hops)),
             "body_bytes": ending.body_bytes,
             "seed": Raw(extra),
             "outcome": ending.outcome,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from crawler.core.model import SeedRow, Task
 from crawler.frontier.gate import Gate
 from crawler.frontier.handed import Handed
+from crawler.frontier.hops import Hops
 from crawler.frontier.reach import Limits
 from crawler.frontier.row import UrlRow
 from crawler.frontier.seed_contexts import SeedContexts
@@ -23,11 +24,14 @@ class Tasks:
         seeds: SeedContexts,
         limits: Limits,
         gate: Gate,
+        *,
+        hops: Hops,
         rows_for: Callable[[bytes, int], tuple[SeedRow, ...]],
     ) -> None:
         self._seeds = seeds
         self._limits = limits
         self._gate = gate
+        self._hops = hops
         self._rows_for = rows_for
 
     def read(self, place: bytes, key: bytes, row: UrlRow) -> Handed:
@@ -47,5 +51,6 @@ class Tasks:
             far=row.depth if self._limits.by_depth or row.is_sitemap else row.far,
             rows=self._rows_for(key, row.seed),
             watched=self._gate.watched(place[:8], key, row),
+            hop_statuses=self._hops.statuses(row.redirected_from, row.kind) if row.redirected_from else (),
         )
         return Handed(task, place[:8], row.parent, row.seq, place, row.outcome, row.asked, row.record, row.records)

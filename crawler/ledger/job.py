@@ -24,6 +24,7 @@ from crawler.core.errors import CrawlerError, JobError, StorageError
 from crawler.core.file_lock import has_no_locks, holder, is_at, try_lock
 from crawler.core.folders import make_folder, remove_folders
 from crawler.core.large_body import remove_left_over
+from crawler.core.page_fields import is_earlier_all
 from crawler.core.printable import as_utf8, printable
 from crawler.core.refusal import refusal
 from crawler.core.symlinks import open_unlinked, refuse_link
@@ -144,6 +145,8 @@ class JobFolder:
         then = _plain({setting.stored_name: setting.default for setting in _MATTER}) | then
         if not seeds:
             now["seeds"] = then["seeds"]
+        if is_earlier_all(then["fields"], now["fields"]):
+            now["fields"] = then["fields"]
         has_pages = _has_pages(store)
         more = {name for name, value in now.items() if name == "seeds" or _is_more(name, then.get(name), value)}
         self.has_other_seeds = has_pages and now["seeds"] != then["seeds"]

@@ -7,14 +7,13 @@ import json
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 from turbohtml import Document, parse
 from xxhash import xxh3_128_digest
 
-from crawler.core.dates import rfc3339
 from crawler.core.model import Download
 from crawler.page.bounds import cut_at_tag, most_tags, with_breaks
 from crawler.page.charset import decoded, encoding_of, parsed
+from crawler.page.fetched import Fetched
 from crawler.page.html import (
     MAX_LINKS,
     Extracted,
@@ -25,7 +24,6 @@ from crawler.page.html import (
 from crawler.page.once import once
 from crawler.page.roots import with_few_roots
 from crawler.page.sniff import HTML_TYPES, sniffed_type
-from crawler.page.values import Headers
 from crawler.web.urls import LinkResolver
 
 __all__ = ["NotJsonError", "RawPage"]
@@ -35,7 +33,7 @@ class NotJsonError(ValueError):
     """A body is not JSON. Says where it goes wrong, and quotes nothing of it."""
 
 
-class RawPage:
+class RawPage(Fetched):
     """A page as it came, and what its record is made of. All attributes are read-only.
 
     `download` is the server's answer, with the task that asked for it. `resolver` remembers resolved links from page to
@@ -58,11 +56,9 @@ class RawPage:
         max_links: int = MAX_LINKS,
         max_body_bytes: int = 10_000_000,
     ) -> None:
-        self._download = download
+        super().__init__(download)
         self._resolver = LinkResolver() if resolver is None else resolver
         self._max_links = max_links
-        self._task = download.task
-        self._answer = download.answer
         self._max_body_bytes = max_body_bytes
         # What each page is asked for, whatever it is.
         self.content_type = media_type(self._answer.header("content-type"))
@@ -73,55 +69,9 @@ class RawPage:
         return f"<{type(self).__name__} {self.status} {self.url}>"
 
     @property
-    def download(self) -> Download:
-        """The answer as it came from the fetcher."""
-        return self._download
-
-    @property
-    def url(self) -> str:
-        """Where the page was found, in normal form: the last of its redirects."""
-        return self._task.url
-
-    @property
-    def status(self) -> int:
-        """HTTP status. Spiders get 2xx only, unless they ask for all."""
-        return self._answer.status
-
-    @once
-    def headers(self) -> Headers:
-        """Headers by name, in any case of letters: the first value of each. `headers.all(name)` gives every one."""
-        return Headers(self._answer.headers)
-
-    @property
     def body(self) -> bytes:
         """The bytes received, without their Content-Encoding. Without a spider empty for what is not read: images."""
         return self._answer.body
-
-    @property
-    def depth(self) -> int:
-        """Links from the seed to here; a seed has 0."""
-        return self._task.depth
-
-    @property
-    def parent(self) -> str | None:
-        """URL of the page on which this one was found first; None for a seed."""
-        return self._task.parent
-
-    @property
-    def redirected_from(self) -> tuple[str, ...]:
-        """The URLs that redirected here, first one first."""
-        return self._task.redirected_from
-
-    @once
-    def seed(self) -> dict[str, Any] | None:
-        """The other columns or keys of the seed's line that led here; None if it had none."""
-        extra: dict[str, Any] | None = msgspec.json.decode(self._task.seed.extra)
-        return extra
-
-    @property
-    def lastmod(self) -> str | None:
-        """Time of its last change, as the sitemap says that listed it first; None if none did, or it does not say."""
-        return self._task.lastmod or None
 
     @property
     def body_bytes(self) -> int:
@@ -132,11 +82,6 @@ class RawPage:
     def body_hash(self) -> bytes:
         """16 bytes, the xxh3_128 of the body; empty without one."""
         return xxh3_128_digest(self._answer.body) if self._answer.body else b""
-
-    @once
-    def fetched_at(self) -> str:
-        """When it was fetched: RFC 3339, UTC, milliseconds. `datetime.fromisoformat` reads it."""
-        return rfc3339(self._download.fetched_at)
 
     @property
     def truncated(self) -> bool:

@@ -10,6 +10,9 @@ from msgspec import Struct, field
 __all__ = ["Article", "Feed", "FeedEntry", "Follow", "Headers", "Microdata"]
 
 
+_SECRET = frozenset({"set-cookie", "set-cookie2"})
+
+
 class Headers(Mapping[str, str]):
     """Headers of an answer by name, in any case of letters: the first value of each.
 
@@ -39,6 +42,23 @@ class Headers(Mapping[str, str]):
         """Return every value of a header in the order received; empty if there is none."""
         name = name.lower()
         return tuple(value for key, value in self._pairs if key == name)
+
+    def by_name(self) -> dict[str, str | list[str]]:
+        """Return the value of each header by its name in lower case, a list if there are several; as in a record.
+
+        Without cookies that the server sets.
+        """
+        found: dict[str, str | list[str]] = {}
+        for name, value in self._pairs:
+            before = found.get(name)
+            if before is None:
+                if name not in _SECRET:
+                    found[name] = value
+            elif isinstance(before, str):
+                found[name] = [before, value]
+            else:
+                before.append(value)
+        return found
 
 
 class Follow(Struct, frozen=True):

@@ -11,7 +11,7 @@ from msgspec import structs
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import SeedError
 from crawler.core.model import RETRIED_KINDS, Seed
-from crawler.core.page_fields import has_seed_records
+from crawler.core.page_fields import has_seed_records, is_earlier_all
 from crawler.core.printable import printable
 from crawler.core.steered import Steered
 from crawler.frontier.frontier import Frontier
@@ -133,10 +133,15 @@ class Opening:
             sink.committed()
 
     def _go_on_as_begun(self, store: Store) -> None:
-        """Let a job that was begun before seeds could have records write what it wrote then."""
-        if "record_per_seed" in store.meta("job"):
+        """Let a job that an earlier version began write what it wrote then: all fields of that time; no record of
+        a seed without a page.
+        """
+        begun, config = store.meta("job"), self._config
+        if is_earlier_all(begun.get("fields"), config.fields):
+            self._config = config = structs.replace(config, fields=tuple(begun["fields"]))
+            self._sinks = (*self._given, *sinks_for(config))
+        if "record_per_seed" in begun:
             return
-        config = self._config
         fields = ("url",) if config.select and config.fields is None else config.fields
         self._config = structs.replace(config, record_per_seed=False, fields=fields)
         self._sinks = (*self._given, *sinks_for(self._config))

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from crawler.core.record import DEFAULT_FIELDS, FIELDS, RECORD_FIELDS, Record
+from crawler.core.record import DEFAULT_FIELDS, FIELDS, RECORD_FIELDS, Record, Redirect
 from crawler.ledger.tables.schema import RECORD_COLUMNS, arrow_schema
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -22,8 +22,9 @@ JSON_TYPES = {
     bool: "boolean",
     tuple[str, ...]: "list of strings",
     dict[str, Any]: "object",
+    tuple[Redirect, ...]: "list of objects",
 }
-OF_COLUMNS = {"fetched_at": "the same instant", "seed": "JSON text of the object"}
+OF_COLUMNS = {"fetched_at": "the same instant", "seed": "JSON text of the object", "headers": "JSON text of the object"}
 
 
 def types_of(name: str) -> set[Any]:
@@ -75,14 +76,15 @@ def test_the_record_is_described_as_the_table_of_its_fields_says():
 
 def test_the_columns_are_described_as_they_are():
     text = shows("arrow.md", "## Columns\n\n| column | type | value |\n| --- | --- | --- |\n", arrow_rows())
-    others = " and ".join(f"`{name}`" for name in RECORD_FIELDS if name not in DEFAULT_FIELDS)
+    others = quoted([name for name in RECORD_FIELDS if name not in DEFAULT_FIELDS])
     check("arrow.md", re.sub(r"by default all but [^.]+\.", f"by default all but {others}.", text))
 
 
 def test_the_type_of_a_field_is_that_of_its_column_and_its_example():
     kinds = {"text": str, "int": int, "float": float, "bool": bool, "time": str}
     for name, field in FIELDS.items():
-        expected = tuple[str, ...] if field.many else dict[str, Any] if name == "seed" else kinds[field.column]
+        one = Redirect if field.parts else dict[str, Any] if name in {"seed", "headers"} else kinds[field.column]
+        expected = tuple[one, ...] if field.many else one
         assert types_of(name) - {NoneType} == {expected}, name
         assert msgspec.convert(field.example, Record.__annotations__[name]) is not None
         assert field.default is (msgspec.structs.fields(Record)[RECORD_FIELDS.index(name)].default is msgspec.NODEFAULT)

@@ -61,8 +61,13 @@ class Column(Struct, frozen=True, omit_defaults=True):
     fields: tuple["Column", ...] = ()
 
 
-RECORD_COLUMNS: dict[str, Column] = {name: Column(name, field.column, field.many) for name, field in FIELDS.items()}
-"""The columns of the record that a page has without a spider, in the order of `RECORD_FIELDS`. `seed` is JSON text."""
+RECORD_COLUMNS: dict[str, Column] = {
+    name: Column(name, field.column, field.many, tuple(Column(part, kind) for part, kind in field.parts))
+    for name, field in FIELDS.items()
+}
+"""The columns of the record that a page has without a spider, in the order of `RECORD_FIELDS`. `seed` and `headers` are
+JSON text.
+"""
 
 
 def fits_64_bits(number: int) -> bool:

@@ -163,7 +163,9 @@ def _of_row(download: Download, row: SeedRow) -> Download:
     task = download.task
     seed = SeedContext(row.number, task.seed.anchors, row.extra)
     hops = row.redirected_from
-    task = msgspec.structs.replace(task, seed=seed, redirected_from=hops, depth=0, parent=None, rows=())
+    task = msgspec.structs.replace(
+        task, seed=seed, redirected_from=hops, hop_statuses=row.hop_statuses, depth=0, parent=None, rows=()
+    )
     return msgspec.structs.replace(download, task=task)
 
 

@@ -2,10 +2,9 @@
 
 from typing import Final, Literal
 
-from msgspec import Struct
-from msgspec.structs import replace
+from crawler.web.host_state import HostClock
 
-__all__ = ["MAX_DELAY_S", "Clock", "Ending", "HostClock", "first_delay_s"]
+__all__ = ["MAX_DELAY_S", "Clock", "Ending", "first_delay_s"]
 
 Ending = Literal["answered", "slow_down", "unanswered", "broken"]
 """How a request ended, as far as its host's clock is concerned.
@@ -29,31 +28,6 @@ _FIRST_BACKED_OFF_DELAY_S: Final = 1.0  # twice a delay of 0.1 s would not help 
 _BACKOFF_KEPT: Final = 0.75  # of the back-off, per good answer
 _MIN_BACKOFF_S: Final = 0.01  # less is none
 _SLOW_DELAY_S: Final = 1.0  # a start takes about as long
-
-
-class HostClock(Struct, frozen=True):
-    """What is worth remembering of a host's clock between runs.
-
-    `delay_s` is the time between two requests, back-off included; `wait_s` the time left until the next may start.
-    `crawl_delay_s` is what robots.txt asks for, which no back-off adds to.
-
-    Of a host that a person has given a fixed delay, the parts are told as well, since another run may have another one:
-    `backoff_s` is what back-off adds, `held_s` the time left for which the host is held whatever its delay, and
-    `asked_s` the time since its last request started. Of others, and in jobs of earlier versions, `backoff_s` is None.
-    """
-
-    delay_s: float
-    wait_s: float
-    crawl_delay_s: float = 0.0
-    backoff_s: float | None = None
-    held_s: float = 0.0
-    asked_s: float = 0.0
-
-    def aged(self, elapsed_s: float) -> "HostClock":
-        """Return the same clock `elapsed_s` seconds later (the time between snapshot and restore)."""
-        elapsed_s = max(0.0, elapsed_s)
-        wait_s, held_s = max(0.0, self.wait_s - elapsed_s), max(0.0, self.held_s - elapsed_s)
-        return replace(self, wait_s=wait_s, held_s=held_s, asked_s=self.asked_s + elapsed_s)
 
 
 class Clock:

@@ -19,7 +19,7 @@ from crawler.core.steered import Steered
 from crawler.fetcher.asking import Asking
 from crawler.fetcher.attempts import Attempts
 from crawler.fetcher.groundwork import Groundwork
-from crawler.fetcher.host import Errand, Host, decoded
+from crawler.fetcher.host import Errand, Host
 from crawler.fetcher.host_memory import Recall, Remember
 from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.parked import Parked
@@ -33,6 +33,7 @@ from crawler.fetcher.slots import Slot
 from crawler.fetcher.transport.base import Transport
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.under_way import UnderWay
+from crawler.web.host_state import decoded
 from crawler.web.urls import origin as origin_of
 
 __all__ = ["Fetcher"]

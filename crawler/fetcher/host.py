@@ -1,19 +1,18 @@
-"""A host while it is visited, and what is remembered of it between visits and between runs."""
+"""A host while it is visited."""
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from msgspec import Struct, msgpack
+from msgspec import Struct
 
 from crawler.core.model import Again, Failure, Task
-from crawler.fetcher.clock import HostClock
 from crawler.fetcher.pace import Pace
 from crawler.fetcher.silence import Silence
 from crawler.fetcher.slots import Slot
 from crawler.web.robots import AgentRules, RobotsAnswer
 
-__all__ = ["Errand", "Host", "HostState", "OriginRobots", "decoded"]
+__all__ = ["Errand", "Host", "OriginRobots"]
 
 
 class OriginRobots(Struct, frozen=True):
@@ -112,35 +111,3 @@ class Host:
             tasks += [suspect.task for suspect in self.silence.suspects]
             self.silence.suspects = []
         return tasks
-
-
-class HostState(Struct, frozen=True, array_like=True):
-    """What the store keeps of a host, but for the texts of its robots.txt (see `core.host_rows`).
-
-    `host` is an authority (`example.com`, `example.com:8080`), `saved_at` unix time. `robots` has an answer for each
-    origin. `clock` is None when there is nothing but the ordinary delay to remember. `proven`: the host has answered in
-    this job. Earlier versions kept the texts in here, and the clock once more by itself, without any robots.txt.
-    """
-
-    host: str
-    saved_at: float
-    robots: dict[str, RobotsAnswer]
-    clock: HostClock | None
-    proven: bool = True
-
-    def merged(self, other: "HostState") -> "HostState":
-        """Return what both say together: where they differ, the later one is right."""
-        first, last = sorted((self, other), key=lambda state: state.saved_at)
-        return HostState(self.host, last.saved_at, first.robots | last.robots, last.clock, self.proven or other.proven)
-
-
-def decoded(rows: Iterable[bytes]) -> HostState | None:
-    """Return what rows say together of one host; None without any."""
-    state: HostState | None = None
-    for row in rows:
-        one = _decode(row)
-        state = one if state is None else state.merged(one)
-    return state
-
-
-_decode = msgpack.Decoder(HostState).decode

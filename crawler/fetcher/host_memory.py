@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from crawler.core.host_rows import CLOCK, HEAD, TEXT, WHOLE
-from crawler.fetcher.host import Host, HostState, OriginRobots, decoded
+from crawler.core.host_rows import CLOCK, HEAD, WHOLE
+from crawler.fetcher.host import Host, OriginRobots
 from crawler.fetcher.politeness import Politeness
+from crawler.web.host_state import HostState, decoded, text_of
 from crawler.web.robots import RobotsAnswer
 
 __all__ = ["HostMemory", "Recall", "Recalled", "Remember"]
@@ -44,7 +45,7 @@ class HostMemory:
         """
         name, now = host.name, self._loop.time()
         if origin is not None and text is not None:
-            self._remember(name, _text_of(origin), msgspec.msgpack.encode(text))
+            self._remember(name, text_of(origin), msgspec.msgpack.encode(text))
         robots = {origin: one.answer for origin, one in host.robots.items()}
         clock = self._politeness.snapshot(name, now)
         state = HostState(name, time.time(), robots, clock, host.proven)
@@ -54,7 +55,7 @@ class HostMemory:
         """Ask the store for what it remembers of a host, and for the robots.txt of one of its origins."""
         if self._recall is None:
             return Recalled(None, None)
-        text, head, whole, clock = await self._recall(host.name, (_text_of(origin), HEAD, WHOLE, CLOCK))
+        text, head, whole, clock = await self._recall(host.name, (text_of(origin), HEAD, WHOLE, CLOCK))
         state = decoded(row for row in (head, whole, clock) if row is not None)
         if text is not None:
             return Recalled(state, self._decode_answer(text))
@@ -90,8 +91,3 @@ class HostMemory:
             return False  # an ordinary delay is over soon
         self.save(host)
         return politeness.forget(name, now, kept=True)
-
-
-def _text_of(origin: str) -> bytes:
-    """Return the name of the row for an origin's robots.txt: its scheme tells it from the host's others."""
-    return TEXT + origin.partition(":")[0].encode()

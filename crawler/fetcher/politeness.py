@@ -2,8 +2,9 @@
 
 from collections import OrderedDict
 
-from crawler.fetcher.clock import Clock, Ending, HostClock, first_delay_s
+from crawler.fetcher.clock import Clock, Ending, first_delay_s
 from crawler.fetcher.transport.address_block import address_block
+from crawler.web.host_state import HostClock
 
 __all__ = ["Politeness"]
 

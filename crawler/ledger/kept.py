@@ -19,7 +19,7 @@ from crawler.frontier.store import Store
 from crawler.ledger.sinks.outputs import STDOUT, is_remote
 from crawler.web.credentials import anywhere, confidential
 
-__all__ = ["Kept", "begun_with", "keep", "kept_settings"]
+__all__ = ["Kept", "begun_with", "keep", "kept_settings", "settings_in"]
 
 _NAME = "settings"
 _ELSEWHERE = {"job", "seeds", "output", "headers", "retry_failed"}
@@ -63,10 +63,18 @@ def kept_settings(folder: Path) -> Kept | None:
 
     Raises `StorageError` and `JobError` for a store that cannot be read.
     """
-    job = _meta(folder, "job")
+    if not (folder / "state" / "CURRENT").exists():
+        return None
+    with Store(folder / "state", read_only=True) as store:
+        return settings_in(store)
+
+
+def settings_in(store: Store) -> Kept | None:
+    """Return what the job in a store was last run with, None if it never began."""
+    job = store.meta("job")
     if job is None:
         return None
-    plain = _meta(folder, _NAME)
+    plain = store.meta(_NAME)
     kept = Kept(_of_older(job)) if plain is None else msgspec.convert(_restored(plain), Kept)
     known = {setting.field for setting in CRAWL_SETTINGS}
     named = {name: value for name, value in kept.settings.items() if name in known}
@@ -77,10 +85,12 @@ def kept_settings(folder: Path) -> Kept | None:
 def begun_with(folder: Path) -> str | None:
     """Return the fingerprint of the seeds that the job in a folder was begun with, None if that cannot be told."""
     try:
-        job = _meta(folder, "job") or {}
+        if not (folder / "state" / "CURRENT").exists():
+            return None
+        with Store(folder / "state", read_only=True) as store:
+            return (store.meta("job") or {}).get("seeds")
     except CrawlerError:
         return None
-    return job.get("seeds")
 
 
 def _storable(value: Any) -> Any:
@@ -108,13 +118,6 @@ def _restored(value: Any) -> Any:
         case list():
             return [_restored(one) for one in value]
     return value
-
-
-def _meta(folder: Path, name: str) -> Any:
-    if not (folder / "state" / "CURRENT").exists():
-        return None
-    with Store(folder / "state", read_only=True) as store:
-        return store.meta(name)
 
 
 def _of_older(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from crawler.core.errors import ConfigError
 from crawler.core.host_rows import HEAD
 from crawler.core.model import Again, Done, Download, Failure, Result, SeedContext, Task
 from crawler.fetcher.fetcher import Fetcher
-from crawler.fetcher.host import HostState
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
@@ -27,6 +26,7 @@ from crawler.parsers.reading.whole_body import with_whole_body
 from crawler.parsers.spiders.spider import load_spider, pack_spider
 from crawler.ring.costly_patterns import tell_costly
 from crawler.web.content_coding import CodingError
+from crawler.web.host_state import HostState
 from crawler.web.urls import normalise, origin, url_key
 
 if TYPE_CHECKING:

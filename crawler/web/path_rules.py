@@ -12,7 +12,7 @@ from itertools import accumulate, islice, repeat
 from string import ascii_letters, digits
 from typing import Final
 
-__all__ = ["MAX_WILDCARD_RULES", "WILD_BYTES", "PathRules", "is_clear"]
+__all__ = ["MAX_WILDCARD_RULES", "NO_RULE", "WILD_BYTES", "PathRules", "is_clear", "octets"]
 
 MAX_WILDCARD_RULES: Final = 1_000
 """Different patterns with `*` or `$` for one agent. A file with more is taken for an attack: all is disallowed."""
@@ -23,7 +23,7 @@ _CLEAR: Final = f"{ascii_letters}{digits}-._~:/?#[]@!$&'()*+,;=\n".encode()  # a
 # Escapes that equal their character: of those that are not reserved, and of the two that are special in patterns.
 _SPELLED = {f"%{ord(letter):02X}": letter for letter in f"{ascii_letters}{digits}-._~*$"}
 
-_OPEN: Final = 1
+NO_RULE: Final = 1
 """Rank of a path that no rule matches. Ranks that are odd allow."""
 
 _Rule = tuple[int, str, tuple[str, ...], bool]
@@ -59,11 +59,11 @@ class PathRules:
         # Nearly all files hold nothing that can be spelled in two ways.
         clear = is_clear("".join([pattern for pattern, _ in rules]))
         canonical: Callable[[str], str] = str if clear else _canonical
-        octets: Callable[[str], int] = len if clear else _octets
+        count: Callable[[str], int] = len if clear else octets
         for written, allows in rules:
             pattern = written
             while pattern:
-                rank = 2 * octets(pattern) + allows
+                rank = 2 * count(pattern) + allows
                 ends = pattern[-1] == "$"
                 if not ends and "*" not in pattern:
                     prefix = pattern if clear else _canonical(pattern)
@@ -105,16 +105,23 @@ class PathRules:
 
     def allow(self, path: str) -> bool:
         """Say whether a path, which begins with `/`, with its query may be asked for. Never raises."""
+        return self.rank(path) % 2 == 1
+
+    def rank(self, path: str) -> int:
+        """Return the rank of the rule that decides on a path: odd if it allows, and `NO_RULE` if none matches.
+
+        Of two rules, that with the higher rank decides: the longer one, and Allow before Disallow.
+        """
         path = path if path.isascii() else path.encode("utf-8", "replace").decode()
         canonical = _canonical(path)
         best = self._best(canonical)
         if canonical != path:  # a pattern may hold a part of an escape: `*url%2*`
             best = max(best, self._best(path))
-        return best % 2 == 1
+        return best
 
     def _best(self, path: str) -> int:
         """Return the highest rank of all rules that match a path in this spelling."""
-        best = max(_OPEN, self._best_plain(path))
+        best = max(NO_RULE, self._best_plain(path))
         for rank, longest, parts, ends in self._wild:
             if rank <= best:
                 break
@@ -163,7 +170,8 @@ def is_clear(text: str) -> bool:
     return text.isascii() and not text.encode().translate(None, _CLEAR)
 
 
-def _octets(pattern: str) -> int:
+def octets(pattern: str) -> int:
+    """Return how long a pattern is, as it counts: in octets of what it stands for."""
     if pattern.isascii():
         return len(pattern)
     return 3 * len(pattern.encode("utf-8", "surrogateescape")) - 2 * len(pattern.encode("ascii", "ignore"))

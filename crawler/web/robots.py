@@ -21,7 +21,9 @@ __all__ = [
     "RobotsRules",
     "directives",
     "lifetime_s",
+    "names_agent",
     "product_token",
+    "record_of",
     "rules_for",
 ]
 
@@ -170,9 +172,14 @@ class RobotsRules:
         return self._by_agent.get(user_agent) or self._select(user_agent)
 
     @property
+    def text(self) -> str:
+        """What was read of the file. A surrogate stands for an octet that was not UTF-8."""
+        return self._text
+
+    @property
     def sitemaps(self) -> tuple[str, ...]:
         """Values of all Sitemap lines, as written, each once, in order. They hold for every agent."""
-        values = (value for kind, value in map(_record, _lines(self._text)) if kind == "sitemap" and value)
+        values = (value for kind, value in map(record_of, _lines(self._text)) if kind == "sitemap" and value)
         return tuple(
             dict.fromkeys(value.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for value in values)
         )
@@ -196,13 +203,13 @@ class RobotsRules:
                 after_rule = True
                 for group in groups:
                     group.add_all(usual)
-            kind, value = _record(lines[at]) if at < len(lines) else ("", "")
+            kind, value = record_of(lines[at]) if at < len(lines) else ("", "")
             if kind == "agent":
                 if after_rule:
                     groups, after_rule = [], False
                 if value.split(maxsplit=1)[:1] == ["*"]:
                     groups.append(others)
-                elif name and _first_token(value).lower() == name:
+                elif names_agent(value, name):
                     own.named = True
                     groups.append(own)
             elif kind and kind != "sitemap":
@@ -247,7 +254,7 @@ def _lines(text: str) -> list[str]:
     return _COMMENT.sub("", text).replace("\r", "\n").split("\n")
 
 
-def _record(line: str) -> tuple[_Kind | Literal[""], str]:
+def record_of(line: str) -> tuple[_Kind | Literal[""], str]:
     """Return what a line without a comment says, and of what kind that is: empty if it says nothing."""
     name, _, value = line.partition(":")
     if (kind := _USUAL.get(name)) is not None:
@@ -255,6 +262,11 @@ def _record(line: str) -> tuple[_Kind | Literal[""], str]:
     if (match := _RECORD.match(line.strip(_BLANKS))) is None:
         return "", ""
     return next(kind for kind in _KINDS if match[kind] is not None), match["value"]
+
+
+def names_agent(value: str, name: str) -> bool:
+    """Whether a User-agent line with this value names an agent, given by its product token in lower case."""
+    return bool(name) and _first_token(value).lower() == name
 
 
 def _delay_s(value: str) -> float | None:

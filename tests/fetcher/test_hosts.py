@@ -10,10 +10,10 @@ from crawler.core.config import CrawlConfig
 from crawler.core.model import Again, SeedContext, Task
 from crawler.core.run_clock import RunClock
 from crawler.fetcher import known_hosts
-from crawler.fetcher.clock import HostClock
-from crawler.fetcher.host import Host, HostState, decoded
+from crawler.fetcher.host import Host
 from crawler.fetcher.hosts import Hosts
 from crawler.fetcher.transport.base import FetchResult
+from crawler.web.host_state import HostClock, HostState, decoded
 from crawler.web.robots import RobotsAnswer
 from crawler.web.urls import task_key
 

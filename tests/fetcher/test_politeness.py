@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from crawler.fetcher.clock import MAX_DELAY_S, HostClock
+from crawler.fetcher.clock import MAX_DELAY_S
 from crawler.fetcher.politeness import Politeness
+from crawler.web.host_state import HostClock
 
 
 def fetch(clocks, host, now, latency_s=0.0, answer="answered", wait_s=None):

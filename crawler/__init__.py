@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from crawler.fetcher.transport.base import FetchRequest, FetchResult, Transport
     from crawler.fetcher.transport.fake import FakeTransport
     from crawler.frontier.seeds import BadSeed
+    from crawler.jobs.explanation import Explanation
+    from crawler.jobs.hosts import HostFacts
     from crawler.jobs.job import Job
     from crawler.jobs.status import JobStatus
     from crawler.jobs.urls import UrlFacts
@@ -59,7 +61,8 @@ _HOMES = {
     "core.errors": "ConfigError CrawlerError JobError SeedError StorageError UnmetError UrlError UsageError",
     "core.model": "Duplicate Failure Field Finished Rotation", "core.record": "DEFAULT_FIELDS RECORD_FIELDS Record",
     "fetcher.transport.base": "FetchRequest FetchResult Transport", "fetcher.transport.fake": "FakeTransport",
-    "jobs.job": "Job", "jobs.status": "JobStatus", "jobs.urls": "UrlFacts", "core.sample": "Sample",
+    "core.sample": "Sample", "jobs.explanation": "Explanation", "jobs.hosts": "HostFacts", "jobs.job": "Job",
+    "jobs.status": "JobStatus", "jobs.urls": "UrlFacts",
     "ledger.sinks.base": "Position Sink", "page.fields.lines": "read_fields", "page.page": "Follow NotJsonError Page",
     "page.values": "Article Feed FeedEntry Headers Microdata", "parsers.spiders.router": "Router",
     "parsers.spiders.spider": "Spider load_spider", "ring.crawler": "Crawler",
@@ -67,11 +70,11 @@ _HOMES = {
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
-    "Crawler", "CrawlerError", "Duplicate", "Extract", "ExtractStats", "Failure", "FakeTransport", "Feed",
-    "FeedEntry", "FetchRequest", "FetchResult", "Field", "Finished", "Follow", "Headers", "Job", "JobError",
-    "JobStatus", "Microdata", "NotJsonError", "Page", "Position", "Record", "Rotation", "Router", "Sample",
-    "SeedError", "Sink", "Spider", "StorageError", "Transport", "UnmetError", "UrlError", "UrlFacts", "UsageError",
-    "__version__", "crawl", "crawl_to_arrow", "extract", "load_spider", "read_fields",
+    "Crawler", "CrawlerError", "Duplicate", "Explanation", "Extract", "ExtractStats", "Failure", "FakeTransport",
+    "Feed", "FeedEntry", "FetchRequest", "FetchResult", "Field", "Finished", "Follow", "Headers", "HostFacts", "Job",
+    "JobError", "JobStatus", "Microdata", "NotJsonError", "Page", "Position", "Record", "Rotation", "Router",
+    "Sample", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UnmetError", "UrlError", "UrlFacts",
+    "UsageError", "__version__", "crawl", "crawl_to_arrow", "extract", "load_spider", "read_fields",
 ]  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import click
 from crawler.cli.commands.check import check
 from crawler.cli.commands.compare import compare
 from crawler.cli.commands.crawl import crawl, demo
+from crawler.cli.commands.explain import explain
 from crawler.cli.commands.extract import extract
 from crawler.cli.commands.report import report
 from crawler.cli.commands.spider import new, try_
@@ -103,5 +104,19 @@ def cli() -> None:
     """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""
 
 
-for _command in (crawl, demo, new, try_, extract, compare, status, urls, check, report):
+_COMMANDS = (
+    crawl,
+    demo,
+    new,
+    try_,
+    extract,
+    compare,
+    status,
+    urls,
+    explain,
+    check,
+    report,
+)
+
+for _command in _COMMANDS:
     cli.add_command(_command)

@@ -2,6 +2,8 @@
 
 from typing import Final, Literal
 
+from msgspec.structs import replace
+
 from crawler.web.host_state import HostClock
 
 __all__ = ["MAX_DELAY_S", "Clock", "Ending", "first_delay_s"]

@@ -9,6 +9,7 @@
               letter, key of a URL or a host       what parameters do to pages (`frontier.groups`)
     seeds     seed number                          SeedContext (msgpack)
               letter, URL key or seed number       rows of the seeds that have no record yet (`frontier.seed_rows`)
+              "x", hash of a row of a list         the row, which is no URL
     hosts     host key, name of a row              what is known of a host (`core.host_rows`)
     meta      name                                 versions, settings, counters, positions of sinks
               "sample:", run, number               Sample (msgpack, by names): the time series (`frontier.samples`)
@@ -28,6 +29,7 @@ import msgspec
 
 from crawler.core.counters import Counters
 from crawler.core.model import Seed, SeedContext
+from crawler.frontier.bad_rows import BadRows
 from crawler.frontier.contents import Contents
 from crawler.frontier.database import Database
 from crawler.frontier.groups import Groups
@@ -74,6 +76,7 @@ class Store:
         self.contents = Contents(database.table("bodies"), database.table("texts"))
         self.groups = Groups(database.table("texts"))
         self.rows = SeedRows(database.table("seeds"))
+        self.bad_rows = BadRows(database.table("seeds"))
         self._seeds, self._hosts, self._meta = map(database.table, ("seeds", "hosts", "meta"))
         self.samples = Samples(database.table("meta"))
         self._encode = msgspec.msgpack.Encoder().encode

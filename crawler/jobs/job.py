@@ -7,7 +7,11 @@ from typing import Self
 from crawler.core.model import Outcome, TaskKind
 from crawler.core.sample import Sample
 from crawler.frontier.store import Store
+from crawler.jobs.explain import explain
+from crawler.jobs.explanation import Explanation
+from crawler.jobs.hosts import HostFacts, hosts
 from crawler.jobs.opening import find_job, is_running, opened_store
+from crawler.jobs.rulings import Rulings
 from crawler.jobs.status import JobStatus, status
 from crawler.jobs.urls import UrlFacts, Wanted, urls
 
@@ -107,3 +111,17 @@ class Job:
         """
         wanted = Wanted.of(outcome=outcome, reason=reason, kind=kind, status=status, host=host, depth=depth, due=due)
         return urls(self.store, wanted)
+
+    def explain(self, url: str) -> Explanation:
+        """Tell the whole story of a URL: what became of it and why, or why the job has never met it.
+
+        It may be written in any form. Takes a few look-ups by key, whatever the size of the job.
+        """
+        return explain(self.folder, self.store, url)
+
+    def hosts(self) -> Iterator[HostFacts]:
+        """Give every host of which the job has met a URL, those with most URLs first.
+
+        Reads all URLs first, and its memory grows with the number of hosts.
+        """
+        return hosts(self.store, Rulings(self.store).config.user_agent)

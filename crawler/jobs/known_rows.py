@@ -17,13 +17,14 @@ _PATIENCE_S: Final = 0.05
 class Found(NamedTuple):
     """A URL that is known. `row` is None for one that is due whose row was not found in time.
 
-    `waits_until`: unix time of its next attempt, if it waits for one.
+    `waits_until`: unix time of its next attempt, if it waits for one. `place`: its key in the queue, if it has one.
     """
 
     key: bytes
     is_due: bool
     row: UrlRow | None
     waits_until: float | None = None
+    place: bytes = b""
 
 
 class KnownRows:
@@ -42,6 +43,6 @@ class KnownRows:
             return Found(key, is_due=False, row=self._store.urls.row(value))
         place, _ = waiting(value)
         if place and (queued := self._store.queue.at(place)) is not None:
-            return Found(key, is_due=True, row=queued)
+            return Found(key, is_due=True, row=queued, place=place)
         until, row = self._store.retries.find(key, time.monotonic() + _PATIENCE_S) or (None, None)
         return Found(key, is_due=True, row=row, waits_until=until)

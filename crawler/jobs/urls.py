@@ -7,14 +7,14 @@ the words that are looked for: the outcome, the reason, the host.
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import Any
 
 from msgspec import Struct
 
 from crawler.core.errors import UrlError, UsageError
-from crawler.core.model import Outcome, TaskKind
+from crawler.core.model import Attempt, Outcome, TaskKind
 from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.frontier.row import QUEUED, UrlRow
+from crawler.frontier.seed_lines import BadSeed
 from crawler.frontier.store import Store
 from crawler.jobs.known_rows import KnownRows
 from crawler.web.urls import authority, normalise
@@ -22,6 +22,7 @@ from crawler.web.urls import authority, normalise
 __all__ = ["UrlFacts", "Wanted", "urls"]
 
 _AT_ONCE = 512
+_MALFORMED = "malformed"
 _STATUS = re.compile(r"[1-5]xx|[1-9]\d\d")
 
 
@@ -34,7 +35,8 @@ class UrlFacts(Struct, frozen=True, kw_only=True):
     seed. `at` is the unix time of its end (or its last change), 0 if nothing happened yet. `attempts` are those that
     were made, the last 8. `redirected_from` are the URLs that redirected to it, first one first; `lastmod` is what a
     sitemap says of its last change. `record` is the number, from 0, of its record among those of the job, -1 without;
-    `seed` the number of the seed that led to it, from 1.
+    `detail` says for people how it ended, in words that may be a server's. `seed` is the number of the seed that led to
+    it, from 1. Of a row of a list that is no URL (`malformed`), `url` is what stands there, and `host` is empty.
     """
 
     url: str
@@ -46,10 +48,11 @@ class UrlFacts(Struct, frozen=True, kw_only=True):
     host: str = ""
     parent: str | None = None
     at: float = 0.0
-    attempts: tuple[Any, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
     redirected_from: tuple[str, ...] = ()
     lastmod: str = ""
     record: int = -1
+    detail: str = ""
     seed: int = 0
 
 
@@ -123,13 +126,14 @@ def facts(row: UrlRow, parent: str | None) -> UrlFacts:
         reason=row.reason,
         status=row.status,
         depth=row.depth,
-        host=authority(row.url),
+        host="" if row.reason == _MALFORMED else authority(row.url),
         parent=parent,
         at=row.at,
-        attempts=getattr(row, "log", ()),
+        attempts=row.log,
         redirected_from=row.redirected_from,
         lastmod=row.lastmod,
-        record=getattr(row, "record", -1),
+        record=row.record,
+        detail=row.detail,
         seed=row.seed,
     )
 
@@ -140,11 +144,17 @@ def _rows(store: Store, wanted: Wanted) -> Iterator[UrlRow]:
     if wanted.due is not True:
         ended = _with_words(words, store.urls.stored())
         parts.append(store.urls.row(value) for value in ended if value[:1] != QUEUED)
+        parts.append(map(malformed, store.bad_rows.all()))
     if wanted.due is not False and not wanted.outcome:
         for table in (store.queue, store.retries):
             due = map(table.row, _with_words(words, table.values()))
             parts.append(row for row in due if not row.outcome)  # else it has ended, and is read again for its links
     return filter(wanted.holds, chain.from_iterable(parts))
+
+
+def malformed(bad: BadSeed) -> UrlRow:
+    """Return a row of a list that is no URL as one that has ended."""
+    return UrlRow(bad.text or bad.place, 0, b"", 0, (), 0, 0, 0.0, "skipped", _MALFORMED, detail=str(bad))
 
 
 def _with_words(words: tuple[bytes, ...], values: Iterable[bytes]) -> Iterable[bytes]:

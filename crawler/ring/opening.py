@@ -177,6 +177,7 @@ class Opening:
         def told(bad: BadSeed) -> None:
             nonlocal number
             self._on_bad_seed(bad)
+            _keep_bad(store, bad)
             if bad.is_line and has_seed_records(self._config):
                 number += 1
                 frontier.add_bad_seed(number, bad, time.time())
@@ -216,6 +217,7 @@ class Opening:
         def told(bad: BadSeed) -> None:
             nonlocal row
             self._on_bad_seed(bad)
+            _keep_bad(store, bad)
             row += bad.is_line
             if bad.is_line and in_rows and row > known:
                 frontier.add_bad_seed(row, bad, time.time())
@@ -255,6 +257,11 @@ class Opening:
         if stdin is not None:
             stdin.seek(0)
         return read_seeds(self._sources, on_bad, stdin)
+
+
+def _keep_bad(store: Store, bad: BadSeed) -> None:
+    if bad.is_line:
+        store.bad_rows.put(bad)
 
 
 def _commit(store: Store, frontier: Frontier) -> None:

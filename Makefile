@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo build docs site test test-all test-kill test-memory compare fuzz same-set soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
+.PHONY: help install demo build docs site pictures test test-all test-kill test-memory compare fuzz same-set soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -22,6 +22,7 @@ help:
 	@echo "make soak         healthy hosts alone and beside hostile ones: all habits at once (4 runs of a minute), then attacks by 1 to 1,000 hosts (an hour)"
 	@echo "make docs         write again what documents and types take from the code: options, fields, hostile behaviours"
 	@echo "make site         the documentation as a site: output/site/index.html"
+	@echo "make pictures     the pictures of display, report and dashboard in docs/img, taken of the demo (needs chromium)"
 	@echo "make bench        our crawler beside wget2, spider-rs, Crawlee and Scrapy: a table and a chart (10 to 15 minutes)"
 	@echo "make bench-quick  fails if a page costs 15 % more CPU time than the recorded baseline (about a minute)"
 	@echo "make bench-ring   what a page costs with everything on, plain and over TLS, and how long a start takes"
@@ -73,6 +74,9 @@ docs: $(TESTED)
 
 site: $(TESTED)
 	$(BIN)/python -m website.build
+
+pictures: $(TESTED)
+	$(BIN)/python -m website.pictures
 
 test-kill: $(TESTED)
 	$(BIN)/python -m pytest -m slow --timeout 1800 tests/ring/test_kill.py

@@ -19,7 +19,7 @@ from crawler.frontier.store import Store
 from crawler.jobs.known_rows import KnownRows
 from crawler.web.urls import authority, normalise
 
-__all__ = ["UrlFacts", "Wanted", "urls"]
+__all__ = ["UrlFacts", "Wanted", "facts", "malformed", "rows_of", "urls"]
 
 _AT_ONCE = 512
 _MALFORMED = "malformed"
@@ -110,7 +110,7 @@ class Wanted(Struct, frozen=True):
 def urls(store: Store, wanted: Wanted, *, parents: bool = True) -> Iterator[UrlFacts]:
     """Give all URLs that are wanted, each once. Without `parents`, which are looked up one by one, it is quicker."""
     known = KnownRows(store)
-    wanted_rows = _rows(store, wanted)
+    wanted_rows = rows_of(store, wanted)
     while rows := list(islice(wanted_rows, _AT_ONCE)):
         found = _parents(known, rows) if parents else {}
         for row in rows:
@@ -138,7 +138,8 @@ def facts(row: UrlRow, parent: str | None) -> UrlFacts:
     )
 
 
-def _rows(store: Store, wanted: Wanted) -> Iterator[UrlRow]:
+def rows_of(store: Store, wanted: Wanted) -> Iterator[UrlRow]:
+    """Give the rows of all URLs that are wanted, each once."""
     parts: list[Iterable[UrlRow]] = []
     words = wanted.words
     if wanted.due is not True:

@@ -36,8 +36,9 @@ import xxhash
 from bench.target import AtLeast, AtMost, print_targets
 from crawler.core.config import CrawlConfig
 from crawler.core.host_rows import Remembered
-from crawler.core.model import Again, Done, Link, Result, Task
-from crawler.core.stats import Ended
+from crawler.core.model import Again, Attempt, Done, Link, Result, Task
+from crawler.core.sample import Sample
+from crawler.core.stats import CrawlStats, Ended
 from crawler.fetcher.transport.base import FetchRequest, FetchResult
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.ledger.job import JobFolder
@@ -86,9 +87,10 @@ class Web:
 
     def _answer(self, task: Task) -> Result:
         self._pages += 1
-        if self._pages % _FAILS_ONE_IN == 0:
-            return Again(task.key, time.time() + _RETRY_S, "reset")
         host = int(task.url[17:23])
+        at, address = time.time(), b"\xc0" + host.to_bytes(3, "big")
+        if self._pages % _FAILS_ONE_IN == 0:
+            return Again(task.key, at + _RETRY_S, "reset", Attempt(at, 120, "reset", address))
         links = [self._link(host, self._new(host)) for _ in range(_OWN)]
         for _ in range(_FOREIGN):
             other = self._random.randrange(len(self._known))
@@ -97,7 +99,14 @@ class Web:
         record = b'{"url":"%b","status":200}\n' % task.url.encode()
         body_hash = xxhash.xxh3_128_digest(task.key)
         return Done(
-            task.key, "fetched", status=200, records=record, links=tuple(links), body_bytes=26_000, body_hash=body_hash
+            task.key,
+            "fetched",
+            status=200,
+            records=record,
+            links=tuple(links),
+            body_bytes=26_000,
+            body_hash=body_hash,
+            attempt=Attempt(at, 180, "", address),
         )
 
     def _new(self, host: int) -> int:
@@ -162,7 +171,9 @@ class Simulation(Ledger):
     """The ledger over a made-up web. It stops when `urls` are known, and gives a row each `step` of them."""
 
     def __init__(self, opened: Opened, folder: Path, web: Web, urls: int, step: int) -> None:
-        super().__init__(opened.store, opened.frontier, opened.sinks, deliver=self._delivered, ended=self._over)
+        super().__init__(
+            opened.store, opened.frontier, opened.sinks, deliver=self._delivered, ended=self._over, look=_sample
+        )
         self._folder = folder
         self._web = web
         self._urls = urls
@@ -217,6 +228,11 @@ class Simulation(Ledger):
         self.rows.append(row)
         print(row, flush=True)
         self._meter.go_on()
+
+
+def _sample(run: int, last: bool) -> Sample:  # noqa: ARG001 - as the ledger calls it
+    """Of a crawl that does nothing else."""
+    return Sample(run=run, at=time.time(), stats=CrawlStats())
 
 
 def _memory(name: str) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
+from crawler.core.json_line import lines_in
 from crawler.core.lesson import Lesson
 from crawler.core.model import Finished
 
@@ -86,7 +87,7 @@ class Counters(Struct):
     def leave_out(self, finished: Iterable[Finished], taken: int) -> None:
         """Count out pages that ended in a batch that was dropped, but for those of its first `taken` records."""
         for one in finished:
-            lines = one.records.count(b"\n") if one.records else 0
+            lines = lines_in(one.records)
             self.records += min(lines, taken)
             if one.outcome == "fetched" and one.records is not None and not (taken and lines):
                 self.pages -= 1

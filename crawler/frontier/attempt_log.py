@@ -7,6 +7,7 @@
 0 to 63      what went wrong, UTF-8
 """
 
+from struct import Struct
 from typing import Final
 
 from crawler.core.model import Attempt
@@ -20,6 +21,8 @@ _ELAPSED_BITS: Final = 22
 _MOST_ELAPSED_MS: Final = (1 << _ELAPSED_BITS) - 1
 _MOST_WHAT_BYTES: Final = 63
 _ADDRESS_BYTES: Final = (0, 4, 16)
+_KINDS: Final = {size: kind << 6 for kind, size in enumerate(_ADDRESS_BYTES)}
+_head = Struct(">QB").pack
 
 
 def with_attempt(log: bytes, attempt: Attempt) -> bytes:
@@ -46,11 +49,11 @@ def attempts_in(log: bytes) -> tuple[Attempt, ...]:
 
 
 def _packed(attempt: Attempt) -> bytes:
-    elapsed_ms = min(max(attempt.elapsed_ms, 0), _MOST_ELAPSED_MS)
-    times = (max(round(attempt.at * 1000), 0) << _ELAPSED_BITS | elapsed_ms).to_bytes(8, "big")
+    elapsed_ms = min(attempt.elapsed_ms, _MOST_ELAPSED_MS)
+    times = max(round(attempt.at * 1000), 0) << _ELAPSED_BITS | elapsed_ms
     address = attempt.address
-    kind = _ADDRESS_BYTES.index(len(address)) << 6
+    kind = _KINDS[len(address)]
     if not attempt.what:
-        return times + bytes((kind,)) + address
+        return _head(times, kind) + address
     what = attempt.what.encode("utf-8", "replace")[:_MOST_WHAT_BYTES].decode("utf-8", "ignore").encode()
-    return times + bytes((kind | len(what),)) + address + what
+    return _head(times, kind | len(what)) + address + what

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
+from crawler.core.json_line import lines_in
 from crawler.core.model import Finished
 from crawler.frontier.known import waiting
 from crawler.frontier.row import QUEUED, UrlRow
@@ -25,7 +26,7 @@ class RecordNumbers:
 
     def take(self, records: bytes | None) -> tuple[int, int]:
         """Return the number of the first of these records, which go out next, and how many they are; -1, 0 if none."""
-        lines = records.count(b"\n") if records else 0
+        lines = lines_in(records)
         if not lines:
             return -1, 0
         number, self._next = self._next, self._next + lines

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from crawler.core.host_rows import Remembered
+from crawler.core.json_line import lines_in
 from crawler.core.model import Done, Finished, Result, Task
 from crawler.core.run_clock import RunClock
 from crawler.core.stats import Ended
@@ -251,7 +252,7 @@ class Ledger:
                 sink.write(self._finished)
                 positions[sink.name] = sink.flush(last=last)
             self._store.put_meta("sinks", positions)
-            self._frontier.counters.records += sum(map(_lines, self._finished))
+            self._frontier.counters.records += sum(lines_in(one.records) for one in self._finished)
             self._finished, self._finished_bytes = [], 0
         if self.changes.are_waiting:
             self.changes.apply()
@@ -295,11 +296,6 @@ class Ledger:
             if self._frontier.stranded and not self._dirty():
                 return "unreachable"
         return "max-pages" if self._frontier.budget_spent else None
-
-
-def _lines(finished: Finished) -> int:
-    """Records that a URL has brought."""
-    return finished.records.count(b"\n") if finished.records else 0
 
 
 def _size(brought: Done | Finished) -> int:

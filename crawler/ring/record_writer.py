@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 
 from crawler.core.config import CrawlConfig
+from crawler.core.json_line import lines_in
 from crawler.core.model import Done, Download, Finished, Task
 from crawler.core.threads import call_in
 from crawler.ledger.sinks.base import Sink
@@ -120,7 +121,7 @@ class RecordWriter:
             for done in results:
                 task, at = self._expected.pop(done.key)
                 finished.append(Finished.of(task, done, at))
-                self.records += (done.records or b"").count(b"\n")
+                self.records += lines_in(done.records)
                 self.outcomes[f"{done.outcome}: {done.reason}" if done.reason else done.outcome] += 1
                 self._unsynced += len(done.records or b"")
             for sink in self._sinks:

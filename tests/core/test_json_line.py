@@ -5,7 +5,7 @@ import json
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawler.core.json_line import json_line
+from crawler.core.json_line import json_line, lines_in
 from crawler.parsers.spiders.encode import encode_record
 from tests.support.downloads import download_of, record_of
 from tests.support.table import table
@@ -33,3 +33,7 @@ def test_records_of_pages_and_of_spiders_are_one_line():
     record = record_of(download_of(html))
     assert (record["title"], record["text"]) == ("a b", "a\u2028b\u2029c\u2028d")
     assert encode_record({"a\x85": "b\u2028"}) == rb'{"a\u0085":"b\u2028"}' + b"\n"
+
+
+def test_lines_are_counted():
+    assert [lines_in(lines) for lines in (None, b"", b"{}\n", b"{}\n{}\n", b"\n\n\n")] == [0, 0, 1, 2, 3]

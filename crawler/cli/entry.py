@@ -8,14 +8,17 @@ from collections.abc import Sequence
 
 import click
 
+from crawler.cli.commands.add import add
 from crawler.cli.commands.check import check
 from crawler.cli.commands.compare import compare
 from crawler.cli.commands.crawl import crawl, demo
 from crawler.cli.commands.explain import explain
 from crawler.cli.commands.extract import extract
 from crawler.cli.commands.report import report
+from crawler.cli.commands.retry import retry
 from crawler.cli.commands.spider import new, try_
 from crawler.cli.commands.status import status
+from crawler.cli.commands.steer import steer
 from crawler.cli.commands.urls import urls
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.terminal import Terminal
@@ -116,6 +119,9 @@ _COMMANDS = (
     explain,
     check,
     report,
+    add,
+    retry,
+    steer,
 )
 
 for _command in _COMMANDS:

@@ -5,7 +5,9 @@
     │   ├── ConfigError     a setting is unknown, malformed or contradicts another
     │   ├── SeedError       a seed, or the source of seeds, cannot be used
     │   ├── UrlError        a string is not an http(s) URL
-    │   └── JobError        a job belongs to another crawl, or another process runs it
+    │   └── JobError        a job belongs to another crawl
+    │       └── JobRunningError
+    │                       another process runs it now
     ├── StorageError        the disk, the store or a sink refused
     └── UnmetError          a crawl ended in good order, and not as `expect` says
 
@@ -73,7 +75,11 @@ class UrlError(UsageError, ValueError):
 
 
 class JobError(UsageError):
-    """A job folder belongs to another crawl, or another process is running it."""
+    """A job folder belongs to another crawl, holds none, or another process is running it."""
+
+
+class JobRunningError(JobError):
+    """Another process, or another crawl of this one, runs the job at this moment."""
 
 
 class StorageError(CrawlerError):

@@ -91,6 +91,7 @@ SKIPPED_REASONS: Final = (
     "same-page",
     "host-limit",
     "domain-limit",
+    "blocked",
     "malformed",
 )
 """Reasons of `skipped`."""

@@ -12,7 +12,7 @@ way to a URL moves it up, and depths are the shortest distances. All sitemaps st
 the pages that they list have depth 0.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -32,7 +32,7 @@ from crawler.frontier.leftovers import Leftovers
 from crawler.frontier.page_limits import PageLimits
 from crawler.frontier.reach import Limits, Reach
 from crawler.frontier.record_numbers import RecordNumbers
-from crawler.frontier.reopening import Reopening
+from crawler.frontier.reopening import Reopening, Retried
 from crawler.frontier.row import ENDED, REOPENABLE
 from crawler.frontier.same_pages import SamePages
 from crawler.frontier.second_look import SecondLook
@@ -98,7 +98,7 @@ class Frontier:
         """
         is_new = self._discovery.add(number, seed.url, seed.kind)
         if is_new or self._seed_records.wanted:
-            self._store.put_seed(SeedContext(number, (seed.url,), extra_of(seed)))
+            self._seeds.put(SeedContext(number, (seed.url,), extra_of(seed)))
         if is_new and self._sitemaps and seed.kind == "page":
             self._discovery.add(number, robots_url(seed.url), "sitemap")
         if self._seed_records.wanted:
@@ -109,9 +109,9 @@ class Frontier:
         """Take a row that is no seed: it is owed a record that says so."""
         self._seed_records.add_bad(number, bad, now)
 
-    def reopen(self, kinds: Collection[str]) -> Iterator[str]:
-        """Make URLs due again that failed with one of `kinds`, and give them: see `Reopening`."""
-        return Reopening(self._store, self._discovery, self.counters).reopen(kinds)
+    def reopen(self, which: Retried, after: bytes = b"") -> tuple[int, bytes | None]:
+        """Make URLs due again that have failed or were skipped, one step of many: see `Reopening.reopen`."""
+        return Reopening(self._store, self._discovery, self.counters).reopen(which, after)
 
     def take_links(self, done: Done, links: Sequence[Link], now: float) -> None:
         """Make known some of the links of a task that is still to be finished: for a result with very many of them.

@@ -82,6 +82,10 @@ class KnownUrls:
             if value[:1] != QUEUED:
                 yield key, value[:1], self.row(value)
 
+    def committed_after(self, start: bytes | None) -> Iterator[tuple[bytes, bytes]]:
+        """Give the key and the committed value of every URL, from a key on."""
+        return self._table.items(start)
+
     def stored(self) -> Iterator[bytes]:
         """Give the committed value of every URL: a state byte, and what `waiting` or `row` makes of the rest."""
         return self._table.values()

@@ -27,6 +27,11 @@ class SeedContexts:
             context = self._kept[number] = self._uncommitted.get(number) or self._store.seed(number)
         return context
 
+    def put(self, context: SeedContext) -> None:
+        """Keep the context of a seed that is added; a crawl that runs may need it before the commit."""
+        self._uncommitted[context.number] = context
+        self._store.put_seed(context)
+
     def anchor(self, number: int, url: str) -> bool:
         """Let the target of a redirected seed count as in scope from now on. False if it did."""
         context = self.get(number)

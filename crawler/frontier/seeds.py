@@ -52,6 +52,7 @@ __all__ = [
     "no_such_source",
     "read_seeds",
     "spool",
+    "stream_seeds",
 ]
 
 STDIN = "-"
@@ -239,8 +240,17 @@ def _source_seeds(source: str, stdin: BinaryIO | None, on_bad: OnBad) -> Iterato
     if is_seed(source):
         yield parse_seed(source, {})
         return
+    with _reading(source), _opened(source, stdin) as raw:
+        yield from stream_seeds(raw, source, on_bad)
+
+
+def stream_seeds(raw: io.BufferedReader, source: str, on_bad: OnBad) -> Iterator[Seed]:
+    """Return the seeds of a file that is open already, one by one, as `read_seeds`; `source` is its name, or "-".
+
+    Raises `SeedError` while reading, for what is no file of seeds.
+    """
     name = _name(source)
-    with _reading(source), _opened(source, stdin) as raw, _unzipped(raw) as stream:
+    with _reading(source), _unzipped(raw) as stream:
         head = stream.peek(_SNIFF_BYTES)[:_SNIFF_BYTES]
         _refuse_binary(head, name)
         kind = None if source == STDIN else _FORMATS.get(_plain_path(source).suffix.lower())

@@ -1,14 +1,18 @@
 """`Job`: a job's folder that answers. A thin face: each question has a file of its own."""
 
 import os
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from msgspec.structs import replace
 
 from crawler.core.model import Outcome, TaskKind
 from crawler.core.sample import Sample
+from crawler.core.steered import Change, Verb
+from crawler.frontier.seed_lines import BadSeed
 from crawler.frontier.store import Store
+from crawler.jobs import changes
+from crawler.jobs.changes import Answer
 from crawler.jobs.explain import explain
 from crawler.jobs.explanation import Explanation
 from crawler.jobs.hosts import HostFacts, hosts
@@ -17,6 +21,7 @@ from crawler.jobs.opening import find_job, is_running, opened_store
 from crawler.jobs.rulings import Rulings
 from crawler.jobs.status import JobStatus, status
 from crawler.jobs.urls import UrlFacts, Wanted, urls
+from crawler.web.urls import named_authority
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,8 +37,8 @@ class Job:
                 print(url.url, url.reason)
 
     It reads, whatever the job is at: a crawl runs it in this process or in another one, it was stopped or killed, or
-    it has ended. It takes no lock and writes nothing into the folder. All answers are of one instant, that of the first
-    question, until `refresh`.
+    it has ended. It takes no lock and writes nothing into the folder, unless `add`, `retry` or `steer` is called. All
+    answers are of one instant, that of the first question, until `refresh` or one of these three.
 
     State: the view of the store, open from the first question on, and whether a crawl ran then. Not
     thread-safe; each thread makes its own.
@@ -155,3 +160,74 @@ class Job:
         Reads all URLs first, and its memory grows with the number of hosts.
         """
         return hosts(self.store, Rulings(self.store).config.user_agent)
+
+    def add(
+        self,
+        seeds: str | Sequence[str],
+        *,
+        stdin: BinaryIO | None = None,
+        on_bad_seed: Callable[[BadSeed], None] | None = None,
+        wait: bool = True,
+    ) -> Answer | None:
+        """Add seeds: http(s) URLs, `sitemap:` URLs, paths of seed files, `-` for `stdin`. Return how many were new.
+
+        A crawl that runs the job takes them within a second; if none does, they are due in the job, and the next crawl
+        of it goes on with them. Each has a scope of its own, as the seeds of the job have; one whose URL the job knows
+        already changes nothing, unless it was skipped. With a record for each row, each is one row more.
+
+        `on_bad_seed` is told of each line that is no seed. Without `wait` nobody waits for a crawl that runs: None is
+        returned, and the seeds are taken all the same. To wait in the event loop of that very crawl holds it up.
+
+        Raises `SeedError` if there is no seed, `JobError` and `StorageError` as for any question.
+        """
+        sources = [seeds] if isinstance(seeds, str) else list(seeds)
+        answer = changes.add(
+            self.folder, sources, stdin=stdin, on_bad=on_bad_seed or _untold, patience=_patience(wait=wait)
+        )
+        self.close()
+        return answer
+
+    def retry(
+        self,
+        *,
+        outcome: str | None = None,
+        kind: str | Sequence[str] = (),
+        host: str | None = None,
+        url: str | Sequence[str] = (),
+        wait: bool = True,
+    ) -> int | None:
+        """Make URLs due again that failed, or were skipped for what may have changed; return how many.
+
+        Without anything all that failed, and those whose robots.txt could not be had. `kind` names reasons, up to their
+        colon (`timeout`, `dns`, `robots`, `blocked`); `outcome` is `failed` or `skipped`; `host` and `url` leave out
+        all others. They begin anew, with all attempts. A URL that was fetched has a record, whatever its status, and is
+        not asked for again. What was skipped for a setting (`scope`, `depth`, `filter`) waits for another setting.
+
+        `wait` is as for `add`. Raises `UsageError` for what cannot be retried, `JobError` and `StorageError`.
+        """
+        kinds = [kind] if isinstance(kind, str) else list(kind)
+        which = changes.retried(outcome, kinds, host, [url] if isinstance(url, str) else list(url))
+        number = changes.retry(self.folder, which, patience=_patience(wait=wait))
+        self.close()
+        return number
+
+    def steer(self, do: Verb, host: str = "", seconds: float | None = None, *, wait: bool = True) -> bool:
+        """Steer the crawl that runs the job: `pause`, `resume` or `stop` it, or have it treat a host otherwise.
+
+        `delay` with a host and seconds (None: as all others), `block` and `unblock` with a host hold for later runs as
+        well, and may be said when nothing runs. Say whether it is in force; False without `wait`, where it will be.
+
+        Raises `UsageError`, and `JobError` for a crawl that does not run.
+        """
+        change = Change(do, named_authority(host) if host or do in {"delay", "block", "unblock"} else "", seconds)
+        in_force = changes.steer(self.folder, change, patience=_patience(wait=wait))
+        self.close()
+        return in_force
+
+
+def _patience(*, wait: bool) -> changes.Patience:
+    return lambda _: wait
+
+
+def _untold(_: BadSeed) -> None:
+    """Tell nobody."""

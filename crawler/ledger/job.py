@@ -5,6 +5,7 @@
 <job>/summary.json  counters at the end of the last run
 <job>/lock          held by the process that runs the job
 <job>/large/        a large page on its way to a parser
+<job>/inbox/        what others want of the job (`ledger.inbox`)
 
 The folder may hold what is not the job's, since people name any folder. So nothing is removed or written over there but
 what a crawl has made: a name alone does not say that.
@@ -13,6 +14,7 @@ what a crawl has made: a name alone does not say that.
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from typing import Any
 import msgspec
 
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
-from crawler.core.errors import CrawlerError, JobError, StorageError
+from crawler.core.errors import CrawlerError, JobError, JobRunningError, StorageError
 from crawler.core.file_lock import has_no_locks, holder, is_at, try_lock
 from crawler.core.folders import make_folder, remove_folders
 from crawler.core.large_body import remove_left_over
@@ -30,6 +32,7 @@ from crawler.core.refusal import refusal
 from crawler.core.symlinks import open_unlinked, refuse_link
 from crawler.frontier.store import Store
 from crawler.frontier.store_files import StoreFiles, refuse_foreign
+from crawler.ledger.added import has_added
 from crawler.ledger.sinks.outputs import files_of, output_names
 
 __all__ = ["JobFolder"]
@@ -43,15 +46,15 @@ _NAMES = {setting.stored_name: setting.field for setting in _MATTER}
 _RAISABLE = {"depth", "max_chain", "max_pages_per_host", "max_pages_per_domain", "max_repeats"}
 _ADVICE = "choose another --job, or make it writable"
 _ELSEWHERE = "choose another --job, or move it away"
-_MADE = ("lock", "large", "summary.json", "summary.json.tmp")
+_MADE = ("lock", "large", "inbox", "summary.json", "summary.json.tmp")
 _PROCESS = re.compile(rb"\s*\d{0,20}\s*")
 
 
 class JobFolder:
     """The folder of a job, locked for this process until `close`.
 
-    State, of the ledger's thread: what the job gets more of, which `settle` finds out; the lock; and what this run has
-    made, which goes if the job cannot begin.
+    State, of the ledger's thread: what the job gets more of, which `settle` finds out; the lock, and since when it is
+    held (unix time); and what this run has made, which goes if the job cannot begin.
     """
 
     def __init__(self, config: CrawlConfig) -> None:
@@ -70,6 +73,7 @@ class JobFolder:
         self._lock = -1
         self._made_lock = False
         self._noted = b""
+        self.locked_at_ns = 0
         self.has_other_seeds = False
         self._widened: dict[str, Any] = {}
         with self._refused(f"write the job folder {self.path}"):
@@ -147,7 +151,7 @@ class JobFolder:
             now["seeds"] = then["seeds"]
         if is_earlier_all(then["fields"], now["fields"]):
             now["fields"] = then["fields"]
-        has_pages = _has_pages(store)
+        has_pages = _has_pages(store) or has_added(store)
         more = {name for name, value in now.items() if name == "seeds" or _is_more(name, then.get(name), value)}
         self.has_other_seeds = has_pages and now["seeds"] != then["seeds"]
         self._widened = {name: now[name] for name in more if then.get(name) != now[name]} if has_pages else {}
@@ -224,6 +228,7 @@ class JobFolder:
             self.close()
             raise JobError(f"{printable(str(path))} is there and is no lock of a crawl: {_ELSEWHERE}")
         self._note(str(os.getpid()).encode())
+        self.locked_at_ns = time.time_ns()
 
     def _open_lock(self, path: Path) -> None:
         try:
@@ -248,7 +253,7 @@ class JobFolder:
         owner = f"process {noted or holder(self._lock) or 'unknown'}"
         self._made_lock = False
         self.close()
-        raise JobError(f"job {self.path} is being run by {owner}: wait for it, or use another --job")
+        raise JobRunningError(f"job {self.path} is being run by {owner}: wait for it, or use another --job")
 
     def _note(self, text: bytes) -> None:
         """Note who runs the job: good to know, no more, so a full disk may refuse it."""

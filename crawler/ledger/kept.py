@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import CrawlerError
+from crawler.core.page_fields import is_earlier_all
 from crawler.core.printable import printable
 from crawler.frontier.store import Store
 from crawler.ledger.sinks.outputs import STDOUT, is_remote
 from crawler.web.credentials import anywhere, confidential
 
-__all__ = ["Kept", "begun_with", "keep", "kept_settings", "settings_in"]
+__all__ = ["Kept", "as_begun", "begun_with", "keep", "kept_settings", "settings_in"]
 
 _NAME = "settings"
 _ELSEWHERE = {"job", "seeds", "output", "headers", "retry_failed"}
@@ -80,6 +81,19 @@ def settings_in(store: Store) -> Kept | None:
     named = {name: value for name, value in kept.settings.items() if name in known}
     config = msgspec.convert(named, CrawlConfig, dec_hook=lambda kind, value: kind(value))
     return msgspec.structs.replace(kept, settings={name: getattr(config, name) for name in named})
+
+
+def as_begun(store: Store, config: CrawlConfig) -> CrawlConfig:
+    """Return the settings by which a job goes that an earlier version began: all fields of that time; no record of a
+    seed without a page.
+    """
+    begun = store.meta("job")
+    if is_earlier_all(begun.get("fields"), config.fields):
+        config = msgspec.structs.replace(config, fields=tuple(begun["fields"]))
+    if "record_per_seed" in begun:
+        return config
+    fields = ("url",) if config.select and config.fields is None else config.fields
+    return msgspec.structs.replace(config, record_per_seed=False, fields=fields)
 
 
 def begun_with(folder: Path) -> str | None:

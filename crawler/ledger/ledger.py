@@ -208,7 +208,7 @@ class Ledger:
         if tasks:
             self._deliver(tasks, self.hosts.of_hosts(entered))
         why = self._why_ended()
-        if why is not None and not self._announced:
+        if why is not None and not self._announced and not self.changes.has_more():
             self._announced = True
             self._ended(why)
 
@@ -261,6 +261,7 @@ class Ledger:
         self._frontier.save()
         self._store.commit()
         self._frontier.committed()
+        self.changes.committed()
         if to_sinks:
             for sink in self._sinks:
                 sink.committed()

@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import BinaryIO, NamedTuple
 
-from msgspec import structs
-
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import SeedError
-from crawler.core.model import RETRIED_KINDS, Seed
-from crawler.core.page_fields import has_seed_records, is_earlier_all
+from crawler.core.model import Seed
+from crawler.core.page_fields import has_seed_records
 from crawler.core.printable import printable
 from crawler.core.steered import Steered
 from crawler.frontier.frontier import Frontier
+from crawler.frontier.reopening import Retried
 from crawler.frontier.seed_lines import OnBad
 from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, is_seed, read_seeds, spool
 from crawler.frontier.store import Store
+from crawler.ledger.added import is_added, own_numbers
 from crawler.ledger.changes import kept_steering
 from crawler.ledger.job import JobFolder
+from crawler.ledger.kept import as_begun
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.locks import OutputLocks
 from crawler.ledger.sinks.outputs import places_of, sinks_for
@@ -133,18 +134,11 @@ class Opening:
             sink.committed()
 
     def _go_on_as_begun(self, store: Store) -> None:
-        """Let a job that an earlier version began write what it wrote then: all fields of that time; no record of
-        a seed without a page.
-        """
-        begun, config = store.meta("job"), self._config
-        if is_earlier_all(begun.get("fields"), config.fields):
-            self._config = config = structs.replace(config, fields=tuple(begun["fields"]))
+        """Let a job that an earlier version began write what it wrote then."""
+        config = as_begun(store, self._config)
+        if config is not self._config:
+            self._config = config
             self._sinks = (*self._given, *sinks_for(config))
-        if "record_per_seed" in begun:
-            return
-        fields = ("url",) if config.select and config.fields is None else config.fields
-        self._config = structs.replace(config, record_per_seed=False, fields=fields)
-        self._sinks = (*self._given, *sinks_for(self._config))
 
     def _standard_input(self) -> AbstractContextManager[BinaryIO | None]:
         """A copy of standard input, if seeds come from there: it is read once for what they are, once for all."""
@@ -194,14 +188,13 @@ class Opening:
 
     def _reopen(self, store: Store, frontier: Frontier) -> None:
         """Make URLs due again that have failed. Killed in between, a run that is asked to do it again does the rest."""
-        kinds = RETRIED_KINDS if self._config.retry_failed is True else self._config.retry_failed or ()
+        kinds = () if self._config.retry_failed is True else self._config.retry_failed or ()
         number = 0
-        for number, _ in enumerate(frontier.reopen(kinds), start=1):
-            if number % _SEED_BATCH == 0:
-                _commit(store, frontier)
-                if self._stopping():
-                    break
-        _commit(store, frontier)
+        after: bytes | None = b""
+        while after is not None and not self._stopping():
+            opened, after = frontier.reopen(Retried(kinds=tuple(kinds)), after)
+            number += opened
+            _commit(store, frontier)
         _log.info("%d URLs that had failed are due again", number)
 
     def _widen(self, store: Store, frontier: Frontier) -> None:
@@ -212,19 +205,21 @@ class Opening:
         """Make those seeds known that the job did not begin with; False if stopped in between. None is taken away."""
         self._refuse_others(store, stdin)
         known = number = max(store.last_seed, frontier.counters.rows)
+        rows = own_numbers(store)
         row = 0
 
         def told(bad: BadSeed) -> None:
             nonlocal row
             self._on_bad_seed(bad)
             _keep_bad(store, bad)
-            row += bad.is_line
+            if bad.is_line:
+                row = next(rows)
             if bad.is_line and in_rows and row > known:
                 frontier.add_bad_seed(row, bad, time.time())
 
         in_rows = has_seed_records(self._config)
         for read, seed in enumerate(self._seeds_again(told, stdin), start=1):
-            row += 1
+            row = next(rows)
             if not in_rows:
                 number += frontier.add_seed(number + 1, seed)
             elif row > known:
@@ -246,7 +241,8 @@ class Opening:
         """
         if all(map(is_seed, self._sources)):
             given = {seed.url for seed in read_seeds(self._sources, self._on_bad_seed)}
-            others = any(context.anchors[0] not in given for context in store.seeds())
+            added = is_added(store)
+            others = any(one.anchors[0] not in given for one in store.seeds() if not added(one.number))
         else:
             again = self._seeds_again(lambda _: None, stdin)
             others = not any(store.urls.values([store.keys.url(seed.url, seed.kind)])[0] for seed in again)

@@ -29,6 +29,8 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
+from crawler.ledger.inbox import Inbox
+from crawler.ledger.incoming import Incoming
 from crawler.ledger.job import JobFolder
 from crawler.ledger.kept import keep
 from crawler.ledger.ledger import Ledger
@@ -134,7 +136,7 @@ class Ring:
 
             broken = Breakdown()
             cleanup.callback(broken.close)
-            ledger = self._make_ledger(opened, feed)
+            ledger = await self._make_ledger(opened, feed, job, thread)
             parsers = await self._start_parsers(opened, ledger, broken, thread, cleanup)
             fetcher = await self._make_fetcher(parsers, ledger, broken, thread, cleanup)
             self.steering.begin(opened.steered, ledger.changes.steer, fetcher.steer)
@@ -198,13 +200,24 @@ class Ring:
         return opened
 
     def _told_bad_seed(self, bad: BadSeed) -> None:
-        self.statistics.bad_seeds += 1
         if self._config.strict:
+            self.statistics.bad_seeds += 1
             raise SeedError(str(bad))
+        self._told_late_bad_seed(bad)
+
+    def _told_late_bad_seed(self, bad: BadSeed) -> None:
+        """Count and tell a line that came while the crawl runs, which ends for none."""
+        self.statistics.bad_seeds += 1
         if self._on_bad_seed is not None:
             self._on_bad_seed(bad)
 
-    def _make_ledger(self, opened: Opened, feed: Callable[[list[Task], list[Remembered]], None]) -> Ledger:
+    async def _make_ledger(
+        self,
+        opened: Opened,
+        feed: Callable[[list[Task], list[Remembered]], None],
+        job: JobFolder,
+        thread: OneThread,
+    ) -> Ledger:
         loop = asyncio.get_running_loop()
 
         def deliver(tasks: list[Task], entered: list[Remembered]) -> None:
@@ -214,7 +227,21 @@ class Ring:
             call_in(loop, self.stop_request.ask, why)
 
         look = Sampler(self.statistics).look
-        return Ledger(opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left, look=look)
+        ledger = Ledger(opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left, look=look)
+        ledger.changes.incoming = await thread.call(_storing, self._incoming, opened, job)
+        return ledger
+
+    def _incoming(self, opened: Opened, job: JobFolder) -> Incoming:
+        """Return what takes what others put into the job's inbox. In the ledger's thread."""
+        return Incoming(
+            opened.store,
+            opened.frontier,
+            opened.config,
+            [Inbox(job.path)],
+            steer=self.steering.change,
+            on_bad=self._told_late_bad_seed,
+            since_ns=job.locked_at_ns,
+        )
 
     async def _start_parsers(
         self, opened: Opened, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack

@@ -1,0 +1,66 @@
+"""`crawler add`: more seeds for a job, whether a crawl runs it or not."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from crawler.cli.exit_code import ExitCode
+from crawler.cli.patience import TAKEN_LATER, patience
+from crawler.cli.terminal import Terminal
+from crawler.core.printable import printable
+from crawler.core.quantity import count
+from crawler.frontier.seeds import STDIN, BadSeed
+
+__all__ = ["add"]
+
+_NAMED = 20
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  crawler add output/example.com https://example.org/
+  crawler add output/example.com more.csv sitemap:https://example.net/map.xml
+  grep -h ^https: *.log | crawler add output/example.com -
+
+Seeds are written as for `crawler crawl`. Each is added once, whenever a process is killed. Exit codes: 0 done,
+2 usage (no such job, no seed), 4 interrupted while it waited (the seeds are taken all the same), 5 storage failure.""",
+)
+@click.argument("job", metavar="JOB", type=click.Path(path_type=Path))
+@click.argument("seeds", nargs=-1, required=True, metavar="SEED...")
+@click.option("--no-wait", is_flag=True, help="Do not wait until the crawl that runs the job has taken them.")
+@click.pass_obj
+def add(terminal: Terminal, /, job: Path, seeds: tuple[str, ...], no_wait: bool) -> int:
+    """Add each SEED to JOB, the folder of a crawl: one that runs goes on with them, else the next one does."""
+    from crawler.jobs.changes import add as add_seeds  # noqa: PLC0415  the store, for this command alone
+    from crawler.jobs.opening import find_job  # noqa: PLC0415  as above
+
+    bad = 0
+
+    def told(one: BadSeed) -> None:
+        nonlocal bad
+        bad += 1
+        if bad <= _NAMED:
+            terminal.say(f"{one} (skipped)")
+
+    stdin = sys.stdin.buffer if STDIN in seeds and sys.stdin is not None else None
+    if stdin is not None and stdin.isatty():
+        terminal.say("reading seeds from the terminal: one URL a line, Ctrl-D ends")
+    answer = add_seeds(find_job(job), seeds, stdin=stdin, on_bad=told, patience=patience(terminal, wait=not no_wait))
+    if bad > _NAMED:
+        terminal.say(f"{count(bad)} bad seeds were skipped; the first {_NAMED} are named above")
+    if answer is None:
+        terminal.say(TAKEN_LATER)
+        return ExitCode.DONE
+    known = f", {count(answer.known)} were known before" if answer.known else ""
+    click.echo(f"{count(answer.new)} seeds added{known}")
+    _say_next(terminal, job, answer.new)
+    return ExitCode.DONE
+
+
+def _say_next(terminal: Terminal, job: Path, number: int) -> None:
+    from crawler.jobs.opening import is_running  # noqa: PLC0415  as above
+
+    if number and not is_running(job):
+        terminal.say(f"`crawler crawl --job {printable(str(job))}` goes on with them")

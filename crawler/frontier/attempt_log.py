@@ -12,7 +12,7 @@ from typing import Final
 
 from crawler.core.model import Attempt
 
-__all__ = ["MOST_ATTEMPTS", "attempts_in", "with_attempt"]
+__all__ = ["MOST_ATTEMPTS", "answered_in_ms", "attempts_in", "with_attempt"]
 
 MOST_ATTEMPTS: Final = 8
 """The last so many are kept."""
@@ -46,6 +46,20 @@ def attempts_in(log: bytes) -> tuple[Attempt, ...]:
         address = log[address_at:what_at]
         found.append(Attempt((times >> _ELAPSED_BITS) / 1000, times & _MOST_ELAPSED_MS, what, address))
     return tuple(found)
+
+
+def answered_in_ms(log: bytes) -> int:
+    """Return how long it took, if a log holds one attempt whose answer was taken, as most do; -1 of any other log.
+
+    Takes a tenth of the time of unpacking it.
+    """
+    if (
+        len(log) >= _HEAD_BYTES
+        and not log[8] & _MOST_WHAT_BYTES
+        and len(log) == _HEAD_BYTES + _ADDRESS_BYTES[log[8] >> 6]
+    ):
+        return int.from_bytes(log[:8], "big") & _MOST_ELAPSED_MS
+    return -1
 
 
 def _packed(attempt: Attempt) -> bytes:

@@ -121,10 +121,10 @@ def flows(axes: Any, table: Table, most: int) -> None:
         :most
     ]
     total = sum(number for *_, number in ways)
-    gap = 0.035
+    least = 0.075
     places = [
-        _stacked([(source, number / total) for source, _, number in ways], gap),
-        _stacked([(target, number / total) for _, target, number in ways], gap),
+        _stacked([(source, number / total) for source, _, number in ways], least),
+        _stacked([(target, number / total) for _, target, number in ways], least),
     ]
     sides = [{name: place[0] for name, place in side.items()} for side in places]
     hues = {name: SERIES[number % len(SERIES)] for number, name in enumerate(places[0])}
@@ -157,16 +157,20 @@ def cut(text: str, chars: int = _LABEL_CHARS) -> str:
     return f"{text[: chars - 1 - end]}…{text[-end:]}"
 
 
-def _stacked(parts: list[tuple[str, float]], gap: float) -> dict[str, tuple[float, float]]:
-    """Return where each name stands on a side, from the top: (top, bottom), the largest first."""
+def _stacked(parts: list[tuple[str, float]], least: float) -> dict[str, tuple[float, float]]:
+    """Return where each name stands on a side, from the top: (top, bottom), the largest first.
+
+    Each has room for its label, which is `least` high.
+    """
     sums: dict[str, float] = {}
     for name, part in parts:
         sums[name] = sums.get(name, 0.0) + part
     top = 1.0
     found = {}
     for name, part in sorted(sums.items(), key=lambda item: -item[1]):
-        found[name] = (top, top - part)
-        top -= part + gap
+        room = max(part, least)
+        found[name] = (top - (room - part) / 2, top - (room + part) / 2)
+        top -= room + least / 4
     return found
 
 

@@ -26,6 +26,13 @@ class Histogram(Struct):
     sum_ms: int = 0
     most_ms: int = 0
 
+    def count(self, ms: int, number: int = 1) -> None:
+        """Count a time that was met so often."""
+        place = rounded_ms(ms)
+        self.counts[place] = self.counts.get(place, 0) + number
+        self.sum_ms += number * ms
+        self.most_ms = max(self.most_ms, ms)
+
     def add(self, other: "Histogram") -> None:
         """Count what another one has counted."""
         for ms, number in other.counts.items():

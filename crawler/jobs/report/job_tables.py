@@ -13,6 +13,7 @@ from crawler.core.quantity import count
 from crawler.jobs.job import Job
 from crawler.jobs.report.records import FieldShares, field_shares
 from crawler.jobs.report.table import Column, Table
+from crawler.ledger.changes import kept_steering
 from crawler.ledger.sinks.outputs import STDOUT, files_of, is_remote
 
 __all__ = ["job_tables"]
@@ -20,6 +21,7 @@ __all__ = ["job_tables"]
 _MOST_ROWS = 25
 _MOST_FIELDS = 200
 _IN_THE_JOB = "in the job"
+_AS_IT_BEGAN = "as it began"
 
 
 def job_tables(job: Job, counters: Counters) -> Iterator[Table]:
@@ -76,16 +78,21 @@ def _parameters(counters: Counters) -> Table:
 
 def _steered(job: Job) -> Table:
     rows: list[tuple[float, int, str]] = []
-    for sample in job.store.samples.all():
-        before = rows[-1][2] if rows else "as it began"
-        if (sample.steered or "as it began") != before:
-            rows.append((sample.at, sample.run, sample.steered or "as it began"))
+    before: tuple[str, ...] = ()
+    for sample in job.samples():
+        words = (*(["paused"] if sample.stats.paused else []), *sample.stats.steered)
+        if words != before:
+            rows.append((sample.at, sample.run, ", ".join(words) or _AS_IT_BEGAN))
+            before = words
+    kept = kept_steering(job.store)
+    now = ", ".join((*(["paused"] if kept.paused else []), *kept.words))
+    note = f"in force as of the last commit: {now}" if now else ""
     return Table(
         "steered",
         "What was steered while it ran",
         (Column("at", "at (UTC)", "time"), Column("run", "run", "number"), Column("steered", "from then on", "text")),
-        tuple(rows),
-        "" if rows else "nothing was, as far as its samples tell",
+        tuple(rows[-_MOST_ROWS:]),
+        note or ("" if rows else "nothing was, as far as its samples tell"),
     )
 
 

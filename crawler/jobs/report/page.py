@@ -116,7 +116,8 @@ _TILES: Final[tuple[tuple[str, str, Kind], ...]] = (
     ("skipped", "skipped", "count"),
     ("failed", "failed", "count"),
     ("errors", "of status 400+", "count"),
-    ("hosts", "hosts", "count"),
+    ("hosts_with_pages", "hosts with pages", "count"),
+    ("hosts", "hosts known", "count"),
 )
 
 

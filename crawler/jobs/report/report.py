@@ -73,7 +73,7 @@ def report(job: Job, *, now: float) -> Report:
     running = job.is_running
     counters = msgspec.convert(store.meta("counters") or {}, Counters, strict=False)
     tally = counted(store, job.folder, alone=running)
-    line = timeline(job.store.samples.all())
+    line = timeline(job.samples())
     state = state_of(line, counters, running=running)
     figures = _figures(counters, tally, line)
     return Report(
@@ -106,6 +106,7 @@ def _figures(counters: Counters, tally: Tally, line: Timeline) -> dict[str, Valu
         "redirected": sum(number for (outcome, _), number in tally.outcomes.items() if outcome == "redirected"),
         "errors": sum(number for status, number in tally.statuses.items() if status >= 400),
         "hosts": len(tally.hosts) + tally.dropped_hosts,
+        "hosts_with_pages": sum(1 for host in tally.hosts.values() if host.fetched),
         "runs": len(line.runs),
         "seconds": seconds,
         "pages_per_s": sum(run.last.stats.run_pages for run in line.runs) / seconds if seconds else None,

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
+from crawler.frontier.attempt_log import answered_in_ms
 from crawler.frontier.row import UrlRow
-from crawler.jobs.report.histogram import Histogram, rounded_ms
+from crawler.jobs.report.histogram import Histogram
 
 __all__ = ["MOST_LINKS", "HostTally", "Tally"]
 
@@ -40,12 +41,17 @@ class HostTally(Struct, array_like=True, gc=False):
     answers: int = 0
     answer_ms: int = 0
     most_ms: int = 0
-    attempts: int = 0
 
     @property
     def urls(self) -> int:
         """How many URLs the host has, however they ended."""
         return self.fetched + self.redirected + self.failed + self.skipped + self.due
+
+    def count_answer(self, ms: int) -> None:
+        """Count an answer that took so long."""
+        self.answers += 1
+        self.answer_ms += ms
+        self.most_ms = max(self.most_ms, ms)
 
     def add(self, other: "HostTally") -> None:
         """Count what another one has counted."""
@@ -83,10 +89,11 @@ class Tally(Struct):
     linked: int = 0
     most_links: int = MOST_LINKS
 
-    def count(self, rows: Iterable[UrlRow]) -> None:
+    def count(self, rows: Iterable[UrlRow]) -> None:  # noqa: PLR0912 - all in one loop: a call for each row costs more
         """Count rows of URLs: a few thousand at a time."""
         hosts, links, ended, shift, linked = self.hosts, self.links, self.ended, self.shift, 0
         looks: dict[tuple[str, str, int, int, bool], int] = {}
+        answered: dict[int, int] = {}
         for row in rows:
             url, outcome, status = row.url, row.outcome, row.status
             look = (outcome, row.reason, status, row.depth, row.is_sitemap)
@@ -112,10 +119,19 @@ class Tally(Struct):
                 linked += 1
                 if len(links) < self.most_links:
                     links.append((row.parent, name))
-            if getattr(row, "log", ()):
-                self._count_attempts(row, host)
+            if row.asked:
+                ms = answered_in_ms(row.asked)
+                if ms < 0:
+                    self._count_attempts(row, host)
+                else:
+                    host.answers += 1
+                    host.answer_ms += ms
+                    host.most_ms = max(host.most_ms, ms)
+                    answered[ms] = answered.get(ms, 0) + 1
         self.linked += linked
         self._count_looks(looks)
+        for ms, number in answered.items():
+            self.answers.count(ms, number)
         self._keep_small()
 
     def _count_other(self, row: UrlRow, name: str, host: HostTally) -> None:
@@ -170,21 +186,13 @@ class Tally(Struct):
         self._keep_small()
 
     def _count_attempts(self, row: UrlRow, host: HostTally) -> None:
-        for attempt in getattr(row, "log", ()):
-            host.attempts += 1
-            ms = rounded_ms(attempt.elapsed_ms)
-            what = attempt.what
-            if what and not what.startswith("status "):
-                times = self.failures
+        for attempt in row.log:
+            if attempt.what and not attempt.what.startswith("status "):
+                self.failures.count(attempt.elapsed_ms)
             else:
-                times = self.answers
-                host.answers += 1
-                host.answer_ms += attempt.elapsed_ms
-                host.most_ms = max(host.most_ms, attempt.elapsed_ms)
-            times.counts[ms] = times.counts.get(ms, 0) + 1
-            times.sum_ms += attempt.elapsed_ms
-            times.most_ms = max(times.most_ms, attempt.elapsed_ms)
-            if what:
+                self.answers.count(attempt.elapsed_ms)
+                host.count_answer(attempt.elapsed_ms)
+            if what := attempt.what:
                 what = what if what in self.tries or len(self.tries) < _MOST_KINDS else "others"
                 self.tries[what] = self.tries.get(what, 0) + 1
 

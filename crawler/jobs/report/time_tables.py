@@ -11,7 +11,8 @@ __all__ = ["time_tables"]
 NO_SAMPLES = "this job keeps no samples of its course: an earlier version ran it, or it ran for less than a second"
 _OPTION = re.compile(r"--[a-z][a-z-]*[a-z]")
 _TIME = (Column("from_s", "from", "seconds"), Column("to_s", "to", "seconds"), Column("run", "run", "number"))
-_MOST_WHYS = 3
+_WORTH_SAYING = 0.2
+"""An option is named that was spoken of for this part of the time."""
 _LIFTS = {
     "ledger": "a quicker disk for the job and its outputs, or fewer outputs",
     "disk": "a quicker disk for the job and its outputs, or fewer outputs",
@@ -99,7 +100,8 @@ def _limits(line: Timeline) -> Table:
     rows = []
     for stage, seconds in line.limits.items():
         whys = sorted(line.whys[stage].items(), key=lambda item: -item[1])
-        named = dict.fromkeys(option for why, _ in whys for option in _OPTION.findall(why))
+        often = [why for why, said_s in whys if said_s >= _WORTH_SAYING * seconds]
+        named = dict.fromkeys(option for why in often for option in _OPTION.findall(why))
         lifts = ", ".join(named) or _LIFTS.get(stage, "")
         rows.append((stage, seconds, seconds / total, lifts, whys[0][0]))
     return Table(

@@ -53,7 +53,7 @@ def headline(state: str, figures: dict[str, Value], tally: Tally, line: Timeline
 
 
 def _did(figures: dict[str, Value]) -> str:
-    pages, records, hosts = (int(_number(figures[name])) for name in ("pages", "records", "hosts"))
+    pages, records, hosts = (int(_number(figures[name])) for name in ("pages", "records", "hosts_with_pages"))
     said = f"{_of(pages, 'page')} of {_of(hosts, 'host')}, {size(_number(figures['bytes']))} of bodies"
     if records != pages:
         said += f", {_of(records, 'record')}"

@@ -27,7 +27,21 @@ BAD = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;]]>{{ 7*7 }
 PRINTABLE = BAD[: BAD.index("\u202e")]
 HOST = f"{BAD.replace('/', '|')}.example"
 FIGURES = dict.fromkeys(
-    ("known", "ended", "due", "pages", "records", "bytes", "failed", "skipped", "redirected", "errors", "hosts"), 12345
+    (
+        "known",
+        "ended",
+        "due",
+        "pages",
+        "records",
+        "bytes",
+        "failed",
+        "skipped",
+        "redirected",
+        "errors",
+        "hosts",
+        "hosts_with_pages",
+    ),
+    12345,
 ) | {"seconds": 400.5, "pages_per_s": 30.8, "runs": 1}
 
 

@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "ledger": ("core", "web", "frontier"),
     "jobs": ("core", "web", "frontier", "ledger"),
     "serve": ("core",),
-    "ring": ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "serve"),
+    "ring": ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "jobs", "serve"),
     "cli": tuple(stage for stage in STAGES if stage != "serve"),  # the ring starts that, for programs too
     "": (*STAGES, "cli"),  # __init__ and __main__
 }

@@ -269,6 +269,11 @@ class _Settings(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "Ask again for URLs of the job that have failed: for all, or for those of these kinds (timeout, dns, tls …).",
         _JOB, some_of(RETRIED_KINDS),
     )] = False
+    dashboard: Annotated[bool | int, Setting(
+        "Show the crawl on a page of this machine alone, and steer it there: at this port, or without one at 8090 or, "
+        "if that is taken, a free one. 0: a free one. Its address is printed at the start.",
+        _SEEN, PORT, also=("demo",),
+    )] = False
     strict: Annotated[bool, Setting(
         "Stop at the first bad line of a seed file.",
         _JOB, SWITCH,

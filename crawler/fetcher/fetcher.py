@@ -95,7 +95,7 @@ class Fetcher:
         self._groundwork = Groundwork(
             transport, self._hosts, self._robots, self._silences, under_way=self._under_way, tell=self._results.append
         )
-        self.oldest = self._under_way.oldest
+        self.oldest, self.hosts = self._under_way.oldest, self._hosts.list
         self.hosts_held_by: Callable[[], dict[str, int]] = lambda: self._hosts.held_by
         self.unanswered: Callable[[], int] = lambda: self._hosts.turns.unanswered
         self._parked = Parked(budget, config.concurrency // 32, self._hosts.schedule)

@@ -13,6 +13,7 @@ from crawler.core.run_clock import RunClock
 from crawler.fetcher import retry
 from crawler.fetcher.clock import Ending
 from crawler.fetcher.host import Errand, Host
+from crawler.fetcher.host_list import HostList
 from crawler.fetcher.host_memory import HostMemory, Recall, Remember
 from crawler.fetcher.known_hosts import KnownHosts
 from crawler.fetcher.pace import Grade
@@ -79,6 +80,7 @@ class Hosts:
         self._paces = Paces(self._politeness.in_flight, config.per_host)
         self.turns = Turns(self._paces, Slots(config.concurrency))
         self.parser_line = ParserLine(load or NoLoad(), self._politeness, self.known)
+        self.list = HostList(self.known, self._politeness, self.parser_line, self._options)
 
     # What there is to do
 

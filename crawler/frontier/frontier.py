@@ -72,6 +72,7 @@ class Frontier:
         hops = Hops(store, config)
         read = Tasks(self._seeds, limits, gate, hops=hops, rows_for=self._rows_for).read
         self._window = window = Window(store.queue, read, gate, sleepers, level_by_level=limits.by_depth)
+        self.backlog, self.host_key = window.backlog, store.keys.authority
         self._leftovers = Leftovers(store.queue, read, gate, sleepers, window)
         self._duplicates = Duplicates(store, config.skip_duplicates)
         self._discovery = discovery = Discovery(

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from crawler.core.model import Task
+from crawler.frontier.backlog import Backlog
 from crawler.frontier.gate import Gate
 from crawler.frontier.handed import Handed
 from crawler.frontier.queue import UrlQueue
@@ -73,8 +74,7 @@ class Window:
         # State: the tasks and hosts in the window, and how many tasks it may hold; hosts to be given more; hosts with
         # entries that scans cannot see before the commit, with the first of them, and entries that were handed out
         # before it; what the next refill returns; hosts that sleep, and those outside that wait.
-        self._limit = WINDOW_TASKS
-        self._bytes = 0
+        self._limit, self._bytes = WINDOW_TASKS, 0
         self._handed: dict[bytes, Handed] = {}
         self._hosts: dict[bytes, WindowHost] = {}
         self._hungry: set[bytes] = set()
@@ -84,6 +84,7 @@ class Window:
         self._entered: list[tuple[bytes, str]] = []
         self._asleep = sleepers
         self._waiting = WaitingHosts(queue, (self._hosts, sleepers))
+        self.backlog = Backlog(self._hosts, sleepers)
 
     # What is due
 

@@ -64,6 +64,7 @@ class Ledger:
         deliver: Callable[[list[Task], list[Remembered]], None],
         ended: Callable[[Ended], None],
         look: Look,
+        told: Callable[[Sequence[Finished]], None] | None = None,
     ) -> None:
         self._store = store
         self._host_key = store.keys.authority
@@ -72,6 +73,7 @@ class Ledger:
         self._deliver = deliver
         self._ended = ended
         self._sampling = Sampling(store.samples, look)
+        self._told = told
         self.hosts = HostRows(store, self._notify)
         self.changes = Changes(store, frontier, self._notify)
         # State shared between threads, under the condition.
@@ -253,6 +255,8 @@ class Ledger:
                 positions[sink.name] = sink.flush(last=last)
             self._store.put_meta("sinks", positions)
             self._frontier.counters.records += sum(lines_in(one.records) for one in self._finished)
+            if self._told is not None:
+                self._told(self._finished)
             self._finished, self._finished_bytes = [], 0
         if self.changes.are_waiting:
             self.changes.apply()

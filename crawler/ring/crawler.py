@@ -37,7 +37,8 @@ class Crawler:
     `on_bad_seed` is told of each line that is not a seed, in the ledger's thread; with `config.strict` the first one
     raises `SeedError`. `spider` is the spider (see `docs/spiders.md`): a function or a reference to one, instead of
     `config.spider`. `sinks` are told of all that ends, beside the outputs; with any of them, `config.output` None means
-    no output at all. Raises `ConfigError` for a spider that cannot be used.
+    no output at all. `on_dashboard` is told the address of the dashboard, once, instead of the log. Raises
+    `ConfigError` for a spider that cannot be used.
 
         stats = await Crawler(CrawlConfig(job=Path("output/docs")), ["https://example.com/"]).run()
 
@@ -62,6 +63,7 @@ class Crawler:
         on_bad_seed: Callable[[BadSeed], None] | None = None,
         spider: Spider | str | None = None,
         sinks: Sequence[Sink] = (),
+        on_dashboard: Callable[[str], None] | None = None,
         parse: Spider | str | None = None,
     ) -> None:
         given: Spider | str | None = with_new_names({"spider": spider, "parse": parse})["spider"]
@@ -90,6 +92,7 @@ class Crawler:
             spider=pack_spider(reader),
             spider_name=None if reader is None else _spider_name(reader),
             counting=() if self._coverage is None else (self._coverage,),
+            on_dashboard=on_dashboard,
         )
         # State: written in the event loop's thread.
         self.verdicts: tuple[Verdict, ...] = ()

@@ -109,6 +109,9 @@ class Settings(TypedDict, total=False):
     retry_failed: bool | Sequence[str]
     """Ask again for URLs of the job that have failed: for all, or for those of these kinds (timeout, dns, tls …).
     Default: False."""
+    dashboard: bool | int
+    """Show the crawl on a page of this machine alone, and steer it there: at this port, or without one at 8090 or,
+    if that is taken, a free one. 0: a free one. Its address is printed at the start. Default: False."""
     strict: bool
     """Stop at the first bad line of a seed file. Default: False."""
     expect: Sequence[str]

@@ -40,12 +40,14 @@ from crawler.ledger.sinks.outputs import wants_exchange
 from crawler.parsers.chosen import Parsers, chosen_parsers, possible
 from crawler.ring.breakdown import Breakdown
 from crawler.ring.job_folder import job_folder, remove_in_use
+from crawler.ring.local_pages import local_pages
 from crawler.ring.measured import measured
 from crawler.ring.opening import Opened, Opening
 from crawler.ring.sampler import Sampler
 from crawler.ring.statistics import Stages, Statistics
 from crawler.ring.steering import Steering
 from crawler.ring.stop_request import StopRequest
+from crawler.serve.recent import Recent
 
 __all__ = ["Ring"]
 
@@ -72,6 +74,7 @@ class Ring:
         on_bad_seed: Callable[[BadSeed], None] | None,
         spider: bytes,
         spider_name: str | None,
+        on_dashboard: Callable[[str], None] | None,
         counting: Sequence[Sink] = (),
     ) -> None:
         self.stop_request = StopRequest()
@@ -79,6 +82,8 @@ class Ring:
         self._budget = ByteBudget(config.bytes_in_flight)
         self.steering = Steering(lambda: self.stop_request.ask("interrupted"))
         self.statistics = Statistics(config, self._budget, self.stop_request, self.steering)
+        self._recent = Recent()
+        self._on_dashboard = on_dashboard or _log_address
         self._config = config
         self._sources = sources
         self._transport = transport
@@ -226,8 +231,15 @@ class Ring:
         def nothing_left(why: Ended) -> None:
             call_in(loop, self.stop_request.ask, why)
 
-        look = Sampler(self.statistics).look
-        ledger = Ledger(opened.store, opened.frontier, opened.sinks, deliver=deliver, ended=nothing_left, look=look)
+        ledger = Ledger(
+            opened.store,
+            opened.frontier,
+            opened.sinks,
+            deliver=deliver,
+            ended=nothing_left,
+            look=Sampler(self.statistics).look,
+            told=None if self._config.dashboard is False else self._recent.take,
+        )
         ledger.changes.incoming = await thread.call(_storing, self._incoming, opened, job)
         return ledger
 
@@ -290,6 +302,8 @@ class Ring:
     async def _watch(self, cleanup: AsyncExitStack) -> None:
         """Count the time of the run, have its limit end the crawl, and let others see how it goes."""
         await cleanup.enter_async_context(measured(self._config, self.statistics))
+        pages = local_pages(self._config, self.statistics, self.steering, self._recent, self._on_dashboard)
+        await cleanup.enter_async_context(pages)
         cleanup.callback(self.statistics.finish)
         self._start_clock(cleanup)
 
@@ -346,6 +360,11 @@ def _affordable(config: CrawlConfig) -> int:
             wanted,
         )
     return affordable
+
+
+def _log_address(address: str) -> None:
+    """Tell where the dashboard is. A program shows warnings as a rule, and nobody finds it without."""
+    _log.warning("the dashboard of this crawl is at %s", address)
 
 
 def _storing(function: Callable[..., Any], *arguments: Any) -> Any:

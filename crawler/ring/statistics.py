@@ -1,11 +1,13 @@
 """What a crawl can tell of itself at any moment."""
 
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from crawler.core.config import CrawlConfig
+from crawler.core.host_line import HostLines
 from crawler.core.stats import CrawlStats, Ended
 from crawler.fetcher.fetcher import Fetcher
 from crawler.fetcher.transport.budget import ByteBudget
@@ -113,6 +115,23 @@ class Statistics:
         """How the crawl ends, once it does."""
         left = self._stages is not None and self._stages.ledger.was_left
         return "interrupted" if left else self._stop_request.why or "interrupted"
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the job, once that is open."""
+        return None if self._frontier is None else self._config.job
+
+    def hosts(self, part: str, most: int) -> HostLines:
+        """Return up to so many hosts in memory whose name holds a text; in the event loop's thread."""
+        frontier = self._frontier
+        if self._stages is None or frontier is None:
+            return HostLines()
+        found = self._stages.fetcher.hosts.find(part, most)
+        lines = tuple(
+            msgspec.structs.replace(line, more=True) if frontier.host_key(line.name) in frontier.backlog else line
+            for line in found.lines
+        )
+        return msgspec.structs.replace(found, lines=lines)
 
     def _with_frontier(self, stats: CrawlStats, frontier: Frontier) -> CrawlStats:
         counters = frontier.counters

@@ -2,5 +2,5 @@
 
 Owns: the local HTTP servers of a run and what stands on their pages. It is given what it shows, and imports no stage.
 Runs: in the event loop, beside the fetcher.
-For others: `server`, `metrics` and `otlp`.
+For others: `dashboard`, `metrics`, `otlp`, `recent` and `watched`.
 """

@@ -143,7 +143,7 @@ class LocalServer:
         except web.HTTPException as refused:
             return web.Response(status=refused.status, text=refused.text)
         except ConnectionError:
-            raise  # who asked has gone
+            return web.Response(status=400)  # who asked has gone, and nobody reads it
         except Exception:  # noqa: BLE001 - whatever it is, it must not reach the crawl
             _log.exception("%s %s", request.method, request.path)
             return web.Response(status=500, text="That went wrong: the crawl's log says how.\n")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.cli.report.estimate import estimate
+from crawler.core.estimate import estimate
 from crawler.core.quantity import count, duration, rate, share, short_count, size
 from crawler.core.rate import History, Rates, rates
 from crawler.core.stats import CrawlStats

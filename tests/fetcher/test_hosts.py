@@ -12,6 +12,7 @@ from crawler.core.run_clock import RunClock
 from crawler.fetcher import known_hosts
 from crawler.fetcher.host import Host
 from crawler.fetcher.hosts import Hosts
+from crawler.fetcher.silence import Silence
 from crawler.fetcher.transport.base import FetchResult
 from crawler.web.host_state import HostClock, HostState, decoded
 from crawler.web.robots import RobotsAnswer
@@ -192,3 +193,37 @@ async def test_a_host_that_must_wait_is_forgotten_with_its_clock_in_the_store(ho
     assert again is not host
     now = time.monotonic()
     assert 2_900 < hosts.ready_at(again, now) - now <= 3_000
+
+
+async def test_a_person_is_shown_few_of_many_hosts_those_with_the_most_to_do(hosts):
+    hosts.add(task(f"http://host{n}.test/{m}") for n in range(2_000) for m in range(1 + (n == 700) + 2 * (n == 1_234)))
+    found = hosts.list.find("", 4)
+    assert (len(found.lines), found.found, found.of) == (4, 2_000, 2_000)
+    assert [(one.name, one.pending) for one in found.lines[:2]] == [("host1234.test", 3), ("host700.test", 2)]
+    assert [one.name for one in hosts.list.find("host199", 50).lines][:2] == ["host199.test", "host1990.test"]
+    assert hosts.list.find("nobody", 50).lines == ()
+    assert all(host.name in hosts.known._hosts for host in hosts.known.all)  # to be shown makes nobody known
+
+
+async def test_a_person_is_told_what_a_host_waits_for(hosts):
+    now = hosts._loop.time()
+    names = ("due", "busy", "waits", "asked", "silent", "gone", "idle")
+    hosts.add(task(f"http://{name}.test/1") for name in names)
+    for name in ("busy", "waits"):
+        hosts._politeness.started(f"{name}.test", now)
+    hosts._politeness.finished("waits.test", now, 0.0, "slow_down", 30.0)
+    hosts.named("asked.test").asking = True
+    hosts.named("idle.test").tasks.clear()
+    for name, until in (("silent", now + 20.4), ("gone", float("inf"))):
+        silence = hosts.named(f"{name}.test").silence = Silence(now)
+        silence.until, silence.why = until, "connect: refused"
+    told = {one.name.removesuffix(".test"): one.state for one in hosts.list.find("", 50).lines}
+    assert told == {
+        "due": "due",
+        "busy": "held by --per-host 1",
+        "waits": "held by Retry-After or back-off, 30 s",
+        "asked": "asked for its robots.txt or address",
+        "silent": "does not answer (connect: refused): asked again in 20 s",
+        "gone": "given up: connect: refused",
+        "idle": "nothing to do",
+    }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import structs
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
@@ -82,7 +83,7 @@ def crawl(terminal: Terminal, /, seeds: tuple[str, ...], config: str | None, **o
 
 
 @with_settings("demo")
-@click.command()
+@click.command(cls=GroupedCommand)
 @click.option("--job", metavar="DIR", help="Folder of the demo's crawl.  [output/demo]")
 @click.option("--port", metavar="N", type=click.IntRange(0, 65535), default=0, help="Port of the site.  [a free one]")
 @click.option("--serve", is_flag=True, help="Only serve the site, until Ctrl-C.")
@@ -98,8 +99,10 @@ def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **optio
 
     told = from_options(options)
     told.setdefault("fresh", False)
+    of_crawl = {name: told.pop(name) for name in ("dashboard",) if name in told}
 
     def crawled(config: "CrawlConfig", seeds: Sequence[str], fresh: bool) -> int:
+        config = structs.replace(config, **of_crawl)
         run = Run(**{**told, "config": config, "seeds": tuple(seeds), "fresh": fresh})
         with named_as_spelled(told.places):
             return _crawled(run, terminal)
@@ -138,7 +141,14 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         stdin = sys.stdin.buffer
         if stdin.isatty() and not run.quiet:
             terminal.say("reading seeds from the terminal: one URL a line, Ctrl-D ends")
-    crawler = Crawler(run.config, run.seeds, fresh=run.fresh, stdin=stdin, on_bad_seed=bad_seeds)
+    crawler = Crawler(
+        run.config,
+        run.seeds,
+        fresh=run.fresh,
+        stdin=stdin,
+        on_bad_seed=bad_seeds,
+        on_dashboard=lambda address: terminal.say(f"dashboard: {address}"),
+    )
     progress = Progress(
         crawler.stats,
         mode="quiet" if run.quiet else "live" if console else "log",

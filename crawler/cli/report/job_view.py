@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from crawler.cli.report.estimate import estimate
 from crawler.cli.report.view import View
+from crawler.core.estimate import estimate
 from crawler.core.printable import printable
 from crawler.core.quantity import count, duration, rate
 from crawler.jobs.status import JobStatus

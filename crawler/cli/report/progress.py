@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
-from crawler.cli.report.estimate import estimate
 from crawler.cli.report.view import View, errors
+from crawler.core.estimate import estimate
 from crawler.core.printable import printable
 from crawler.core.quantity import count, duration, rate, size
 from crawler.core.rate import History, rates

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from msgspec import Struct
 
-from crawler.cli.report.estimate import Estimate
+from crawler.core.estimate import Estimate
 from crawler.core.rate import Rates
 from crawler.core.stats import CrawlStats
 from crawler.ring.bottleneck import Bottleneck

@@ -6,9 +6,9 @@ import msgspec
 from rich.cells import cell_len
 from rich.console import Console
 
-from crawler.cli.report.estimate import Estimate
 from crawler.cli.report.screen import frame
 from crawler.cli.report.view import View, errors, skips
+from crawler.core.estimate import Estimate
 from crawler.core.rate import Rates
 from crawler.core.stats import CrawlStats, Holder
 from crawler.ring.bottleneck import Bottleneck

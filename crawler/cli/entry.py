@@ -3,8 +3,9 @@
 import difflib
 import logging
 import os
+import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -33,7 +34,7 @@ __all__ = ["cli", "main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: the arguments of this process) and return the exit code."""
     _occupy_standard_descriptors()
-    terminal = Terminal()
+    terminal = Terminal(as_json=_wants_json(sys.argv[1:] if arguments is None else arguments, os.environ))
     try:
         code = cli.main(arguments, prog_name="crawler", standalone_mode=False, obj=terminal)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -45,6 +46,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             terminal.say(traceback.format_exc().rstrip("\n"))
         terminal.say(printable(f"crawler: error: {message}"))
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _wants_json(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether errors are to be JSON, also those of a command line that cannot be read."""
+    option, value = "--log-format", environment.get("CRAWLER_LOG_FORMAT", "")
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
+        if argument == option:
+            value = following
+        elif argument.startswith(f"{option}="):
+            value = argument.partition("=")[2]
+    return value == "json"
 
 
 def _verdict(error: BaseException) -> tuple[ExitCode, str]:

@@ -33,6 +33,7 @@ __all__ = [
     "GROUPS",
     "SETTINGS",
     "Layer",
+    "LogFormat",
     "LogLevel",
     "Run",
     "combine",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
 
 
 class Run(Struct, frozen=True, kw_only=True):
@@ -68,6 +70,10 @@ class Run(Struct, frozen=True, kw_only=True):
         "Log messages of this level and above.",
         "The terminal", choice(get_args(LogLevel)), also=("demo", "try", "extract"),
     )] = "info"
+    log_format: Annotated[LogFormat, Setting(
+        "Write the log, progress and errors as text, or as JSON: one object a line.",
+        "The terminal", choice(get_args(LogFormat)), also=("demo", "try", "extract"),
+    )] = "text"
     # fmt: on
     places: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()

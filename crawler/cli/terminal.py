@@ -3,7 +3,8 @@
 import contextlib
 import logging
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,20 +20,32 @@ __all__ = ["LogLines", "Terminal", "live_console", "set_up_logging"]
 class Terminal:
     """Standard error, where a person or a log reads. What comes from outside cannot steer it.
 
-    State: the console of the live display, once there is one; from then on all lines pass through it.
+    State: whether all lines are JSON (`--log-format json`); the console of the live display, once there is one; from
+    then on all lines pass through it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
         self._console: Console | None = None
 
-    def say(self, text: str) -> None:
-        """Print text, line by line. A terminal that has gone away is no reason to stop."""
+    def say(self, text: str, fields: Mapping[str, Any] | None = None) -> None:
+        """Print text, line by line. A terminal that has gone away is no reason to stop. JSON has the `fields`, too."""
+        if self.as_json:
+            from crawler.cli.json_lines import said_as_json  # noqa: PLC0415 - few ask for it
+
+            self.write(said_as_json(text, fields))
+            return
         with contextlib.suppress(OSError):
             for line in text.split("\n"):
                 if self._console is None:
                     click.echo(printable(line), err=True)
                 else:
                     self._console.print(printable(line), markup=False, highlight=False, emoji=False, soft_wrap=True)
+
+    def write(self, line: str) -> None:
+        """Print a line as it is."""
+        with contextlib.suppress(OSError):
+            click.echo(line, err=True)
 
     def share_with(self, console: "Console") -> None:
         """Let all further lines pass through the console of a live display."""
@@ -54,6 +67,11 @@ class LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record, and its traceback if it has one."""
+        if self._terminal.as_json:
+            from crawler.cli.json_lines import written_as_json  # noqa: PLC0415 - few ask for it
+
+            self._terminal.write(written_as_json(record))
+            return
         self._terminal.say(self.format(record))
 
 
@@ -71,6 +89,8 @@ def set_up_logging(run: Run, terminal: Terminal) -> None:
 
     A line before it tells of older names of settings that were used, unless the run is to be quiet.
     """
+    terminal.as_json = run.log_format == "json"
+    logging.captureWarnings(terminal.as_json)
     if run.notes and not run.quiet:
         terminal.say(f"crawler: note: {'; '.join(run.notes)}")
     logging.basicConfig(level=logging.WARNING, handlers=[LogLines(terminal)], force=True)
@@ -79,7 +99,7 @@ def set_up_logging(run: Run, terminal: Terminal) -> None:
 
 def live_console(run: Run, terminal: Terminal) -> "Console | None":
     """Return the console to draw on, if a person is looking at one."""
-    if run.quiet or not terminal.is_interactive:
+    if run.quiet or terminal.as_json or not terminal.is_interactive:
         return None
     from rich.console import Console  # noqa: PLC0415  0.1 s, and not needed without a terminal
 

@@ -38,6 +38,7 @@ VALUES = [
     ("exclude", "[]", "", ()),
     ("expect", '["pages>=3", "failed<=1%"]', "pages>=3\nfailed<=1%", ("pages>=3", "failed<=1%")),
     ("metrics", "9464", "9464", 9464),
+    ("log-format", '"json"', "json", "json"),
     ("sitemaps", "true", "yes", True),
     ("max-links", "500", "500", 500),
     ("max-pages-per-host", "50", "50", 50),
@@ -169,7 +170,7 @@ def test_every_field_of_a_crawl_has_a_setting():
     fields = {setting.field for setting in SETTINGS}
     others = {"seeds", "archive"}  # seeds are arguments; `archive` is what the outputs are found to want
     assert set(CrawlConfig.__struct_fields__) - others <= fields
-    assert fields - set(CrawlConfig.__struct_fields__) == {"fresh", "quiet", "log_level"}
+    assert fields - set(CrawlConfig.__struct_fields__) == {"fresh", "quiet", "log_level", "log_format"}
 
 
 def test_the_defaults_in_the_help_are_those_of_the_crawl():

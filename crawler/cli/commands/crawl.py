@@ -35,6 +35,8 @@ from crawler.frontier.seeds import STDIN, BadSeed
 from crawler.parsers.memory import collect_rarely, return_large_blocks
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from crawler.cli.report.progress import Progress
     from crawler.core.config import CrawlConfig
     from crawler.core.expectation import Verdict
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["crawl", "demo"]
 
 _NAMED_BAD_SEEDS = 20
+_SUMMED_UP = ("ended", "elapsed_s", "pages", "run_pages", "records", "bytes", "known", "queued", "outcomes", "statuses")
+"""What a line of JSON at the end has of the counters."""
 _TERMINAL_PATIENCE_S = 0.5
 
 
@@ -166,13 +170,7 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         return ExitCode.INTERRUPTED
     finally:
         bad_seeds.sum_up()
-    from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  rich: only at the end
-
-    if run.config.job is not None:
-        write_summary(stats, run.config, crawler.verdicts)
-    if not run.quiet:
-        with contextlib.suppress(OSError):  # as `Terminal.say`; the same is in summary.json
-            print_summary(stats, run.config, console=console)
+    _sum_up(stats, run, crawler.verdicts, terminal, console)
     code = _judged(_exit_code(stats), stats, run, crawler.verdicts, terminal)
     if run.quiet and code == ExitCode.NO_PAGE:
         terminal.say(f"crawler: error: no page was fetched: {why_no_page(stats, run.config)}")
@@ -180,6 +178,26 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         end = ending(stats, run.config)
         terminal.say(f"crawler: error: {end.what}; {end.then}")
     return code
+
+
+def _sum_up(
+    stats: "CrawlStats", run: Run, verdicts: Sequence["Verdict"], terminal: Terminal, console: "Console | None"
+) -> None:
+    """Write the summary of a run into its job, and show it."""
+    from crawler.cli.report.ending import ending  # noqa: PLC0415  as below
+    from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  rich: only at the end
+
+    if run.config.job is not None:
+        write_summary(stats, run.config, verdicts)
+    if run.quiet:
+        return
+    if terminal.as_json:
+        end = ending(stats, run.config)
+        figures = {name: getattr(stats, name) for name in _SUMMED_UP}
+        terminal.say(end.what, {"event": "summary", **figures, "next": end.then, "expectations": verdicts})
+        return
+    with contextlib.suppress(OSError):  # as `Terminal.say`; the same is in summary.json
+        print_summary(stats, run.config, console=console)
 
 
 def _records_alone(config: "CrawlConfig") -> contextlib.AbstractContextManager[object]:

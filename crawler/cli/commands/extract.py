@@ -1,9 +1,9 @@
 """`crawler extract`: the command, what a person sees of it, and how it ends."""
 
 import asyncio
+import logging
 import os
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from crawler.ring.extraction import Extraction
 
 __all__ = ["extract"]
+
+_log = logging.getLogger(__name__)
 
 _REFRESH_S = 0.25
 _LOG_S = 30.0
@@ -118,7 +120,7 @@ async def _watched(extraction: "Extraction", terminal: Terminal | None, console:
     with ended_by_signals(stop, lambda: os._exit(ExitCode.INTERRUPTED)):
         display = None
         if terminal is not None:
-            shown = _logged(extraction, terminal) if console is None else _drawn(extraction, console)
+            shown = _logged(extraction) if console is None else _drawn(extraction, console)
             display = asyncio.create_task(shown)
         try:
             return await extraction.run()
@@ -143,14 +145,15 @@ async def _drawn(extraction: "Extraction", console: "Console") -> None:
             await asyncio.sleep(_REFRESH_S)
 
 
-async def _logged(extraction: "Extraction", terminal: Terminal) -> None:
+async def _logged(extraction: "Extraction") -> None:
     """Print a line now and then, until cancelled."""
     while True:
         await asyncio.sleep(_LOG_S)
         stats = extraction.stats()
         part = stats.read_bytes / max(1, stats.total_bytes)
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        terminal.say(f"{stamp} INFO {stats.pages:,} pages, {stats.records:,} records, {part:.0%} of the files")
+        text = f"{stats.pages:,} pages, {stats.records:,} records, {part:.0%} of the files"
+        figures = {"event": "progress", "pages": stats.pages, "records": stats.records, "share": part}
+        _log.info("%s", text, extra={"figures": figures})
 
 
 def _summary(stats: "ExtractStats") -> str:

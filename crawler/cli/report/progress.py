@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from crawler.cli.report.view import View, errors
 from crawler.core.estimate import estimate
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
 
-__all__ = ["Progress", "ProgressMode", "log_line"]
+__all__ = ["Progress", "ProgressMode", "figures", "log_line"]
 
 ProgressMode = Literal["live", "log", "quiet"]
 
@@ -84,7 +84,8 @@ class Progress:
             while True:
                 self._history.add(self._stats())
                 await asyncio.sleep(self._interval_s)
-                logger.info("%s", log_line(self._view()))
+                view = self._view()
+                logger.info("%s", log_line(view), extra={"figures": figures(view)})
         await asyncio.Event().wait()
 
     async def _run_live(self) -> None:
@@ -169,6 +170,32 @@ def _standard_error() -> "Console":
 
 def _is_drawable(console: "Console | None") -> bool:
     return console is not None and console.is_terminal and not console.is_dumb_terminal
+
+
+def figures(view: View) -> dict[str, Any]:
+    """The figures of a log line, by names that stay: those of `CrawlStats`, and what is worked out of them."""
+    s = view.stats
+    return {
+        "event": "progress",
+        "elapsed_s": s.elapsed_s,
+        "pages": s.pages,
+        "pages_per_s": view.recent.pages_per_s,
+        "records": s.records,
+        "bytes": s.bytes,
+        "bytes_per_s": view.recent.bytes_per_s,
+        "known": s.known,
+        "queued": s.queued,
+        "retrying": s.retrying,
+        "fetching": s.fetching,
+        "parsing": s.parsing,
+        "committing": s.committing,
+        "held_bytes": s.body_bytes_held,
+        "active_hosts": s.active_hosts,
+        "silent_hosts": s.silent_hosts,
+        "errors": sum(number for _, number in errors(s)),
+        "limited_by": view.limit.stage,
+        "left_s": view.end.left_s,
+    }
 
 
 def log_line(view: View) -> str:

@@ -47,8 +47,9 @@ INSIDE = {
     "ledger/sinks/files": ("ledger/sinks", "ledger/tables"),
     "ledger/sinks/remote": ("ledger/sinks",),
     "cli": ("cli/commands",),
-    "cli/commands": ("cli", "cli/compare", "cli/demo", "cli/new", "cli/report"),
+    "cli/commands": ("cli", "cli/compare", "cli/demo", "cli/doctor", "cli/new", "cli/report"),
     "cli/compare": ("cli/demo",),
+    "cli/doctor": ("cli",),
 }
 """For each folder those that it may import under the same roof."""
 

@@ -12,7 +12,9 @@ import click
 from crawler.cli.commands.add import add
 from crawler.cli.commands.check import check
 from crawler.cli.commands.compare import compare
+from crawler.cli.commands.completion import completion
 from crawler.cli.commands.crawl import crawl, demo
+from crawler.cli.commands.doctor import doctor
 from crawler.cli.commands.explain import explain
 from crawler.cli.commands.extract import extract
 from crawler.cli.commands.report import report
@@ -25,7 +27,6 @@ from crawler.cli.exit_code import ExitCode
 from crawler.cli.terminal import Terminal
 from crawler.core.errors import CrawlerError, StorageError, UsageError
 from crawler.core.printable import SHOWN_CHARS, printable
-from crawler.core.version import __version__
 from crawler.frontier.seeds import is_seed, looks_like_file
 
 __all__ = ["cli", "main"]
@@ -109,12 +110,29 @@ def _is_source(word: str) -> bool:
     return is_seed(word) or looks_like_file(word) or "." in word.partition("/")[0]
 
 
+def _tell_versions(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    """Print the versions, if they were asked for."""
+    if not value or context.resilient_parsing:
+        return
+    from crawler.cli.versions import versions  # noqa: PLC0415 - looks at all packages that are installed
+
+    click.echo("\n".join(versions()))
+    context.exit()
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     no_args_is_help=True,
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_versions,
+    help="Show the version, then those of what it stands on, and exit.",
+)
 def cli() -> None:
     """Crawl websites into JSON lines: every page once, none lost, whatever happens in between."""
 
@@ -134,6 +152,8 @@ _COMMANDS = (
     add,
     retry,
     steer,
+    doctor,
+    completion,
 )
 
 for _command in _COMMANDS:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from msgspec import Struct, StructMeta
 from msgspec.structs import replace
 
+from crawler.core.contact import CONTACT, introduced
 from crawler.core.errors import ConfigError
 from crawler.core.expectation import EXPECTATIONS
 from crawler.core.model import RETRIED_KINDS, Field, Rotation
@@ -166,6 +167,10 @@ class _Settings(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "Send this as the crawler's name.",
         _TREATED, TEXT, also=("compare", "try"),
     )] = DEFAULT_USER_AGENT
+    contact: Annotated[str | None, Setting(
+        "Say in the User-Agent how you can be reached: a mail address, or the URL of a page about the crawl.",
+        _TREATED, or_none(CONTACT), also=("compare", "try"),
+    )] = None
     headers: Annotated[tuple[tuple[str, str], ...], Setting(
         "Send this header. One that may hold a secret goes to the seeds' own origins alone.",
         _TREATED, HEADERS, option="header", also=("compare", "try"),
@@ -349,6 +354,11 @@ class CrawlConfig(_Settings, frozen=True, kw_only=True):
     def selectors(self) -> tuple[Field, ...]:
         """What `select` was once called."""
         return self.select
+
+    @property
+    def identification(self) -> str:
+        """What is sent as the User-Agent: `user_agent`, with `contact`."""
+        return introduced(self.user_agent, self.contact)
 
     @property
     def most_at_once(self) -> int:

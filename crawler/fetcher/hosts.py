@@ -15,6 +15,7 @@ from crawler.fetcher.clock import Ending
 from crawler.fetcher.host import Errand, Host
 from crawler.fetcher.host_list import HostList
 from crawler.fetcher.host_memory import HostMemory, Recall, Remember
+from crawler.fetcher.introduction import Introduction
 from crawler.fetcher.known_hosts import KnownHosts
 from crawler.fetcher.pace import Grade
 from crawler.fetcher.paces import Paces
@@ -68,6 +69,7 @@ class Hosts:
         self._loop = get_running_loop()
         self._politeness = Politeness(config.per_host, max(config.per_address, config.per_host), config.delay_s)
         delay = "auto" if config.delay_s is None else f"{config.delay_s:g}"
+        self._introduction = Introduction(config)
         self._options = {
             "per-host": f"--per-host {config.per_host}",
             "per-address": f"--per-address {max(config.per_address, config.per_host)}",
@@ -208,6 +210,8 @@ class Hosts:
                 if result.status in retry.SLOW_DOWN_STATUSES:
                     ending, wait_s = "slow_down", retry.asked_wait_s(result, time.time())
                 self.locate(host, result.address)
+                if not self._introduction.is_settled:
+                    self._introduction.met(result.address)
         finally:
             now = self._loop.time()
             self._politeness.finished(host.name, now, latency_s, ending, wait_s, body_bytes=body_bytes)

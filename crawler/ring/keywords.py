@@ -56,6 +56,9 @@ class Settings(TypedDict, total=False):
     """Obey or ignore robots.txt, rel=nofollow and meta robots. Default: 'obey'."""
     user_agent: str
     """Send this as the crawler's name. Default: 'crawler/0.1.0'."""
+    contact: str | None
+    """Say in the User-Agent how you can be reached: a mail address, or the URL of a page about the crawl. Default:
+    None."""
     headers: Mapping[str, str] | Sequence[tuple[str, str]]
     """Send this header. One that may hold a secret goes to the seeds' own origins alone. Default: ()."""
     cookies: bool

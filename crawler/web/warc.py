@@ -148,14 +148,15 @@ def metadata(finished: Finished, capture: Capture | None) -> bytes:
     return _member("metadata", finished.url, fields, b"", block)[0]
 
 
-def warcinfo(user_agent: str, robots: str, at: float) -> bytes:
-    """Return the record that each file begins with: what made it, and how."""
+def warcinfo(user_agent: str, robots: str, at: float, *, operator: str | None = None) -> bytes:
+    """Return the record that each file begins with: what made it, how, and who can be asked (`operator`)."""
     lines = {
         "software": f"crawler/{__version__}",
         "format": "WARC File Format 1.1",
         "conformsTo": "http://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/",
         "http-header-user-agent": user_agent,
         "robots": robots,
+        "operator": operator or "",
     }
     block = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value).encode("utf-8", "replace")
     return _member("warcinfo", "", {"WARC-Date": warc_date(at)}, b"", block)[0]

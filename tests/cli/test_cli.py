@@ -162,7 +162,7 @@ def test_help_shows_groups_defaults_and_examples(capsys):
 
 def test_version_is_told(capsys):
     assert main(["--version"]) == 0
-    assert re.fullmatch(r"crawler \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
+    assert re.match(r"crawler \d+\.\d+\.\d+\S*\n", capsys.readouterr().out)
 
 
 ALLOWED = [

@@ -38,6 +38,7 @@ VALUES = [
     ("exclude", "[]", "", ()),
     ("expect", '["pages>=3", "failed<=1%"]', "pages>=3\nfailed<=1%", ("pages>=3", "failed<=1%")),
     ("metrics", "9464", "9464", 9464),
+    ("contact", '"me@example.org"', "me@example.org", "me@example.org"),
     ("log-format", '"json"', "json", "json"),
     ("sitemaps", "true", "yes", True),
     ("max-links", "500", "500", 500),

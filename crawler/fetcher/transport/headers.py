@@ -49,7 +49,7 @@ def request_headers(config: CrawlConfig) -> dict[str, str]:
     Of the configuration's only those that every server may see (`web.credentials`): a transport does not know
     whom the others are for.
     """
-    merged = {"user-agent": ("User-Agent", config.user_agent)}
+    merged = {"user-agent": ("User-Agent", config.identification)}
     merged["accept"] = ("Accept", _ACCEPT)
     merged["accept-encoding"] = ("Accept-Encoding", OFFERED_CODINGS)
     for name, value in credentials.anywhere(config.headers):

@@ -31,7 +31,8 @@ class WarcRecords:
 
     def __init__(self, config: CrawlConfig) -> None:
         check_installed()
-        self._user_agent = config.user_agent
+        self._user_agent = config.identification
+        self._contact = config.contact
         self._robots = config.robots
         self._decode = msgspec.msgpack.Decoder(Capture).decode
 
@@ -41,7 +42,7 @@ class WarcRecords:
 
     def head(self) -> bytes:
         """The record that a file begins with."""
-        return warcinfo(self._user_agent, self._robots, time.time())
+        return warcinfo(self._user_agent, self._robots, time.time(), operator=self._contact)
 
     def state(self) -> Position:
         """Nothing is learned from records."""

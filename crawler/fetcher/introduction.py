@@ -1,0 +1,34 @@
+"""Whether a crawl says who runs it, where that matters: on hosts of other people."""
+
+import logging
+
+from crawler.core.config import CrawlConfig
+from crawler.core.contact import has_contact
+from crawler.fetcher.transport.guard import AddressGuard
+
+__all__ = ["Introduction"]
+
+_log = logging.getLogger(__name__)
+
+
+class Introduction:
+    """Warns once in a run when a public host has answered, and nobody could be reached about the crawl.
+
+    A program that has set up no logging is not warned. State: whether there is anything left to watch for.
+    """
+
+    def __init__(self, config: CrawlConfig) -> None:
+        said = [
+            config.identification,
+            *(value for name, value in config.headers if name.lower() in ("user-agent", "from")),
+        ]
+        self._guard = AddressGuard()
+        self.is_settled = any(map(has_contact, said))
+
+    def met(self, address: str | None) -> None:
+        """Learn that a host at this address has answered."""
+        if self.is_settled or address is None or self._guard.refuses(address) is not None:
+            return
+        self.is_settled = True
+        if _log.hasHandlers():
+            _log.warning("the servers are not told whom to ask about this crawl: --contact MAIL or URL says it")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from msgspec.structs import replace
 
+from crawler.core.expectation import Verdict
 from crawler.core.model import Outcome, TaskKind
 from crawler.core.sample import Sample
 from crawler.core.steered import Change, Verb
@@ -13,6 +14,7 @@ from crawler.frontier.seed_lines import BadSeed
 from crawler.frontier.store import Store
 from crawler.jobs import changes
 from crawler.jobs.changes import Answer
+from crawler.jobs.check import check
 from crawler.jobs.explain import explain
 from crawler.jobs.explanation import Explanation
 from crawler.jobs.hosts import HostFacts, hosts
@@ -146,6 +148,15 @@ class Job:
         `why_parents` of what is returned says so, once it was read.
         """
         return Inlinks(self.store, replace(Rulings(self.store).config, job=self.folder), wanted)
+
+    def check(self, expect: str | Sequence[str] = ()) -> list[Verdict]:
+        """Judge what is expected of the job, as in `pages>=1000` (`docs/expectations.md`): a verdict on each.
+
+        Without `expect` it is what the job's last run was told to expect. Fields that no run has counted are counted in
+        the local outputs, all of which are read then. Raises `ConfigError` for what cannot be expected.
+        """
+        texts = (expect,) if isinstance(expect, str) else tuple(expect)
+        return check(self.folder, self.store, self.status(), texts)
 
     def explain(self, url: str) -> Explanation:
         """Tell the whole story of a URL: what became of it and why, or why the job has never met it.

@@ -2,5 +2,5 @@
 
 Owns: everything durable: the job's folder, the sinks, the moment of each commit.
 Runs: in one thread, "ledger".
-For others: `ledger`, `job`, `kept`, `changes`, `added`, `inbox`, `incoming`, `coverage` and `checking`.
+For others: `ledger`, `job`, `kept`, `changes`, `added`, `inbox`, `incoming` and `coverage`.
 """

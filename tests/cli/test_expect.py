@@ -55,6 +55,7 @@ def test_what_is_missed_is_one_line_each_and_the_exit_code_is_7(commands, site):
 
     again = commands.run("check", "job")
     assert again.code == 7
+    assert commands.run("check", "job", "--expect", "elapsed_s<3600", "--expect", "run_pages==60").code == 0
     assert [line.split(":")[0] for line in again.out.splitlines()] == [
         "met     pages>=60", "missed  price>=95%", "met     failed<=1%", "missed  5xx>=1"
     ]  # fmt: skip
@@ -117,8 +118,8 @@ def test_a_worse_exit_code_stays_and_an_interrupted_crawl_is_not_checked(command
 @pytest.mark.parametrize(
     ("what", "told"),
     [
-        ("nothing", "there is no job in nothing"),
-        ("file", "there is no job in file"),
+        ("nothing", "there is no job nothing"),
+        ("file", "file is a file"),
         ("old", "was not told what to expect"),
     ],
 )
@@ -139,12 +140,17 @@ def test_a_job_of_an_earlier_version_can_be_checked(commands):
     assert (done.code, done.err) == (0, ""), done.out
 
 
-def test_a_loop_raises_behind_its_last_record(site):
+def test_a_loop_raises_behind_its_last_record(site, tmp_path):
     settings = {"allow_private": True, "delay_s": 0, "parsers": 1, "select": {"price": ".price"}}
     records = []
     with pytest.raises(crawler.UnmetError) as error:
-        records.extend(crawler.crawl(site.url("/0"), expect=["price>=95%", "pages>=1"], **settings))
+        records.extend(
+            crawler.crawl(site.url("/0"), expect=["price>=95%", "pages>=1"], job=tmp_path / "job", **settings)
+        )
     assert len(records) == PAGES
+    with crawler.Job(Path(tmp_path, "job")) as job:
+        assert [verdict.met for verdict in job.check(["price>=95%", "price>=40"])] == [False, True]
+        assert [verdict.met for verdict in job.check()] == [False, True]
     assert f"price>=95%: seen 66.6666 % ({WITH_PRICE} of {PAGES} records)" in str(error.value)
     assert "pages" not in str(error.value)
     assert len(list(crawler.crawl(site.url("/0"), expect="price>=50%", **settings))) == PAGES

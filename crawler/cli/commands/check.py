@@ -1,13 +1,14 @@
 """`crawler check`: whether a job is as it was expected to be."""
 
+import sys
 from pathlib import Path
 
 import click
 import msgspec
 
 from crawler.cli.exit_code import ExitCode
-from crawler.cli.settings import from_options
-from crawler.core.config import CrawlConfig
+from crawler.cli.settings import named_as_spelled
+from crawler.cli.standard_output import written
 
 __all__ = ["check"]
 
@@ -37,16 +38,15 @@ def check(job: Path, expect: tuple[str, ...], as_json: bool, quiet: bool) -> int
 
     A job that runs is judged by what it has committed so far.
     """
-    given = CrawlConfig(**from_options({"expect": expect})).expect
-    from crawler.ledger.checking import check_job  # noqa: PLC0415 - the store, for this command alone
+    from crawler.jobs.job import Job  # noqa: PLC0415 - the store, for this command alone
 
-    verdicts = check_job(job, given)
+    with Job(job) as opened, named_as_spelled({}):
+        verdicts = opened.check(expect)
     missed = [verdict for verdict in verdicts if not verdict.met]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(verdicts), indent=2))
-    for verdict in () if as_json else verdicts:
-        if not verdict.met:
-            click.echo(f"missed  {verdict.text}")
-        elif not quiet:
-            click.echo(f"met     {verdict.text}")
+        lines = [msgspec.json.format(msgspec.json.encode(verdicts), indent=2) + b"\n"]
+    else:
+        told = missed if quiet else verdicts
+        lines = [f"{'met   ' if one.met else 'missed'}  {one.text}\n".encode() for one in told]
+    written(lines, sys.stdout.buffer)
     return ExitCode.UNMET if missed else ExitCode.DONE

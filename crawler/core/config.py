@@ -331,6 +331,8 @@ class CrawlConfig(_Settings, frozen=True, kw_only=True):
 
     archive: bool = False
     """Whether an output wants the whole exchange with each server. No setting: `settled` says it for the outputs."""
+    sampled: bool = False
+    """Whether the crawl is a sample, to show what a whole one would meet (`frontier.sampling`). No setting either."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, by name."""

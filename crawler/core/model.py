@@ -329,7 +329,8 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     empty in a job of an earlier version, which goes by `body_hash`. Of a page of a site that is `watched`, `pieces`,
     `marks` and `own_links` are hashes of text and of numbers, pictures and the like, and keys of URLs, that the pages
     before it did not have (`parsers.reading.gist`); `pieces` of any other page is None. Of a file (`is_file`), `marks`
-    alone is there. `attempt` is the last request for it; None if it was not asked for.
+    alone is there. `attempt` is the last request for it; None if it was not asked for. In a sample `all_links` are the
+    keys of all URLs that a page links to, known or not.
     """
 
     key: bytes
@@ -350,6 +351,7 @@ class Done(Struct, frozen=True, array_like=True, gc=False):
     own_links: bytes = b""
     marks: bytes = b""
     attempt: Attempt | None = None
+    all_links: bytes = b""
 
     @property
     def is_file(self) -> bool:

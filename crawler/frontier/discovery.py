@@ -12,6 +12,7 @@ from crawler.frontier.known import waiting
 from crawler.frontier.reach import NOT_REACHED, SEED_STALE, Limits, Reach
 from crawler.frontier.row import ENDED, QUEUED, REOPENABLE, UrlRow, queue_place
 from crawler.frontier.same_pages import SAME_PAGE, SamePages, is_same_page
+from crawler.frontier.sampling import Sampling
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
@@ -31,7 +32,7 @@ class Discovery:
 
     State: the reach of URLs to which a shorter way was found in this run while they were due, as far as they are not
     too many; the order of discovery at the start of what that does not cover; which seeds redirected in this run to
-    URLs that were due.
+    URLs that were due. `sampling`, which the frontier sets, places URLs in a sample.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Discovery:
         self._limits = limits
         self._cut_urls = cut_urls
         self.same_pages = same_pages
+        self.sampling: Sampling | None = None
         self._nearer: dict[bytes, Reach] = {}
         self._told_up_to = counters.seq
         self._met: dict[bytes, dict[int, tuple[str, ...]]] = {}
@@ -228,10 +230,10 @@ class Discovery:
         self._counters.count("skipped", reason, +1)
 
     def _queue(self, key: bytes, host: bytes, row: UrlRow, reach: Reach) -> None:
-        place = row.place(host)
+        place = row.place(host) if self.sampling is None else self.sampling.place(key, row, host)
         self._urls.put_waiting(key, place, reach)
         self._counters.queued += 1
-        self._window.offer(key, place, row)
+        (self._window.offer if self.sampling is None else self._window.add)(key, place, row)
 
     def _judge_again(self, key: bytes, link: Link, row: UrlRow, source: Source, way: Reach, *, now: float) -> None:
         """Look whether a URL that was skipped is skipped no longer, or for another reason."""

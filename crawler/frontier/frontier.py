@@ -35,6 +35,7 @@ from crawler.frontier.record_numbers import RecordNumbers
 from crawler.frontier.reopening import Reopening, Retried
 from crawler.frontier.row import ENDED, REOPENABLE
 from crawler.frontier.same_pages import SamePages
+from crawler.frontier.sampling import Sampling
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.seed_lines import BadSeed, extra_of
@@ -65,27 +66,26 @@ class Frontier:
         self.counters = store.counters
         self._next_retry_at = store.retries.next_due_at()
         self._limits = limits = Limits(config)
-        self._seeds = SeedContexts(store)
+        self._seeds = seeds = SeedContexts(store)
         same_pages = SamePages(store, config, self.counters, limits)
         self._gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config), same_pages)
         sleepers, cut_urls = Sleepers(), CutUrls()
         hops = Hops(store, config)
-        read = Tasks(self._seeds, limits, gate, hops=hops, rows_for=self._rows_for).read
+        read = Tasks(seeds, limits, gate, hops=hops, rows_for=self._rows_for).read
         self._window = window = Window(store.queue, read, gate, sleepers, level_by_level=limits.by_depth)
         self.backlog, self.host_key = window.backlog, store.keys.authority
         self._leftovers = Leftovers(store.queue, read, gate, sleepers, window)
         self._duplicates = Duplicates(store, config.skip_duplicates)
         self._discovery = discovery = Discovery(
-            store, window, self._seeds, self.counters, limits=limits, cut_urls=cut_urls, same_pages=same_pages
+            store, window, seeds, self.counters, limits=limits, cut_urls=cut_urls, same_pages=same_pages
         )
+        discovery.sampling = Sampling() if config.sampled else None
         self._second_look = SecondLook(store, discovery, self.counters, limits, JoinedScopes(store, config))
         self._early_look = EarlyLook(
             store, window, discovery, self._second_look, limits=limits, cut_urls=cut_urls, config=config
         )
         self._numbers = numbers = RecordNumbers(store, self.counters.records)
-        self._seed_records = SeedRecords(
-            store, config, self._seeds, self.counters, discovery, numbers=numbers, hops=hops
-        )
+        self._seed_records = SeedRecords(store, config, seeds, self.counters, discovery, numbers=numbers, hops=hops)
         self._limit_window()
 
     # What the ledger tells
@@ -147,6 +147,8 @@ class Frontier:
                 found += [(link, source) for link in result.links]
                 for way in self._discovery.ways_on(result.key, source) if source.hops else ():
                     found.append((msgspec.structs.replace(result.links[0], skip=""), way))
+            if result.all_links:
+                self._store.link_lists.put(result.key, result.all_links)
             if handed.outcome:
                 self._second_look.ended(result.key, handed.reach)
             else:

@@ -78,6 +78,10 @@ class UrlQueue:
                 return key[:8]
         return None
 
+    def entries(self) -> Iterator[tuple[bytes, UrlRow]]:
+        """Give the URL key and the row of every committed entry, in order."""
+        return ((value[:_KEY_BYTES], self.row(value)) for value in self._table.values())
+
     def rows(self) -> Iterator[UrlRow]:
         """Give the row of every committed entry, in order."""
         return map(self.row, self._table.values())

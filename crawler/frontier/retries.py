@@ -40,6 +40,10 @@ class Retries:
         first = next(self._table.keys(), None)
         return None if first is None else int.from_bytes(first[:8], "big") / 1e6
 
+    def entries(self) -> Iterator[tuple[bytes, UrlRow]]:
+        """Give the URL key and the row of every retry, in the order of their times."""
+        return ((key[8:], self._decode(value)) for key, value in self._table.items())
+
     def rows(self) -> Iterator[UrlRow]:
         """Give the row of every retry, in the order of their times."""
         return map(self._decode, self._table.values())

@@ -35,6 +35,7 @@ from crawler.frontier.database import Database
 from crawler.frontier.groups import Groups
 from crawler.frontier.keys import Keys, new_seed
 from crawler.frontier.known import KnownUrls
+from crawler.frontier.link_lists import LinkLists
 from crawler.frontier.queue import UrlQueue
 from crawler.frontier.retries import Retries
 from crawler.frontier.row import QUEUED, UrlRow
@@ -79,6 +80,7 @@ class Store:
         self.bad_rows = BadRows(database.table("seeds"))
         self._seeds, self._hosts, self._meta = map(database.table, ("seeds", "hosts", "meta"))
         self.samples = Samples(database.table("meta"))
+        self.link_lists = LinkLists(self._meta)
         self._encode = msgspec.msgpack.Encoder().encode
         self.keys = Keys(self._settled_seed(read_only=read_only))
         self.has_whole_hosts = not self.meta(_HOSTS_IN_PARTS)

@@ -16,7 +16,7 @@ from crawler.parsers.reading.settings import ParserSettings
 from crawler.web.redirect import followed, followed_location, is_redirect, redirect_scope, refresh_target
 from crawler.web.robots import directives
 from crawler.web.scope import Scope
-from crawler.web.urls import LinkResolver
+from crawler.web.urls import LinkResolver, url_key
 
 if TYPE_CHECKING:
     from crawler.parsers.reading.sitemap_page import SitemapReader
@@ -103,7 +103,11 @@ class PageReader:
             gist = gist_of_file(answer)
         elif task.watched and succeeded:
             gist = self._gists.take(task, answer.body, hrefs, {link.url for link in links if link.skip})
-        return self._done(page, download, found, links, gist)
+        done = self._done(page, download, found, links, gist)
+        if not self.settings.sampled:
+            return done
+        seed = self.settings.hash_seed
+        return msgspec.structs.replace(done, all_links=b"".join([url_key(url, seed) for url, _ in hrefs]))
 
     def _find_for_rows(self, page: RawPage, *, noindex: bool) -> Findings:
         """Return what is found in a page that is read once for each row of the seeds that led to it."""

@@ -17,6 +17,7 @@ class ParserSettings(Struct, frozen=True):
     `fields` None stands for all that a spider gives. `spider` is the spider as `spiders.spider` packs it, empty without
     one. `archive` says that an output wants the exchanges with servers, `simhash` that near-duplicates are looked for,
     `seed_records` that each row of the seeds has a record. `hash_seed` is the job's number (`frontier.keys`).
+    `sampled`: all links of each page are wanted, known or not.
     """
 
     fields: tuple[str, ...] | None
@@ -37,6 +38,7 @@ class ParserSettings(Struct, frozen=True):
     hash_seed: int = 0
     all_statuses: bool = False
     seed_records: bool = False
+    sampled: bool = False
 
     @property
     def spider_title(self) -> str | None:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from crawler.page.values import Article, Feed, FeedEntry, Headers, Microdata
     from crawler.parsers.spiders.router import Router
     from crawler.parsers.spiders.spider import Spider, load_spider
+    from crawler.planning.library import plan
+    from crawler.planning.plan import Plan
     from crawler.ring.crawler import Crawler
     from crawler.ring.extract import Extract, extract
     from crawler.ring.library import Crawl, crawl, crawl_to_arrow
@@ -66,15 +68,16 @@ _HOMES = {
     "ledger.sinks.base": "Position Sink", "page.fields.lines": "read_fields", "page.page": "Follow NotJsonError Page",
     "page.values": "Article Feed FeedEntry Headers Microdata", "parsers.spiders.router": "Router",
     "parsers.spiders.spider": "Spider load_spider", "ring.crawler": "Crawler",
+    "planning.library": "plan", "planning.plan": "Plan",
     "ring.library": "Crawl crawl crawl_to_arrow", "ring.extract": "Extract extract",
 }  # fmt: skip
 __all__ = [
     "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
     "Crawler", "CrawlerError", "Duplicate", "Explanation", "Extract", "ExtractStats", "Failure", "FakeTransport",
     "Feed", "FeedEntry", "FetchRequest", "FetchResult", "Field", "Finished", "Follow", "Headers", "HostFacts", "Job",
-    "JobError", "JobStatus", "Microdata", "NotJsonError", "Page", "Position", "Record", "Rotation", "Router",
+    "JobError", "JobStatus", "Microdata", "NotJsonError", "Page", "Plan", "Position", "Record", "Rotation", "Router",
     "Sample", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UnmetError", "UrlError", "UrlFacts",
-    "UsageError", "__version__", "crawl", "crawl_to_arrow", "extract", "load_spider", "read_fields",
+    "UsageError", "__version__", "crawl", "crawl_to_arrow", "extract", "load_spider", "plan", "read_fields",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from crawler.cli.commands.crawl import crawl, demo
 from crawler.cli.commands.doctor import doctor
 from crawler.cli.commands.explain import explain
 from crawler.cli.commands.extract import extract
+from crawler.cli.commands.plan import plan
 from crawler.cli.commands.report import report
 from crawler.cli.commands.retry import retry
 from crawler.cli.commands.spider import new, try_
@@ -139,6 +140,7 @@ def cli() -> None:
 
 _COMMANDS = (
     crawl,
+    plan,
     demo,
     new,
     try_,

@@ -69,8 +69,7 @@ class Frontier:
         self._seeds = seeds = SeedContexts(store)
         same_pages = SamePages(store, config, self.counters, limits)
         self._gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config), same_pages)
-        sleepers, cut_urls = Sleepers(), CutUrls()
-        hops = Hops(store, config)
+        sleepers, cut_urls, hops = Sleepers(), CutUrls(), Hops(store, config)
         read = Tasks(seeds, limits, gate, hops=hops, rows_for=self._rows_for).read
         self._window = window = Window(store.queue, read, gate, sleepers, level_by_level=limits.by_depth)
         self.backlog, self.host_key = window.backlog, store.keys.authority

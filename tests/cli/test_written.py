@@ -53,10 +53,15 @@ def option_tables():
     """Return the tables of all options, made from the definitions of the commands."""
     groups = {setting.name: title for title, group in GROUPS.items() for setting in group}
     parts = []
+    shared = {option.name for option in cli.commands["crawl"].params}  # a plan takes all of them
     for name, command in cli.commands.items():
         sections = {title: [] for title in GROUPS} if name == "crawl" else {}
         for option in command.params:
-            if isinstance(option, click.Option) and not option.hidden:
+            if (
+                isinstance(option, click.Option)
+                and not option.hidden
+                and not (name == "plan" and option.name in shared)
+            ):
                 title = groups.get(option.name.replace("_", "-"), "More") if name == "crawl" else ""
                 sections.setdefault(title, []).append(option_row(option))
         parts.append(f"### `crawler {name}`\n\n{command.help.splitlines()[0]}\n")

@@ -2,5 +2,5 @@
 
 Owns: the last figures, to tell rates from.
 Runs: `progress` in a thread of its own; the others in the main thread.
-For others: `progress`, `summary`, `ending`, `look` and `certificates`.
+For others: `plan_text`, `what_if_text`, `progress`, `summary`, `ending`, `look` and `certificates`.
 """

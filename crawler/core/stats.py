@@ -65,6 +65,11 @@ class CrawlStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `unreachable_hosts` counts those that are given up in this run while URLs of theirs are due.
     `paused` says that a person has paused the crawl; `steered` names what else a person has changed while it ran, or in
     an earlier run: `blocked shop.example`, `delay 5 s for slow.example`, of many the first ten.
+    `ledger_s` are the seconds of this run that the ledger's thread spent: `idle`, at `work`, on commits to the `store`,
+    and on each output by its name (`consumer` is the program that takes the records). `held_s` are seconds by what held
+    hosts, as in `held_by` (`nothing`: none was held), shared out where several things did at once; `late_s` those for
+    which the event loop was late. `limited_s` are the seconds for which each stage limited the crawl; `limit` is the
+    one of the last seconds, `why` says so in a sentence, and `lift` names the option that would lift it, if one does.
     `loop_lag_p99_s` is the event loop's 99th percentile of lateness in this run.
     """
 
@@ -109,6 +114,13 @@ class CrawlStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parsers_replaced: int = 0
     main_busy_s: float = 0.0
     loop_lag_p99_s: float = 0.0
+    ledger_s: dict[str, float] = {}
+    held_s: dict[str, float] = {}
+    late_s: float = 0.0
+    limited_s: dict[str, float] = {}
+    limit: str = ""
+    why: str = ""
+    lift: str = ""
     bad_seeds: int = 0
     paused: bool = False
     steered: tuple[str, ...] = ()

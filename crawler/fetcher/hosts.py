@@ -3,8 +3,7 @@
 import time
 from asyncio import get_running_loop
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from crawler.core.config import CrawlConfig
@@ -39,7 +38,7 @@ _HELD_UP: Final = {
 
 _VERY_LONG_WAIT_S = 30.0
 """A host that has to wait longer gives its tasks back, and its place in the window to another."""
-_COUNTED = 256
+_COUNTED = 128
 """Of more hosts than about so many a part is counted, evenly spread, and the rest is taken to be alike."""
 
 
@@ -127,10 +126,10 @@ class Hosts:
         return dict(held.most_common())
 
     @property
-    def _some(self) -> tuple[Iterator[Host], int]:
-        """Return hosts to be counted, and for how many each of them stands: the display asks four times a second."""
+    def _some(self) -> tuple[list[Host], int]:
+        """Return hosts to be counted, and for how many each of them stands: the ring asks four times a second."""
         of_each = max(1, len(self.known.all) // _COUNTED)
-        return islice(list(self.known.all), 0, None, of_each), of_each
+        return list(self.known.all)[::of_each], of_each
 
     # Whose turn it is
 

@@ -123,9 +123,11 @@ class Turns:
         return [len(line) if line and line[0][0] <= now else 0 for line in self._lines]
 
     def held_up(self, now: float) -> Counter[Grade]:
-        """Count by grade the hosts whose time has come, about, if they are many; from any thread."""
+        """Count by grade the hosts whose time has come, about, and for which there is no place; from any thread."""
         held: Counter[Grade] = Counter()
         for grade, line in zip(_GRADES, self._lines, strict=True):
+            if not line or self._has_room(grade, now):
+                continue  # those in it have their turn as soon as the loop comes round
             of_each = max(1, len(line) // _COUNTED)
             held[grade] = of_each * sum(at <= now for at, *_ in line[::of_each])
         return +held

@@ -88,7 +88,7 @@ def _of_sample(folder: Path, store: Store, samples: list[Sample], *, running: bo
     begun = CrawlStats(known=first.stats.known, queued=first.stats.queued)
     return JobStatus(
         folder=str(folder),
-        state=_state(stats, last.steered, running=running),
+        state=_state(stats, running=running),
         stats=stats if runs else replace(stats, **_OF_THE_MOMENT),
         run=last.run,
         at=last.at,
@@ -103,11 +103,11 @@ def _of_sample(folder: Path, store: Store, samples: list[Sample], *, running: bo
     )
 
 
-def _state(stats: CrawlStats, steered: str, *, running: bool) -> JobState:
+def _state(stats: CrawlStats, *, running: bool) -> JobState:
     if stats.ended == "running":
         if not running:
             return "killed"
-        return "paused" if steered.startswith("paused") else "running"
+        return "paused" if stats.paused else "running"
     return "done" if stats.ended == "done" and not stats.queued else "stopped"
 
 

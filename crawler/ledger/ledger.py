@@ -30,6 +30,7 @@ from crawler.ledger.host_rows import HostRows
 from crawler.ledger.sampling import Look, Sampling
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import ConsumerLeftError
+from crawler.ledger.time_use import TimeUse
 
 __all__ = ["Ledger"]
 
@@ -92,6 +93,7 @@ class Ledger:
         self._clock = RunClock()
         self.commits = 0
         self.commit_s = 0.0
+        self.time_use = TimeUse("work")
         self.was_left = False
 
     # Any thread
@@ -218,7 +220,9 @@ class Ledger:
         """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
         with self._changed:
             if not (self._inbox or self._stopping or self._roused or self._is_asked):
+                self.time_use.turn_to("idle")
                 self._changed.wait(self._patience_s())
+                self.time_use.turn_to("work")
             results = [result for batch in self._inbox for result in batch]
             self._inbox.clear()
             self._inbox_bytes = 0
@@ -251,8 +255,10 @@ class Ledger:
             # Those of sinks that only another run of the job has stay.
             positions = self._store.meta("sinks") or {}
             for sink in self._sinks:
+                self.time_use.turn_to(sink.name)
                 sink.write(self._finished)
                 positions[sink.name] = sink.flush(last=last)
+            self.time_use.turn_to("work")
             self._store.put_meta("sinks", positions)
             self._frontier.counters.records += sum(lines_in(one.records) for one in self._finished)
             if self._told is not None:
@@ -263,7 +269,9 @@ class Ledger:
         self.hosts.write()
         self._sampling.take(last=last)
         self._frontier.save()
+        self.time_use.turn_to("store")
         self._store.commit()
+        self.time_use.turn_to("work")
         self._frontier.committed()
         self.changes.committed()
         if to_sinks:

@@ -10,10 +10,14 @@ _SAMPLES = 2_400
 
 
 class LagMeter:
-    """Samples the event loop's lateness every 50 ms; remembers the last two minutes. Runs as a task of the loop."""
+    """Samples the event loop's lateness every 50 ms. Runs as a task of the loop.
+
+    State, written by that task: the samples of the last two minutes, and `late_s`, all lateness together.
+    """
 
     def __init__(self) -> None:
         self._samples: deque[float] = deque(maxlen=_SAMPLES)
+        self.late_s = 0.0
 
     async def run(self) -> None:
         """Sample until cancelled."""
@@ -21,7 +25,9 @@ class LagMeter:
         while True:
             due = loop.time() + _PERIOD_S
             await asyncio.sleep(_PERIOD_S)
-            self._samples.append(max(0.0, loop.time() - due))
+            late_s = max(0.0, loop.time() - due)
+            self._samples.append(late_s)
+            self.late_s += late_s
 
     @property
     def p99_s(self) -> float:

@@ -10,7 +10,6 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import UsageError
 from crawler.core.stats import CrawlStats
 from crawler.core.steered import Change
-from crawler.ring.bottleneck import bottleneck
 from crawler.ring.statistics import Statistics
 from crawler.ring.steering import Steering
 from crawler.serve.recent import Recent
@@ -61,9 +60,8 @@ async def local_pages(
         await dashboard.close()
 
 
-def _limit(before: CrawlStats, now: CrawlStats) -> tuple[str, str]:
-    found = bottleneck(before, now)
-    return found.stage, found.why
+def _limit(_before: CrawlStats, now: CrawlStats) -> tuple[str, str]:
+    return now.limit, now.why
 
 
 def _steer(steering: Steering, change: Change) -> None:

@@ -147,13 +147,13 @@ class Ring:
             self.steering.begin(opened.steered, ledger.changes.steer, fetcher.steer)
             self.stop_request.then(fetcher.stop)  # it is to start nothing new, not even what is due in the same turn
             self.statistics.started(Stages(fetcher, parsers, ledger))
+            for meter in (self.statistics.lag, self.statistics.limits):  # to the end of the ledger, which may take long
+                cleanup.callback(asyncio.create_task(meter.run()).cancel)
             # Feed: from now on the ledger gives the fetcher what is due, again and again as something has ended.
             written = thread.start(_storing, ledger.run)
             cleanup.push_async_callback(_commit_and_end, ledger, written)
             cleanup.push(_released(sinks))
             cleanup.push_async_callback(fetcher.abort)
-            lag = asyncio.create_task(self.statistics.lag.run())
-            cleanup.callback(lag.cancel)
 
             # Turn, until nothing is left, a budget is used up, somebody asks for the end, or something breaks.
             await _wait_for(self.stop_request.wait(), broken, written)

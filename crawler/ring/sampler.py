@@ -6,39 +6,33 @@ from typing import Final
 from msgspec.structs import replace
 
 from crawler.core.memory import resident_bytes
-from crawler.core.rate import History
 from crawler.core.sample import Sample
 from crawler.core.stats import CrawlStats
-from crawler.ring.bottleneck import bottleneck
 from crawler.ring.statistics import Statistics
 
 __all__ = ["Sampler"]
 
-_WINDOW_S: Final = 5.0
-"""What limits a crawl is judged over so long."""
 _URL_CHARS: Final = 200
 
 
 class Sampler:
-    """What the ledger asks for a sample. State, of its thread: the counters of the last seconds."""
+    """What the ledger asks for a sample. Has no state."""
 
     def __init__(self, statistics: Statistics) -> None:
         self._statistics = statistics
-        self._history = History(2 * _WINDOW_S)
 
     def look(self, run: int, last: bool) -> Sample:
         """Return how the crawl stands now; `last`: as it will have ended."""
         stats = self._statistics.now()
-        self._history.add(stats)
-        limit = bottleneck(self._history.before(_WINDOW_S), stats)
         return Sample(
             run=run,
             at=time.time(),
             stats=_short(replace(stats, ended=self._statistics.why_ended) if last else stats),
             memory_bytes=resident_bytes(),
             parser_memory_bytes=sum(map(resident_bytes, self._statistics.processes)),
-            limit=limit.stage,
-            why=limit.why,
+            limit=stats.limit,
+            why=stats.why,
+            steered=", ".join(stats.steered),
         )
 
 

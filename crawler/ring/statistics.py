@@ -16,6 +16,7 @@ from crawler.ledger.ledger import Ledger
 from crawler.parsers.chosen import Parsers
 from crawler.ring.holders import Held, Shared, holders
 from crawler.ring.lag import LagMeter
+from crawler.ring.limits import LimitMeter
 from crawler.ring.steering import Steering
 from crawler.ring.stop_request import StopRequest
 
@@ -48,6 +49,7 @@ class Statistics:
         self._stop_request = stop_request
         self._steering = steering
         self.lag = LagMeter()
+        self.limits = LimitMeter(self._held, self.now)
         self.bad_seeds = 0
         self._started_at = time.monotonic()
         self._processor_before_s = time.process_time()
@@ -95,6 +97,12 @@ class Statistics:
             max_time_s=self._config.max_time_s,
             main_busy_s=(self._processor_after_s or time.process_time()) - self._processor_before_s,
             loop_lag_p99_s=self.lag.p99_s,
+            late_s=self.lag.late_s,
+            held_s=dict(self.limits.held_s),
+            limited_s=dict(self.limits.limited_s),
+            limit=self.limits.verdict.stage,
+            why=self.limits.verdict.why,
+            lift=self.limits.verdict.option,
             body_bytes_held=self._budget.used,
             body_bytes_most=self._budget.limit,
             body_waits=self._budget.waits,
@@ -109,6 +117,9 @@ class Statistics:
     def processes(self) -> tuple[int, ...]:
         """Numbers of the processes that parse."""
         return () if self._stages is None else self._stages.parsers.processes
+
+    def _held(self) -> dict[str, int]:
+        return {} if self._stages is None else self._stages.fetcher.hosts_held_by()
 
     @property
     def why_ended(self) -> Ended:
@@ -164,6 +175,7 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
         committing=ledger.backlog,
         commits=ledger.commits,
         commit_s=ledger.commit_s,
+        ledger_s=ledger.time_use.seconds,
         fetching=fetcher.in_flight,
         under_way=fetcher.oldest(_SHOWN_UNDER_WAY),
         unanswered=fetcher.unanswered(),

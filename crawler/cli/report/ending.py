@@ -5,10 +5,11 @@ from msgspec import Struct
 from crawler.cli.report.certificates import NO_TLS, TLS, is_of_certificate, is_without_tls
 from crawler.core.config import CrawlConfig
 from crawler.core.printable import printable
-from crawler.core.quantity import count, duration
+from crawler.core.quantity import count, duration, share
 from crawler.core.stats import CrawlStats
+from crawler.ring.bottleneck import limits_of_run
 
-__all__ = ["Ending", "ending", "why_no_page"]
+__all__ = ["Ending", "ending", "limited_by", "why_no_page"]
 
 
 _CAUSES = (
@@ -29,6 +30,10 @@ _CAUSES = (
     ("failed", "most URLs {reason}: check that the servers answer, then run the same command with --retry-failed"),
 )
 """Beginnings of the outcome that most URLs have, and what to do about it; the first that fits counts."""
+
+
+_WORTH_TELLING = 0.02
+_TOLD = 4
 
 
 class Ending(Struct, frozen=True):
@@ -72,6 +77,12 @@ def _ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
         case "done":
             what, then = "done: every URL that was found has ended", ""
     return Ending(what, then)
+
+
+def limited_by(stats: CrawlStats) -> str:
+    """Say what limited the crawl, with its part of the time: `per-host 81 %, parsers 12 %`; empty if it was short."""
+    told = [f"{stage} {share(part)}" for stage, part in limits_of_run(stats) if part >= _WORTH_TELLING]
+    return ", ".join(told[:_TOLD])
 
 
 def _remedy(kind: str, config: CrawlConfig) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from crawler.cli.report.ending import limited_by
 from crawler.cli.report.view import View
 from crawler.core.estimate import estimate
 from crawler.core.printable import printable
 from crawler.core.quantity import count, duration, rate
 from crawler.jobs.status import JobStatus
-from crawler.ring.bottleneck import Bottleneck
+from crawler.ring.bottleneck import Bottleneck, limits_of_run
 
 __all__ = ["JobLine", "as_data", "job_line", "job_view", "table", "unreadable_line"]
 
@@ -52,7 +53,7 @@ def job_view(status: JobStatus, now: float) -> View:
         stats=status.stats,
         recent=status.recent if status.is_running else status.overall,
         overall=status.overall,
-        limit=Bottleneck(status.limit, status.why),
+        limit=_limit(status),
         end=end,
         clock="" if end.left_s is None else _clock(now + end.left_s),
         state=_state(status, now),
@@ -71,7 +72,7 @@ def job_line(status: JobStatus, now: float) -> JobLine:
         due=count(stats.queued),
         failed=count(_failed(status)),
         pages_per_s=rate(speed.pages_per_s) if status.at is not None else "",
-        limited_by=status.limit,
+        limited_by=_limit(status).stage,
         last_sign="" if status.at is None else f"{duration(now - status.at)} ago",
     )
 
@@ -112,6 +113,14 @@ def _cell(row: JobLine, name: str, wide: int) -> str:
     return text.rjust(wide) if name in _NUMBERS else text.ljust(wide)
 
 
+def _limit(status: JobStatus) -> Bottleneck:
+    """Return what limits the crawl now; of one that does not run, what limited its last run most."""
+    if status.is_running:
+        return Bottleneck(status.limit, status.why, status.stats.lift)
+    of_run = limits_of_run(status.stats)
+    return Bottleneck(of_run[0][0], f"in its last run; {limited_by(status.stats)}") if of_run else Bottleneck("", "")
+
+
 def _failed(status: JobStatus) -> int:
     return sum(number for kind, number in status.stats.outcomes.items() if kind.startswith("failed"))
 
@@ -137,7 +146,7 @@ def _of_running(status: JobStatus, now: float) -> str:
     if status.state == "starting":
         return "starting: it reads its seeds, or starts its parsers"
     if status.state == "paused":
-        return f"paused ({status.steered})"
+        return f"paused: `crawler steer {printable(status.folder)} resume` lets it go on"
     age_s = 0.0 if status.at is None else now - status.at
     if age_s < _LATE_S:
         return ""

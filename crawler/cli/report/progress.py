@@ -14,7 +14,7 @@ from crawler.core.printable import printable
 from crawler.core.quantity import count, duration, rate, size
 from crawler.core.rate import History, rates
 from crawler.core.stats import CrawlStats
-from crawler.ring.bottleneck import Bottleneck, bottleneck, silent_hosts
+from crawler.ring.bottleneck import Bottleneck, silent_hosts
 from crawler.ring.who_holds import named_holders
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ LOG_INTERVAL_S = 10.0
 SPEED_SPAN_S = 5.0
 """Time that the displayed speed is averaged over."""
 ESTIMATE_SPAN_S = 30.0
-LIMIT_INTERVAL_S = 1.0
-"""How often the limiting stage is judged anew: more often, and the word flickers."""
 
 logger = logging.getLogger("crawler")
 
@@ -70,8 +68,6 @@ class Progress:
         else:
             self._interval_s = LOG_INTERVAL_S if interval_s is None else interval_s
         self._history = History(ESTIMATE_SPAN_S)
-        self._limit: Bottleneck | None = None
-        self._judged_at_s = 0.0
         self._live: Live | None = None
         self._closed = False
         self._drawing = threading.RLock()
@@ -120,16 +116,13 @@ class Progress:
         history = self._history
         history.add(stats)
         recent_from = history.before(SPEED_SPAN_S)
-        if self._limit is None or not 0 <= stats.elapsed_s - self._judged_at_s < LIMIT_INTERVAL_S:
-            self._limit = bottleneck(recent_from, stats)
-            self._judged_at_s = stats.elapsed_s
         end = estimate(stats, rates(history.before(ESTIMATE_SPAN_S), stats))
         return View(
             title=self._title,
             stats=stats,
             recent=rates(recent_from, stats),
             overall=rates(history.first, stats),
-            limit=self._limit,
+            limit=Bottleneck(stats.limit, stats.why, stats.lift),
             end=end,
             clock="" if end.left_s is None else _clock(end.left_s),
         )

@@ -67,15 +67,11 @@ UNICODE = Glyphs("█", "░", "─", "►", "◄", "▲", "┐", "│", "┘", 
 ASCII = Glyphs("#", ".", "-", ">", "<", "^", "+", "|", "+", "+", "012345678", "...")
 
 BOX_OF: dict[str, int] = {
-    "retries": 0,
-    "silent hosts": 1,
-    "politeness": 0,
-    "frontier": 0,
-    "network": 1,
-    "main process": 1,
-    "memory": 1,
+    **dict.fromkeys(("retries", "few URLs", "frontier"), 0),
+    **dict.fromkeys(("silent hosts", "per-host", "per-address", "delay", "Crawl-delay", "back-off"), 1),
+    **dict.fromkeys(("concurrency", "main process", "memory"), 1),
     "parsers": 2,
-    "ledger": 3,
+    **dict.fromkeys(("consumer", "output", "disk", "ledger"), 3),
 }
 """Which box of the ring is lit for a limiting stage."""
 

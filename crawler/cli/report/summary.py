@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from crawler.cli.report.advice import advice, by_savings
-from crawler.cli.report.ending import Ending, ending
+from crawler.cli.report.ending import Ending, ending, limited_by
 from crawler.cli.report.screen import STYLES
 from crawler.cli.report.view import is_sitemap, phrase
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
@@ -73,6 +73,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     parser_busy_s: tuple[float, ...]
     parsers_replaced: int
     loop_lag_p99_s: float
+    limited_s: dict[str, float]
     expectations: tuple[Verdict, ...]
     settings: dict[str, Any]
 
@@ -119,6 +120,7 @@ def summarise(stats: CrawlStats, config: CrawlConfig, *, now: float, verdicts: S
         parser_busy_s=tuple(round(busy, 3) for busy in stats.parser_busy_s),
         parsers_replaced=stats.parsers_replaced,
         loop_lag_p99_s=round(stats.loop_lag_p99_s, 4),
+        limited_s={stage: round(seconds, 3) for stage, seconds in _longest_first(stats.limited_s)},
         expectations=tuple(verdicts),
         settings={
             **settings,
@@ -195,6 +197,7 @@ def _head(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
         ("time", f"{duration(stats.elapsed_s)}, {rate(_pages_per_s(stats))} pages/s"),
         ("received", f"{size(stats.bytes)}, {size(per_s)}/s"),
         ("URLs", f"{count(stats.known)} known, {count(stats.queued)} still queued"),
+        *([("limited by", limited)] if (limited := limited_by(stats)) else []),
     ]
     sitemaps = sum(number for kind, number in stats.outcomes.items() if is_sitemap(kind))
     if sitemaps:
@@ -262,6 +265,10 @@ def _top(numbers: Mapping[Name, int]) -> list[tuple[Name | str, int]]:
 
 def _by_number(numbers: Mapping[Name, int]) -> list[tuple[Name, int]]:
     return sorted(numbers.items(), key=lambda item: (-item[1], str(item[0])))
+
+
+def _longest_first(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(seconds.items(), key=lambda item: -item[1])
 
 
 def _status(status: int | str) -> str:

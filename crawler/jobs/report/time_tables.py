@@ -23,6 +23,13 @@ _LIFTS = {
     "network": "more --concurrency",
     "concurrency": "more --concurrency",
     "politeness": "more --per-host or --per-address, a shorter --delay: where the sites allow it",
+    "per-host": "more --per-host, where the sites allow it; more hosts",
+    "per-address": "more --per-address, where the sites allow it",
+    "delay": "a shorter --delay, where the sites allow it",
+    "Crawl-delay": "--robots ignore, for a site of your own",
+    "back-off": "fewer requests: those hosts asked for a pause",
+    "output": "a quicker place for --output",
+    "few URLs": "nothing here: hardly any URL was known",
     "silent hosts": "nothing here: those hosts do not answer",
     "retries": "nothing here: what failed waits for its next attempt",
 }

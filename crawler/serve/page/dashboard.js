@@ -11,7 +11,9 @@ const ROLES = { tr: "row", td: "cell" };
 /** Which box of the ring a limit belongs to. */
 const BOX = {
   ledger: "ledger", parsers: "parsers", memory: "parsers", "main process": "fetcher", network: "fetcher",
-  politeness: "fetcher", "silent hosts": "fetcher", retries: "frontier", frontier: "frontier",
+  politeness: "fetcher", concurrency: "fetcher", "per-host": "fetcher", "per-address": "fetcher",
+  delay: "fetcher", "Crawl-delay": "fetcher", "back-off": "fetcher", "few URLs": "frontier",
+  consumer: "ledger", output: "ledger", disk: "ledger", "silent hosts": "fetcher", retries: "frontier", frontier: "frontier",
 };
 
 let token = location.hash.slice(1) || sessionStorage.getItem("token") || "";

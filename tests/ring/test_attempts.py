@@ -1,5 +1,8 @@
 """What a crawl keeps of each request: when it started, how long it took, what went wrong, and who was asked."""
 
+import multiprocessing
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from tests.support.servers import RESET, Answer, LocalServer, html
 HERE, THERE = packed_address("127.0.0.1"), packed_address("127.0.0.2")
 
 
-PATHS = ("/", "/reset", "/old", "/packed", "/slow", "/closed", "/bad-spider")
+PATHS = ("/", "/deadly", "/reset", "/old", "/packed", "/slow", "/closed", "/bad-spider")
 BUSY = ("/busy", "/always-busy")
 
 
@@ -52,6 +55,8 @@ def rows_of(job: Path) -> dict[str, UrlRow]:
 
 
 def parse(page):
+    if page.url.endswith("/deadly") and multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
     if page.url.endswith("/bad-spider"):
         raise ValueError("what it says")
     return {"url": page.url}
@@ -93,6 +98,9 @@ async def test_each_url_has_the_attempts_that_count(tmp_path, strategy):
         assert all(attempt.elapsed_ms <= (after - attempt.at) * 1000 + 1 for attempt in row.log)
         assert {attempt.address for attempt in row.log} <= {THERE if "127.0.0.2" in url else HERE}
     assert found[server.url("/slow")].log[0].elapsed_ms >= 250
+    deadly = found[server.url("/deadly")]
+    assert deadly.reason == ("parser-died" if strategy == "hybrid" else "")
+    assert whats("/deadly") == [""], "the page was there"
     bad, packed = found[server.url("/bad-spider")], found[server.url("/packed")]
     assert (bad.reason, packed.reason) == ("parser-error: ValueError", "encoding")
     assert "what it says" in bad.detail

@@ -52,8 +52,11 @@ PARSE_BACKLOG_SHARE = 0.8
 HALF = 0.5
 NOTHING: Final = "nothing"
 """Stands in `CrawlStats.held_s` for the time in which no host was held."""
-_WORTH_NAMING: Final = 0.2
-"""What held hosts for less than this part of the time did so by chance."""
+_OFTEN: Final = 0.2
+"""What held hosts for this part of the time may be the limit; for less, it did so by chance,"""
+_SELDOM: Final = 0.02
+"""unless nothing else is to be found."""
+_LATE: Final = 0.2
 FETCHING_SHARE = 0.95
 HELD_SHARE = 0.9
 HOLDING_SHARE = 0.1
@@ -106,16 +109,17 @@ def bottleneck(previous: CrawlStats, current: CrawlStats) -> Bottleneck:
         return _at_an_end(c) or Bottleneck("starting", "too early to tell")
     ledger_s = _shares(previous.ledger_s, c.ledger_s, between.span_s)
     held = _held(previous, c, between.span_s)
+    late = max(0.0, c.late_s - previous.late_s) / between.span_s
     return (
         _ledger(c, between, ledger_s)
         or _at_an_end(c, ledger_s)
         or _parsers(c, between)
         or _memory(previous, c)
-        or _main_process(previous, c, between, next(iter(held), ""))
+        or _main_process(c, between, late, next(iter(held), ""))
         or _requests(c, held)
         or _nothing_due(c)
         or _hosts(c, held)
-        or _too_few(c, ledger_s)
+        or _too_few(c, ledger_s, _held(previous, c, between.span_s, least=_SELDOM), late)
     )
 
 
@@ -144,10 +148,10 @@ def _shares(before: Mapping[str, float], now: Mapping[str, float], span_s: float
     return dict(sorted(((name, part) for name, part in took.items() if part > 0), key=lambda item: -item[1]))
 
 
-def _held(previous: CrawlStats, current: CrawlStats, span_s: float) -> dict[Stage, str]:
+def _held(previous: CrawlStats, current: CrawlStats, span_s: float, least: float = _OFTEN) -> dict[Stage, str]:
     """Return the stages that have held hosts for a while, that first which held most, each with the word for it."""
     took = _shares(previous.held_s, current.held_s, span_s)
-    words = [word for word, part in took.items() if part >= _WORTH_NAMING] if took else list(current.held_by)
+    words = [word for word, part in took.items() if part >= least] if took else list(current.held_by)
     found: dict[Stage, str] = {}
     for word in words:
         if word != NOTHING:
@@ -183,7 +187,7 @@ def _written(took: Mapping[str, float]) -> Bottleneck | None:
     if most == "store":
         why = f"the job's commits wait for its disk {share(part)} of the time: a quicker one for --job"
         return Bottleneck("disk", why, "--job")
-    why = f"{most} is being written {share(part)} of the time: a quicker place for --output"
+    why = f"writing the output {most} takes {share(part)} of the time: a quicker place for --output"
     return Bottleneck("output", printable(why), "--output")
 
 
@@ -212,16 +216,19 @@ def _memory(previous: CrawlStats, c: CrawlStats) -> Bottleneck | None:
     return Bottleneck("memory", why + who_holds(c, "bodies"), "--bytes-in-flight")
 
 
-def _main_process(previous: CrawlStats, c: CrawlStats, between: Rates, held: str) -> Bottleneck | None:
+def _main_process(c: CrawlStats, between: Rates, late: float, held: str) -> Bottleneck | None:
     """Judge the one process that everything goes through: has it no time left, or does it get none."""
     busy = sum(between.parser_shares) / max(1, len(between.parser_shares))
     if between.main_share >= BUSY_SHARE and busy < BUSY_SHARE and between.parser_shares:
         why = f"it takes {share(between.main_share)} of a core, and parsers are busy {share(busy)} of the time: "
         return Bottleneck("main process", f"{why}more hosts a second take a second job beside this one")
-    late = max(0.0, c.late_s - previous.late_s) / between.span_s
     if late >= HALF and held not in _CLOCKS and 2 * c.unanswered < c.concurrency:
-        return Bottleneck("main process", f"its event loop is late {share(late)} of the time: it lacks processor time")
+        return _too_late(late)
     return None
+
+
+def _too_late(late: float) -> Bottleneck:
+    return Bottleneck("main process", f"its event loop is late {share(late)} of the time: it lacks processor time")
 
 
 def _requests(c: CrawlStats, held: Mapping[Stage, str]) -> Bottleneck | None:
@@ -267,14 +274,19 @@ def _hosts(c: CrawlStats, held: Mapping[Stage, str]) -> Bottleneck | None:
     return None
 
 
-def _too_few(c: CrawlStats, took: Mapping[str, float]) -> Bottleneck:
-    """Say why fewer requests are under way than could be, when nothing holds a host."""
+def _too_few(c: CrawlStats, took: Mapping[str, float], held: Mapping[Stage, str], late: float) -> Bottleneck:
+    """Say why fewer requests are under way than could be, when hardly anything holds a host."""
     idle = _idle(c)
     if idle <= c.concurrency:
         return Bottleneck("few URLs", f"only {count(c.queued)} known URLs have not ended")
-    if c.waiting_hosts:
+    if c.waiting_hosts and not c.held_s:
         hosts = "1 host waits" if c.waiting_hosts == 1 else f"{count(c.waiting_hosts)} hosts wait"
         why = f"{count(idle)} URLs are queued, but {hosts} for the next allowed request"
         return Bottleneck("delay", why, "--delay")
     slow = f"{count(idle)} URLs are queued and no host has to wait: it hands out too slowly"
-    return _written(took) or Bottleneck("frontier", slow)
+    return (
+        _written(took)
+        or (_too_late(late) if late >= _LATE else None)
+        or _hosts(c, held)
+        or Bottleneck("frontier", slow)
+    )

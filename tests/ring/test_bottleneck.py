@@ -98,6 +98,18 @@ CASES = [
         "only 200",
     ),
     (
+        "what held hosts now and then counts if nothing else is to be found",
+        {"fetching": 2, "held_s": {"--per-host 2": 0.5, "nothing": 4.5}},
+        "per-host",
+        "--per-host 2",
+    ),
+    (
+        "a loop that is late holds what nothing else does",
+        {"fetching": 2, "held_s": {"--per-host 2": 0.5, "nothing": 4.5}, "late_s": 1.5},
+        "main process",
+        "late 30 % of the time",
+    ),
+    (
         "back-off",
         {"fetching": 2, "held_s": {"Retry-After or back-off": 5.0}, "held_by": {"Retry-After or back-off": 1}},
         "back-off",
@@ -111,7 +123,12 @@ CASES = [
     ),
     ("a consumer takes all time", {"ledger_s": {"consumer": 4.8, "work": 0.1}}, "consumer", "at them 96 % of the time"),
     ("the job's disk does", {"ledger_s": {"store": 4.9}}, "disk", "a quicker one for --job"),
-    ("an output does", {"ledger_s": {"a.csv": 4.0, "work": 0.9}}, "output", "a.csv is being written 80 % of the time"),
+    (
+        "an output does",
+        {"ledger_s": {"a.csv": 4.0, "work": 0.9}},
+        "output",
+        "output a.csv takes 80 % of the time",
+    ),
     (
         "a consumer that leaves the ledger time is no limit",
         {"fetching": 2, "ledger_s": {"consumer": 2.4, "idle": 2.6}, "held_s": {"--per-host 2": 5.0}},

@@ -185,7 +185,7 @@ async def test_a_slow_output_is_named(tmp_path):
         crawler = Crawler(config(tmp_path, per_host=4), few, sinks=[_SlowSink()])
         seen, stats = await verdicts(crawler)
     mostly(seen, "output", "--output")
-    assert "slow is being written" in stats.why
+    assert "writing the output slow takes" in stats.why
 
 
 @pytest.mark.thorough

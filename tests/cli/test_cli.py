@@ -243,7 +243,7 @@ def test_the_exit_codes_in_the_documentation_are_those_of_the_program():
     ("arguments", "message"),
     [
         (["crawl"], "no seeds given: name a URL, a file of URLs, or - for standard input (or --job to resume)"),
-        (["crawl", "--dpeth", "1"], "No such option '--dpeth'. Did you mean '--depth'? (see crawler crawl --help)"),
+        (["crawl", "--dpeth", "1"], "No such option '--dpeth'. (Did you mean one of: '--depth', '--expect'?)"),
         (["crwl"], "No such command 'crwl'. Did you mean `crawler crawl`? (see crawler --help)"),
         (["help"], "No such command 'help'. Did you mean `crawler --help`? (see crawler --help)"),
         (["frobnicate"], "No such command 'frobnicate'. (see crawler --help)"),

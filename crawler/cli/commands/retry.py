@@ -32,7 +32,7 @@ such job, nothing that can be retried), 4 interrupted while it waited (it is don
     "kinds",
     multiple=True,
     metavar="KIND",
-    help="Those with this reason: timeout, dns, tls, robots, blocked, …",
+    help="Those with this reason: timeout, dns, tls, robots, blocked and others.",
 )
 @click.option("--host", metavar="HOST", help="Those of this host; with its port if that is not usual.")
 @click.option("--url", "urls", multiple=True, metavar="URL", help="This URL.")

@@ -47,7 +47,8 @@ class Gate:
     def most_at_once(self, host: bytes, most: int) -> int:
         """Return how many tasks of a host may be handed out at once, of so many."""
         own = self._budgets.most_at_once(host) if self._budgeted else None
-        return most if own is None else min(most, own)
+        sampled = self._limits.tasks_at_once
+        return min(most, most if own is None else own, most if sampled is None else sampled)
 
     def freed(self) -> list[bytes]:
         """Return the hosts that had to wait, and need not any more."""

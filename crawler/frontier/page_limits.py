@@ -17,11 +17,15 @@ HOST_LIMIT, DOMAIN_LIMIT = "host-limit", "domain-limit"
 _HOST, _DOMAIN = b"p", b"q"
 """Stand behind the key of a host, or of a domain, where its pages are counted."""
 _NUMBER_BYTES = 8
+_SAMPLED_AT_ONCE = 4
 _KEPT = 65_536
 
 
 class PageLimits:
     """Counts the pages of hosts and domains, as far as there is a limit. Part of the frontier.
+
+    `tasks_at_once` is how many tasks of a host a sample may hand out: what is found meanwhile may come before the rest.
+    None without such a limit.
 
     State: how many pages each has had (also in the store), which of these numbers the open batch is to hold, and how
     many more may come of what is handed out. Of very many, those are kept that change.
@@ -31,6 +35,7 @@ class PageLimits:
         self._store = store
         self._per_host = config.max_pages_per_host
         self._per_domain = config.max_pages_per_domain
+        self.tasks_at_once = max(_SAMPLED_AT_ONCE, 2 * config.per_host) if config.sampled else None
         self._domains = None if self._per_domain is None else Domains()
         self._pages: dict[bytes, int] = {}
         self._out = Out()

@@ -32,6 +32,7 @@ _WARMING_UP: Final = 4
 _MOST_LEVELS: Final = 1_000
 _SIGHTINGS: Final = 4
 _MOST_ANCHORS: Final = 20
+_LONG_CHAIN: Final = 20
 
 
 class LeftOut(Struct, frozen=True):
@@ -53,9 +54,9 @@ class SitemapCount(Struct, frozen=True):
 class Census(Struct, frozen=True, kw_only=True):
     """What a sample shows: each host, what rules leave out, seeds that are denied, sitemaps that were read.
 
-    `robots_urls` are those of each robots.txt that there is. `read` are keys (`web.urls.url_key`) of the pages that
-    links have led to, `anchors` what scope is measured from on each host, the first few. `span_s` are the seconds from
-    the first request of all to the last answer.
+    `robots_urls` are those of each robots.txt that there is. `linked` are keys (`web.urls.url_key`) of the pages that
+    links lead to, `anchors` what scope is measured from on each host, the first few. `span_s` are the seconds from the
+    first request of all to the last answer.
     """
 
     hosts: tuple[HostSample, ...]
@@ -64,7 +65,7 @@ class Census(Struct, frozen=True, kw_only=True):
     denied_seeds: tuple[LeftOut, ...]
     sitemaps: tuple[SitemapCount, ...]
     robots_urls: tuple[str, ...]
-    read: frozenset[bytes] = frozenset()
+    linked: frozenset[bytes] = frozenset()
     anchors: Mapping[str, tuple[str, ...]] = {}
     span_s: float = 0.0
 
@@ -74,7 +75,9 @@ class _Host:
 
     def __init__(self) -> None:
         self.levels: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-        self.read = self.pages = self.waiting = self.requests = self.lists = self.latency_ms = self.answers = 0
+        self.read = self.pages = self.waiting = self.requests = self.lists = self.latency_ms = self.answers = (
+            self.chained
+        ) = 0
         self.times: list[float] = []
         self.seen: Counter[bytes] = Counter()
         self.scheme = b"http"
@@ -94,7 +97,7 @@ class _Count:
         self.seeds = 0
         self.sitemaps: dict[bytes, UrlRow] = {}
         self.listed: Counter[bytes] = Counter()
-        self.pages: set[bytes] = set()
+        self.linked: set[bytes] = set()
 
     def take(self, key: bytes, row: UrlRow) -> None:
         """Count one URL."""
@@ -124,8 +127,9 @@ class _Count:
         level[3] += row.outcome == "fetched"
         host.pages += row.outcome == "fetched"
         host.waiting += not read
-        if row.outcome == "fetched" and row.parent:
-            self.pages.add(url_key(row.url))
+        if depth:
+            self.linked.add(url_key(row.url))
+        host.chained += not read and row.chain > _LONG_CHAIN
         self.urls[key] = authority(row.url), depth, row.parent, read
 
     def _take_attempts(self, host: _Host, row: UrlRow) -> None:
@@ -189,7 +193,7 @@ def take_census(folder: Path, config: CrawlConfig, sizes: RecordBytes) -> Census
     asked = [host for host in count.hosts.values() if host.times]
     return Census(
         hosts=hosts,
-        read=frozenset(count.pages),
+        linked=frozenset(count.linked),
         anchors={name: tuple(urls) for name, urls in anchors.items()},
         span_s=max(host.ended_at for host in asked) - min(min(host.times) for host in asked) if asked else 0.0,
         left_out=_sorted(count.left_out),
@@ -236,6 +240,7 @@ def _sample(
         crawl_delay_s=crawl_delay_s,
         sightings=(once[1], once[2], once[3], once[_SIGHTINGS]),
         lists=host.lists,
+        chained=host.chained,
         answered=answered,
         address=host.address,
         robots_status=None if robots is None else robots.status,

@@ -29,9 +29,10 @@ class HostSample(Struct, frozen=True, kw_only=True):
     enough to ask for; `latency_s` those that an answer took, None if too few were seen. `delay_s` is the least time
     between two requests that is asked for, `crawl_delay_s` that of robots.txt. `sightings` says how many URLs were
     linked from exactly one, two, three and four of `lists` pages, links to what stands above a page in the way to it
-    left out. `listed` URLs that are admitted stand in its sitemaps, `read_listed` of the pages that were read among
-    them; both are 0 if that is not known. `answered`: it has answered at least once; None if it was not asked.
-    `address` is where, if known, packed and in hexadecimal. `robots_status` is that of its robots.txt.
+    left out. `listed` URLs that are admitted stand in its sitemaps, `known_listed` of those that links lead to among
+    them; both are 0 if that is not known. `chained` of those that wait stand in a long row of URLs that look alike.
+    `answered`: it has answered at least once; None if it was not asked. `address` is where, if known, packed and in
+    hexadecimal. `robots_status` is that of its robots.txt.
     """
 
     host: str
@@ -48,7 +49,8 @@ class HostSample(Struct, frozen=True, kw_only=True):
     sightings: tuple[int, int, int, int] = (0, 0, 0, 0)
     lists: int = 0
     listed: int = 0
-    read_listed: int = 0
+    known_listed: int = 0
+    chained: int = 0
     answered: bool | None = True
     address: str = ""
     robots_status: int | None = None

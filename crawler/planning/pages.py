@@ -12,7 +12,8 @@ Two estimates are made, each of which is right for one kind of site and too larg
   third and fourth sightings). What was linked from only one of the pages read, beside what was linked from two, tells
   how much was linked from none. If each page is linked from one place, it says nothing and is very large.
 
-A sitemap tells more than both: if of the pages that links led to a share stands in it, so do as many of all.
+A sitemap tells more than both: if of the URLs that links lead to a share stands in it, so do as many of all (the index
+of Lincoln and Petersen).
 """
 
 import math
@@ -27,7 +28,7 @@ __all__ = ["Basis", "Number", "number_of_urls"]
 Basis = Literal["counted", "sitemap", "levels", "sightings", "others", "unknown"]
 """What a number comes from: the sample met all there is; a sitemap; the two estimates; the other hosts; nothing."""
 
-_LEAST_READ: Final = 5
+_LEAST_LINKED: Final = 5
 _LEAST_LISTED: Final = 0.3
 _ENDLESS_YIELD: Final = 0.5
 """A page of the deepest level that was read leads to so many new ones: nothing tells where that ends."""
@@ -60,10 +61,12 @@ def number_of_urls(sample: HostSample) -> Number:
         return Number(known, known, known, "counted")
     if not sample.read:
         return Number(known, known, None, "unknown")
-    if sample.read >= _LEAST_READ and sample.read_listed >= _LEAST_LISTED * sample.read:
-        share = sample.read_listed / sample.read
+    linked = known - sample.levels[0].known
+    is_chain = 2 * sample.chained >= sample.waiting  # which a crawl follows only so far, whatever is listed
+    if linked >= _LEAST_LINKED and sample.known_listed >= _LEAST_LISTED * linked and not is_chain:
+        share = min(1.0, sample.known_listed / linked)
         all_of_them = max(known, round(sample.listed / share))
-        spread = _DEVIATIONS * math.sqrt((1 - share) / sample.read_listed) * all_of_them
+        spread = _DEVIATIONS * math.sqrt((1 - share) / sample.known_listed) * all_of_them
         return Number(all_of_them, known, round(all_of_them + spread), "sitemap")
     by_levels, by_sightings = _by_levels(sample), _by_sightings(sample)
     likely = round(min(_MOST, max(known, min(by_levels, by_sightings))))

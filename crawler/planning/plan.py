@@ -119,7 +119,7 @@ def plan_of(
     sitemaps: Sequence[SitemapCount] = (),
     listed: Mapping[str, tuple[int, int]] | None = None,
 ) -> Plan:
-    """Make the plan of what a sample shows. `listed` counts for hosts URLs in sitemaps, and pages read among them."""
+    """Make the plan of what a sample shows. `listed` counts for hosts URLs in sitemaps, and known ones among them."""
     hosts = _with_silence([_with_listed(sample, listed or {}) for sample in census.hosts], stats)
     usual = _usual(hosts, config)
     plans = [_host_plan(sample, config, usual) for sample in hosts]
@@ -157,8 +157,8 @@ def plan_of(
 
 
 def _with_listed(sample: HostSample, listed: Mapping[str, tuple[int, int]]) -> HostSample:
-    urls, read = listed.get(sample.host, (0, 0))
-    return replace(sample, listed=urls, read_listed=read) if urls else sample
+    urls, known = listed.get(sample.host, (0, 0))
+    return replace(sample, listed=urls, known_listed=known) if urls else sample
 
 
 def _with_silence(hosts: Sequence[HostSample], stats: CrawlStats) -> list[HostSample]:

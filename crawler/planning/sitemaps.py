@@ -20,7 +20,7 @@ from crawler.web.urls import authority, url_key
 __all__ = ["Listed", "count_sitemaps"]
 
 Listed = Mapping[str, tuple[int, int]]
-"""For hosts: URLs of theirs that are listed and admitted, and how many pages of the sample are among them."""
+"""For hosts: URLs of theirs that are listed and admitted, and how many of these links lead to."""
 
 _MOST_HOSTS: Final = 500
 """Hosts whose robots.txt is read for its sitemaps."""
@@ -60,7 +60,7 @@ def _counted(folder: Path, config: CrawlConfig, census: Census) -> tuple[tuple[S
     known: dict[bytes, SitemapCount] = {}
     lists: Counter[bytes] = Counter()
     listed: Counter[str] = Counter()
-    read: Counter[str] = Counter()
+    linked: Counter[str] = Counter()
     with held(folder), Store(folder / "state", read_only=True) as store:
         for key, row in keyed_rows(store):
             if row.is_sitemap:
@@ -74,6 +74,6 @@ def _counted(folder: Path, config: CrawlConfig, census: Census) -> tuple[tuple[S
             anchors = census.anchors.get(host, ())
             if not scope.is_costly and not scope.verdict(row.url, anchors, 0):
                 listed[host] += 1
-                read[host] += url_key(row.url) in census.read
+                linked[host] += url_key(row.url) in census.linked
     counts = tuple(replace(sitemap, urls=lists[key]) for key, sitemap in known.items())
-    return counts, {host: (number, read[host]) for host, number in listed.items()}
+    return counts, {host: (number, linked[host]) for host, number in listed.items()}

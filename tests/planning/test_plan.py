@@ -40,7 +40,9 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_plan_is_right_about_a_site_of_eight_times_its_sample(temporary: Path):
-    """Pages to 5 %, since its folders say how many there are; time to a quarter, and a second of a busy machine."""
+    """Pages to 5 %, since its folders say how many there are. Time with room for a machine that gets busy in between:
+    docs/plan.md has what was measured.
+    """
     whole = 1 + FOLDERS + FOLDERS * PAGES
     with LocalServer(site) as server:
         plan = crawler.plan(server.url(), sample=whole // 8, delay_s=0.03, per_host=1, **LOCAL)
@@ -52,7 +54,7 @@ def test_a_plan_is_right_about_a_site_of_eight_times_its_sample(temporary: Path)
     assert asked <= whole // 8 + 1
     assert len(records) == whole
     assert plan.pages.likely == pytest.approx(whole, rel=0.05)
-    assert plan.seconds.likely == pytest.approx(took_s, rel=0.25, abs=1.0)
+    assert took_s / 2 - 2 <= plan.seconds.likely <= took_s * 2 + 2
     assert not plan.sample.is_whole
     assert {rule.rule: rule.urls for rule in plan.left_out} == {"robots": 1, "scope": 1}
     received = sum(record.body_bytes for record in records)
@@ -96,29 +98,43 @@ def test_a_list_of_hosts_with_one_page_each_is_counted():
 
 
 def test_sitemaps_that_robots_txt_names_are_counted_and_tell_how_many_pages_there_are():
-    """A chain of pages, which no sample sees the end of; the sitemap lists all of it."""
+    """Each page leads to one more, of which no sample sees the end; the sitemap lists nine of ten."""
+    names = ["", *("".join(chr(97 + n // 26**k % 26) for k in range(3)) for n in range(1, 300))]
 
-    def chain(host: str, path: str) -> Answer:
+    def row(host: str, path: str) -> Answer:
         if path == "/robots.txt":
             return Answer(f"Sitemap: http://{host}/index.xml\n")
         head = '<?xml version="1.0"?>'
         if path == "/index.xml":
             return Answer(f"{head}<sitemapindex><sitemap><loc>http://{host}/map.xml</loc></sitemap></sitemapindex>")
         if path == "/map.xml":
-            urls = "".join(f"<url><loc>http://{host}/p{n}</loc></url>" for n in range(1, 300))
+            urls = "".join(f"<url><loc>http://{host}/{name}</loc></url>" for n, name in enumerate(names) if n % 10)
             return Answer(f"{head}<urlset>{urls}</urlset>")
-        return Answer(html(f"/p{int(path[2:] or 0) + 1}", title=path))
+        return Answer(html(*names[(at := names.index(path[1:])) + 1 : at + 2], title=path))
 
-    with LocalServer(chain) as server:
+    with LocalServer(row) as server:
         plan = crawler.plan(server.url(), sample=30, delay_s=0, **LOCAL)
-        listed = crawler.plan(server.url(), sample=30, delay_s=0, sitemaps=True, **LOCAL)
-    assert {sitemap.url.rpartition("/")[2]: sitemap.urls for sitemap in plan.sitemaps} == {
-        "index.xml": 1,
-        "map.xml": 299,
-    }
+        with crawler.crawl(server.url(), delay_s=0, **LOCAL) as crawl:
+            pages = sum(1 for _ in crawl)
+    read = {sitemap.url.rpartition("/")[2]: sitemap.urls for sitemap in plan.sitemaps}
+    assert read == {"index.xml": 1, "map.xml": 270}
     assert plan.hosts[0].pages.basis == "sitemap"
-    assert plan.pages.likely == pytest.approx(300, rel=0.1)
-    assert listed.pages.likely == pytest.approx(300, rel=0.1)
+    assert (pages, plan.pages.likely) == (300, pytest.approx(300, rel=0.1))
+
+
+def test_a_deep_tree_of_eleven_times_the_sample_is_known_by_its_levels():
+    """1,093 pages on seven levels, three below each: what is found deep down comes before all of what is above."""
+
+    def tree(_: str, path: str) -> Answer:
+        if path == "/robots.txt":
+            return Answer(status=404)
+        number = int(path.rpartition("/")[2] or 0)
+        below = [f"/page/{n}" for n in range(3 * number + 1, 3 * number + 4) if n < 1_093]
+        return Answer(html(*below, "/", title=path))
+
+    with LocalServer(tree) as server:
+        plan = crawler.plan(server.url(), sample=100, delay_s=0.02, **LOCAL)
+    assert plan.pages.likely == pytest.approx(1_093, rel=0.25)
 
 
 def test_bad_lines_denied_seeds_and_hosts_that_do_not_answer_are_told(tmp_path: Path):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import structs
 
+from crawler.cli.bad_seeds import BadSeeds
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.options import GroupedCommand, with_settings
 from crawler.cli.settings import (
@@ -31,7 +32,7 @@ from crawler.core.errors import ConfigError, UnmetError
 from crawler.core.event_loop import loop_factory
 from crawler.core.printable import printable
 from crawler.fetcher.transport.descriptors import raise_limit
-from crawler.frontier.seeds import STDIN, BadSeed
+from crawler.frontier.seeds import STDIN
 from crawler.parsers.memory import collect_rarely, return_large_blocks
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["crawl", "demo"]
 
-_NAMED_BAD_SEEDS = 20
 _SUMMED_UP = ("ended", "elapsed_s", "pages", "run_pages", "records", "bytes", "known", "queued", "outcomes", "statuses")
 """What a line of JSON at the end has of the counters."""
 _TERMINAL_PATIENCE_S = 0.5
@@ -139,7 +139,7 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         logging.getLogger(__name__).warning(
             "--insecure: TLS certificates are not checked; answers may come from anyone"
         )
-    bad_seeds = _BadSeeds(terminal, quiet=run.quiet)
+    bad_seeds = BadSeeds(terminal, quiet=run.quiet)
     stdin = None
     if STDIN in run.seeds and sys.stdin is not None:
         stdin = sys.stdin.buffer
@@ -262,22 +262,3 @@ def _leave_at_once(crawler: "Crawler", progress: "Progress") -> None:
     restored.start()
     restored.join(_TERMINAL_PATIENCE_S)
     os._exit(ExitCode.INTERRUPTED)
-
-
-class _BadSeeds:
-    """Names the first bad seeds and counts all. Called in the thread that reads the seeds; state: their number."""
-
-    def __init__(self, terminal: Terminal, *, quiet: bool) -> None:
-        self._terminal = terminal
-        self._quiet = quiet
-        self._number = 0
-
-    def __call__(self, bad: BadSeed) -> None:
-        self._number += 1
-        if self._number <= _NAMED_BAD_SEEDS and not self._quiet:
-            self._terminal.say(f"{bad} (skipped; --strict to stop here)")
-
-    def sum_up(self) -> None:
-        """Say how many there were, if not all were named."""
-        if self._number > _NAMED_BAD_SEEDS and not self._quiet:
-            self._terminal.say(f"{self._number:,} bad seeds were skipped; the first {_NAMED_BAD_SEEDS} are named above")

@@ -23,8 +23,12 @@ class HostLine(Struct, frozen=True):
 
 
 class HostLines(Struct, frozen=True):
-    """Some of the hosts that were looked for: `found` counts those with the name, `of` all that are in memory."""
+    """Some of the hosts that were looked for: `found` counts those with the name, `of` all that are in memory.
+
+    `stored` of the lines are of hosts that are in the store alone.
+    """
 
     lines: tuple[HostLine, ...] = ()
     found: int = 0
     of: int = 0
+    stored: int = 0

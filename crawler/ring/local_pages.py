@@ -10,6 +10,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import UsageError
 from crawler.core.stats import CrawlStats
 from crawler.core.steered import Change
+from crawler.ring.host_search import HostSearch
 from crawler.ring.statistics import Statistics
 from crawler.ring.steering import Steering
 from crawler.serve.recent import Recent
@@ -48,7 +49,7 @@ async def local_pages(
         steered=lambda: steering.state,
         steer=partial(_steer, steering),
         explain=explain,
-        hosts=statistics.hosts,
+        hosts=HostSearch(statistics).find,
         recent=recent,
     )
     dashboard = Dashboard(listen_for_dashboard(config.dashboard), watched)

@@ -102,7 +102,8 @@ class Dashboard:
     async def _hosts(self, request: "web.BaseRequest") -> "web.StreamResponse":
         most = request.query.get("most", "")
         number = min(int(most), _MOST_HOSTS) if most.isdecimal() and len(most) < 9 else _HOSTS
-        return _said(self._watched.hosts(request.query.get("search", "").strip().lower(), number))
+        search, stored = request.query.get("search", "").strip().lower(), "stored" in request.query
+        return _said(await self._watched.hosts(search, number, stored))
 
     async def _explain(self, request: "web.BaseRequest") -> "web.StreamResponse":
         async with self._explaining:

@@ -16,8 +16,9 @@ class Watched(Struct, frozen=True):
     """One crawl, by what can be asked of it, and done to it, in the event loop's thread.
 
     `limit(before, now)` says what limits it, in a word and in a sentence, given counters of a few seconds before.
-    `hosts(part, most)` finds hosts by a part of their names, `explain(url)` tells the story of a URL in lines of text.
-    `steer` raises `UsageError` for a change that cannot be made, and so does `explain` for what is no URL.
+    `hosts(part, most, stored)` finds hosts by a part of their names, with `stored` those in the store alone as well;
+    `explain(url)` tells the story of a URL in lines of text. `steer` raises `UsageError` for a change that cannot be
+    made, and so does `explain` for what is no URL.
     """
 
     title: str
@@ -25,6 +26,6 @@ class Watched(Struct, frozen=True):
     limit: Callable[[CrawlStats, CrawlStats], tuple[str, str]]
     steered: Callable[[], Steered]
     steer: Callable[[Change], None]
-    hosts: Callable[[str, int], HostLines]
+    hosts: Callable[[str, int, bool], Awaitable[HostLines]]
     explain: Callable[[str], Awaitable[str]]
     recent: Recent

@@ -36,7 +36,7 @@ def watched(steer=None, stats=None) -> Watched:
             raise UsageError(f"not an http(s) URL: {url!r}")
         return f"the story of {url}"
 
-    def hosts(part: str, most: int) -> HostLines:
+    async def hosts(part: str, most: int, _stored: bool) -> HostLines:
         names = [name for name in (f"host{n}.example" for n in range(1_000)) if part in name]
         return HostLines(tuple(map(HostLine, names[:most])), len(names), 1_000)
 

@@ -7,6 +7,7 @@ const MOST_ROWS = { errors: 100, recent: 50 };
 const RETRY_MS = 2000;
 const HOSTS_MS = 2000;
 const SURE_MS = 5000;
+const TYPING_MS = 250;
 const ROLES = { tr: "row", td: "cell" };
 /** Which box of the ring a limit belongs to. */
 const BOX = {
@@ -391,23 +392,27 @@ $("explain-form").addEventListener("submit", (event) => {
 
 let asking = false;
 let searched = null;
+let stored = []; // what was found in the store alone: that takes long, so it is looked for once for each search
 
 async function showHosts() {
   const search = $("search").value;
   if (!live || asking || document.hidden) return;
   asking = true;
   try {
-    const told = await ask(`api/hosts?search=${encodeURIComponent(search)}`);
-    const shown = told.lines.length < told.found ? `, ${count(told.lines.length)} of them here` : "";
-    say("hosts-found", `${count(told.found)} of ${plural(told.of, "host", "hosts")} in memory${shown}`);
-    showLines(told.lines, search !== searched);
+    const told = await ask(`api/hosts?search=${encodeURIComponent(search)}${search === searched ? "" : "&stored"}`);
+    const here = told.lines.length - told.stored;
+    const known = new Set(told.lines.map((line) => line.name));
+    stored = search === searched ? stored.filter((line) => !known.has(line.name)) : told.lines.slice(here);
+    const shown = here < told.found ? `, ${count(here)} of them here` : "";
+    const more = stored.length ? `; ${count(stored.length)} in the store alone` : "";
+    say("hosts-found", `${count(told.found)} of ${plural(told.of, "host", "hosts")} in memory${shown}${more}`);
+    showLines([...told.lines.slice(0, here), ...stored], search !== searched);
     searched = search;
   } catch (error) {
     say("hosts-found", error.message);
   } finally {
     asking = false;
   }
-  if ($("search").value !== search) showHosts();
 }
 
 function showLines(lines, anew) {
@@ -462,7 +467,11 @@ function hostRow(name) {
   return row;
 }
 
-$("search").addEventListener("input", showHosts);
+let typing = 0;
+$("search").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(showHosts, TYPING_MS);
+});
 $("search-form").addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("visibilitychange", showHosts);
 setInterval(showHosts, HOSTS_MS);

@@ -11,7 +11,7 @@ __all__ = ["time_tables"]
 NO_SAMPLES = "this job keeps no samples of its course: an earlier version ran it, or it ran for less than a second"
 _OPTION = re.compile(r"--[a-z][a-z-]*[a-z]")
 _TIME = (Column("from_s", "from", "seconds"), Column("to_s", "to", "seconds"), Column("run", "run", "number"))
-_WORTH_SAYING = 0.2
+_WORTH = 0.2
 """An option is named that was spoken of for this part of the time."""
 _LIFTS = {
     "ledger": "a quicker disk for the job and its outputs, or fewer outputs",
@@ -107,9 +107,12 @@ def _limits(line: Timeline) -> Table:
     rows = []
     for stage, seconds in line.limits.items():
         whys = sorted(line.whys[stage].items(), key=lambda item: -item[1])
-        often = [why for why, said_s in whys if said_s >= _WORTH_SAYING * seconds]
-        named = dict.fromkeys(option for why in often for option in _OPTION.findall(why))
-        lifts = ", ".join(named) or _LIFTS.get(stage, "")
+        named: dict[str, float] = {}
+        for why, said_s in whys:
+            for option in set(_OPTION.findall(why)):
+                named[option] = named.get(option, 0.0) + said_s
+        often = [option for option in sorted(named, key=lambda one: -named[one]) if named[option] >= _WORTH * seconds]
+        lifts = ", ".join(often) or _LIFTS.get(stage, "")
         rows.append((stage, seconds, seconds / total, lifts, whys[0][0]))
     return Table(
         "limits",

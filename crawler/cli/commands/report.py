@@ -29,6 +29,7 @@ Examples:
 
 The job may be running, stopped, killed or done, and of an earlier version. A page needs the extra `report`; --json
 needs nothing.
+
 Exit codes: 0 done, 2 usage, or no such job, 4 interrupted, 5 the job cannot be read, or the page not be written.""",
 )
 @click.argument("job", metavar="JOB", type=click.Path(path_type=Path))
@@ -60,15 +61,18 @@ def report(terminal: Terminal, /, *, job: Path, output: str | None, images: Path
     from crawler.jobs.report.page import as_page  # noqa: PLC0415 - as above
     from crawler.jobs.report.report import report as gathered  # noqa: PLC0415 - as above
 
+    path = None if output == _STDOUT or (output is None and as_json) else Path(output or job / "report.html")
+    # What is missing is told now, and not after minutes.
     if images is not None or not as_json:
-        check_installed()  # now and not after minutes
+        check_installed()
     with Job(job) as opened:
+        if path is not None:
+            _write(path, None)
         found = gathered(opened, now=time.time())
     content = found.json() if as_json else as_page(found).encode()
     pictures = [] if images is None else write_images(found, images)
-    if output == _STDOUT or (output is None and as_json):
+    if path is None:
         return written([content], sys.stdout.buffer)
-    path = job / "report.html" if output is None else Path(output)
     _write(path, content)
     for sentence in found.headline:
         terminal.say(sentence)
@@ -78,22 +82,27 @@ def report(terminal: Terminal, /, *, job: Path, output: str | None, images: Path
     return ExitCode.DONE
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file aside and put it in its place whole. Raises `StorageError` if the disk refuses."""
+def _write(path: Path, content: bytes | None) -> None:
+    """Write a file aside and put it in its place whole; without content, see whether that can be done.
+
+    Raises `StorageError` if the disk refuses.
+    """
     what, advice = f"write {printable(str(path))}", "name another file with -o"
     if path.is_dir():
         raise refusal(what, OSError(errno.EISDIR, os.strerror(errno.EISDIR)), advice)
     try:
         refuse_planted(path)
         if path.exists() and not path.is_file():  # a pipe, a device
-            path.write_bytes(content)
+            if content is not None:
+                path.write_bytes(content)
             return
         place = path.resolve()
         aside = place.with_name(f".{place.name}.tmp")
         try:
             with written_anew(aside) as file:
-                file.write(content)
-            aside.replace(place)
+                file.write(content or b"")
+            if content is not None:
+                aside.replace(place)
         finally:
             aside.unlink(missing_ok=True)
     except OSError as error:

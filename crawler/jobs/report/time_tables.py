@@ -106,14 +106,14 @@ def _limits(line: Timeline) -> Table:
     total = sum(line.limits.values())
     rows = []
     for stage, seconds in line.limits.items():
-        whys = sorted(line.whys[stage].items(), key=lambda item: -item[1])
-        named: dict[str, float] = {}
-        for why, said_s in whys:
+        whys = sorted(line.whys.get(stage, {}).items(), key=lambda item: -item[1])
+        named = {option: said_s for option, said_s in line.lifts.get(stage, {}).items() if option}
+        for why, said_s in whys if not named else ():  # samples of an earlier version
             for option in set(_OPTION.findall(why)):
                 named[option] = named.get(option, 0.0) + said_s
         often = [option for option in sorted(named, key=lambda one: -named[one]) if named[option] >= _WORTH * seconds]
         lifts = ", ".join(often) or _LIFTS.get(stage, "")
-        rows.append((stage, seconds, seconds / total, lifts, whys[0][0]))
+        rows.append((stage, seconds, seconds / total, lifts, whys[0][0] if whys else ""))
     return Table(
         "limits",
         "What limited the crawl",

@@ -60,11 +60,14 @@ class Run(Struct, frozen=True):
 
 
 class Timeline(Struct, frozen=True):
-    """Runs and steps of a crawl. `whys` are what was said of each limit, with the seconds of each sentence."""
+    """Runs and steps of a crawl. For each limit `whys` and `lifts` are the sentences that were said of it, and the
+    options that would have lifted it, with the seconds of each.
+    """
 
     runs: tuple[Run, ...] = ()
     steps: tuple[Step, ...] = ()
     whys: dict[str, dict[str, float]] = {}
+    lifts: dict[str, dict[str, float]] = {}
 
     @property
     def seconds(self) -> float:
@@ -74,7 +77,10 @@ class Timeline(Struct, frozen=True):
     @property
     def limits(self) -> dict[str, float]:
         """Seconds for which each stage limited the crawl, the longest first."""
-        found = {stage: sum(times.values()) for stage, times in self.whys.items()}
+        found: dict[str, float] = {}
+        for step in self.steps:
+            for stage, seconds in step.limits.items():
+                found[stage] = found.get(stage, 0.0) + seconds
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
@@ -103,7 +109,7 @@ def timeline(samples: Iterable[Sample]) -> Timeline:
             made.add(run, earlier, sample)
             earlier = sample.stats
         before = earlier
-    return Timeline(tuple(runs), tuple(made.steps), made.whys)
+    return Timeline(tuple(runs), tuple(made.steps), made.whys, made.lifts)
 
 
 class _Steps:
@@ -112,6 +118,7 @@ class _Steps:
     def __init__(self, steps: list[Step], width: float) -> None:
         self.steps = steps
         self.whys: dict[str, dict[str, float]] = {}
+        self.lifts: dict[str, dict[str, float]] = {}
         self._width = width
 
     def add(self, run: Run, before: CrawlStats, sample: Sample) -> None:
@@ -121,8 +128,10 @@ class _Steps:
         if end <= start:
             return
         if sample.limit:
-            said = self.whys.setdefault(sample.limit, {})
-            said[sample.why] = said.get(sample.why, 0.0) + end - start
+            for kept, text in ((self.whys, sample.why), (self.lifts, now.lift)):
+                said = kept.setdefault(sample.limit, {})
+                said[text] = said.get(text, 0.0) + end - start
+        limits = _limited(before, sample)
         ended = {name: max(0, _ended(now, name) - _ended(before, name)) for name in OUTCOMES}
         was_busy = before.parser_busy_s + (0.0,) * (len(now.parser_busy_s) - len(before.parser_busy_s))
         for place in range(int(start / self._width), len(self.steps)):
@@ -142,12 +151,21 @@ class _Steps:
                 step.ended[name] = step.ended.get(name, 0.0) + part * grown
             for parser, (was, is_now) in enumerate(zip(was_busy, now.parser_busy_s, strict=False)):
                 step.parsers[parser] = step.parsers.get(parser, 0.0) + part * max(0.0, is_now - was)
-            if sample.limit:
-                step.limits[sample.limit] = step.limits.get(sample.limit, 0.0) + inside
+            for stage, seconds in limits.items():
+                step.limits[stage] = step.limits.get(stage, 0.0) + part * seconds
             step.queued, step.retrying = now.queued, now.retrying
             step.fetching, step.parsing, step.committing = now.fetching, now.parsing, now.committing
             step.memory = max(step.memory, sample.memory_bytes)
             step.parser_memory = max(step.parser_memory, sample.parser_memory_bytes)
+
+
+def _limited(before: CrawlStats, sample: Sample) -> dict[str, float]:
+    """Return the seconds for which each stage limited the crawl since the sample before, as far as that is known."""
+    now = sample.stats
+    if now.limited_s:
+        grown = {stage: seconds - before.limited_s.get(stage, 0.0) for stage, seconds in now.limited_s.items()}
+        return {stage: seconds for stage, seconds in grown.items() if seconds > 0}
+    return {sample.limit: now.elapsed_s - before.elapsed_s} if sample.limit else {}
 
 
 def _ended(stats: CrawlStats, outcome: str) -> int:

@@ -47,8 +47,9 @@ def headline(state: str, figures: dict[str, Value], tally: Tally, line: Timeline
     limits = {stage: seconds for stage, seconds in line.limits.items() if stage not in _NO_LIMITS}
     if limits:
         stage, seconds = next(iter(limits.items()))
-        why = max(line.whys[stage].items(), key=lambda item: item[1])[0]
-        said.append(f"It was limited by {stage} {share(seconds / sum(line.limits.values()))} of the time: {why}.")
+        why, _ = max(line.whys.get(stage, {"": 0.0}).items(), key=lambda item: item[1])
+        part = share(seconds / sum(line.limits.values()))
+        said.append(f"It was limited by {stage} {part} of the time" + (f": {why}." if why else "."))
     return tuple(said)
 
 

@@ -44,6 +44,32 @@ def test_what_a_crawl_brought_is_dealt_out_to_steps_of_time_and_nothing_is_lost(
     assert found["limits"].rows == (("politeness", pytest.approx(350), 1.0, "--delay", "held by --delay 1"),)
 
 
+def test_limits_are_those_that_the_crawl_has_added_up_where_it_has():
+    samples = [
+        sample(
+            second,
+            second,
+            limit="per-host",
+            limited_s={"per-host": second * 0.75, "disk": second * 0.25},
+            lift="--per-host 2",
+        )
+        for second in range(2, 102, 2)
+    ]
+    samples += [
+        sample(second, second, run=2, before=100, limit="delay", limited_s={"delay": float(second)}, lift="--delay 1")
+        for second in range(1, 101)
+    ]
+    found = made(samples)
+    assert found["line"].limits == {
+        "delay": pytest.approx(100), "per-host": pytest.approx(75), "disk": pytest.approx(25)
+    }  # fmt: skip
+    lifted = dict(zip(found["limits"].column("limit"), found["limits"].column("lifted_by"), strict=True))
+    assert (lifted["per-host"], lifted["delay"]) == ("--per-host 2", "--delay 1")
+    assert "disk" in lifted["disk"]
+    shares = [sum(row[3:]) for row in found["limits_over_time"].rows]
+    assert shares == pytest.approx([1.0] * len(shares))
+
+
 def test_runs_follow_each_other_without_the_time_between_them_and_count_apart():
     samples = [sample(second, 10 * second) for second in range(1, 31)]
     samples += [sample(second, 5 * second, run=2, before=300) for second in range(1, 21)]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,7 @@ from crawler.frontier.store import Store
 from tests.ring.test_old_jobs import OLD_JOB
 from tests.support.commands import POLITE_ENOUGH, CommandLine
 from tests.support.patience import PATIENCE_S, wait_until
-from tests.support.servers import Answer, LocalServer, html
+from tests.support.servers import HANG, Answer, LocalServer, html
 
 ROOT = Path(__file__).parents[2]
 PAGES = 100
@@ -53,12 +54,14 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
 
 
-def site(host: str, path: str) -> Answer:
-    """A site of 100 pages, each of which takes a while."""
+def site(held: list[int], host: str, path: str) -> Answer | object:
+    """A site of 100 pages, of which those above each number in `held` are never answered."""
     if path == "/robots.txt":
         return Answer(status=404)
     number = int(path[1:] or 1)
-    return Answer(html(*(f"/{n}" for n in (number * 2, number * 2 + 1) if n <= PAGES)), delay_s=0.02)
+    if held and number > held[0]:
+        return HANG
+    return Answer(html(*(f"/{n}" for n in (number * 2, number * 2 + 1) if n <= PAGES)))
 
 
 @pytest.mark.thorough
@@ -92,7 +95,8 @@ def test_a_view_sees_one_instant_in_all_tables_while_files_are_written_merged_an
 def test_a_job_answers_beside_a_crawl_of_another_process_and_is_left_alone(tmp_path):
     """Running, killed, ended: each time it sees what was committed, holds no lock, and writes nothing."""
     command = CommandLine(tmp_path)
-    with LocalServer(site) as server:
+    held = [40]
+    with LocalServer(partial(site, held)) as server:
         arguments = ["crawl", server.url("/"), "--job", "job", "--quiet", *POLITE_ENOUGH]
         try:
             crawl = command.start(*arguments)
@@ -109,6 +113,7 @@ def test_a_job_answers_beside_a_crawl_of_another_process_and_is_left_alone(tmp_p
 
                 wait_until(lambda: known()[0] > 10)
                 assert crawl.poll() is None
+                held.clear()
                 crawl.kill()
                 crawl.wait()
                 wait_until(lambda: not job.is_running)

@@ -88,7 +88,7 @@ async def web(request: FetchRequest) -> FetchResult | Failure:
 def main(job: Path, seeds: str) -> None:
     """Crawl."""
     config = CrawlConfig(
-        job=job, delay_s=0.0, depth=2, exclude=("/filtered",), parsers=1, parser_timeout_s=1.0, retries=0,
+        job=job, delay_s=0.0, depth=2, exclude=("/filtered",), parsers=1, parser_timeout_s=3.0, retries=0,
         skip_duplicates="near", max_pages_per_host=30, spider="tests.support.every_outcome:read", per_host=8,
         timeout_s=3_600.0,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import pytest
 from crawler.core.ip_address import packed_address
 from crawler.core.model import Again, Attempt, Done
 from crawler.frontier.attempt_log import MOST_ATTEMPTS, attempts_in, with_attempt
+from crawler.frontier.reopening import Retried
 from crawler.frontier.row import UrlRow
 from tests.frontier.test_frontier import World, link, world
 
@@ -85,7 +86,7 @@ def test_attempts_stay_with_a_url_that_is_put_back(world):
     (task,) = one.due()
     one.frontier.finish([Done(task.key, "failed", "reset", detail="broken off", attempt=ATTEMPTS[1])], one.now)
     one.commit()
-    assert list(one.frontier.reopen({"reset"})) == ["http://a/"]
+    assert one.frontier.reopen(Retried(kinds=("reset",))) == (1, None)
     one.commit()
     due = rows_of(one)["http://a/"]
     assert (due.log, due.detail) == (ATTEMPTS[1:2], "")
@@ -109,7 +110,7 @@ def test_attempts_stay_with_a_url_that_moves_up_in_the_queue(world):
     (task,) = one.due()
     one.frontier.finish([Done(task.key, "failed", "reset", attempt=ATTEMPTS[1])], one.now)
     one.commit()
-    list(one.frontier.reopen({"reset"}))
+    one.frontier.reopen(Retried(kinds=("reset",)))
     one.fetched(second, links=[link("http://a/2")])
     one.commit()
     assert (rows_of(one)["http://a/2"].depth, rows_of(one)["http://a/2"].log) == (1, ATTEMPTS[1:2])

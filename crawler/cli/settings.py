@@ -217,9 +217,10 @@ def combine(*layers: Mapping[str, Any]) -> Run:
     seeds = tuple(fields.pop("seeds", ()))
     own = {setting.field: fields.pop(setting.field) for setting in settings_of(Run) if setting.field in fields}
     if "job" not in fields:
-        if not seeds:
+        followed = fields.get("follow")
+        if not seeds and followed is None:
             raise SeedError("no seeds given: name a URL, a file of URLs, or - for standard input (or --job to resume)")
-        fields["job"] = default_job(seeds, fields.get("output"))
+        fields["job"] = default_job(seeds or (f"./{followed}" if followed != STDIN else STDIN,), fields.get("output"))
     with named_as_spelled(places):
         config = CrawlConfig(**fields)
     return Run(config=config, seeds=seeds, places=places, notes=tuple(notes), **own)

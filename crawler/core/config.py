@@ -270,6 +270,11 @@ class _Settings(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "Keep the crawl's state in this folder. Its name comes from the seeds.",
         _JOB, FOLDER, default_text="output/<name>",
     )] = None
+    follow: Annotated[str | None, Setting(
+        "Go on reading seeds from files that come into this folder, or from standard input (-), until a file called "
+        "end is there, or the input ends.",
+        _JOB, or_none(TEXT, metavar="FOLDER|-"),
+    )] = None
     retry_failed: Annotated[bool | tuple[str, ...], Setting(
         "Ask again for URLs of the job that have failed: for all, or for those of these kinds (timeout, dns, tls …).",
         _JOB, some_of(RETRIED_KINDS),

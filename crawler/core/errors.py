@@ -39,6 +39,7 @@ Outside of the tree, and caught before they leave the package. The first group b
 
 The second group becomes an error of the tree, or ends what it should:
 
+    _ClosedError            nobody takes the seeds any more that a thread reads
     ConsumerLeftError       the program takes no more records; that ends a crawl and is not a failure
     DamagedError            a WARC file cannot be read any further: it is counted, or becomes a UsageError
     MistakeError, ValueError

@@ -63,6 +63,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `holders` are the few hosts that hold most, each by its largest share.
     `silent_hosts` counts hosts that do not answer now, `silent` names a few of them; `offline` says that none answers.
     `unreachable_hosts` counts those that are given up in this run while URLs of theirs are due.
+    `following` says that the crawl waits for more seeds (`follow`).
     `paused` says that a person has paused the crawl; `steered` names what else a person has changed while it ran, or in
     an earlier run: `blocked shop.example`, `delay 5 s for slow.example`, of many the first ten.
     `ledger_s` are the seconds of this run that the ledger's thread spent: `idle`, at `work`, on commits to the `store`,
@@ -123,6 +124,7 @@ class CrawlStats(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lift: str = ""
     bad_seeds: int = 0
     paused: bool = False
+    following: bool = False
     steered: tuple[str, ...] = ()
     max_pages: int | None = None
     max_time_s: float | None = None

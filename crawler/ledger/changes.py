@@ -51,15 +51,23 @@ class Changes:
     @property
     def keep_open(self) -> bool:
         """Whether the crawl goes on although nothing is left to do."""
-        return self._paused or bool(self._unblocked)
+        return self._paused or bool(self._unblocked) or self.follows
 
-    def has_more(self) -> bool:
-        """Look whether something has come just now, before the crawl says that it ends. If not, no more is taken."""
+    @property
+    def follows(self) -> bool:
+        """Whether the crawl waits for more seeds; from any thread."""
+        return self.incoming is not None and self.incoming.keep_open
+
+    def has_more(self, *, done: bool = True) -> bool:
+        """Look whether something has come just now, before the crawl says that it ends. If not, no more is taken.
+
+        `done`: it ends since nothing is left.
+        """
         if self.incoming is None:
             return False
-        if self.incoming.has_more():
+        if self.incoming.has_more() or (done and self.follows):
             return True
-        self.incoming.close()
+        self.incoming.close(done=done)
         return False
 
     def apply(self) -> None:

@@ -73,6 +73,8 @@ class Inbox:
     """
 
     key = "inbox/"
+    is_open = False
+    """Whether the crawl waits for more: whoever changes a job does not hold its crawl."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "inbox"
@@ -129,6 +131,9 @@ class Inbox:
         return name
 
     # Who takes
+
+    def close(self) -> None:
+        """Learn that the crawl has ended: what comes now is for the next one."""
 
     def stamp(self) -> tuple[int, int]:
         """Return what changes when a file comes or goes; look at it before `waiting`. (0, 0) without a folder."""

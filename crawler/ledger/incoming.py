@@ -8,7 +8,7 @@ gone counts for nothing.
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BufferedReader
 from itertools import islice
 from typing import Final, Protocol
@@ -30,6 +30,7 @@ from crawler.frontier.seeds import stream_seeds
 from crawler.frontier.store import Store
 from crawler.ledger.added import Added
 from crawler.ledger.inbox import Answer, Order, Waiting, put_at_ns
+from crawler.ledger.seed_stream import SeedStream
 
 __all__ = ["Box", "Incoming"]
 
@@ -48,6 +49,13 @@ class Box(Protocol):
     """A folder into which people put files. `key` stands before their names in marks, and is that of no other."""
 
     key: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the crawl is to wait for more."""
+
+    def close(self) -> None:
+        """Learn that the crawl has ended since nothing is left."""
 
     def is_seeds(self, name: str) -> bool:
         """Whether a file holds seeds, and no order."""
@@ -95,9 +103,10 @@ class _File(Struct):
 class Incoming:
     """Takes what waits in `boxes`. Runs in the ledger's thread, or where a job is changed that nothing runs.
 
-    `steer(change)` puts a change in force; `on_bad` is told of lines that are no seeds. Orders about the run itself
-    that are older than `since_ns` (unix time) were meant for a run before. State: marks, as the next commit keeps them;
-    the file that is being taken; when to look again, and what the folders looked like; names that were told of.
+    `stream` brings further seeds, of which nothing is marked. `steer(change)` puts a change in force; `on_bad` is told
+    of lines that are no seeds. Orders about the run itself that are older than `since_ns` (unix time) were meant for a
+    run before. State: marks, as the next commit keeps them; the file that is being taken; when to look again, and what
+    the folders looked like; names that were told of.
     """
 
     def __init__(
@@ -110,6 +119,7 @@ class Incoming:
         steer: Callable[[Change], None],
         on_bad: OnBad,
         since_ns: int,
+        stream: SeedStream | None = None,
     ) -> None:
         self._store = store
         self._frontier = frontier
@@ -117,6 +127,7 @@ class Incoming:
         self._steer = steer
         self._on_bad = on_bad
         self._since_ns = since_ns
+        self._stream = stream
         self._in_rows = has_seed_records(config)
         self._added = Added(store, frontier.counters)
         self._decode = msgspec.msgpack.Decoder(dict[str, Mark]).decode
@@ -132,19 +143,33 @@ class Incoming:
     @property
     def is_due(self) -> bool:
         """Whether there is something to take, or it is time to look."""
-        return not self._closed and (self._file is not None or time.monotonic() >= self._look_at)
+        return not self._closed and (self._file is not None or self._has_read or time.monotonic() >= self._look_at)
+
+    @property
+    def keep_open(self) -> bool:
+        """Whether the crawl is to wait for more."""
+        followed = any(box.is_open for box in self._boxes) or (self._stream is not None and self._stream.is_open)
+        return not self._closed and followed
+
+    @property
+    def _has_read(self) -> bool:
+        return self._stream is not None and self._stream.are_waiting
 
     def has_more(self) -> bool:
         """Look now whether something is to be taken."""
         self._looks.clear()
-        return not self._closed and (self._file is not None or self._next())
+        return not self._closed and (self._file is not None or self._has_read or self._next())
 
-    def close(self) -> None:
-        """Take nothing more: what comes now is for the next run."""
+    def close(self, *, done: bool) -> None:
+        """Take nothing more: what comes now is for the next run. `done`: nothing is left."""
         self._closed = True
+        for box in self._boxes if done else ():
+            box.close()
 
     def take(self) -> None:
         """Take one slice of what waits, if anything does."""
+        if self._stream is not None and (read := self._stream.take(_SEEDS_AT_ONCE)):
+            self._add(read)
         file = self._file
         if file is None and (not self._next() or (file := self._file) is None):
             return
@@ -235,16 +260,25 @@ class Incoming:
     # What is in it
 
     def _take_seeds(self, file: _File) -> Mark:
-        mark = file.mark
+        mark, before = file.mark, file.mark.answer
+        rows, new, bad = self._add(islice(file.items, _SEEDS_AT_ONCE))
+        answer = Answer(before.new + new, before.known + rows - new - bad, before.bad + bad)
+        done = rows < _SEEDS_AT_ONCE
+        if done:
+            _log.info("%d seeds were added, %d of them were known", answer.new + answer.known, answer.known)
+        return structs.replace(mark, rows=mark.rows + rows, answer=answer, done=done)
+
+    def _add(self, items: Iterable[Seed | BadSeed]) -> tuple[int, int, int]:
+        """Add seeds, and rows that are none; return how many these were, how many were new, and how many bad."""
         rows, new, bad = 0, 0, 0
-        for item in islice(file.items, _SEEDS_AT_ONCE):
+        for item in items:
             rows += 1
             if isinstance(item, BadSeed):
                 bad += 1
                 self._on_bad(item)
                 if item.is_line:
                     self._store.bad_rows.put(item)
-                if self._in_rows:
+                if self._in_rows and item.is_line:
                     self._frontier.add_bad_seed(self._added.next(), item, time.time())
                     self._added.use()
             else:
@@ -253,12 +287,7 @@ class Incoming:
                 if is_new or self._in_rows:
                     self._added.use()
         self._added.save()
-        before = mark.answer
-        answer = Answer(before.new + new, before.known + rows - new - bad, before.bad + bad)
-        done = rows < _SEEDS_AT_ONCE
-        if done:
-            _log.info("%d seeds were added, %d of them were known", answer.new + answer.known, answer.known)
-        return structs.replace(mark, rows=mark.rows + rows, answer=answer, done=done)
+        return rows, new, bad
 
     def _obey(self, file: _File, order: Order) -> Mark:
         if order.change is not None:

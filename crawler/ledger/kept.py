@@ -16,6 +16,7 @@ from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import CrawlerError
 from crawler.core.page_fields import is_earlier_all
 from crawler.core.printable import printable
+from crawler.frontier.seeds import STDIN
 from crawler.frontier.store import Store
 from crawler.ledger.sinks.outputs import STDOUT, is_remote
 from crawler.web.credentials import anywhere, confidential
@@ -23,7 +24,7 @@ from crawler.web.credentials import anywhere, confidential
 __all__ = ["Kept", "as_begun", "begun_with", "keep", "kept_settings", "settings_in"]
 
 _NAME = "settings"
-_ELSEWHERE = {"job", "seeds", "output", "headers", "retry_failed"}
+_ELSEWHERE = {"job", "seeds", "output", "headers", "follow"}
 """Not kept, or in another form. What is to be done once is not done again by a run that is told nothing."""
 _LEFT_OUT = _ELSEWHERE | {"retry_failed"}
 """Settings that are not kept, or not with the others: the last one is the wish of one run."""
@@ -47,6 +48,8 @@ def keep(store: Store, config: CrawlConfig) -> None:
     }
     if config.ca_bundle is not None:
         settings["ca_bundle"] = config.ca_bundle.resolve()
+    if config.follow is not None and config.follow != STDIN:
+        settings["follow"] = str(Path(config.follow).resolve())
     if harmless := anywhere(config.headers):
         settings["headers"] = harmless
     outputs = () if config.output is None else config.outputs

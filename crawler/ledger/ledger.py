@@ -212,7 +212,7 @@ class Ledger:
         if tasks:
             self._deliver(tasks, self.hosts.of_hosts(entered))
         why = self._why_ended()
-        if why is not None and not self._announced and not self.changes.has_more():
+        if why is not None and not self._announced and not self.changes.has_more(done=why == "done"):
             self._announced = True
             self._ended(why)
 

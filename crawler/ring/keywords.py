@@ -109,6 +109,9 @@ class Settings(TypedDict, total=False):
     'no'."""
     job: PathLike | None
     """Keep the crawl's state in this folder. Its name comes from the seeds. Default: None, output/<name>."""
+    follow: str | None
+    """Go on reading seeds from files that come into this folder, or from standard input (-), until a file called
+    end is there, or the input ends. Default: None."""
     retry_failed: bool | Sequence[str]
     """Ask again for URLs of the job that have failed: for all, or for those of these kinds (timeout, dns, tls …).
     Default: False."""

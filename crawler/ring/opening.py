@@ -84,7 +84,7 @@ class Opening:
         Raises `SeedError`, `JobError` and `StorageError`.
         """
         job = self._job
-        if not self._sources and not job.exists:
+        if not self._sources and not job.exists and self._config.follow is None:
             raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
         with self._standard_input() as stdin, ExitStack() as undo:
             seeds = fingerprint(self._sources, stdin) if self._sources else ""
@@ -162,6 +162,10 @@ class Opening:
 
     def _seed(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> None:
         """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""
+        if not self._sources and self._config.follow is not None:
+            store.put_meta("seeded", value=True)
+            _commit(store, frontier)
+            return
         if not self._sources:
             raise SeedError("the run before was stopped while it read its seeds: name them again")
         if stdin is not None:

@@ -29,8 +29,6 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
-from crawler.ledger.inbox import Inbox
-from crawler.ledger.incoming import Incoming
 from crawler.ledger.job import JobFolder
 from crawler.ledger.kept import keep
 from crawler.ledger.ledger import Ledger
@@ -39,6 +37,7 @@ from crawler.ledger.sinks.consumer import release
 from crawler.ledger.sinks.outputs import wants_exchange
 from crawler.parsers.chosen import Parsers, chosen_parsers, possible
 from crawler.ring.breakdown import Breakdown
+from crawler.ring.inlets import check_followed, followed_stream, inlets
 from crawler.ring.job_folder import job_folder, remove_in_use
 from crawler.ring.local_pages import local_pages
 from crawler.ring.measured import measured
@@ -102,6 +101,7 @@ class Ring:
         # Begin. Nothing is made before seeds and settings are known to be good: a typo must not leave a job behind.
         if self._sources:
             check_sources(self._sources, self._stdin)
+        check_followed(self._config.follow, list(self._sources), self._stdin)
         told = self._config
         self._config = possible(told)
         affordable = _affordable(self._config)
@@ -141,7 +141,7 @@ class Ring:
 
             broken = Breakdown()
             cleanup.callback(broken.close)
-            ledger = await self._make_ledger(opened, feed, job, thread)
+            ledger = await self._make_ledger(opened, feed, job, thread, cleanup)
             parsers = await self._start_parsers(opened, ledger, broken, thread, cleanup)
             fetcher = await self._make_fetcher(parsers, ledger, broken, thread, cleanup)
             self.steering.begin(opened.steered, ledger.changes.steer, fetcher.steer)
@@ -222,6 +222,7 @@ class Ring:
         feed: Callable[[list[Task], list[Remembered]], None],
         job: JobFolder,
         thread: OneThread,
+        cleanup: AsyncExitStack,
     ) -> Ledger:
         loop = asyncio.get_running_loop()
 
@@ -240,20 +241,12 @@ class Ring:
             look=Sampler(self.statistics).look,
             told=None if self._config.dashboard is False else self._recent.take,
         )
-        ledger.changes.incoming = await thread.call(_storing, self._incoming, opened, job)
+        stream = followed_stream(self._config, self._stdin, lambda: ledger.wake(()))
+        if stream is not None:
+            cleanup.callback(stream.close)
+        take = (opened, job, stream, self.steering.change, self._told_late_bad_seed)
+        ledger.changes.incoming = await thread.call(_storing, inlets, *take)
         return ledger
-
-    def _incoming(self, opened: Opened, job: JobFolder) -> Incoming:
-        """Return what takes what others put into the job's inbox. In the ledger's thread."""
-        return Incoming(
-            opened.store,
-            opened.frontier,
-            opened.config,
-            [Inbox(job.path)],
-            steer=self.steering.change,
-            on_bad=self._told_late_bad_seed,
-            since_ns=job.locked_at_ns,
-        )
 
     async def _start_parsers(
         self, opened: Opened, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack

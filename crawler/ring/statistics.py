@@ -173,6 +173,7 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
     return msgspec.structs.replace(
         stats,
         committing=ledger.backlog,
+        following=ledger.changes.follows,
         commits=ledger.commits,
         commit_s=ledger.commit_s,
         ledger_s=ledger.time_use.seconds,

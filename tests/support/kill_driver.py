@@ -2,8 +2,8 @@
 
     python tests/support/kill_driver.py POINT COUNT crawl SEED… --option…
 
-POINT is a name of `POINTS` or `SINK_POINTS`; the process kills itself (or its whole group) the COUNT-th time it gets
-there.
+POINT is a name of `POINTS`, `SINK_POINTS` or `INBOX_POINTS`; the process kills itself (or its whole group) the COUNT-th
+time it gets there.
 """
 
 import os
@@ -13,8 +13,12 @@ import sys
 import crawler.ledger.ledger
 from crawler.cli.entry import main
 from crawler.fetcher.transport.aiohttp.transport import AiohttpTransport
+from crawler.frontier import reopening
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
+from crawler.ledger import inbox, incoming
+from crawler.ledger.inbox import Inbox
+from crawler.ledger.incoming import Incoming
 from crawler.ledger.ledger import Ledger
 from crawler.ledger.sinks.files import file, parquet
 from crawler.ledger.sinks.files.parquet import ParquetSink
@@ -182,6 +186,78 @@ def between_slices(now: Countdown) -> None:
     Ledger._catch_up = commit_and_die
 
 
+def in_slice(now: Countdown) -> None:
+    """A part of what came in is in the open batch, with its mark, and is not committed. A part has 10 seeds or URLs."""
+    incoming._SEEDS_AT_ONCE = reopening.ROWS_AT_ONCE = 10
+    take = Incoming.take
+
+    def take_and_die(self):
+        was_open = self._file is not None
+        take(self)
+        if (was_open or self._file is not None) and now():
+            die()
+
+    Incoming.take = take_and_die
+
+
+def after_slice(now: Countdown) -> None:
+    """A part of what came in is committed."""
+    incoming._SEEDS_AT_ONCE = reopening.ROWS_AT_ONCE = 10
+    committed = Incoming.committed
+
+    def die_or_go_on(self):
+        if self._marks and now():
+            die()
+        committed(self)
+
+    Incoming.committed = die_or_go_on
+
+
+def before_removal(now: Countdown) -> None:
+    """All that came in a file is committed, and the file is there still."""
+    finish = Inbox.finish
+
+    def die_or_finish(self, name, answer):
+        if now():
+            die()
+        finish(self, name, answer)
+
+    Inbox.finish = die_or_finish
+
+
+def after_removal(now: Countdown) -> None:
+    """The file is gone, and its mark is there still."""
+    sync = Inbox.sync
+
+    def sync_and_die(self):
+        sync(self)
+        if now():
+            die()
+
+    Inbox.sync = sync_and_die
+
+
+def in_putting(now: Countdown) -> None:
+    """A file for the inbox is written in part, aside."""
+    opened = inbox.open_unlinked
+
+    def open_and_die(path, flags, mode=0o644):
+        fd = opened(path, flags, mode)
+        if now():
+            die()
+        return fd
+
+    inbox.open_unlinked = open_and_die
+
+
+INBOX_POINTS = {
+    "in-putting": in_putting,
+    "in-slice": in_slice,
+    "after-slice": after_slice,
+    "before-removal": before_removal,
+    "after-removal": after_removal,
+}
+"""Points on the way of what is added to a job or retried."""
 SINK_POINTS = {
     "in-record": in_record,
     "before-commit": before_commit,
@@ -205,6 +281,6 @@ POINTS = {
 
 if __name__ == "__main__":
     point, count = sys.argv[1], int(sys.argv[2])
-    (POINTS | SINK_POINTS)[point](Countdown(count))
+    (POINTS | SINK_POINTS | INBOX_POINTS)[point](Countdown(count))
     sys.argv = ["crawler", *sys.argv[3:]]
     sys.exit(main())

@@ -141,7 +141,7 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         )
     bad_seeds = BadSeeds(terminal, quiet=run.quiet)
     stdin = None
-    if STDIN in run.seeds and sys.stdin is not None:
+    if STDIN in (*run.seeds, run.config.follow) and sys.stdin is not None:
         stdin = sys.stdin.buffer
         if stdin.isatty() and not run.quiet:
             terminal.say("reading seeds from the terminal: one URL a line, Ctrl-D ends")

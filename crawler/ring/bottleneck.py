@@ -173,8 +173,10 @@ def _at_an_end(c: CrawlStats, took: Mapping[str, float] | None = None) -> Bottle
     if c.queued or c.fetching or c.parsing or c.committing:
         return None
     if not c.known:
-        return Bottleneck("starting", "no URL is known yet")
-    return _written(took or {}) or Bottleneck("nothing left", "every known URL has ended")
+        why = "no seed has come yet: it waits for some (--follow)" if c.following else "no URL is known yet"
+        return Bottleneck("starting", why)
+    why = "every known URL has ended" + (", and it waits for more seeds (--follow)" if c.following else "")
+    return _written(took or {}) or Bottleneck("nothing left", why)
 
 
 def _written(took: Mapping[str, float]) -> Bottleneck | None:

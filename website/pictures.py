@@ -1,7 +1,7 @@
 """Make the pictures in docs/img of what a person sees: `make pictures`.
 
-Crawls the demo site, and looks at it while it runs and when it has ended: the display of the terminal, and pages as
-chromium shows them, on a wide screen and on a phone in the dark.
+Crawls the demo site, and looks at it while it runs and when it has ended: at the display of the terminal, and at the
+pages of dashboard and report as chromium shows them, on a wide screen and on a phone in the dark.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from tests.support.chromium import Browser
 IMAGES = Path(__file__).resolve().parent.parent / "docs/img"
 JOB = Path("output/demo")
 COLUMNS, LINES = 100, 40
-SHOWN_FROM_PAGES = 600
-WIDE, NARROW = (1200, 1600), (390, 1400)
+SHOWN_FROM_PAGES = 400
+WIDE, NARROW = (1200, 1300), (390, 1400)
 PROGRAM = (sys.executable, "-m", "crawler")
 _FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
@@ -48,9 +48,10 @@ def wait_for_pages(crawl: "subprocess.Popen[bytes]") -> None:
     raise SystemExit(f"the demo ended with exit code {crawl.returncode} before it was seen")
 
 
-def photograph(browser: Browser, name: str, url: str) -> None:
-    """Take a page as a wide screen shows it, and as a phone does in the dark."""
+def photograph(browser: Browser, name: str, url: str, *, after_s: float = 0.0) -> None:
+    """Take a page as a wide screen shows it, and a phone does in the dark, after a while in which it has filled."""
     tab = browser.open(url)
+    time.sleep(after_s)
     for (width, height), dark, ending in ((WIDE, False, ""), (NARROW, True, "-dark")):
         tab.look(width=width, height=height, dark=dark)
         time.sleep(1)  # charts and figures come to rest
@@ -62,9 +63,13 @@ def photograph(browser: Browser, name: str, url: str) -> None:
 def main() -> int:
     """Make them all."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), Browser(Path(folder)) as browser:
-        with subprocess.Popen([*PROGRAM, "demo", "--job", str(JOB), "--quiet"]) as crawl:
+        log = Path("log")
+        with log.open("wb") as said:
+            crawl = subprocess.Popen([*PROGRAM, "demo", "--job", str(JOB), "--dashboard", "0"], stderr=said)
+        with crawl:
             wait_for_pages(crawl)
             (IMAGES / "display.svg").write_text(display())
+            photograph(browser, "dashboard", re.search(r"dashboard: (\S+)", log.read_text())[1], after_s=5)
         subprocess.run([*PROGRAM, "report", str(JOB)], check=True)
         photograph(browser, "report", (Path(folder) / JOB / "report.html").as_uri())
     return 0

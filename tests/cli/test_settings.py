@@ -38,6 +38,7 @@ VALUES = [
     ("exclude", "[]", "", ()),
     ("expect", '["pages>=3", "failed<=1%"]', "pages>=3\nfailed<=1%", ("pages>=3", "failed<=1%")),
     ("metrics", "9464", "9464", 9464),
+    ("dashboard", "8090", "8090", 8090),
     ("contact", '"me@example.org"', "me@example.org", "me@example.org"),
     ("log-format", '"json"', "json", "json"),
     ("sitemaps", "true", "yes", True),
@@ -169,7 +170,7 @@ def test_every_setting_is_tried_above_but_for_the_job_folder():
 
 def test_every_field_of_a_crawl_has_a_setting():
     fields = {setting.field for setting in SETTINGS}
-    others = {"seeds", "archive"}  # seeds are arguments; `archive` is what the outputs are found to want
+    others = {"seeds", "archive", "sampled"}  # arguments, and what the outputs or a plan are found to want
     assert set(CrawlConfig.__struct_fields__) - others <= fields
     assert fields - set(CrawlConfig.__struct_fields__) == {"fresh", "quiet", "log_level", "log_format"}
 

@@ -66,7 +66,8 @@ class Report(Struct, frozen=True, kw_only=True):
 def report(job: Job, *, now: float) -> Report:
     """Gather the report of a job at unix time `now`.
 
-    Reads each URL that the job knows once: 6 s of processor time a million, in two processes where there are many.
+    Reads each URL that the job knows once: 6 to 10 s of processor time a million, in two processes where there are
+    many.
     Raises `JobError` and `StorageError` for a job that cannot be read.
     """
     store = job.store

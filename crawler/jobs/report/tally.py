@@ -4,8 +4,9 @@ Hosts are exact up to 131,072 of them. Beyond that those with the fewest URLs so
 not counted as anybody's: a host that stays may lack as much as the largest of these had (`short_by`).
 """
 
+from collections import Counter
 from collections.abc import Iterable
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TypeVar
 
 from msgspec import Struct, field
@@ -25,6 +26,8 @@ _MOST_EXAMPLES = 3
 _MOST_SECONDS = 4_096
 _MOST_DEPTH = 10_000
 _OF_TRAPS = frozenset({"trap", "repeats", "same-page", "host-limit", "domain-limit"})
+
+_LOOK = attrgetter("outcome", "reason", "status", "depth", "is_sitemap")
 
 Key = TypeVar("Key")
 
@@ -89,18 +92,14 @@ class Tally(Struct):
     linked: int = 0
     most_links: int = MOST_LINKS
 
-    def count(self, rows: Iterable[UrlRow]) -> None:  # noqa: PLR0912 - all in one loop: a call for each row costs more
+    def count(self, rows: Iterable[UrlRow]) -> None:
         """Count rows of URLs: a few thousand at a time."""
         hosts, links, ended, shift, linked = self.hosts, self.links, self.ended, self.shift, 0
-        looks: dict[tuple[str, str, int, int, bool], int] = {}
         answered: dict[int, int] = {}
+        rows = list(rows)
+        looks = Counter(map(_LOOK, rows))
         for row in rows:
             url, outcome, status = row.url, row.outcome, row.status
-            look = (outcome, row.reason, status, row.depth, row.is_sitemap)
-            if look in looks:
-                looks[look] += 1
-            else:
-                looks[look] = 1
             name = url.split("/", 3)[2]
             host = hosts.get(name)
             if host is None:

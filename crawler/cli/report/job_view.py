@@ -25,7 +25,7 @@ _STOPPED_BY = {
     "interrupted": "as it was asked to",
     "unreachable": "with nothing left but URLs of hosts that do not answer",
 }
-_NARROWEST = 12
+_NARROWEST = 11
 
 
 class JobLine(Struct, frozen=True):
@@ -64,16 +64,16 @@ def job_line(status: JobStatus, now: float) -> JobLine:
     """Return a job as a row of `table`."""
     stats = status.stats
     speed = status.recent if status.is_running else status.overall
-    by = f": {stats.ended}" if status.state == "stopped" and stats.ended in _STOPPED_BY else ""
+    by = stats.ended if status.state == "stopped" and stats.ended in _STOPPED_BY else ""
     return JobLine(
         folder=printable(status.folder),
-        state=status.state + by,
+        state=by or status.state,
         pages=count(stats.pages),
         due=count(stats.queued),
         failed=count(_failed(status)),
         pages_per_s=rate(speed.pages_per_s) if status.at is not None else "",
         limited_by=_limit(status).stage,
-        last_sign="" if status.at is None else f"{duration(now - status.at)} ago",
+        last_sign="" if status.at is None else _age(now - status.at),
     )
 
 
@@ -111,6 +111,11 @@ def _cell(row: JobLine, name: str, wide: int) -> str:
         # The end of a folder's name tells it from others; the beginning of all else says most.
         text = f"…{text[len(text) - wide + 1 :]}" if name == "folder" else f"{text[: wide - 1]}…"
     return text.rjust(wide) if name in _NUMBERS else text.ljust(wide)
+
+
+def _age(seconds: float) -> str:
+    """Return about how long ago something was, in one unit: `0.4 s`, `10 min`."""
+    return " ".join(duration(seconds).split(" ")[:2])
 
 
 def _limit(status: JobStatus) -> Bottleneck:

@@ -39,6 +39,7 @@ VALUES = [
     ("expect", '["pages>=3", "failed<=1%"]', "pages>=3\nfailed<=1%", ("pages>=3", "failed<=1%")),
     ("metrics", "9464", "9464", 9464),
     ("dashboard", "8090", "8090", 8090),
+    ("follow", '"queue"', "queue", "queue"),
     ("contact", '"me@example.org"', "me@example.org", "me@example.org"),
     ("log-format", '"json"', "json", "json"),
     ("sitemaps", "true", "yes", True),

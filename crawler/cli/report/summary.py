@@ -209,6 +209,8 @@ def _head(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
         rows.append(("duplicates", _duplicates(stats, skipped=config.skip_duplicates != "no")))
     if stats.unreachable_hosts and stats.ended != "unreachable":
         rows.append(("hosts", f"{count(stats.unreachable_hosts)} do not answer; their URLs are still queued"))
+    if stats.steered:
+        rows.append(("steered", printable(", ".join(stats.steered)) + " (crawler steer JOB takes it back)"))
     if stats.bad_seeds:
         rows.append(("bad seeds", f"{count(stats.bad_seeds)} left out (--strict stops at the first)"))
     if stats.loop_lag_p99_s:

@@ -23,7 +23,7 @@ EXTRAS: Final = {
     "pandas": ("pandas", "pyarrow"),
     "polars": ("polars",),
     "remote": ("fsspec",),
-    "report": ("matplotlib", "psutil"),
+    "report": ("jinja2", "matplotlib", "psutil"),
     "s3": ("s3fs",),
     "warc": ("warcio",),
 }

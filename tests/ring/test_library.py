@@ -325,7 +325,7 @@ def test_lists_texts_and_paths_will_do_for_what_a_config_has():
 
 def test_every_setting_can_be_given_by_keyword():
     """`Settings`, which editors complete, has all that `CrawlConfig` has but what `crawl` names itself."""
-    named = {"seeds", "fields", "select", "spider", "transport", "archive"}  # the last is no setting
+    named = {"seeds", "fields", "select", "spider", "transport", "archive", "sampled"}  # the last two are no settings
     assert set(Settings.__annotations__) == set(CrawlConfig.__struct_fields__) - named
     for one in typing.get_overloads(crawl):
         assert {"spider", "fields", "select", "transport", "fresh"} <= set(one.__kwdefaults__) | set(

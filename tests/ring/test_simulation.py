@@ -50,7 +50,7 @@ DUE = "due"
 class InlinePool(NoLoad):
     """`ParserPool` without processes: parses at once and delivers late, in another order, at the latest in `drain`."""
 
-    capacity, busy_s, busiest, replaced, started = 64, (0.0,), {}, 0, True
+    capacity, busy_s, busiest, replaced, started, processes = 64, (0.0,), {}, 0, True, ()
 
     def __init__(self, config, on_done, *, on_failure, spider, hash_seed, keep):
         self._state = PageReader(ParserSettings.of(config, spider, hash_seed))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import crawler.ring.opening
+import crawler.frontier.reopening
 from crawler import crawl
 from crawler.cli.entry import main
 from crawler.cli.exit_code import ExitCode
@@ -144,7 +144,7 @@ async def test_killed_while_they_are_made_due_each_is_tried_again_once(tmp_path,
         assert stats.outcomes == {"fetched": 1, "failed: reset": 40}
         site.broken.clear()
         again = config(tmp_path / "job", retries=0, retry_failed=True)
-        monkeypatch.setattr(crawler.ring.opening, "_SEED_BATCH", 15)
+        monkeypatch.setattr(crawler.frontier.reopening, "ROWS_AT_ONCE", 15)
         with monkeypatch.context() as patch:
             left, real = [commit], Store.commit
 

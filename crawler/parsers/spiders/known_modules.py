@@ -14,8 +14,19 @@ __all__ = ["NEEDED", "KnownModules", "behind_known"]
 
 NEEDED = frozenset(
     {"crawler", "ada_url", "aiohttp", "backports", "brotli", "bs4", "certifi", "click", "cloudpickle", "compression"}
-    | {"fsspec", "lxml", "matplotlib", "msgspec", "pandas", "polars", "psutil", "pyarrow", "requests", "rich"}
-    | {"rocksdict", "soupsieve", "tldextract", "turbohtml", "urllib3", "uvloop", "warcio", "xxhash", "yarl"}
+    | {"fsspec", "jinja2", "lxml", "matplotlib", "msgspec", "pandas", "polars", "psutil", "pyarrow", "requests", "rich"}
+    | {
+        "opentelemetry",
+        "rocksdict",
+        "soupsieve",
+        "tldextract",
+        "turbohtml",
+        "urllib3",
+        "uvloop",
+        "warcio",
+        "xxhash",
+        "yarl",
+    }
 )
 """Packages that this one imports, by the names under which it does."""
 

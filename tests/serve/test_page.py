@@ -72,7 +72,7 @@ class Running:
 
 def of(server: LocalServer, name: str) -> int:
     """Requests that a host had so far."""
-    return sum(number for (host, _), number in list(server.requests.items()) if host.startswith(name))
+    return sum(number for (host, _), number in server.asked().items() if host.startswith(name))
 
 
 def goes_on(server: LocalServer, name: str = "") -> None:

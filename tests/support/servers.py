@@ -33,7 +33,8 @@ Respond = Callable[[str, str], Answer | object]
 class LocalServer:
     """HTTP/1.1 with keep-alive on `addresses` (loopback), all on one free port. Counts requests by (host, path).
 
-    `peak` is the largest number of requests under way at once, by host; `starts` the times at which each began.
+    `peak` is the largest number of requests under way at once, by host; `starts` the times at which each began. To go
+    over `requests` while the server answers, take `asked()`: its thread adds to them meanwhile.
     """
 
     def __init__(self, respond: Respond, addresses: tuple[str, ...] = ("127.0.0.1",)) -> None:
@@ -42,6 +43,7 @@ class LocalServer:
         self.under_way: Counter[str] = Counter()
         self.peak: Counter[str] = Counter()
         self.starts: dict[str, list[float]] = {}
+        self._counting = threading.Lock()
         self._addresses = addresses
         self._loop = asyncio.new_event_loop()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -62,8 +64,13 @@ class LocalServer:
         return f"http://{address}:{self.port}{path}"
 
     def pages(self) -> Counter[tuple[str, str]]:
-        """Requests but those for robots.txt."""
-        return Counter({key: count for key, count in self.requests.items() if key[1] != "/robots.txt"})
+        """Requests so far but those for robots.txt."""
+        return Counter({key: count for key, count in self.asked().items() if key[1] != "/robots.txt"})
+
+    def asked(self) -> Counter[tuple[str, str]]:
+        """Requests so far."""
+        with self._counting:
+            return self.requests.copy()
 
     def _main(self) -> None:
         self._loop.run_until_complete(self._serve())
@@ -104,7 +111,8 @@ class LocalServer:
             writer.close()
 
     async def _answer(self, host: str, path: str, writer: asyncio.StreamWriter) -> None:
-        self.requests[host, path] += 1
+        with self._counting:
+            self.requests[host, path] += 1
         self.under_way[host] += 1
         self.peak[host] = max(self.peak[host], self.under_way[host])
         self.starts.setdefault(host, []).append(self._loop.time())

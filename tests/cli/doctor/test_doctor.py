@@ -117,8 +117,7 @@ def test_a_url_is_asked_for_only_if_one_is_given():
         found = program.online(server.url("/x"))
         assert (found.state, "clock" in found.then) == ("warning", True)
         assert [path for _, path in server.requests] == ["/x"]
-        secure = program.online(f"https://127.0.0.1:{server.port}/")
-    assert secure.state == "problem"
+    assert program.online(f"https://127.0.0.1:{server.port}/").state == "problem"  # nobody listens any more
     assert program.online("http://nobody.invalid/").state == "problem"
     assert looked("online", lambda: program.online("ftp://x/")).state == "problem"
 

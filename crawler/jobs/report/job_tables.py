@@ -12,13 +12,12 @@ from crawler.core.printable import printable
 from crawler.core.quantity import count
 from crawler.jobs.job import Job
 from crawler.jobs.report.records import FieldShares, field_shares
-from crawler.jobs.report.table import Column, Table
+from crawler.jobs.report.table import MOST_ROWS, Column, Table, cut_note
 from crawler.ledger.changes import kept_steering
 from crawler.ledger.sinks.outputs import STDOUT, files_of, is_remote
 
 __all__ = ["job_tables"]
 
-_MOST_ROWS = 25
 _MOST_FIELDS = 200
 _IN_THE_JOB = "in the job"
 _AS_IT_BEGAN = "as it began"
@@ -55,8 +54,8 @@ def _repeats(counters: Counters) -> Table:
         "repeats",
         "Hosts whose pages brought nothing but further links",
         (Column("host", "host", "text"), Column("urls", "URLs left out")),
-        tuple(rows[:_MOST_ROWS]),
-        _cut(len(rows), _MOST_ROWS, "hosts") if rows else "none",
+        tuple(rows[:MOST_ROWS]),
+        cut_note(len(rows), MOST_ROWS, "hosts") if rows else "none",
     )
 
 
@@ -71,8 +70,8 @@ def _parameters(counters: Counters) -> Table:
             Column("pages", "pages"),
             Column("skipped", "URLs left out"),
         ),
-        tuple((name, one.agreed, one.pages, one.skipped) for name, one in rows[:_MOST_ROWS]),
-        _cut(len(rows), _MOST_ROWS, "parameters") if rows else "none",
+        tuple((name, one.agreed, one.pages, one.skipped) for name, one in rows[:MOST_ROWS]),
+        cut_note(len(rows), MOST_ROWS, "parameters") if rows else "none",
     )
 
 
@@ -91,7 +90,7 @@ def _steered(job: Job) -> Table:
         "steered",
         "What was steered while it ran",
         (Column("at", "at (UTC)", "time"), Column("run", "run", "number"), Column("steered", "from then on", "text")),
-        tuple(rows[-_MOST_ROWS:]),
+        tuple(rows[-MOST_ROWS:]),
         note or ("" if rows else "nothing was, as far as its samples tell"),
     )
 
@@ -113,7 +112,7 @@ def _fields(job: Job) -> Table:
     said = f"all {count(read.records)} records of {read.output}"
     if not read.whole:
         said = f"a sample of {count(read.records)} records of {read.output}, {read.sample}"
-    cut = _cut(len(rows), _MOST_FIELDS, "fields")
+    cut = cut_note(len(rows), _MOST_FIELDS, "fields")
     said += f"; {cut}" if cut else ""
     return Table("fields", title, columns, tuple(rows[:_MOST_FIELDS]), f"{said}; null, '', [] and {{}} are no value")
 
@@ -137,7 +136,3 @@ def _shares(job: Job) -> FieldShares:
         except (CrawlerError, OSError) as error:
             why = printable(str(error))
     raise CrawlerError(why)
-
-
-def _cut(number: int, most: int, what: str) -> str:
-    return f"the first {most} of {count(number)} {what}" if number > most else ""

@@ -5,7 +5,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-__all__ = ["Column", "Kind", "Table", "Value"]
+from crawler.core.quantity import count
+
+__all__ = ["MOST_ROWS", "Column", "Kind", "Table", "Value", "cut_note"]
+
+MOST_ROWS = 25
+"""Hosts in a table, and other things of which there may be any number."""
 
 Kind = Literal["text", "url", "urls", "count", "number", "share", "seconds", "milliseconds", "bytes", "rate", "time"]
 """What the values of a column are, which says how people read them.
@@ -50,3 +55,8 @@ class Table(Struct, frozen=True):
         names = [column.name for column in self.columns]
         for row in self.rows:
             yield dict(zip(names, row, strict=True))
+
+
+def cut_note(number: int, most: int, what: str) -> str:
+    """Return the note of a table that shows the first of many things; empty if it shows all."""
+    return f"the first {most} of {count(number)} {what}" if number > most else ""

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from crawler.core.quantity import count
 from crawler.jobs.report.host_graph import HostGraph
-from crawler.jobs.report.table import Column, Table
+from crawler.jobs.report.table import MOST_ROWS, Column, Table, cut_note
 from crawler.jobs.report.tally import HostTally, Tally
 from crawler.jobs.report.timeline import OUTCOMES
 
-__all__ = ["MOST_ROWS", "url_tables"]
+__all__ = ["url_tables"]
 
-MOST_ROWS = 25
-"""Hosts in a table, and other things of which there may be any number."""
 _LINKS_IN_TABLE = 40
 _MOST_KINDS = 60
 _MOST_DEPTHS = 40
@@ -52,7 +50,7 @@ def _outcomes(tally: Tally) -> Table:
             Column("examples", "for example", "urls"),
         ),
         tuple(rows[:_MOST_KINDS]),
-        _cut_note(len(rows), _MOST_KINDS, "outcomes") or ("" if rows else "no URL is known yet"),
+        cut_note(len(rows), _MOST_KINDS, "outcomes") or ("" if rows else "no URL is known yet"),
     )
 
 
@@ -77,7 +75,7 @@ def _errors(tally: Tally) -> Table:
         "Errors by kind",
         (Column("kind", "kind", "text"), Column("urls", "URLs"), Column("examples", "for example", "urls")),
         tuple(rows[:_MOST_KINDS]),
-        _cut_note(len(rows), _MOST_KINDS, "kinds")
+        cut_note(len(rows), _MOST_KINDS, "kinds")
         or ("" if rows else "nothing failed, and no page has a status of 400 or more"),
     )
 
@@ -164,7 +162,7 @@ def _host_table(tally: Tally, name: str, title: str, hosts: list[tuple[str, Host
 
 
 def _hosts_note(tally: Tally, number: int) -> str:
-    said = _cut_note(number, MOST_ROWS, "hosts")
+    said = cut_note(number, MOST_ROWS, "hosts")
     if tally.dropped_hosts:
         exact = (
             f"of more hosts than are counted at once, {count(tally.dropped_hosts)} times one with few URLs was let go: "
@@ -264,7 +262,7 @@ def _trapped(tally: Tally) -> Table:
         "URLs left out as traps, repeats, or over a limit",
         (Column("reason", "reason", "text"), Column("host", "host", "text"), Column("urls", "URLs")),
         rows,
-        _cut_note(len(found), MOST_ROWS, "rows") if rows else "none",
+        cut_note(len(found), MOST_ROWS, "rows") if rows else "none",
     )
 
 
@@ -281,7 +279,7 @@ def _links(graph: HostGraph) -> Table:
     if graph.looked_at:
         said.append(f"{count(inside)} URLs were first found on their own host, which is not shown")
     if len(found) > _LINKS_IN_TABLE:
-        said.append(_cut_note(len(found), _LINKS_IN_TABLE, "pairs of hosts"))
+        said.append(cut_note(len(found), _LINKS_IN_TABLE, "pairs of hosts"))
     if not rows:
         said.insert(0, "no host was found through another one")
     return Table(
@@ -299,7 +297,3 @@ def _links(graph: HostGraph) -> Table:
 
 def _most(items: Iterable[tuple[object, int]]) -> list:  # type: ignore[type-arg]
     return sorted(items, key=lambda item: (-item[1], str(item[0])))
-
-
-def _cut_note(number: int, most: int, what: str) -> str:
-    return f"the first {most} of {count(number)} {what}" if number > most else ""

@@ -2,14 +2,12 @@
 
 import contextlib
 import csv
-import gzip
 import sqlite3
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -17,14 +15,8 @@ from msgspec import Struct
 
 from crawler.core.errors import CrawlerError
 from crawler.core.extras import needed
-
-try:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
-except ImportError:  # comes with aiohttp on the platforms that have it
-    zstd = None  # type: ignore[assignment]
+from crawler.ledger.sinks.coverage import NO_VALUE
+from crawler.ledger.sinks.files.compressed import opened
 
 __all__ = ["FieldShares", "field_shares"]
 
@@ -35,7 +27,6 @@ MOST_BYTES = 64_000_000
 """Read of an output, decoded. What is larger is sampled: at 64 places that are evenly spaced, or from its beginning."""
 _PLACES = 64
 _MOST_FIELDS = 500
-_NOTHING = frozenset({b"null", b'""', b"[]", b"{}"})
 _NOTHING_SQL = "('', '[]', '{}')"
 
 
@@ -118,7 +109,7 @@ def _take_line(line: bytes, found: FieldShares) -> None:
         return  # the last line of a crawl that runs, or none of ours
     found.records += 1
     for name, value in record.items():
-        found.count(name, bytes(value) not in _NOTHING)
+        found.count(name, bytes(value) not in NO_VALUE)
 
 
 def _json_lines(path: Path, found: FieldShares, most: _Most) -> None:
@@ -138,18 +129,8 @@ def _json_lines(path: Path, found: FieldShares, most: _Most) -> None:
                 _take_line(line, found)
 
 
-def _opened(path: Path) -> BinaryIO:
-    if path.suffix.lower() == ".gz":
-        return cast("BinaryIO", gzip.open(path))
-    if path.suffix.lower() == ".zst":
-        if zstd is None:
-            raise ValueError("Zstandard is not installed: pip install backports.zstd")
-        return cast("BinaryIO", zstd.open(path))
-    return path.open("rb")
-
-
 def _compressed_json_lines(path: Path, found: FieldShares, most: _Most) -> None:
-    with _opened(path) as file:
+    with opened(path) as file:
         size = most.bytes
         for number, line in enumerate(_whole(file)):
             if number >= most.records or size <= 0:
@@ -171,7 +152,7 @@ def _whole(lines: Iterable[T]) -> Iterator[T]:
 def _csv(path: Path, found: FieldShares, most: _Most) -> None:
     limit = csv.field_size_limit(MOST_BYTES)
     try:
-        with _opened(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+        with opened(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
             rows = csv.reader(text)
             names = next(rows, [])
             for name in names:

@@ -9,12 +9,12 @@ from crawler.core.expectation import Coverage
 from crawler.core.model import Finished
 from crawler.ledger.sinks.base import Position, record_lines
 
-__all__ = ["CoverageSink", "FieldCounter", "counted"]
+__all__ = ["NO_VALUE", "CoverageSink", "FieldCounter", "counted"]
 
 NAME = "field coverage"
 """Under which the counts stand among the positions of the sinks. No output has such a name: it is no absolute path."""
 
-_EMPTY = {b"null", b'""', b"[]", b"{}"}
+NO_VALUE = frozenset({b"null", b'""', b"[]", b"{}"})
 """JSON of what is no value. `false` and 0 are values."""
 
 
@@ -48,11 +48,11 @@ class FieldCounter:
         self.records += 1
         for path, first in self._paths:
             raw = bytes(getattr(record, self._attributes[path]))
-            if raw not in _EMPTY:
+            if raw not in NO_VALUE:
                 self.values[path] += 1
             elif first != path:
                 inner = bytes(getattr(record, self._attributes[first]))
-                if inner not in _EMPTY and _has(msgspec.json.decode(inner), path.split(".")[1:]):
+                if inner not in NO_VALUE and _has(msgspec.json.decode(inner), path.split(".")[1:]):
                     self.values[path] += 1
 
     def add_row(self, row: Mapping[str, Any]) -> None:

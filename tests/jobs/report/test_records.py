@@ -9,6 +9,7 @@ import pytest
 from crawler.core.errors import CrawlerError
 from crawler.jobs.report import records
 from crawler.jobs.report.records import field_shares
+from crawler.ledger.sinks.files import compressed
 
 RECORDS = [
     {
@@ -33,7 +34,7 @@ def write(path: Path) -> Path:
     elif path.name.endswith(".jsonl.gz"):
         path.write_bytes(gzip.compress(lines()))
     elif path.name.endswith(".jsonl.zst"):
-        path.write_bytes(records.zstd.compress(lines()))
+        path.write_bytes(compressed.zstd.compress(lines()))
     elif path.name.endswith(".csv"):
         with path.open("w", newline="") as file:
             rows = csv.writer(file)

@@ -2,5 +2,6 @@
 
 Owns: the files of an output.
 Runs: in the ledger's thread.
-For others: `file`, on which the others build. What an output means is for `outputs` to say.
+For others: `file`, on which the others build, and `compressed`, to read what was written. What an output means
+is for `outputs` to say.
 """

@@ -4,11 +4,10 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.settings import named_as_spelled
-from crawler.cli.standard_output import written
+from crawler.cli.standard_output import indented, written
 
 __all__ = ["check"]
 
@@ -44,7 +43,7 @@ def check(job: Path, expect: tuple[str, ...], as_json: bool, quiet: bool) -> int
         verdicts = opened.check(expect)
     missed = [verdict for verdict in verdicts if not verdict.met]
     if as_json:
-        lines = [msgspec.json.format(msgspec.json.encode(verdicts), indent=2) + b"\n"]
+        lines = [indented(verdicts)]
     else:
         told = missed if quiet else verdicts
         lines = [f"{'met   ' if one.met else 'missed'}  {one.text}\n".encode() for one in told]

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import click
-import msgspec
 
 from crawler.cli.exit_code import ExitCode
+from crawler.cli.standard_output import indented
 
 __all__ = ["doctor"]
 
@@ -49,5 +49,5 @@ def doctor(job: Path, online: str | None, as_json: bool) -> int:
         if not as_json:  # one after the other: a slow one is seen to be slow
             click.echo(f"{_MARKS[one.state]}{one.name:<13} {one.seen}" + (f"; {one.then}" if one.then else ""))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        click.echo(indented(found), nl=False)
     return ExitCode.ERROR if any(one.state == "problem" for one in found) else ExitCode.DONE

@@ -25,7 +25,7 @@ from crawler.cli.settings import (
     named_as_spelled,
 )
 from crawler.cli.signals import ended_by_signals
-from crawler.cli.standard_output import written
+from crawler.cli.standard_output import indented, written
 from crawler.cli.terminal import Terminal, set_up_logging
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, SeedError
@@ -122,7 +122,7 @@ def _judged(told: Sequence[Mapping[str, Any]], *, as_json: bool) -> int:
         others = [setting for setting in SETTINGS if given.get(setting.field) != getattr(before, setting.field, None)]
         changes = {f"--{one.name}": _shown(one, given[one.field]) for one in others if one.field in given}
         found = what_if(folder, config, changes)
-    return written(_json(found) if as_json else _encoded(what_if_lines(found)), sys.stdout.buffer)
+    return written([indented(found)] if as_json else _encoded(what_if_lines(found)), sys.stdout.buffer)
 
 
 def _shown(setting: Setting, value: object) -> str:
@@ -156,16 +156,10 @@ def _planned(run: Run, terminal: Terminal, *, sample: int, sample_s: float, as_j
 
 def _lines(made: "Plan", *, as_json: bool) -> Iterable[bytes]:
     if as_json:
-        return _json(made)
+        return [indented(made)]
     from crawler.cli.report.plan_text import plan_lines  # noqa: PLC0415 - with the plan
 
     return _encoded(plan_lines(made))
-
-
-def _json(value: object) -> Iterable[bytes]:
-    import msgspec  # noqa: PLC0415 - with the plan
-
-    return [msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"]
 
 
 def _encoded(lines: Iterable[str]) -> Iterable[bytes]:

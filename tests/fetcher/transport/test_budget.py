@@ -669,7 +669,7 @@ async def test_a_download_that_fails_gives_its_bytes_back(make, budget, end):
 async def test_without_a_budget_a_transport_has_its_own(make):
     transport = make(bytes_in_flight=1)
     async with RawServer(says(PLAIN, end="close")) as server:
-        results = await asyncio.gather(*[transport.fetch(request(server)) for _ in range(4)])
+        results = await asyncio.gather(*[fetched(transport, request(server)) for _ in range(4)])
     assert [result.body_bytes for result in results] == [10 * MB] * 4
 
 

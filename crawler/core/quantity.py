@@ -1,11 +1,23 @@
 """Numbers as people read them on a terminal."""
 
-__all__ = ["count", "duration", "rate", "share", "short_count", "size"]
+__all__ = ["count", "count_of", "duration", "rate", "share", "short_count", "size"]
+
+_OF_ONE = {"are": "is", "have": "has", "wait": "waits", "were": "was"}
 
 
 def count(number: int) -> str:
     """Return a whole number with thousands separators: `12,345`."""
     return f"{number:,}"
+
+
+def count_of(number: int, noun: str, verb: str = "") -> str:
+    """Return how many of something there are, with a verb that goes with it: `1 URL is`, `12,345 URLs are`.
+
+    The noun takes an s in the plural. The verb is named in the plural, `are` or `have`.
+    """
+    if number == 1:
+        return f"1 {noun} {_OF_ONE[verb]}" if verb else f"1 {noun}"
+    return f"{count(number)} {noun}s {verb}" if verb else f"{count(number)} {noun}s"
 
 
 def short_count(number: int, width: int) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from crawler.core.errors import UrlError
 from crawler.core.model import SeedContext, TaskKind
 from crawler.core.printable import SHOWN_CHARS, printable
+from crawler.core.quantity import count_of
 from crawler.frontier.row import UrlRow, is_late
 from crawler.frontier.seed_lines import sitemap_url
 from crawler.frontier.store import Store
@@ -179,7 +180,7 @@ class _Explaining:
             ahead = sum(1 for _ in islice(self._store.queue.scan(key, found.place), _MOST_AHEAD))
             more = " or more" if ahead == _MOST_AHEAD else ""
             said.append(
-                f"{ahead:,}{more} URLs of its host that come first"
+                f"{count_of(ahead, 'URL')}{more} of its host that {'comes' if ahead == 1 else 'come'} first"
                 if ahead
                 else "its turn: it is the first of its host"
             )
@@ -219,7 +220,7 @@ class _Explaining:
         said.append("no page that was read links to it, and it is no seed")
         due = (self._store.meta("counters") or {}).get("queued", 0)
         if due:
-            said.append(f"{due:,} URLs are due yet, whose pages may link to it")
+            said.append(f"{count_of(due, 'URL', 'are')} due yet, whose pages may link to it")
         if config.depth is not None:
             said.append(f"links of pages at depth {config.depth} were not followed (--depth)")
         return said

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from crawler.core.printable import printable
-from crawler.core.quantity import count, duration, share, size
+from crawler.core.quantity import count, count_of, duration, share, size
 from crawler.core.rate import Rates, rates
 from crawler.core.stats import CrawlStats, SilentHost
 from crawler.ring.who_holds import who_holds
@@ -254,10 +254,11 @@ def _nothing_due(c: CrawlStats) -> Bottleneck | None:
     silent = idle and c.silent_hosts and c.silent_hosts >= c.active_hosts and not c.waiting_hosts
     if c.offline or silent:
         nobody = "no host answers: is this machine's network down?"
-        why = nobody if c.offline else f"{count(idle)} URLs are queued, but {silent_hosts(c)}"
+        why = nobody if c.offline else f"{count_of(idle, 'URL', 'are')} queued, but {silent_hosts(c)}"
         return Bottleneck("silent hosts", why)
     if idle and c.retrying >= idle:
-        return Bottleneck("retries", f"all {count(idle)} URLs that are left wait for their next attempt", "--retries")
+        left = "the URL that is left waits" if idle == 1 else f"all {count(idle)} URLs that are left wait"
+        return Bottleneck("retries", f"{left} for {'its' if idle == 1 else 'their'} next attempt", "--retries")
     return None
 
 
@@ -272,7 +273,7 @@ def _hosts(c: CrawlStats, held: Mapping[Stage, str]) -> Bottleneck | None:
         told = sentence.format(who=who, are=are, have=have, their=their, by=word, parsers=parsers)
         lift = option.format(by=word, parsers=parsers, concurrency=f"--concurrency {c.concurrency}")
         holder = who_holds(c, "parsers") if stage == "parsers" else ""
-        return Bottleneck(stage, f"{count(max(1, _idle(c)))} URLs are queued, and {told}{holder}", lift)
+        return Bottleneck(stage, f"{count_of(max(1, _idle(c)), 'URL', 'are')} queued, and {told}{holder}", lift)
     return None
 
 
@@ -280,12 +281,12 @@ def _too_few(c: CrawlStats, took: Mapping[str, float], held: Mapping[Stage, str]
     """Say why fewer requests are under way than could be, when hardly anything holds a host."""
     idle = _idle(c)
     if idle <= c.concurrency:
-        return Bottleneck("few URLs", f"only {count(c.queued)} known URLs have not ended")
+        return Bottleneck("few URLs", f"only {count_of(c.queued, 'known URL', 'have')} not ended")
     if c.waiting_hosts and not c.held_s:
-        hosts = "1 host waits" if c.waiting_hosts == 1 else f"{count(c.waiting_hosts)} hosts wait"
-        why = f"{count(idle)} URLs are queued, but {hosts} for the next allowed request"
+        hosts = count_of(c.waiting_hosts, "host", "wait")
+        why = f"{count_of(idle, 'URL', 'are')} queued, but {hosts} for the next allowed request"
         return Bottleneck("delay", why, "--delay")
-    slow = f"{count(idle)} URLs are queued and no host has to wait: it hands out too slowly"
+    slow = f"{count_of(idle, 'URL', 'are')} queued and no host has to wait: it hands out too slowly"
     return (
         _written(took)
         or (_too_late(late) if late >= _LATE else None)

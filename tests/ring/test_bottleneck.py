@@ -142,6 +142,19 @@ CASES = [
         "retries",
         "12",
     ),
+    (
+        "only one retry is left",
+        {"queued": 1, "retrying": 1, "fetching": 0, "parsing": 0, "committing": 0},
+        "retries",
+        "the URL that is left waits for its next attempt",
+    ),
+    (
+        "one URL is queued on a silent host",
+        {"queued": 1, "fetching": 0, "parsing": 0, "committing": 0, "active_hosts": 1, "silent_hosts": 1},
+        "silent hosts",
+        "1 URL is queued, but",
+    ),
+    ("one URL known", {"queued": 1, "fetching": 1, "waiting_hosts": 0}, "few URLs", "only 1 known URL has not ended"),
     ("few URLs known", {"queued": 120, "fetching": 100, "waiting_hosts": 0}, "few URLs", "only 120"),
     ("URLs queued, nobody waits", {"fetching": 2}, "frontier", "too slowly"),
 ]

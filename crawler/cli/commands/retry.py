@@ -8,7 +8,7 @@ from crawler.cli.exit_code import ExitCode
 from crawler.cli.patience import TAKEN_LATER, patience
 from crawler.cli.terminal import Terminal
 from crawler.core.printable import printable
-from crawler.core.quantity import count
+from crawler.core.quantity import count_of
 
 __all__ = ["retry"]
 
@@ -59,7 +59,7 @@ def retry(
     if number is None:
         terminal.say(TAKEN_LATER)
         return ExitCode.DONE
-    click.echo(f"{count(number)} URLs are due again")
+    click.echo(f"{count_of(number, 'URL', 'are')} due again")
     if number and not is_running(job):
         terminal.say(f"`crawler crawl --job {printable(str(job))}` asks for them")
     return ExitCode.DONE

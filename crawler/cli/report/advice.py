@@ -6,7 +6,7 @@ from crawler.cli.report.certificates import TLS, is_of_certificate
 from crawler.core.config import CrawlConfig
 from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
-from crawler.core.quantity import count, duration, share, size
+from crawler.core.quantity import count, count_of, duration, share, size
 from crawler.core.stats import CrawlStats
 
 __all__ = ["advice", "by_savings"]
@@ -39,7 +39,8 @@ def _trap(stats: CrawlStats, config: CrawlConfig) -> str:
         return ""
     now = "" if config.max_chain is None else f" (now {count(config.max_chain)})"
     return (
-        f"{_urls(number)} looked like a trap, as pages of an endless calendar do: --max-chain N raises the limit{now}"
+        f"{count_of(number, 'URL')} looked like a trap, as pages of an endless calendar do: --max-chain N raises the "
+        f"limit{now}"
     )
 
 
@@ -50,8 +51,9 @@ def _repeats(stats: CrawlStats, config: CrawlConfig) -> str:
     named = ", ".join(f"{printable(host)} {count(number)}" for host, number in hosts[:_NAMED])
     more = f" and {count(len(hosts) - _NAMED)} more hosts" if len(hosts) > _NAMED else ""
     now = "" if config.max_repeats is None else f" (now {count(config.max_repeats)})"
+    number = sum(stats.repeats.values())
     return (
-        f"{_urls(sum(stats.repeats.values()))} were left out since pages like them brought nothing but links "
+        f"{count_of(number, 'URL', 'were')} left out since pages like them brought nothing but links "
         f"({named}{more}): --max-repeats N asks for more of them{now}"
     )
 
@@ -67,8 +69,9 @@ def _parameters(stats: CrawlStats) -> str:
         return ""
     named = ", ".join(f"{printable(name)} {count(skipped)}" for name, skipped in saved[:_NAMED])
     more = f" and {count(len(saved) - _NAMED)} more" if len(saved) > _NAMED else ""
+    number = stats.outcomes.get("skipped: same-page", 0)
     return (
-        f"{_urls(stats.outcomes.get('skipped: same-page', 0))} were left out since they differ from others only in "
+        f"{count_of(number, 'URL', 'were')} left out since they differ from others only in "
         f"parameters that do not change a page ({named}{more}): --keep-parameters NAME asks for them after all"
     )
 
@@ -81,7 +84,7 @@ def _tls(stats: CrawlStats) -> str:
         return ""
     listed = ", ".join(f"{kind} {count(number)}" for kind, number in sorted(kinds.items(), key=lambda item: -item[1]))
     return (
-        f"{_urls(sum(kinds.values()))} failed for want of a good certificate ({listed}): "
+        f"{count_of(sum(kinds.values()), 'URL')} failed for want of a good certificate ({listed}): "
         "--ca-bundle FILE trusts further authorities, --insecure any certificate"
     )
 
@@ -92,8 +95,8 @@ def _parsers(stats: CrawlStats, config: CrawlConfig) -> str:
         return ""
     memory = "no limit" if config.parser_memory_bytes is None else size(config.parser_memory_bytes)
     return (
-        f"{_urls(slow + died)} could not be parsed: --parser-timeout (now {duration(config.parser_timeout_s)}) "
-        f"and --parser-memory (now {memory}) limit a page"
+        f"{count_of(slow + died, 'URL')} could not be parsed: --parser-timeout (now "
+        f"{duration(config.parser_timeout_s)}) and --parser-memory (now {memory}) limit a page"
     )
 
 
@@ -103,7 +106,7 @@ def _unreachable(stats: CrawlStats, config: CrawlConfig) -> str:
         return ""
     after = "" if config.give_up_after_s is None else f" (now {duration(config.give_up_after_s)})"
     return (
-        f"{_urls(down)} failed because their hosts did not answer: --retry-failed host-down tries them again, "
+        f"{count_of(down, 'URL')} failed because no host answered: --retry-failed host-down tries them again, "
         f"--give-up-after S waits longer{after}"
     )
 
@@ -130,7 +133,3 @@ def _main_process(stats: CrawlStats) -> str:
         f"the main process took {share(main)} of a core, and parsers were busy {share(parsers)} of the time: "
         "with cores to spare, a second job beside this one crawls a part of the hosts"
     )
-
-
-def _urls(number: int) -> str:
-    return "1 URL" if number == 1 else f"{count(number)} URLs"

@@ -5,7 +5,7 @@ from msgspec import Struct
 from crawler.cli.report.certificates import NO_TLS, TLS, is_of_certificate, is_without_tls
 from crawler.core.config import CrawlConfig
 from crawler.core.printable import printable
-from crawler.core.quantity import count, duration, share
+from crawler.core.quantity import count, count_of, duration, share
 from crawler.core.stats import CrawlStats
 from crawler.ring.bottleneck import limits_of_run
 
@@ -52,7 +52,7 @@ def ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
 
 
 def _ending(stats: CrawlStats, config: CrawlConfig) -> Ending:
-    left = f"{count(stats.queued)} URLs are still queued" if stats.queued else ""
+    left = f"{count_of(stats.queued, 'URL', 'are')} still queued" if stats.queued else ""
     match stats.ended:
         case "max-pages":
             what = f"stopped at {count(stats.pages)} pages: the budget of --max-pages {config.max_pages} is used up"
@@ -109,9 +109,9 @@ def _more(stats: CrawlStats) -> str:
 
 def _unreachable(stats: CrawlStats) -> str:
     """Say how many URLs are left, and of whom."""
-    urls = "1 URL" if stats.queued == 1 else f"{count(stats.queued)} URLs"
+    urls = count_of(stats.queued, "URL")
     number = stats.unreachable_hosts
-    hosts = "1 host" if number == 1 else f"{count(number)} hosts"
+    hosts = count_of(number, "host")
     one = stats.silent[0] if stats.silent else None
     who = "" if one is None else printable(f" ({one.name}: {one.why})" if number == 1 else f" ({one.name} and others)")
     return f"{urls} of {hosts} cannot be reached{who}; all others have ended"

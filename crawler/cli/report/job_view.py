@@ -11,7 +11,7 @@ from crawler.cli.report.ending import limited_by
 from crawler.cli.report.view import View
 from crawler.core.estimate import estimate
 from crawler.core.printable import printable
-from crawler.core.quantity import count, duration, rate
+from crawler.core.quantity import count, count_of, duration, rate
 from crawler.jobs.status import JobStatus
 from crawler.ring.bottleneck import Bottleneck, limits_of_run
 
@@ -136,7 +136,7 @@ def _state(status: JobStatus, now: float) -> str:
         return _of_running(status, now)
     at = "" if status.at is None else f" at {_moment(status.at)}"
     go_on = f"`crawler crawl --job {printable(status.folder)}` goes on"
-    left = f"; {count(status.stats.queued)} URLs are still queued: {go_on}" if status.stats.queued else ""
+    left = f"; {count_of(status.stats.queued, 'URL', 'are')} still queued: {go_on}" if status.stats.queued else ""
     if status.state == "killed":
         return f"killed, or lost power,{at}; nothing is lost: {go_on}"
     if status.state == "done":

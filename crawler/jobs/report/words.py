@@ -1,7 +1,7 @@
 """The headline of a report, in words: pure."""
 
 from crawler.core.counters import Counters
-from crawler.core.quantity import count, duration, rate, share, size
+from crawler.core.quantity import count, count_of, duration, rate, share, size
 from crawler.jobs.report.table import Value
 from crawler.jobs.report.tally import Tally
 from crawler.jobs.report.timeline import Timeline
@@ -55,13 +55,14 @@ def headline(state: str, figures: dict[str, Value], tally: Tally, line: Timeline
 
 def _did(figures: dict[str, Value]) -> str:
     pages, records, hosts = (int(_number(figures[name])) for name in ("pages", "records", "hosts_with_pages"))
-    said = f"{_of(pages, 'page')} of {_of(hosts, 'host')}, {size(_number(figures['bytes']))} of bodies"
+    said = f"{count_of(pages, 'page')} of {count_of(hosts, 'host')}, {size(_number(figures['bytes']))} of bodies"
     if records != pages:
-        said += f", {_of(records, 'record')}"
+        said += f", {count_of(records, 'record')}"
     if figures["seconds"]:
         said += f", in {duration(_number(figures['seconds']))}: {rate(_number(figures['pages_per_s']))} pages/s"
     known, due = (int(_number(figures[name])) for name in ("known", "due"))
-    return f"{said}. Of {_of(known, 'known URL')} " + (f"{count(due)} have not ended." if due else "all have ended.")
+    left = f"{count(due)} {'has' if due == 1 else 'have'} not ended." if due else "all have ended."
+    return f"{said}. Of {count_of(known, 'known URL')} {left}"
 
 
 def _wrong(figures: dict[str, Value], tally: Tally) -> str:
@@ -75,11 +76,11 @@ def _wrong(figures: dict[str, Value], tally: Tally) -> str:
         )
         ended = int(_number(figures["ended"]))
         said.append(
-            f"{_of(failed, 'URL')} failed, {_percent(failed, ended)} of those that ended, "
+            f"{count_of(failed, 'URL')} failed, {_percent(failed, ended)} of those that ended, "
             f"most often of {worst[0][1]} ({count(worst[1])})"
         )
     if errors:
-        said.append(f"{_of(errors, 'page')} had a status of 400 or more")
+        said.append(f"{count_of(errors, 'page')} had a status of 400 or more")
     return "; ".join(said) + "."
 
 
@@ -92,10 +93,6 @@ def _took(tally: Tally) -> str:
 
 def _time(ms: int) -> str:
     return f"{ms} ms" if ms < 1_000 else duration(ms / 1_000)
-
-
-def _of(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{count(number)} {what}s"
 
 
 def _percent(part: int, whole: int) -> str:

@@ -35,6 +35,7 @@ __all__ = [
     "Seed",
     "SeedContext",
     "SeedRow",
+    "Sent",
     "Task",
     "TaskKind",
 ]
@@ -312,6 +313,27 @@ class Link(Struct, frozen=True, array_like=True, gc=False):
     alike: bool = False
     spent_s: float = 0.0
     lastmod: str = ""
+
+
+class Sent(Struct, frozen=True, array_like=True, gc=False):
+    """Links of one task that another shard owns, with what its end gives to them (`frontier.source`).
+
+    `seed` is the number of its seed as other shards know it (`core.shard`). `depth` is that of the links, `far` and
+    `chain` are the best that is known of the task's own reach. `listed`: a sitemap names them. `parent` (key) and
+    `parent_url` are of what leads to them, `hops` the redirects to there with their `statuses`, empty if no record asks
+    for those.
+    """
+
+    seed: int
+    depth: int
+    listed: bool
+    far: int
+    chain: int
+    parent: bytes
+    parent_url: str | None
+    hops: tuple[str, ...]
+    statuses: tuple[int, ...]
+    links: tuple[Link, ...]
 
 
 class Done(Struct, frozen=True, array_like=True, gc=False):

@@ -11,10 +11,8 @@ A result with very many links (a sitemap may list 50,000 pages) is taken in slic
 may be committed before their page ends, never after.
 """
 
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -27,6 +25,7 @@ from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.ledger.changes import Changes
 from crawler.ledger.host_rows import HostRows
+from crawler.ledger.intake import Intake, size_of
 from crawler.ledger.sampling import Look, Sampling
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import ConsumerLeftError
@@ -42,18 +41,16 @@ COMMIT_BYTES = 8 << 20
 SLICE_LINKS = 1_000
 """Links taken between two looks at whether a commit is due: about 20 ms of work."""
 _STARVED_INTERVAL_S = 0.01
-_INBOX_BYTES = 32 << 20
-_LINK_BYTES = 256  # about what a link costs in memory
 
 
 class Ledger:
     """Turns results into durable facts.
 
-    `put`, `put_records`, `wake` and `stop` may be called from any thread; `run` owns the rest. `hosts` are the rows of
-    hosts that it keeps for the fetcher, `changes` is what people change while it runs. `deliver(tasks, hosts)` gets
-    what is due, with what is remembered of hosts that entered the window; `ended(why)` is called once, when nothing is
-    left that can be asked for, or the page budget is used up; `look(run, last)` takes a sample of the crawl. All three
-    run in the ledger's thread.
+    `intake` is how other threads give it something; `run` owns the rest. `hosts` are the rows of hosts that it keeps
+    for the fetcher, `changes` is what people change while it runs. `deliver(tasks, hosts)` gets what is due, with what
+    is remembered of hosts that entered the window; `ended(why)` is called once, when nothing is left that can be asked
+    for, or the page budget is used up; `look(run, last)` takes a sample of the crawl. All three run in the ledger's
+    thread.
     """
 
     def __init__(
@@ -75,15 +72,9 @@ class Ledger:
         self._ended = ended
         self._sampling = Sampling(store.samples, look)
         self._told = told
-        self.hosts = HostRows(store, self._notify)
-        self.changes = Changes(store, frontier, self._notify)
-        # State shared between threads, under the condition.
-        self._changed = threading.Condition()
-        self._inbox: deque[Sequence[Result]] = deque()
-        self._inbox_bytes = 0
-        self._roused: list[bytes] = []
-        self._stopping = False
-        self._closed = False
+        self.intake = Intake()
+        self.hosts = HostRows(store, self.intake.notify)
+        self.changes = Changes(store, frontier, self.intake.notify)
         # State of the ledger's thread: what ended in the open batch, whether the end was announced, and whether who
         # took the records has left before it.
         self._announced = False
@@ -95,45 +86,6 @@ class Ledger:
         self.commit_s = 0.0
         self.time_use = TimeUse("work")
         self.was_left = False
-
-    # Any thread
-
-    def put(self, results: Sequence[Result]) -> None:
-        """Take results without waiting: for the event loop, whose results carry no records."""
-        with self._changed:
-            self._inbox.append(results)
-            self._changed.notify_all()
-
-    def put_records(self, results: Sequence[Done]) -> None:
-        """Take what parsers have read; wait while too many bytes of it lie here already: back-pressure on them."""
-        size = sum(_size(done) + _LINK_BYTES * len(done.links) for done in results)
-        with self._changed:
-            while self._inbox_bytes > _INBOX_BYTES and not self._closed:
-                self._changed.wait()
-            self._inbox_bytes += size
-            self._inbox.append(results)
-            self._changed.notify_all()
-
-    def wake(self, hosts: Iterable[str]) -> None:
-        """Hand out the URLs of hosts (authorities) that were to come later, or not in this run."""
-        with self._changed:
-            self._roused += map(self._host_key, hosts)
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """Commit what is there and end `run`. Nothing may be put afterwards."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-
-    @property
-    def backlog(self) -> int:
-        """Results that wait to be taken."""
-        return sum(map(len, list(self._inbox)))
-
-    def _notify(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
 
     # The ledger's thread
 
@@ -155,9 +107,7 @@ class Ledger:
             self._seal(left.taken)
             raise
         finally:
-            with self._changed:
-                self._closed = True
-                self._changed.notify_all()
+            self.intake.close()
 
     def _settle(self, results: Sequence[Result]) -> None:
         """Give results to the frontier, not more than `SLICE_LINKS` links at once; take what it owes to the sinks."""
@@ -190,7 +140,7 @@ class Ledger:
 
     def _keep(self, finished: list[Finished]) -> None:
         self._finished += finished
-        self._finished_bytes += sum(map(_size, finished))
+        self._finished_bytes += sum(map(size_of, finished))
 
     def _catch_up(self) -> None:
         """Do what is due in the middle of many results."""
@@ -200,10 +150,8 @@ class Ledger:
 
     def _hand_out(self) -> None:
         """Give the fetcher what is due; say so when nothing can be due any more."""
-        if self._roused:
-            with self._changed:
-                roused, self._roused = self._roused, []
-            self._frontier.rouse(roused)
+        if roused := self.intake.roused():
+            self._frontier.rouse(map(self._host_key, roused))
         if self.changes.are_waiting:
             self.changes.apply()
         if self.hosts.are_asked_for:
@@ -218,16 +166,11 @@ class Ledger:
 
     def _take(self) -> tuple[list[Result], bool]:
         """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
-        with self._changed:
-            if not (self._inbox or self._stopping or self._roused or self._is_asked):
-                self.time_use.turn_to("idle")
-                self._changed.wait(self._patience_s())
-                self.time_use.turn_to("work")
-            results = [result for batch in self._inbox for result in batch]
-            self._inbox.clear()
-            self._inbox_bytes = 0
-            self._changed.notify_all()
-            return results, self._stopping
+        return self.intake.take(self._is_asked, self._patience_s, self.time_use)
+
+    def _is_asked(self) -> bool:
+        """Whether somebody waits for an answer, or for a change to be made."""
+        return self.hosts.are_asked_for or self.changes.are_waiting
 
     def _patience_s(self) -> float:
         if self._dirty():
@@ -297,11 +240,6 @@ class Ledger:
         for sink in self._sinks:
             sink.committed()
 
-    @property
-    def _is_asked(self) -> bool:
-        """Whether somebody waits for an answer, or for a change to be made."""
-        return self.hosts.are_asked_for or self.changes.are_waiting
-
     def _why_ended(self) -> Ended | None:
         if not self.changes.keep_open:
             if self._frontier.exhausted:
@@ -309,8 +247,3 @@ class Ledger:
             if self._frontier.stranded and not self._dirty():
                 return "unreachable"
         return "max-pages" if self._frontier.budget_spent else None
-
-
-def _size(brought: Done | Finished) -> int:
-    """Bytes of it that are for the sinks."""
-    return len(brought.records or b"") + len(brought.archive or b"")

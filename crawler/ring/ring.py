@@ -241,7 +241,7 @@ class Ring:
             look=Sampler(self.statistics).look,
             told=None if self._config.dashboard is False else self._recent.take,
         )
-        stream = followed_stream(self._config, self._stdin, lambda: ledger.wake(()))
+        stream = followed_stream(self._config, self._stdin, lambda: ledger.intake.wake(()))
         if stream is not None:
             cleanup.callback(stream.close)
         take = (opened, job, stream, self.steering.change, self._told_late_bad_seed)
@@ -253,7 +253,7 @@ class Ring:
     ) -> Parsers:
         parsers = chosen_parsers(
             self._config,
-            ledger.put_records,
+            ledger.intake.put_records,
             on_failure=broken.tell_from_thread,
             spider=self._spider,
             hash_seed=opened.store.keys.seed,
@@ -282,10 +282,10 @@ class Ring:
             transport,
             self._budget,
             submit=parsers.submit,
-            report=ledger.put,
+            report=ledger.intake.put,
             remember=ledger.hosts.remember,
             recall=recall,
-            wake=ledger.wake,
+            wake=ledger.intake.wake,
             fail=broken.tell,
             load=parsers,
         )
@@ -318,7 +318,7 @@ async def _wait_for(work: Coroutine[Any, Any, None], broken: Breakdown, written:
 
 
 async def _commit_and_end(ledger: Ledger, written: "asyncio.Future[None]") -> None:
-    ledger.stop()
+    ledger.intake.stop()
     await settled(written)
 
 

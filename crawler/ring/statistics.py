@@ -172,7 +172,7 @@ def _with_stages(stats: CrawlStats, stages: Stages) -> CrawlStats:
     fetcher, parsers, ledger = stages
     return msgspec.structs.replace(
         stats,
-        committing=ledger.backlog,
+        committing=ledger.intake.backlog,
         following=ledger.changes.follows,
         commits=ledger.commits,
         commit_s=ledger.commit_s,

@@ -9,6 +9,7 @@
     │       └── JobRunningError
     │                       another process runs it now
     ├── StorageError        the disk, the store or a sink refused
+    │   └── ReplacedError   another coordinator has taken over a job of many shards
     └── UnmetError          a crawl ended in good order, and not as `expect` says
 
 A bad *page* is never an exception: it ends as an outcome (see `core.model`). An exception means that the
@@ -85,6 +86,10 @@ class JobRunningError(JobError):
 
 class StorageError(CrawlerError):
     """The disk, the store or a sink refused; what was committed before is safe."""
+
+
+class ReplacedError(StorageError):
+    """Another process coordinates the job of many shards: what this one decided last does not count."""
 
 
 class UnmetError(CrawlerError):

@@ -2,5 +2,5 @@
 
 Owns: the files that wait to be sent.
 Runs: in the ledger's thread.
-For others: `remote`.
+For others: `remote`, `object_storage`.
 """

@@ -88,7 +88,7 @@ class Claim:
 
     def _other(self) -> dict[str, Any] | None:
         """What the mark of another job says, None if there is none."""
-        content = self._storage.read(self._mark)
+        content = self._storage.read(self._mark, or_forbidden=True)
         if not content:
             return None
         try:

@@ -80,6 +80,7 @@ class Store:
         self.bad_rows = BadRows(database.table("seeds"))
         self._seeds, self._hosts, self._meta = map(database.table, ("seeds", "hosts", "meta"))
         self.host_items = self._hosts.items  # all rows of hosts, as of the last commit
+        self.checkpoint = database.checkpoint  # makes a store of its own of what is committed
         self.samples = Samples(database.table("meta"))
         self.link_lists = LinkLists(self._meta)
         self._encode = msgspec.msgpack.Encoder().encode

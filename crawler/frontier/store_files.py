@@ -23,7 +23,7 @@ from crawler.core.printable import printable
 from crawler.core.symlinks import refuse_link
 from crawler.frontier.view import opened_view
 
-__all__ = ["StoreFiles", "is_marked", "prepare_store", "refuse_foreign"]
+__all__ = ["StoreFiles", "is_marked", "mark_store", "prepare_store", "refuse_foreign"]
 
 MARK = "CRAWLER"
 """The file that says whose store this is."""
@@ -55,10 +55,13 @@ def prepare_store(path: Path) -> None:
     refuse_foreign(path)
     make_folder(path)
     if not os.listdir(path):  # noqa: PTH208 - names are wanted
-        (path / MARK).write_text(
-            "The state of a crawl, see docs/design.md of crawler. RocksDB writes the files here.\n"
-        )
-        sync_folder(path)
+        mark_store(path)
+
+
+def mark_store(path: Path) -> None:
+    """Say in a folder that the store in it is ours. Raises OSError."""
+    (path / MARK).write_text("The state of a crawl, see docs/design.md of crawler. RocksDB writes the files here.\n")
+    sync_folder(path)
 
 
 def _has_our_tables(path: Path) -> bool:

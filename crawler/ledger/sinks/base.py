@@ -1,11 +1,13 @@
 """What the ledger asks of a sink."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from crawler.core.model import Finished
 
-__all__ = ["Position", "Sink", "record_lines"]
+__all__ = ["ClosedPart", "Parts", "Position", "Sink", "record_lines"]
 
 Position = dict[str, int | str]
 """Where a sink stands: what it needs to know to go on from a commit. Kept in the store, so it must be plain."""
@@ -43,6 +45,35 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Release the sink. What was written after the last `flush` may be lost. Safe to call twice."""
+
+
+class ClosedPart(Struct, frozen=True):
+    """A file of an output to which nothing will be added, of a job of many shards.
+
+    `output` counts the outputs of the job from 0, `number` the parts that this shard has in it from 1. `path` is where
+    the file lies now, `ending` that of its name; `records` are URLs in an archive.
+    """
+
+    output: int
+    number: int
+    path: str
+    ending: str
+    records: int
+    bytes: int
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """A sink whose output is made of parts that are public one by one, each with the checkpoint that has its URLs."""
+
+    def seal(self) -> None:
+        """End the open part with the next `flush`, so that the record after it begins another one."""
+
+    def closed(self) -> tuple[ClosedPart, ...]:
+        """Return the parts that are closed as of the last commit and not known to be public, in their order.
+
+        Raises `StorageError` if one of them is gone.
+        """
 
 
 def record_lines(finished: Sequence[Finished]) -> Iterator[bytes]:

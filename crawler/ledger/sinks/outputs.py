@@ -7,6 +7,8 @@ from importlib import import_module
 from pathlib import Path, PurePath
 from typing import Any
 
+import msgspec
+
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError
 from crawler.core.printable import as_utf8, printable
@@ -14,6 +16,7 @@ from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.files.jsonl import KIND as JSON_LINES
 from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.sinks.locks import Place
+from crawler.ledger.sinks.parts import FULL, PartsSink, RowOfParts, parts_folder
 from crawler.ledger.sinks.stdout import StdoutSink
 from crawler.ledger.sinks.successor import Successor
 
@@ -23,6 +26,8 @@ __all__ = [
     "files_of",
     "is_remote",
     "output_names",
+    "part_endings",
+    "part_sinks",
     "places_of",
     "records_of",
     "row_pattern",
@@ -43,6 +48,12 @@ _SINKS = (
 STDOUT = "-"
 """The output that stands for standard output."""
 
+_ENDINGS_OF_PARTS = (
+    *(".jsonl", ".jsonl.gz", ".jsonl.zst"),
+    *(".csv", ".csv.gz"),
+    ".parquet",
+    ".warc.gz",
+)
 _IN_THE_JOB = "in the job"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
@@ -60,6 +71,42 @@ def sinks_for(config: CrawlConfig) -> tuple[Sink, ...]:
     sinks = [_sink(output, config, name) for output, name in zip(config.outputs, names, strict=True)]
     # What was printed cannot be taken back: only when all other sinks have taken a batch.
     return tuple(sorted(sinks, key=lambda sink: sink.name == STDOUT))
+
+
+def part_sinks(config: CrawlConfig, folder: Path) -> tuple[Sink, ...]:
+    """Return the sinks of one shard of many, whose parts lie in its `folder` until they are public.
+
+    They have the names that `sinks_for` gives them. Raises `ConfigError` as that and `part_endings`.
+    """
+    full = msgspec.structs.replace(config, rotate=config.rotate or FULL)
+    pairs = zip(output_names(config), part_endings(config), strict=True)
+    return tuple(_part_sink(full, name, folder, output, ending) for output, (name, ending) in enumerate(pairs))
+
+
+def part_endings(config: CrawlConfig) -> list[str]:
+    """Return the ending of the parts of each output of a job of many shards: `.jsonl.gz`.
+
+    Raises `ConfigError` for an output that is not made of files of which each is whole: SQLite, standard output.
+    """
+    found: list[str] = []
+    for output in config.outputs:
+        kind = None if output == STDOUT else _kind_of(PurePath(output))
+        ending = "" if kind is None else next(one for one in kind.endings if output.lower().endswith(one))
+        if ending not in _ENDINGS_OF_PARTS:
+            raise ConfigError(
+                f"output {printable(output)}: a job of many shards writes a folder of parts: name it so that it ends "
+                f"{', '.join(_ENDINGS_OF_PARTS)}"
+            )
+        found.append(ending)
+    return found
+
+
+def _part_sink(config: CrawlConfig, name: str, folder: Path, output: int, ending: str) -> PartsSink:
+    own = parts_folder(folder, output)
+    row = sink_at(own / f"part{ending}", config, name)
+    if not isinstance(row, RowOfParts):
+        raise TypeError(f"{ending} has no parts")
+    return PartsSink(row, own, name=name, output=output, ending=ending)
 
 
 def sink_at(path: Path, config: CrawlConfig, name: str) -> Sink:

@@ -75,6 +75,8 @@ class FileSink:
     Files before the open one are complete, and not looked at again: whoever reads them may take them away. So that
     nobody takes one whose end is in no commit yet, a file that is begun is `_pages-00002.jsonl.tmp` until `committed`:
     one with a successor by name is safe. Killed before that, the next `open` renames or removes it.
+
+    `closed` has the numbers of the files that this run has ended, with their records; whoever reads it may clear it.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class FileSink:
         self._pending: list[bytes] = []
         self._stream: Compressor | None = None
         self._dirty = False
+        self.closed: dict[int, int] = {}
 
     def part_path(self, number: int) -> Path:
         """Path of a file of the row, from 1 on; without rotation there is one."""
@@ -142,6 +145,11 @@ class FileSink:
         self._check_place()
         position: Position = {"part": self._part, "offset": self._offset, "records": self._records}
         return position | self._encoder.state()
+
+    def seal(self) -> None:
+        """End the open file of a row, if there is something in it: the next record begins another one."""
+        if self._rotation is not None and self._records:
+            self._next_part()
 
     def _check_place(self) -> None:
         """See that the file has its name still: what goes elsewhere must not be committed."""
@@ -210,6 +218,7 @@ class FileSink:
     def _next_part(self) -> None:
         self._sync_part()
         self.close()
+        self.closed[self._part] = self._records
         self._part += 1
         self._records = 0
         self._open_part(0)

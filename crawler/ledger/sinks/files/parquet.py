@@ -60,6 +60,8 @@ class ParquetSink:
     spool, its bytes as `offset`, its `records`, and `columns` once they were inferred. Parts get their
     names when they are in a commit, and are not looked at again: whoever reads them may take them away.
 
+    `closed` has the numbers of the parts that this run has ended, with their records; whoever reads it may clear it.
+
     Raises `ConfigError` if pyarrow is not installed.
     """
 
@@ -77,6 +79,7 @@ class ParquetSink:
         self._records = 0
         self._lines: list[bytes] = []
         self._to_seal: list[int] = []
+        self.closed: dict[int, int] = {}
         # The columns that were inferred, as JSON; the first part not in a commit yet.
         self._inferred = ""
         self._safe = 1
@@ -141,6 +144,11 @@ class ParquetSink:
         position: Position = {"part": self._part, "offset": self._offset, "records": self._records}
         return position | {"columns": self._inferred} if self._inferred else position
 
+    def seal(self) -> None:
+        """End the open spool, if there is something in it: the next record begins another part."""
+        if self._records:
+            self._next_spool()
+
     def committed(self) -> None:
         """Name the parts that are in the commit, and remove their spools."""
         if self._safe == self._part:
@@ -177,6 +185,7 @@ class ParquetSink:
         self._hand_over()
         self._close_spool()
         self._to_seal.append(self._part)
+        self.closed[self._part] = self._records
         self._part += 1
         self._offset = self._records = 0
 

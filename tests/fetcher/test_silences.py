@@ -1,8 +1,7 @@
-"""Hosts that do not answer, on a fake network and with little patience: what becomes of their URLs."""
+"""Hosts that do not answer, on a fake network, with little patience and in virtual time: what becomes of their URLs."""
 
 import asyncio
 import logging
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from crawler.fetcher.gaps import Gaps
 from crawler.fetcher.network import Network
 from crawler.fetcher.silence import Patience, Silence
 from tests.support.stage import stage, task
+from tests.support.virtual_time import in_virtual_time, stand_still
 
 RESET = Failure("reset", "by peer", retryable=True)
 REFUSED = Failure("connect", "refused", retryable=True)
@@ -45,7 +45,7 @@ class Server:
 
     def __call__(self, path):
         self.asked.append(path)
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         self.began = self.began or now
         first, last = self.down
         if first <= now - self.began < last:
@@ -58,6 +58,7 @@ class Server:
 @pytest.mark.parametrize("settings", [{}, PAGES], ids=["with robots.txt", "without"])
 @pytest.mark.parametrize("down", [(0.0, 0.25), (0.05, 0.2), (0.05, 0.4)], ids=str)
 @pytest.mark.parametrize("broken", [RESET, REFUSED], ids=["reset", "refused"])
+@in_virtual_time
 async def test_an_outage_costs_no_url_and_no_attempt(tmp_path, broken, down, settings):
     """Not even where nothing is tried twice."""
     server = Server(broken, down=down)
@@ -67,6 +68,7 @@ async def test_an_outage_costs_no_url_and_no_attempt(tmp_path, broken, down, set
 
 
 @pytest.mark.parametrize("broken", [("", 502, ()), ("", 503, ()), RESET])
+@in_virtual_time
 async def test_nothing_is_asked_for_while_robots_txt_cannot_be_had(tmp_path, broken):
     """RFC 9309 §2.3.1.4; and nothing is lost by it."""
     server = Server(broken, down=(0.0, 0.2))
@@ -80,6 +82,7 @@ async def test_nothing_is_asked_for_while_robots_txt_cannot_be_had(tmp_path, bro
 
 @pytest.mark.parametrize("robots", ["obey", "ignore"])
 @pytest.mark.parametrize("number", [1, 2, 30])
+@in_virtual_time
 async def test_a_url_that_breaks_its_connection_ends_when_its_host_answers_for_others(tmp_path, number, robots):
     """Or for its robots.txt, if nothing else is left to ask for."""
     poison = {"0", "1"}
@@ -92,11 +95,12 @@ async def test_a_url_that_breaks_its_connection_ends_when_its_host_answers_for_o
 
 
 @pytest.mark.parametrize("robots", ["obey", "ignore"])
+@in_virtual_time
 async def test_a_host_that_never_answers_is_given_up_and_its_urls_stay_due(tmp_path, robots):
     async with stage(lambda _path: REFUSED, tmp_path, robots=robots, retries=2) as made:
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         ended = await made.crawled(*urls(50))
-        assert LITTLE.stranger_s <= time.monotonic() - began < 20
+        assert LITTLE.stranger_s <= asyncio.get_running_loop().time() - began < 20
         assert made.fetcher.silences.count == 1
         (named,) = made.fetcher.silences.named
         assert (named.name, named.why, named.next_s) == ("a.test", "connect: refused", None)
@@ -104,15 +108,17 @@ async def test_a_host_that_never_answers_is_given_up_and_its_urls_stay_due(tmp_p
     assert len(made.asked) < 40
 
 
+@in_virtual_time
 async def test_a_host_that_has_answered_is_waited_for_longer(tmp_path):
     server = Server(RESET, down=(0.05, 99.0))
     async with stage(server, tmp_path, give_up_after_s=0.8, per_host=1, delay_s=0.01) as made:
-        began = time.monotonic()
+        began = asyncio.get_running_loop().time()
         ended = await made.crawled(*urls(100))
-        assert time.monotonic() - began >= 0.8
+        assert asyncio.get_running_loop().time() - began >= 0.8
     assert set(ended.values()) == {"fetched 0", "due 0"}
 
 
+@in_virtual_time
 async def test_urls_of_a_host_that_is_given_up_can_be_made_to_end(tmp_path):
     async with stage(lambda _path: REFUSED, tmp_path, give_up_after_s=0.0, fail_unreachable=True) as made:
         ended = await made.crawled(*urls(5))
@@ -122,6 +128,7 @@ async def test_urls_of_a_host_that_is_given_up_can_be_made_to_end(tmp_path):
         assert len(made.asked) == 1
 
 
+@in_virtual_time
 async def test_a_host_that_refuses_for_ever_sleeps_and_is_given_up(tmp_path):
     """429 and 503: some URLs end with that status in the first minutes, the others stay due."""
     server = Server(("", 503, ()), down=(0.05, 99.0))
@@ -132,6 +139,7 @@ async def test_a_host_that_refuses_for_ever_sleeps_and_is_given_up(tmp_path):
     assert len(server.asked) < 150
 
 
+@in_virtual_time
 async def test_a_host_whose_pages_never_come_is_given_up_although_its_robots_txt_does(tmp_path):
     def respond(path):
         return ("", 404, ()) if path == "robots.txt" else RESET
@@ -142,6 +150,7 @@ async def test_a_host_whose_pages_never_come_is_given_up_although_its_robots_txt
     assert "due 1" in ended.values(), "the attempts count: the host is there"
 
 
+@in_virtual_time
 async def test_an_answer_that_cannot_be_read_never_counts_against_its_host(tmp_path):
     """A head came: the host is there, and each of the URLs ends by itself."""
     broken = Failure("incomplete", "cut", retryable=True, answered=True)
@@ -152,12 +161,14 @@ async def test_an_answer_that_cannot_be_read_never_counts_against_its_host(tmp_p
     assert set(ended.values()) == {"failed: incomplete"}
 
 
+@in_virtual_time
 async def test_an_unknown_name_is_an_outcome(tmp_path):
     async with stage(lambda _path: UNKNOWN, tmp_path, retries=2) as made:
         ended = await made.crawled(*urls(5))
     assert set(ended.values()) == {"failed: dns"}
 
 
+@in_virtual_time
 async def test_when_no_host_answers_one_request_at_a_time_finds_out_when_one_does(tmp_path, caplog):
     """And that is no silence of any of them: they are asked again at once, and none is given up."""
     hosts = [f"h{n}.test" for n in range(12)]
@@ -183,6 +194,7 @@ async def test_when_no_host_answers_one_request_at_a_time_finds_out_when_one_doe
     assert last.startswith("hosts answer again after")
 
 
+@in_virtual_time
 async def test_dead_hosts_are_no_sign_that_the_network_is_down(tmp_path):
     def respond(url):
         return REFUSED if "dead" in url else "page"
@@ -195,6 +207,7 @@ async def test_dead_hosts_are_no_sign_that_the_network_is_down(tmp_path):
     assert [end for url, end in ended.items() if "dead" not in url] == ["fetched 0"] * 20
 
 
+@in_virtual_time
 async def test_what_fails_while_this_process_stands_still_is_asked_for_again(tmp_path):
     """Nobody is to blame: a page that ran out of time meanwhile is no attempt, even where nothing is tried twice."""
     asked = []
@@ -203,7 +216,7 @@ async def test_what_fails_while_this_process_stands_still_is_asked_for_again(tmp
         asked.append(path)
         if len(asked) == 1:
             await asyncio.sleep(0.05)
-            time.sleep(1.7)
+            stand_still(1.7)
             await asyncio.sleep(0.01)
             return Failure("timeout", "no answer", retryable=True)
         return "page"
@@ -215,6 +228,7 @@ async def test_what_fails_while_this_process_stands_still_is_asked_for_again(tmp
     assert asked == ["0", "0"]
 
 
+@in_virtual_time
 async def test_a_gap_is_learned_before_what_ran_out_of_time_in_it():
     learned = []
     gaps = Gaps(learned.append)
@@ -223,7 +237,7 @@ async def test_a_gap_is_learned_before_what_ran_out_of_time_in_it():
     began = loop.time()
     try:
         async with asyncio.timeout(1.0):
-            time.sleep(2.0)
+            stand_still(2.0)
             await asyncio.sleep(5)
     except TimeoutError:
         assert gaps.covers(began)

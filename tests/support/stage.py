@@ -96,11 +96,12 @@ class Stage:
         """
         due, ended, later = list(tasks), {}, []
         known = {one.key: one for one in tasks}
+        loop = asyncio.get_running_loop()
         async with asyncio.timeout(60):
             while True:
                 woken = {host_key(f"http://{host}/") for host in self.woken}
                 self.woken.clear()
-                now = time.time()
+                now = loop.time()
                 due += [one for at, one in later if at <= now or host_key(one.url) in woken]
                 later = [(at, one) for at, one in later if at > now and host_key(one.url) not in woken]
                 if due:
@@ -114,7 +115,7 @@ class Stage:
                     if isinstance(end, Again):
                         used = end.reason is not None
                         known[end.key] = one = msgspec.structs.replace(one, attempts=one.attempts + used)
-                        later.append((end.at, one))
+                        later.append((now + end.at - time.time(), one))
                     else:
                         ended[one.url] = f"{end.outcome}: {end.reason}".removesuffix(": ")
                 left = [one for at, one in later if at < math.inf]

@@ -1,13 +1,15 @@
 """An event loop whose clock jumps to what comes next: minutes of waiting take no time, and each run is the same."""
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["run"]
+__all__ = ["in_virtual_time", "run", "stand_still"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class _Clock(selectors.DefaultSelector):
@@ -38,3 +40,20 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that waits for nothing but time, in an event loop of its own."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(work)
+
+
+def in_virtual_time(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Run a test that waits for nothing but time in such a loop: no machine is too slow for it."""
+
+    @functools.wraps(test)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(test(*args, **kwargs))
+
+    return wrapped
+
+
+def stand_still(seconds: float) -> None:
+    """Let the running loop's time pass as if this process had not run meanwhile."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, _Loop)
+    loop.clock.now += seconds

@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import tarfile
+import threading
+from functools import partial
 
 import msgspec
 import pytest
@@ -18,12 +20,13 @@ from tests.support.thorough import first_quickly
 PAGES = 60
 
 
-def site(host: str, path: str) -> Answer:
-    """Sixty pages, each of which takes a while."""
+def site(opened: threading.Event, host: str, path: str) -> Answer:
+    """Sixty pages, of which three come at once, and all others when it is `opened`."""
     if path == "/robots.txt":
         return Answer(status=404)
     number = int(path[1:] or 1)
-    return Answer(html(*(f"/{n}" for n in (number * 2, number * 2 + 1) if n <= PAGES)), delay_s=0.2)
+    page = html(*(f"/{n}" for n in (number * 2, number * 2 + 1) if n <= PAGES))
+    return Answer(page, until=opened if number > 3 else None)
 
 
 @pytest.fixture
@@ -41,7 +44,8 @@ def told(command: CommandLine, *arguments: str) -> list[dict]:
 
 def test_a_job_is_told_of_while_it_runs_when_it_was_killed_and_when_it_has_ended(tmp_path, command):
     """The figures are those of the crawl; the state is what became of it."""
-    with LocalServer(site) as server:
+    opened = threading.Event()
+    with LocalServer(partial(site, opened)) as server:
         arguments = ["crawl", server.url("/"), "--job", "output/one", "--quiet", *POLITE_ENOUGH]
         crawl = command.start(*arguments)
         wait_until((tmp_path / "output" / "one" / "state" / "CURRENT").exists)
@@ -61,10 +65,11 @@ def test_a_job_is_told_of_while_it_runs_when_it_was_killed_and_when_it_has_ended
         assert watched.wait() == 0, "nobody runs it: there is nothing to wait for"
         again = command.start(*arguments)
         wait_until(lambda: told(command, "output/one")[0]["state"] == "running")
-        lines = command.run("status", "output/one", "--watch").out.splitlines()
-        assert again.wait() == 0
-    assert len(lines) >= 2
-    assert "pages/s" in lines[0]
+        watched = command.start("status", "output/one", "--watch")
+        assert "pages/s" in watched.stdout.readline()
+        opened.set()
+        lines = watched.stdout.read().splitlines()
+        assert (watched.wait(), again.wait()) == (0, 0)
     assert lines[-1].startswith("done at "), "it is watched to its end"
     (end,) = told(command)
     assert (end["folder"], end["state"], end["stats"]["pages"], end["run"]) == ("output/one", "done", PAGES, 2)

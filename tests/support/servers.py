@@ -18,12 +18,13 @@ RESET = object()
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back: status, body, further headers; `delay_s` before it is sent."""
+    """What goes back: status, body, further headers; `delay_s` before it is sent, and not before `until` is set."""
 
     body: bytes | str = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
+    until: threading.Event | None = None
 
 
 Respond = Callable[[str, str], Answer | object]
@@ -126,6 +127,8 @@ class LocalServer:
                 raise ConnectionResetError
             assert isinstance(answer, Answer)
             await asyncio.sleep(answer.delay_s)
+            while answer.until is not None and not answer.until.is_set():
+                await asyncio.sleep(0.01)
             body = answer.body.encode() if isinstance(answer.body, str) else answer.body
             headers = {"content-type": "text/html; charset=utf-8", **answer.headers, "content-length": str(len(body))}
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

@@ -4,6 +4,7 @@ Memory holds the URLs that are asked about, and what redirects to them; the reco
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -15,10 +16,13 @@ from crawler.frontier.store import Store
 from crawler.jobs.urls import UrlFacts, Wanted, rows_of
 from crawler.ledger.sinks.outputs import records_of
 
-__all__ = ["Inlink", "Inlinks"]
+__all__ = ["COLUMNS", "Inlink", "Inlinks", "Rows", "sources_of"]
+
+Rows = Iterator[bytes | Mapping[str, Any]]
+"""Records read back: each a line of JSON, or the row of a table."""
 
 _MOST_HOPS: Final = 12
-_COLUMNS: Final = ("url", "links")
+COLUMNS: Final = ("url", "links")
 
 
 class Inlink(Struct, frozen=True, kw_only=True):
@@ -49,15 +53,18 @@ class Inlinks:
     State: the URLs and what redirects to them, and which of them no page was found for.
     """
 
-    def __init__(self, store: Store, config: CrawlConfig, wanted: Iterable[UrlFacts]) -> None:
-        self._config = config
+    def __init__(
+        self, stores: Sequence[Store], sources: Iterable[tuple[str, Rows | None]], wanted: Iterable[UrlFacts]
+    ) -> None:
+        """`sources` are the outputs by name, with their records, as `sources_of` gives them."""
+        self._sources = sources
         self._targets = {one.url: one for one in wanted}
         self._ways: dict[str, tuple[str, ...]] = dict.fromkeys(self._targets, ())
         self._found: set[str] = set()
         self._ends = {url: url for url in self._targets}
         self.why_parents = ""
         if self._targets:
-            self._add_redirects(store)
+            self._add_redirects(stores)
 
     def __iter__(self) -> Iterator[Inlink]:
         """Give each link, page by page, and at the end those URLs for which there is none."""
@@ -86,19 +93,20 @@ class Inlinks:
             redirects=tuple(redirects),
         )
 
-    def _add_redirects(self, store: Store) -> None:
+    def _add_redirects(self, stores: Sequence[Store]) -> None:
         """Learn which URLs redirect to those asked about, by one hop after the other."""
         for url, one in self._targets.items():
             for at, hop in enumerate(one.redirected_from):
                 self._lead(hop, url, one.redirected_from[at:])
-        keys = {store.keys.url(url, "page"): url for url in self._targets}
+        made = stores[0].keys  # all shards of a job make the same keys
+        keys = {made.url(url, "page"): url for url in self._targets}
         redirected = Wanted.of(outcome="redirected")
         for _ in range(_MOST_HOPS):
             further: dict[bytes, str] = {}
-            for row in rows_of(store, redirected):
+            for row in chain.from_iterable(rows_of(store, redirected) for store in stores):
                 if (to := keys.get(row.other)) is not None and row.url not in self._ways:
                     self._lead(row.url, self._ends[to], (row.url, *self._ways[to]))
-                    further[store.keys.url(row.url, "page")] = row.url
+                    further[made.url(row.url, "page")] = row.url
             if not further:
                 break
             keys = further
@@ -111,8 +119,7 @@ class Inlinks:
     def _records(self) -> Iterator[_Page]:
         """Give what matters of each record, from the first output that has the links of its pages."""
         self.why_parents = "the job has no output that can be read again"
-        for output in self._config.outputs:
-            rows = records_of(output, self._config, _COLUMNS)
+        for output, rows in self._sources:
             if rows is None:
                 continue
             shown = printable(output, SHOWN_CHARS)
@@ -130,6 +137,11 @@ class Inlinks:
                     return
             except Exception as error:  # noqa: BLE001 - every reader raises its own: gzip, zstd, SQLite, pyarrow, csv
                 self.why_parents = f"{shown} cannot be read any further: {printable(str(error), SHOWN_CHARS)}"
+
+
+def sources_of(config: CrawlConfig) -> Iterator[tuple[str, Rows | None]]:
+    """Give the outputs of a crawl, each with its records read back; None for one that cannot be read again."""
+    return ((output, records_of(output, config, COLUMNS)) for output in config.outputs)
 
 
 def _page(record: bytes | Mapping[str, Any]) -> _Page:

@@ -1,28 +1,25 @@
-"""`Job`: a job's folder that answers. A thin face: each question has a file of its own."""
+"""`Job`: a job that answers. A thin face: each question has a file of its own."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
-
-from msgspec.structs import replace
 
 from crawler.core.expectation import Verdict
 from crawler.core.model import Outcome, TaskKind
 from crawler.core.sample import Sample
 from crawler.core.steered import Change, Verb
 from crawler.frontier.seed_lines import BadSeed
-from crawler.frontier.store import Store
 from crawler.jobs import changes
+from crawler.jobs.answers import Answers
 from crawler.jobs.changes import Answer
-from crawler.jobs.check import check
-from crawler.jobs.explain import explain
 from crawler.jobs.explanation import Explanation
-from crawler.jobs.hosts import HostFacts, hosts
+from crawler.jobs.hosts import HostFacts
 from crawler.jobs.inlinks import Inlinks
-from crawler.jobs.opening import find_job, is_running, opened_store
-from crawler.jobs.rulings import Rulings
-from crawler.jobs.status import JobStatus, status
-from crawler.jobs.urls import UrlFacts, Wanted, urls
+from crawler.jobs.lone_job import LoneJob
+from crawler.jobs.parts import OutputPart
+from crawler.jobs.status import JobStatus
+from crawler.jobs.urls import UrlFacts, Wanted
 from crawler.web.urls import named_authority
 
 if TYPE_CHECKING:
@@ -42,19 +39,21 @@ class Job:
     it has ended. It takes no lock and writes nothing into the folder, unless `add`, `retry` or `steer` is called. All
     answers are of one instant, that of the first question, until `refresh` or one of these three.
 
-    State: the view of the store, open from the first question on, and whether a crawl ran then. Not
-    thread-safe; each thread makes its own.
+    A cluster job is named by its place, a folder or a URL (`s3://bucket/job`), and answers for all of its shards. In a
+    folder of this machine they are read where they are, each as of an instant of its own. Of a URL the last checkpoints
+    are read, about a minute old, which come into a temporary folder until `close`: `status` says how old they are.
+
+    State: what answers, which keeps the view of each store from the first question on. Not thread-safe; each thread
+    makes its own.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        """Find the job. Raises `JobError` if the folder holds none, `StorageError` if it cannot be read.
+        """Find the job. Raises `JobError` if none is there, `StorageError` if it cannot be read.
 
         A job of a version that this one cannot read, or a damaged one, is refused with the same errors when first
         asked.
         """
-        self.folder = find_job(folder)
-        self._store: Store | None = None
-        self._was_running = False
+        self.answers: Answers = LoneJob(Path(folder))
 
     def __enter__(self) -> Self:
         return self
@@ -63,44 +62,40 @@ class Job:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Job({str(self.folder)!r})"
+        return f"Job({self.answers.shown!r})"
 
     @property
-    def store(self) -> Store:
-        """The store as it was when first asked; for the files of this folder."""
-        if self._store is None:
-            # Before that: a crawl that has ended by the time it is opened is seen to have ended.
-            self._was_running = self.is_running
-            self._store = opened_store(self.folder)
-        return self._store
+    def folder(self) -> Path | None:
+        """The folder of the job; None for one that lies under a URL."""
+        return self.answers.folder
 
     @property
     def is_running(self) -> bool:
-        """Whether a crawl runs the job at this moment."""
-        return is_running(self.folder)
+        """Whether a crawl runs the job at this moment: of one under a URL, as its last state says."""
+        return self.answers.is_running
 
     def refresh(self) -> None:
         """See the job as it is now, from the next question on. Iterators that are under way end with an error."""
-        self.close()
+        self.answers.close()
 
     def close(self) -> None:
-        """Let go of the store. Safe to call twice; the next question opens it again."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        """Let go of what was opened and fetched. Safe to call twice; the next question opens it again."""
+        self.answers.close()
 
     def status(self) -> JobStatus:
-        """Say how the job stands: what the crawl that runs it does, or how the last one ended."""
-        store = self.store
-        return status(self.folder, store, running=self._was_running)
+        """Say how the job stands: what the crawl that runs it does, or how the last one ended.
+
+        Of a cluster job the figures are those of all shards together, and `shards` has each.
+        """
+        return self.answers.status()
 
     def samples(self) -> Iterator[Sample]:
         """Give the time series of the job: how each of its runs stood, about once a second, in the order of time.
 
         Of a run at most 2,000 are kept, evenly spread, and its last one always. A job that an earlier version ran alone
-        has none.
+        has none. Those of a cluster job add up its shards, about once a second.
         """
-        return self.store.samples.all()
+        return self.answers.samples()
 
     def urls(
         self,
@@ -127,7 +122,7 @@ class Job:
         Raises `UsageError` for a filter that makes no sense.
         """
         wanted = Wanted.of(outcome=outcome, reason=reason, kind=kind, status=status, host=host, depth=depth, due=due)
-        return urls(self.store, wanted, parents=parents)
+        return self.answers.urls(wanted, parents=parents)
 
     def to_arrow(self, **wanted: Any) -> "pa.RecordBatchReader":
         """Return what `urls` gives as a table of Arrow, read batch by batch: in the same memory for any number.
@@ -147,7 +142,7 @@ class Job:
         Where no output has that field, or can be read again, only the page that each URL was found at is known, and
         `why_parents` of what is returned says so, once it was read.
         """
-        return Inlinks(self.store, replace(Rulings(self.store).config, job=self.folder), wanted)
+        return self.answers.inlinks(wanted)
 
     def check(self, expect: str | Sequence[str] = ()) -> list[Verdict]:
         """Judge what is expected of the job, as in `pages>=1000` (`docs/expectations.md`): a verdict on each.
@@ -156,21 +151,29 @@ class Job:
         the local outputs, all of which are read then. Raises `ConfigError` for what cannot be expected.
         """
         texts = (expect,) if isinstance(expect, str) else tuple(expect)
-        return check(self.folder, self.store, self.status(), texts)
+        return self.answers.check(texts)
 
     def explain(self, url: str) -> Explanation:
         """Tell the whole story of a URL: what became of it and why, or why the job has never met it.
 
-        It may be written in any form. Takes a few look-ups by key, whatever the size of the job.
+        It may be written in any form. Takes a few look-ups by key, whatever the size of the job. Of a cluster job the
+        shard that owns the URL is asked, and the answer names it.
         """
-        return explain(self.folder, self.store, url)
+        return self.answers.explain(url)
 
     def hosts(self) -> Iterator[HostFacts]:
         """Give every host of which the job has met a URL, those with most URLs first.
 
         Reads all URLs first, and its memory grows with the number of hosts.
         """
-        return hosts(self.store, Rulings(self.store).config.user_agent)
+        return self.answers.hosts()
+
+    def parts(self) -> Iterator[OutputPart]:
+        """Give the files that hold the job's records: what a reader of tables is to read, each file whole.
+
+        Of a cluster job they are those that are public, with the shard that wrote each.
+        """
+        return self.answers.parts()
 
     def add(
         self,
@@ -192,11 +195,7 @@ class Job:
         Raises `SeedError` if there is no seed, `JobError` and `StorageError` as for any question.
         """
         sources = [seeds] if isinstance(seeds, str) else list(seeds)
-        answer = changes.add(
-            self.folder, sources, stdin=stdin, on_bad=on_bad_seed or _untold, patience=_patience(wait=wait)
-        )
-        self.close()
-        return answer
+        return self.answers.add(sources, stdin=stdin, on_bad=on_bad_seed or _untold, patience=_patience(wait=wait))
 
     def retry(
         self,
@@ -218,9 +217,7 @@ class Job:
         """
         kinds = [kind] if isinstance(kind, str) else list(kind)
         which = changes.retried(outcome, kinds, host, [url] if isinstance(url, str) else list(url))
-        number = changes.retry(self.folder, which, patience=_patience(wait=wait))
-        self.close()
-        return number
+        return self.answers.retry(which, patience=_patience(wait=wait))
 
     def steer(self, do: Verb, host: str = "", seconds: float | None = None, *, wait: bool = True) -> bool:
         """Steer the crawl that runs the job: `pause`, `resume` or `stop` it, or have it treat a host otherwise.
@@ -231,9 +228,7 @@ class Job:
         Raises `UsageError`, and `JobError` for a crawl that does not run.
         """
         change = Change(do, named_authority(host) if host or do in {"delay", "block", "unblock"} else "", seconds)
-        in_force = changes.steer(self.folder, change, patience=_patience(wait=wait))
-        self.close()
-        return in_force
+        return self.answers.steer(change, patience=_patience(wait=wait))
 
 
 def _patience(*, wait: bool) -> changes.Patience:

@@ -43,7 +43,7 @@ class HostSearch:
 
 def _stored(folder: Path, part: str, most: int) -> list[str]:
     from crawler.jobs.host_names import host_names  # noqa: PLC0415 - when somebody asks for the first time
-    from crawler.jobs.job import Job  # noqa: PLC0415 - as above
+    from crawler.jobs.opening import opened_store  # noqa: PLC0415 - as above
 
-    with Job(folder) as job:
-        return host_names(job.store, part, most, _PATIENCE_S)
+    with opened_store(folder) as store:
+        return host_names(store, part, most, _PATIENCE_S)

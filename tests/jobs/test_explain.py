@@ -83,7 +83,7 @@ def check_stories(job: Job) -> None:
 
 def check_sums(job: Job) -> None:
     """Every URL that was ever met is there, once, with its reason."""
-    counters = job.store.meta("counters")
+    counters = job.answers.stores[0].meta("counters")
     met = list(job.urls())
     lines = [one for one in met if one.reason == "malformed"]
     assert [one.url for one in lines] == ["this is no url"]
@@ -112,7 +112,7 @@ def test_a_url_of_every_outcome_is_explained_in_a_running_a_killed_and_an_ended_
 
             def is_waiting() -> bool:
                 job.refresh()
-                return (job.store.meta("counters") or {}).get("queued") == 1 + LEFT_OUT
+                return (job.answers.stores[0].meta("counters") or {}).get("queued") == 1 + LEFT_OUT
 
             wait_until(is_waiting)
             assert crawl.poll() is None

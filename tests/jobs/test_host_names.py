@@ -15,7 +15,7 @@ def test_hosts_that_were_asked_and_hosts_that_only_have_urls_are_found(tmp_path)
     port = server.port
     assert 20 <= len(asked) < 300
     with Job(tmp_path / "job") as job:
-        store = job.store
+        store = job.answers.stores[0]
         every = host_names(store, "host", 1_000, 60.0)
         assert sorted(every) == sorted(f"host{n}.localhost:{port}" for n in range(300))
         assert len(host_names(store, "host", 7, 60.0)) == 7

@@ -107,7 +107,7 @@ def test_a_job_answers_beside_a_crawl_of_another_process_and_is_left_alone(tmp_p
                 def known() -> tuple[int, int, int]:
                     job.refresh()
                     ended = sum(1 for one in job.urls(due=False))
-                    counters = job.store.meta("counters") or {"queued": 0, "known": 0}
+                    counters = job.answers.stores[0].meta("counters") or {"queued": 0, "known": 0}
                     assert (ended + sum(1 for one in job.urls(due=True))) == counters["known"]
                     return ended, counters["queued"], counters["known"]
 

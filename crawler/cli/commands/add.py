@@ -33,8 +33,7 @@ Seeds are written as for `crawler crawl`. Each is added once, whenever a process
 @click.pass_obj
 def add(terminal: Terminal, /, job: Path, seeds: tuple[str, ...], no_wait: bool) -> int:
     """Add each SEED to JOB, the folder of a crawl: one that runs goes on with them, else the next one does."""
-    from crawler.jobs.changes import add as add_seeds  # noqa: PLC0415  the store, for this command alone
-    from crawler.jobs.opening import find_job  # noqa: PLC0415  as above
+    from crawler.jobs.job import Job  # noqa: PLC0415  the store, for this command alone
 
     bad = 0
 
@@ -47,7 +46,9 @@ def add(terminal: Terminal, /, job: Path, seeds: tuple[str, ...], no_wait: bool)
     stdin = sys.stdin.buffer if STDIN in seeds and sys.stdin is not None else None
     if stdin is not None and stdin.isatty():
         terminal.say("reading seeds from the terminal: one URL a line, Ctrl-D ends")
-    answer = add_seeds(find_job(job), seeds, stdin=stdin, on_bad=told, patience=patience(terminal, wait=not no_wait))
+    with Job(job) as opened:
+        answer = opened.answers.add(seeds, stdin=stdin, on_bad=told, patience=patience(terminal, wait=not no_wait))
+        is_running = opened.is_running
     if bad > _NAMED:
         terminal.say(f"{count(bad)} bad seeds were skipped; the first {_NAMED} are named above")
     if answer is None:
@@ -55,12 +56,6 @@ def add(terminal: Terminal, /, job: Path, seeds: tuple[str, ...], no_wait: bool)
         return ExitCode.DONE
     known = f", {count(answer.known)} were known before" if answer.known else ""
     click.echo(f"{count(answer.new)} seeds added{known}")
-    _say_next(terminal, job, answer.new)
-    return ExitCode.DONE
-
-
-def _say_next(terminal: Terminal, job: Path, number: int) -> None:
-    from crawler.jobs.opening import is_running  # noqa: PLC0415  as above
-
-    if number and not is_running(job):
+    if answer.new and not is_running:
         terminal.say(f"`crawler crawl --job {printable(str(job))}` goes on with them")
+    return ExitCode.DONE

@@ -51,15 +51,16 @@ def retry(
 ) -> int:
     """Put URLs of JOB back that failed, as if nobody had asked for them: all, or those that the options name."""
     from crawler.jobs.changes import retried  # noqa: PLC0415  the store, for this command alone
-    from crawler.jobs.changes import retry as put_back  # noqa: PLC0415  as above
-    from crawler.jobs.opening import find_job, is_running  # noqa: PLC0415  as above
+    from crawler.jobs.job import Job  # noqa: PLC0415  as above
 
     which = retried(outcome, kinds, host, urls)
-    number = put_back(find_job(job), which, patience=patience(terminal, wait=not no_wait))
+    with Job(job) as opened:
+        number = opened.answers.retry(which, patience=patience(terminal, wait=not no_wait))
+        is_running = opened.is_running
     if number is None:
         terminal.say(TAKEN_LATER)
         return ExitCode.DONE
     click.echo(f"{count_of(number, 'URL', 'are')} due again")
-    if number and not is_running(job):
+    if number and not is_running:
         terminal.say(f"`crawler crawl --job {printable(str(job))}` asks for them")
     return ExitCode.DONE

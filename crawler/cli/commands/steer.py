@@ -44,12 +44,12 @@ waited (it is done all the same), 5 storage failure.""",
 @click.pass_obj
 def steer(terminal: Terminal, /, *, job: Path, do: Verb, host: str | None, seconds: str | None, no_wait: bool) -> int:
     """Steer the crawl that runs JOB from another terminal."""
-    from crawler.jobs.changes import steer as change_it  # noqa: PLC0415  the store, for this command alone
-    from crawler.jobs.opening import find_job  # noqa: PLC0415  as above
+    from crawler.jobs.job import Job  # noqa: PLC0415  the store, for this command alone
 
     change = _change(do, host, seconds)
-    if not change_it(find_job(job), change, patience=patience(terminal, wait=not no_wait)):
-        terminal.say(TAKEN_LATER)
+    with Job(job) as opened:
+        if not opened.answers.steer(change, patience=patience(terminal, wait=not no_wait)):
+            terminal.say(TAKEN_LATER)
     return ExitCode.DONE
 
 

@@ -1,6 +1,7 @@
 """Which host leads to which: from the first link to each URL, as the store keeps it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 
 from msgspec import Struct
@@ -23,19 +24,24 @@ class HostGraph(Struct, frozen=True):
     linked: int
 
 
-def host_graph(store: Store, tally: Tally) -> HostGraph:
-    """Look up where the parents of the links in a tally are. With one host alone all of them are there."""
+def host_graph(stores: Sequence[Store], tally: Tally) -> HostGraph:
+    """Look up where the parents of the links in a tally are. With one host alone all of them are there.
+
+    They may be in any store of a job that has several.
+    """
     hosts_of: dict[bytes, list[str]] = {}
     for parent, host in tally.links:
         hosts_of.setdefault(parent, []).append(host)
     ways: Counter[tuple[str, str]] = Counter()
-    known = KnownRows(store)
     keys = iter(sorted(hosts_of))
     looked_at = 0
     while some := list(islice(keys, _AT_ONCE)):
-        for key, found in zip(some, known.find(some), strict=True):
-            if found is not None and found.row is not None:
-                source = authority(found.row.url)
-                looked_at += len(hosts_of[key])
-                ways.update((source, host) for host in hosts_of[key])
+        for store in stores:
+            for key, found in zip(some, KnownRows(store).find(some), strict=True):
+                if found is not None and found.row is not None:
+                    source = authority(found.row.url)
+                    hosts = hosts_of.pop(key)
+                    looked_at += len(hosts)
+                    ways.update((source, host) for host in hosts)
+            some = [key for key in some if key in hosts_of]
     return HostGraph(dict(ways), looked_at, tally.linked)

@@ -1,15 +1,16 @@
 """Tables of what a job keeps beside its URLs: what was counted, learnt, steered, and what its records hold."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from crawler.core.config import CrawlConfig
-from crawler.core.counters import Counters
 from crawler.core.errors import CrawlerError
 from crawler.core.model import Rotation
 from crawler.core.printable import printable
 from crawler.core.quantity import count
+from crawler.core.stats import CrawlStats
 from crawler.jobs.job import Job
 from crawler.jobs.report.records import FieldShares, field_shares
 from crawler.jobs.report.table import MOST_ROWS, Column, Table, cut_note
@@ -23,21 +24,21 @@ _IN_THE_JOB = "in the job"
 _AS_IT_BEGAN = "as it began"
 
 
-def job_tables(job: Job, counters: Counters) -> Iterator[Table]:
+def job_tables(job: Job, stats: CrawlStats) -> Iterator[Table]:
     """Give all tables of a job that need neither its URLs nor its samples, but for what was steered."""
-    yield _duplicates(counters)
-    yield _repeats(counters)
-    yield _parameters(counters)
+    yield _duplicates(stats)
+    yield _repeats(stats)
+    yield _parameters(stats)
     yield _fields(job)
     yield _steered(job)
 
 
-def _duplicates(counters: Counters) -> Table:
-    pages = counters.pages or 1
+def _duplicates(stats: CrawlStats) -> Table:
+    pages = stats.pages or 1
     rows = (
-        ("the same body, byte for byte", counters.duplicates, counters.duplicates / pages),
-        ("nearly the same text", counters.near_duplicates, counters.near_duplicates / pages),
-        ("read again for their links", counters.reread, counters.reread / pages),
+        ("the same body, byte for byte", stats.duplicates, stats.duplicates / pages),
+        ("nearly the same text", stats.near_duplicates, stats.near_duplicates / pages),
+        ("read again for their links", stats.reread, stats.reread / pages),
     )
     return Table(
         "duplicates",
@@ -48,8 +49,8 @@ def _duplicates(counters: Counters) -> Table:
     )
 
 
-def _repeats(counters: Counters) -> Table:
-    rows = sorted(counters.repeats.items(), key=lambda item: (-item[1], item[0]))
+def _repeats(stats: CrawlStats) -> Table:
+    rows = sorted(stats.repeats.items(), key=lambda item: (-item[1], item[0]))
     return Table(
         "repeats",
         "Hosts whose pages brought nothing but further links",
@@ -59,8 +60,8 @@ def _repeats(counters: Counters) -> Table:
     )
 
 
-def _parameters(counters: Counters) -> Table:
-    rows = sorted(counters.parameters.items(), key=lambda item: (-item[1].skipped, item[0]))
+def _parameters(stats: CrawlStats) -> Table:
+    rows = sorted(stats.parameters.items(), key=lambda item: (-item[1].skipped, item[0]))
     return Table(
         "parameters",
         "Parameters that were found not to change a page",
@@ -83,8 +84,9 @@ def _steered(job: Job) -> Table:
         if words != before:
             rows.append((sample.at, sample.run, ", ".join(words) or _AS_IT_BEGAN))
             before = words
-    kept = kept_steering(job.store)
-    now = ", ".join((*(["paused"] if kept.paused else []), *kept.words))
+    kept = [kept_steering(store) for store in job.answers.stores]
+    words = (*(["paused"] if any(one.paused for one in kept) else []), *chain.from_iterable(one.words for one in kept))
+    now = ", ".join(dict.fromkeys(words))
     note = f"in force as of the last commit: {now}" if now else ""
     return Table(
         "steered",
@@ -119,15 +121,18 @@ def _fields(job: Job) -> Table:
 
 def _shares(job: Job) -> FieldShares:
     """Read an output of the job that lies on this machine: the first one that can be read."""
-    told: dict[str, Any] = job.store.meta("job") or {}
+    if job.answers.is_of_shards:
+        return _shares_of_parts(job)
+    (store,), (folder,) = job.answers.stores, job.answers.folders
+    told: dict[str, Any] = store.meta("job") or {}
     rotate = told.get("rotate")
     why = "the job keeps no output on this machine"
     for name in told.get("output") or [_IN_THE_JOB]:
         if name == STDOUT or is_remote(name):
             continue
-        path = job.folder / "pages.jsonl" if name == _IN_THE_JOB else Path(name)
+        path = folder / "pages.jsonl" if name == _IN_THE_JOB else Path(name)
         rotation = None if rotate is None else Rotation(**rotate) if isinstance(rotate, dict) else Rotation(*rotate)
-        config = CrawlConfig(job=job.folder, output=(str(path),), rotate=rotation)
+        config = CrawlConfig(job=folder, output=(str(path),), rotate=rotation)
         try:
             files = files_of(config)
             if files:
@@ -136,3 +141,14 @@ def _shares(job: Job) -> FieldShares:
         except (CrawlerError, OSError) as error:
             why = printable(str(error))
     raise CrawlerError(why)
+
+
+def _shares_of_parts(job: Job) -> FieldShares:
+    """Read the public parts of the first output that has any here."""
+    found: dict[str, list[Path]] = {}
+    for part in job.parts():
+        if not is_remote(part.path):
+            found.setdefault(str(Path(part.path).parent), []).append(Path(part.path))
+    for folder, files in found.items():
+        return field_shares(printable(Path(folder).name), files)
+    raise CrawlerError("no part of the records is public on this machine")

@@ -28,20 +28,24 @@ T = TypeVar("T")
 
 
 class Half(Struct, frozen=True):
-    """What the other process is told: the folder of the job. It counts the ended URLs of the upper half of keys."""
+    """What the other process is told: the folder of the job, and how many links it is to look at.
+
+    It counts the ended URLs of the upper half of keys.
+    """
 
     folder: str
+    links: int
 
 
-def counted(store: Store, folder: Path, *, alone: bool) -> Tally:
+def counted(store: Store, folder: Path, *, alone: bool, links: int = MOST_LINKS) -> Tally:
     """Count all URLs of the job in `folder`, whose store is open: those that have ended, those in the queue, retries.
 
     A crawl that runs goes on, so that a process which opens its store later sees another state: then, and `alone`, one
-    process counts all. Raises `CrawlerError` if the other process fails.
+    process counts all. So many `links` are looked at. Raises `CrawlerError` if the other process fails.
     """
     known = (store.meta("counters") or {}).get("known", 0)
     if alone or known < _WORTH_A_PROCESS or (os.cpu_count() or 1) < 2:
-        tally = _ended(store, None, None, MOST_LINKS)
+        tally = _ended(store, None, None, links)
     else:
         with subprocess.Popen(  # noqa: S603 - our own interpreter and module
             python("-m", "crawler.jobs.report.half"),
@@ -52,10 +56,10 @@ def counted(store: Store, folder: Path, *, alone: bool) -> Tally:
         ) as other:
             try:
                 assert other.stdin is not None  # noqa: S101 - asked for above
-                other.stdin.write(msgspec.json.encode(Half(os.fspath(folder))))
+                other.stdin.write(msgspec.json.encode(Half(os.fspath(folder), links - links // 2)))
                 other.stdin.close()
                 other.stdin = None
-                tally = _ended(store, None, _MIDDLE, MOST_LINKS // 2)
+                tally = _ended(store, None, _MIDDLE, links // 2)
                 output, errors = other.communicate()
             except BaseException:
                 other.kill()
@@ -75,7 +79,7 @@ def counted(store: Store, folder: Path, *, alone: bool) -> Tally:
 def half_counted(half: Half) -> Tally:
     """Count what the other process is to count."""
     with opened_store(Path(half.folder)) as store:
-        return _ended(store, _MIDDLE, None, MOST_LINKS // 2)
+        return _ended(store, _MIDDLE, None, half.links)
 
 
 def _ended(store: Store, lower: bytes | None, upper: bytes | None, links: int) -> Tally:

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from crawler.core.counters import Counters
+from crawler.core.stats import CrawlStats
 from crawler.core.version import __version__
 from crawler.jobs.job import Job
 from crawler.jobs.report.host_graph import host_graph
 from crawler.jobs.report.job_tables import job_tables
 from crawler.jobs.report.passing import counted
 from crawler.jobs.report.table import Table, Value
-from crawler.jobs.report.tally import Tally
+from crawler.jobs.report.tally import MOST_LINKS, Tally
 from crawler.jobs.report.time_tables import time_tables
 from crawler.jobs.report.timeline import Timeline, timeline
 from crawler.jobs.report.url_tables import url_tables
@@ -70,38 +70,40 @@ def report(job: Job, *, now: float) -> Report:
     many.
     Raises `JobError` and `StorageError` for a job that cannot be read.
     """
-    store = job.store
     running = job.is_running
-    counters = msgspec.convert(store.meta("counters") or {}, Counters, strict=False)
-    tally = counted(store, job.folder, alone=running)
+    stats = job.status().stats
+    stores, folders = job.answers.stores, job.answers.folders
+    tally = Tally(most_links=0)
+    for store, folder in zip(stores, folders, strict=True):
+        tally.add(counted(store, folder, alone=running, links=MOST_LINKS // len(stores)))
     line = timeline(job.samples())
-    state = state_of(line, counters, running=running)
-    figures = _figures(counters, tally, line)
+    state = state_of(line, stats, running=running)
+    figures = _figures(stats, tally, line)
     return Report(
-        job=str(job.folder),
+        job=job.answers.shown,
         written_at=now,
         state=state,
-        headline=headline(state, figures, tally, line),
+        headline=(*headline(state, figures, tally, line), *job.answers.said),
         figures=figures,
-        tables={table.name: table for table in _tables(job, counters, tally, line)},
+        tables={table.name: table for table in _tables(job, stats, tally, line)},
     )
 
 
-def _tables(job: Job, counters: Counters, tally: Tally, line: Timeline) -> Iterator[Table]:
+def _tables(job: Job, stats: CrawlStats, tally: Tally, line: Timeline) -> Iterator[Table]:
     yield from time_tables(line)
-    yield from url_tables(tally, host_graph(job.store, tally))
-    yield from job_tables(job, counters)
+    yield from url_tables(tally, host_graph(job.answers.stores, tally))
+    yield from job_tables(job, stats)
 
 
-def _figures(counters: Counters, tally: Tally, line: Timeline) -> dict[str, Value]:
+def _figures(stats: CrawlStats, tally: Tally, line: Timeline) -> dict[str, Value]:
     seconds = line.seconds or None
     return {
-        "known": counters.known,
+        "known": stats.known,
         "ended": tally.rows - tally.outcomes.get(("", ""), 0),
-        "due": counters.queued,
-        "pages": counters.pages,
-        "records": counters.records,
-        "bytes": counters.bytes,
+        "due": stats.queued,
+        "pages": stats.pages,
+        "records": stats.records,
+        "bytes": stats.bytes,
         "failed": sum(number for (outcome, _), number in tally.outcomes.items() if outcome == "failed"),
         "skipped": sum(number for (outcome, _), number in tally.outcomes.items() if outcome == "skipped"),
         "redirected": sum(number for (outcome, _), number in tally.outcomes.items() if outcome == "redirected"),

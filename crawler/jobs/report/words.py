@@ -1,7 +1,7 @@
 """The headline of a report, in words: pure."""
 
-from crawler.core.counters import Counters
 from crawler.core.quantity import count, count_of, duration, rate, share, size
+from crawler.core.stats import CrawlStats
 from crawler.jobs.report.table import Value
 from crawler.jobs.report.tally import Tally
 from crawler.jobs.report.timeline import Timeline
@@ -22,16 +22,16 @@ _ENDED = {
 _NO_LIMITS = frozenset({"starting", "nothing left", "paused"})
 
 
-def state_of(line: Timeline, counters: Counters, *, running: bool) -> str:
+def state_of(line: Timeline, stats: CrawlStats, *, running: bool) -> str:
     """Return what the job is at: a key of the sentences above."""
     if running:
         return "running"
     if line.runs:
         ended = line.runs[-1].last.stats.ended
         return "killed" if ended == "running" else ended
-    if not counters.known:
+    if not stats.known:
         return "empty"
-    return "stopped" if counters.queued else "done"
+    return "stopped" if stats.queued else "done"
 
 
 def headline(state: str, figures: dict[str, Value], tally: Tally, line: Timeline) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def reported(folder: Path) -> Report:
 
 def counters(folder: Path) -> dict[str, Any]:
     with Job(folder) as job:
-        return job.store.meta("counters")
+        return job.answers.stores[0].meta("counters")
 
 
 def check_sums(found: Report, kept: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ def test_two_processes_count_what_one_does(tmp_path, monkeypatch):
             parent = store.keys.url(f"http://h{n // 10 % 7}.example/{n // 10}", "page") if n else b""
             row = UrlRow(url, n % 5, parent, 1, (), 1, n, 1_000.0 + n, ("fetched", "failed")[n % 3 == 0], "", 200)
             store.urls.put(store.keys.url(url, "page"), ENDED, row)
-        store.put_meta("counters", {"known": 1_000})
+        store.put_meta("counters", {"known": 1_000, "pages": 0})
         store.commit()
     alone = reported(tmp_path)
     monkeypatch.setattr(passing, "_WORTH_A_PROCESS", 1)

@@ -46,6 +46,7 @@ The second group becomes an error of the tree, or ends what it should:
     MistakeError, ValueError
                             a value of a setting makes no sense, or cannot be read: becomes a ConfigError
     _MovedOnError           a store's files were replaced while they were opened for reading: it is tried again
+    NotNowError             the lease of a shard has run out before a request was sent: its URL waits
     NotRegularError         no automaton can follow a pattern: it is left to parser processes, and told
     csv.Error, ImportError, OSError, FileExistsError
                             as the csv module, an import and a storage raise: a SeedError, a ConfigError, a StorageError

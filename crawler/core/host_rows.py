@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-__all__ = ["CLOCK", "HEAD", "TEXT", "WHOLE", "Remembered"]
+__all__ = ["CLOCK", "HEAD", "TEXT", "WHOLE", "Begun", "Remembered"]
 
 HEAD: Final = b"h"
 """Stands behind a host's key: all but the texts of its robots.txt. Few bytes, asked for whenever a host comes."""
@@ -14,6 +14,18 @@ WHOLE: Final = b""
 """Of jobs of earlier versions: all of it."""
 CLOCK: Final = b"c"
 """Of jobs of earlier versions: its clock, if that was kept after the rest."""
+
+
+class Begun(Struct, frozen=True):
+    """How a shard of a cluster job began. Rows say in which `incarnation` they were written.
+
+    Those of one before `exact_from` come from a checkpoint, and their host may have been asked since: as late as
+    `at` (unix time), when the shard began from it.
+    """
+
+    incarnation: int = 0
+    exact_from: int = 0
+    at: float = 0.0
 
 
 class Remembered(Struct, frozen=True, gc=False):

@@ -9,10 +9,10 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from crawler.core.config import CrawlConfig
-from crawler.core.host_rows import Remembered
+from crawler.core.host_rows import Begun, Remembered
 from crawler.core.model import Download, Failure, Result, Task
 from crawler.core.run_clock import RunClock
 from crawler.core.steered import Steered
@@ -41,6 +41,15 @@ __all__ = ["Fetcher"]
 _log = logging.getLogger(__name__)
 
 
+_LEASE_LOOK_S: Final = 0.1
+"""How often is looked whether a lease that had run out was renewed."""
+
+
+def _always() -> bool:
+    """Say that requests may start: a crawl that is no shard needs no lease."""
+    return True
+
+
 def _ignored(*_: Any) -> None:
     """Do nothing: what `crawler try` does about what it need not keep."""
 
@@ -51,7 +60,8 @@ class Fetcher:
     `submit(download)` hands a download on and may wait (back-pressure); `report(results)` takes outcomes that need no
     parser; `remember` and `recall` keep and return what is known of hosts; `wake(names)` brings back hosts that were to
     come later; `fail(error)` is told of what no server can cause; `load` says for whose pages the parsers have room.
-    Without `recall` all hosts stay in memory.
+    Without `recall` all hosts stay in memory. Of a shard, `may_ask()` says whether its lease allows a request, and
+    `begun` how it began.
 
     State, written here alone and in the event loop's thread: results not yet reported, and whether the crawl ends. What
     is known of hosts belongs to `Hosts`, `Robots` and `Silences`, requests to `UnderWay`.
@@ -70,6 +80,8 @@ class Fetcher:
         recall: Recall | None = None,
         wake: Callable[[Iterable[str]], None] = _ignored,
         load: Load | None = None,
+        may_ask: Callable[[], bool] = _always,
+        begun: Begun | None = None,
     ) -> None:
         self._asks_robots = config.robots == "obey"
         self._budget = budget
@@ -82,7 +94,8 @@ class Fetcher:
         clock = RunClock()
         self._attempts = Attempts(config.retries, clock, self._rng)
         self._load = load or NoLoad()
-        self._hosts = Hosts(config, remember, clock, recall, self._load)
+        self._hosts = Hosts(config, remember, clock, recall, self._load, begun=begun)
+        self._may_ask = may_ask
         self._silences = Silences(
             config, self._hosts, self._rng, attempts=self._attempts, tell=self._results.append, wake=wake
         )
@@ -173,7 +186,8 @@ class Fetcher:
         # way that fill it are no reason.) No host answers: one request at a time asks whether one does.
         held_up = self._budget.kept > 0 and self._budget.is_full
         offline = self._silences.offline
-        may_not = held_up or self._reins.paused
+        leased = self._may_ask()
+        may_not = held_up or self._reins.paused or not leased
         under_way.begin_turn(0 if may_not else 1 if offline else None)
         turns.look(now)
         while under_way.has_room and (called := self._hosts.called(now)):
@@ -189,7 +203,7 @@ class Fetcher:
             self._pump.soon()
         elif not (may_not or offline):
             turns.make_room(now)
-        times = (turns.next_at(now), self._hosts.parser_line.next_at)
+        times = (turns.next_at(now), self._hosts.parser_line.next_at, None if leased else now + _LEASE_LOOK_S)
         self._pump.at(min((at for at in times if at is not None), default=None))
 
     def _serve(self, host: Host, now: float) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from crawler.core.host_rows import CLOCK, HEAD, WHOLE
+from crawler.core.host_rows import CLOCK, HEAD, WHOLE, Begun
 from crawler.fetcher.host import Host, OriginRobots
 from crawler.fetcher.politeness import Politeness
 from crawler.web.host_state import HostState, decoded, text_of
@@ -29,9 +29,12 @@ class Recalled(NamedTuple):
 
 
 class HostMemory:
-    """Writes down what is known of hosts, and reads it. Has no state."""
+    """Writes down what is known of hosts, and reads it. `begun` says how far clocks are to be trusted. Has no state."""
 
-    def __init__(self, politeness: Politeness, remember: Remember, recall: Recall | None) -> None:
+    def __init__(
+        self, politeness: Politeness, remember: Remember, recall: Recall | None, begun: Begun | None = None
+    ) -> None:
+        self._begun = begun or Begun()
         self._politeness = politeness
         self._remember = remember
         self._recall = recall
@@ -48,7 +51,7 @@ class HostMemory:
             self._remember(name, text_of(origin), msgspec.msgpack.encode(text))
         robots = {origin: one.answer for origin, one in host.robots.items()}
         clock = self._politeness.snapshot(name, now)
-        state = HostState(name, time.time(), robots, clock, host.proven)
+        state = HostState(name, time.time(), robots, clock, host.proven, self._begun.incarnation)
         self._remember(name, HEAD, msgspec.msgpack.encode(state))
 
     async def load(self, host: Host, origin: str) -> Recalled:
@@ -67,9 +70,11 @@ class HostMemory:
         if host.recalled:
             return
         host.recalled = True
+        now, begun = time.time(), self._begun
+        if begun.exact_from > (0 if state is None else state.incarnation):
+            self._politeness.clock(host.name).started(self._loop.time() - max(0.0, now - begun.at))
         if state is None:
             return
-        now = time.time()
         host.proven = host.proven or state.proven
         if state.clock is not None:
             self._politeness.restore(host.name, state.clock.aged(now - state.saved_at), self._loop.time())

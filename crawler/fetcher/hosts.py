@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Iterable
 from typing import Final
 
 from crawler.core.config import CrawlConfig
+from crawler.core.host_rows import Begun
 from crawler.core.model import Again, Failure, Task
 from crawler.core.run_clock import RunClock
 from crawler.fetcher import retry
@@ -61,6 +62,8 @@ class Hosts:
         clock: RunClock,
         recall: Recall | None = None,
         load: Load | None = None,
+        *,
+        begun: Begun | None = None,
     ) -> None:
         self._clock = clock
         self.silent: dict[str, Silence] = {}
@@ -75,7 +78,7 @@ class Hosts:
             "delay": f"--delay {delay}",
             "concurrency": f"--concurrency {config.concurrency}",
         }
-        self.memory = HostMemory(self._politeness, remember, recall)
+        self.memory = HostMemory(self._politeness, remember, recall, begun)
         self.known = KnownHosts(self.memory.let_go, self.silent, recalls=recall is not None)
         self.named, self.rest = self.known.named, self.known.rest
         self._paces = Paces(self._politeness.in_flight, config.per_host)

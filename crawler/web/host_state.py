@@ -41,7 +41,8 @@ class HostState(Struct, frozen=True, array_like=True):
 
     `host` is an authority (`example.com`, `example.com:8080`), `saved_at` unix time. `robots` has an answer for each
     origin. `clock` is None when there is nothing but the ordinary delay to remember. `proven`: the host has answered in
-    this job. Earlier versions kept the texts in here, and the clock once more by itself, without any robots.txt.
+    this job. `incarnation` is that of the shard which wrote it, 0 where there are no shards. Earlier versions kept the
+    texts in here, and the clock once more by itself, without any robots.txt.
     """
 
     host: str
@@ -49,11 +50,13 @@ class HostState(Struct, frozen=True, array_like=True):
     robots: dict[str, RobotsAnswer]
     clock: HostClock | None
     proven: bool = True
+    incarnation: int = 0
 
     def merged(self, other: "HostState") -> "HostState":
         """Return what both say together: where they differ, the later one is right."""
         first, last = sorted((self, other), key=lambda state: state.saved_at)
-        return HostState(self.host, last.saved_at, first.robots | last.robots, last.clock, self.proven or other.proven)
+        proven = self.proven or other.proven
+        return replace(last, host=self.host, robots=first.robots | last.robots, proven=proven)
 
 
 def decoded(rows: Iterable[bytes]) -> HostState | None:

@@ -13,6 +13,7 @@ from crawler.core.model import Again, Failure, SeedContext, Task
 from crawler.fetcher.fetcher import Fetcher
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.fake import FakeTransport, answer
+from crawler.fetcher.transport.leased import LeasedTransport
 from crawler.web.urls import host_key, task_key
 
 __all__ = ["Stage", "stage", "task"]
@@ -28,7 +29,7 @@ def task(url: str, **changes) -> Task:
 class Stage:
     """A fetcher with nothing behind it: `asked` are the requests, `pages` and `ends` what came of them."""
 
-    def __init__(self, respond, tmp_path, *, by_url=False, load=None, **settings) -> None:
+    def __init__(self, respond, tmp_path, *, by_url=False, load=None, may_ask=None, begun=None, **settings) -> None:
         self.by_url = by_url
         self.asked = []
         self.pages = []
@@ -43,7 +44,7 @@ class Stage:
         self.transport = FakeTransport(self._answer)
         self.fetcher = Fetcher(
             config,
-            self.transport,
+            self.transport if may_ask is None else LeasedTransport(self.transport, may_ask),
             self.budget,
             submit=self._submit,
             report=self.ends.extend,
@@ -52,6 +53,8 @@ class Stage:
             wake=self._wake,
             fail=self._fail,
             load=load,
+            begun=begun,
+            **({} if may_ask is None else {"may_ask": may_ask}),
         )
 
     def _remember(self, host, part, row):

@@ -20,6 +20,7 @@ Every transport keeps these promises:
 - No cookies, no proxies, no .netrc, no settings from the environment but those of OpenSSL (`SSL_CERT_FILE`).
 """
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -27,11 +28,28 @@ from msgspec import Struct
 from crawler.core.model import Coding, Failure
 from crawler.web.redirect import is_redirect
 
-__all__ = ["CONNECT_S", "FetchRequest", "FetchResult", "Transport", "is_redirect"]
+__all__ = [
+    "CONNECT_S",
+    "NOT_NOW",
+    "FetchRequest",
+    "FetchResult",
+    "NotNowError",
+    "Transport",
+    "is_redirect",
+    "refuse_late",
+]
 
 
 CONNECT_S: Final = 10.0
 """The first packet and three repeated ones: they go after 1, 3 and 7 seconds (RFC 6298 §2.1 and §5.5)."""
+
+
+NOT_NOW: Final = Failure("not-asked", "the lease of this shard has run out", retryable=True, stale=True)
+"""What comes of a request that may not be sent now: the URL waits for its host's turn, and loses no attempt."""
+
+
+class NotNowError(Exception):
+    """A request may not be sent now, although there is a connection for it: `NOT_NOW` comes of it."""
 
 
 class FetchRequest(Struct, frozen=True):
@@ -39,7 +57,8 @@ class FetchRequest(Struct, frozen=True):
 
     `timeout_s` is the total of seconds that the fetch may take; `max_body_bytes` counts decoded bytes. `fresh`: on a
     connection that no other request has used. `patient`: the download need not give way to others (`transport.budget`).
-    `last`: nothing else is known that its host will be asked for, and the answer leads to nothing.
+    `last`: nothing else is known that its host will be asked for, and the answer leads to nothing. `may_go()`, if
+    given, is asked once more when there is a connection: if it says no, nothing is sent, and `NOT_NOW` comes of it.
     """
 
     url: str
@@ -49,6 +68,13 @@ class FetchRequest(Struct, frozen=True):
     fresh: bool = False
     patient: bool = False
     last: bool = False
+    may_go: Callable[[], bool] | None = None
+
+
+def refuse_late(may_go: Callable[[], bool]) -> None:
+    """Raise `NotNowError` if a request for which all is ready may not be sent any more."""
+    if not may_go():
+        raise NotNowError
 
 
 class FetchResult(Struct, frozen=True):

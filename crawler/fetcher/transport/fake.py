@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import structs
 
 from crawler.core.model import Failure
-from crawler.fetcher.transport.base import FetchRequest, FetchResult
+from crawler.fetcher.transport.base import NOT_NOW, FetchRequest, FetchResult
 
 __all__ = ["FakeTransport", "Handler", "answer"]
 
@@ -37,6 +37,8 @@ class FakeTransport:
         try:
             async with asyncio.timeout(request.timeout_s) as limit:
                 await asyncio.sleep(self._latency_s)
+                if request.may_go is not None and not request.may_go():
+                    return NOT_NOW
                 result = self._handler(request)
                 if inspect.isawaitable(result):
                     result = await result

@@ -84,6 +84,8 @@ class AiohttpTransport:
             if attempt.gave_way is not None:
                 return attempt.gave_way
             failure, ended = _timeout(request, attempt), False
+        except base.NotNowError:
+            return base.NOT_NOW
         except CodingError as error:
             failure, ended = Failure("encoding", str(error), retryable=False), False
         except Exception as error:  # noqa: BLE001 - aiohttp raises many types; a bad server must not end a crawl
@@ -97,7 +99,9 @@ class AiohttpTransport:
         started = time.perf_counter()
         peer = self._peer(request.url)
         sent = peer.head(request.url, request.headers)
-        connection, message, content = await connector.ask(peer, sent, attempt, fresh=request.fresh, last=request.last)
+        connection, message, content = await connector.ask(
+            peer, sent, attempt, fresh=request.fresh, last=request.last, may_go=request.may_go
+        )
         latency_s = time.perf_counter() - started
         attempt.answered = True
         room = _Room(self._budget, request, attempt, clock)

@@ -53,9 +53,16 @@ class Attempt:
     """
 
     def __init__(
-        self, guard: AddressGuard, resolver: Resolver, begin: Callable[..., Share], *, fresh: bool = False
+        self,
+        guard: AddressGuard,
+        resolver: Resolver,
+        begin: Callable[..., Share],
+        *,
+        fresh: bool = False,
+        may_go: Callable[[], bool] | None = None,
     ) -> None:
         self.fresh = fresh
+        self.may_go = may_go
         self.deadline = 0.0
         self._connect_by = 0.0
         self.address: str | None = None
@@ -255,6 +262,10 @@ class _HTTPConnection(urllib3.connection.HTTPConnection):
         if attempt.reused and attempt.fresh:
             self.close()
         attempt.take_up(self.sock)
+        if attempt.may_go is not None:
+            if self.sock is None:
+                self.connect()
+            base.refuse_late(attempt.may_go)
         super().request(*args, **kwargs)
 
 

@@ -87,7 +87,7 @@ class RequestsTransport:
             timeout_s=request.timeout_s,
             patient=request.patient,
         )
-        job.attempt = attempt = Attempt(self._guard, self._resolver, begin, fresh=request.fresh)
+        job.attempt = attempt = Attempt(self._guard, self._resolver, begin, fresh=request.fresh, may_go=request.may_go)
         self._begin(job)
         try:
             return await job.result
@@ -230,6 +230,8 @@ _PORTS = {"http": 80, "https": 443}
 def _fetch(session: requests.Session, request: FetchRequest, attempt: Attempt) -> FetchResult | Failure:
     try:
         return _exchange(session, request, attempt)
+    except base.NotNowError:
+        return base.NOT_NOW
     except CodingError as error:
         return Failure("encoding", str(error), retryable=False, answered=True, address=attempt.address)
     except Exception as error:  # noqa: BLE001 - three libraries' errors; a bad server must not end a crawl

@@ -89,6 +89,11 @@ class Inbox:
         """Put an order there; return the name of its file."""
         return self._put(".json", [msgspec.json.encode(order)])
 
+    def put_as(self, name: str, content: bytes) -> None:
+        """Put a file there that has a name already, since it was put into an inbox elsewhere. One process does that."""
+        (self.path / f".{name}.tmp").unlink(missing_ok=True)
+        self._put_named(name, [content])
+
     def is_there(self, name: str) -> bool:
         """Whether a file waits still to be taken, or is being taken."""
         return (self.path / name).exists()
@@ -113,9 +118,13 @@ class Inbox:
         (self.path / name).unlink(missing_ok=True)
 
     def _put(self, ending: str, lines: Iterable[bytes]) -> str:
+        name = f"{time.time_ns():019d}-{os.getpid()}-{secrets.token_hex(4)}{ending}"
+        self._put_named(name, lines)
+        return name
+
+    def _put_named(self, name: str, lines: Iterable[bytes]) -> None:
         refuse_link(self.path)
         make_folder(self.path)
-        name = f"{time.time_ns():019d}-{os.getpid()}-{secrets.token_hex(4)}{ending}"
         aside = self.path / f".{name}.tmp"
         try:
             with os.fdopen(open_unlinked(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
@@ -128,7 +137,6 @@ class Inbox:
                 aside.unlink()
             raise
         sync_folder(self.path)
-        return name
 
     # Who takes
 

@@ -21,8 +21,9 @@ class Counters(Struct):
     `records` is counted by the ledger, as they are written. `seq` is the number of URLs ever queued: the next one's
     place in the order of discovery follows it. `stale` counts pages to which a shorter way was found after they were
     read, `reread` those that were read again for their links, `joined` seeds that redirected when something else was
-    known. Where each row of the seeds has a record: `rows` are known, `open_rows` of them have none yet, and `owed`
-    records are kept back until a page has had one, which `has_page_record` says.
+    known. `sent` and `received` count links to other shards and from them. Where each row of the seeds has a record:
+    `rows` are known, `open_rows` of them have none yet, and `owed` records are kept back until a page has had one,
+    which `has_page_record` says.
     `repeats` counts URLs that ended as `skipped: repeats` by host; of more than 1,000 hosts the rest is `others`.
     `parameters` are those that do not change a page, each as host, paths and name (`shop.example/item/#?ref`): up to
     1,000 of them.
@@ -42,6 +43,8 @@ class Counters(Struct):
     stale: int = 0
     reread: int = 0
     joined: int = 0
+    sent: int = 0
+    received: int = 0
     rows: int = 0
     open_rows: int = 0
     owed: int = 0

@@ -19,7 +19,7 @@ from crawler.frontier.store import Store
 from crawler.frontier.window import Window
 from crawler.web.urls import authority
 
-__all__ = ["Discovery"]
+__all__ = ["Discovery", "rank_of"]
 
 _REASONS = ("filter", "trap", "nofollow", "scope")
 """Which reason a URL keeps that links leave out for several: the one that comes last."""
@@ -139,16 +139,16 @@ class Discovery:
 
     def ways_on(self, key: bytes, source: Source) -> list[Source]:
         """Return as what else a URL redirects that is found to: for seeds that redirected to it while it was due."""
-        met = dict(self._store.meetings(key)) if self._met_before else {}
+        met = dict(self._store.redirects.meetings(key)) if self._met_before else {}
         met |= self._met.pop(key, {})
         return [source.for_seed(self._seeds.get(number), hops) for number, hops in met.items()]
 
     def _land(self, key: bytes, link: Link, source: Source, value: bytes | None) -> None:
         """Take the target of a seed's redirect into the seed's scope, and what that redirects to in turn."""
         number = source.seed.number
-        if not self._seeds.anchor(number, link.url):
+        if not self._seeds.anchor(number, link.url) and not source.is_received:
             return
-        self._counters.joined += self._counters.known > len(source.hops)
+        self._counters.joined += source.is_received or self._counters.known > len(source.hops)
         if value is None or value[:1] == REOPENABLE:
             return
         if value[:1] == ENDED:
@@ -157,7 +157,7 @@ class Discovery:
                 return
             self._counters.stale += not row.stale
             self._urls.put(key, ENDED, structs.replace(row, stale=row.stale | SEED_STALE))
-        self._store.put_meeting(key, number, source.hops)
+        self._store.redirects.put_meeting(key, number, source.hops)
         self._met.setdefault(key, {})[number] = source.hops
 
     def nearest(self, handed: Handed, *, last: bool = True) -> Reach:
@@ -209,6 +209,8 @@ class Discovery:
 
         Where it was found is not told as long as that page is due itself: it was read in part before a crash.
         """
+        if row.parent_url is not None:  # it has no row in this shard
+            return structs.replace(row, seq=self._counters.next_seq(), attempts=0)
         parent = self._urls.values([row.parent])[0] if row.parent else None
         parent_url = None if parent is None or parent[:1] == QUEUED else self._urls.row(parent).url
         return structs.replace(row, seq=self._counters.next_seq(), attempts=0, parent_url=parent_url)
@@ -223,7 +225,7 @@ class Discovery:
             row = source.row(link, reach, now, seq=self._counters.next_seq(), parent_url=source.parent_url)
             self._queue(key, host, row if before is None else row.after(before), reach)
             return
-        row = source.row(link, reach, now, outcome="skipped", reason=reason)
+        row = source.row(link, reach, now, outcome="skipped", reason=reason, parent_url=source.kept_url)
         self._urls.put(key, REOPENABLE, row if before is None else row.after(before))
         if reason == "trap" and not link.skip:
             self._cut_urls.add(host, key)
@@ -239,7 +241,7 @@ class Discovery:
         """Look whether a URL that was skipped is skipped no longer, or for another reason."""
         before = self._limits.reach(row)
         reach = before.nearer(way)
-        if reach == before and (reach != NOT_REACHED or _rank(link.skip) <= _rank(row.reason)):
+        if reach == before and (reach != NOT_REACHED or rank_of(link.skip) <= rank_of(row.reason)):
             return
         self._uncount(row)
         self._put(key, link, source, reach, now, before=row)
@@ -289,5 +291,6 @@ class Discovery:
             self._told_up_to = self._counters.seq
 
 
-def _rank(reason: str) -> int:
+def rank_of(reason: str) -> int:
+    """Return which of two reasons of links to one URL it keeps: the one of the higher rank; -1 is none."""
     return _REASONS.index(reason) if reason in _REASONS else -1

@@ -17,74 +17,41 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedContext, SeedRow, Task
-from crawler.frontier.budgets import REPEATS, Budgets
-from crawler.frontier.cut_urls import CutUrls
-from crawler.frontier.discovery import Discovery
-from crawler.frontier.duplicates import Duplicates, Repeat
-from crawler.frontier.early_look import EarlyLook
-from crawler.frontier.gate import HELD_BACK, Gate
+from crawler.core.model import Again, Done, Finished, Link, Result, Seed, SeedContext, Task
+from crawler.core.shard import Mark, Parcel, Shard
 from crawler.frontier.handed import Handed
-from crawler.frontier.hops import Hops
-from crawler.frontier.joined_scopes import JoinedScopes
-from crawler.frontier.keys import Keys
-from crawler.frontier.leftovers import Leftovers
-from crawler.frontier.page_limits import PageLimits
-from crawler.frontier.reach import Limits, Reach
-from crawler.frontier.record_numbers import RecordNumbers
+from crawler.frontier.outbox import Outbox
+from crawler.frontier.parts import Parts
+from crawler.frontier.reach import Reach
 from crawler.frontier.reopening import Reopening, Retried
-from crawler.frontier.row import ENDED, REOPENABLE
-from crawler.frontier.same_pages import SamePages
-from crawler.frontier.sampling import Sampling
-from crawler.frontier.second_look import SecondLook
-from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.seed_lines import BadSeed, extra_of
-from crawler.frontier.seed_records import SeedRecords
-from crawler.frontier.sleepers import Sleepers
 from crawler.frontier.source import Source
 from crawler.frontier.store import Store
-from crawler.frontier.tasks import Tasks
-from crawler.frontier.window import Window
-from crawler.web.urls import authority, robots_url
+from crawler.web.urls import robots_url
 
 __all__ = ["Frontier"]
 
-_RETRIES_PER_COMMIT = 1_024
-"""Most retries whose time has come that one batch puts back into the queue."""
-_ENDED_AT_ONCE = 1_024
-"""Most URLs that end in one step because their hosts may have no more pages."""
-
 
 class Frontier:
-    """The frontier of one job. Owned by the ledger's thread, like the store it works on."""
+    """The frontier of one job. Owned by the ledger's thread, like the store it works on.
 
-    def __init__(self, store: Store, config: CrawlConfig) -> None:
+    With a `shard`, the job is a part of a crawl: its URLs are those that the shard owns, all others go into the
+    `outbox`, and `receive` takes what others have found. It may have no page before `allow` says how many, if
+    `max_pages` of the whole crawl is limited; and when all are `idle`, `look` is called.
+    """
+
+    def __init__(self, store: Store, config: CrawlConfig, shard: Shard | None = None) -> None:
         self._store = store
-        self._max_pages = config.max_pages
+        self._max_pages = config.max_pages if shard is None or config.max_pages is None else 0
         self._sitemaps = config.sitemaps
-        # State: the counters, which the discovery writes too; when the next retry is due.
-        self.counters = store.counters
-        self._next_retry_at = store.retries.next_due_at()
-        self._limits = limits = Limits(config)
-        self._seeds = seeds = SeedContexts(store)
-        same_pages = SamePages(store, config, self.counters, limits)
-        self._gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config), same_pages)
-        sleepers, cut_urls, hops = Sleepers(), CutUrls(), Hops(store, config)
-        read = Tasks(seeds, limits, gate, hops=hops, rows_for=self._rows_for).read
-        self._window = window = Window(store.queue, read, gate, sleepers, level_by_level=limits.by_depth)
-        self.backlog, self.host_key = window.backlog, store.keys.authority
-        self._leftovers = Leftovers(store.queue, read, gate, sleepers, window)
-        self._duplicates = Duplicates(store, config.skip_duplicates)
-        self._discovery = discovery = Discovery(
-            store, window, seeds, self.counters, limits=limits, cut_urls=cut_urls, same_pages=same_pages
-        )
-        discovery.sampling = Sampling() if config.sampled else None
-        self._second_look = SecondLook(store, discovery, self.counters, limits, JoinedScopes(store, config))
-        self._early_look = EarlyLook(
-            store, window, discovery, self._second_look, limits=limits, cut_urls=cut_urls, config=config
-        )
-        self._numbers = numbers = RecordNumbers(store, self.counters.records)
-        self._seed_records = SeedRecords(store, config, seeds, self.counters, discovery, numbers=numbers, hops=hops)
+        # State: the counters, which other parts write too. All else is in the parts.
+        parts = Parts(store, config, shard)
+        self.counters = parts.counters
+        self._limits, self._seeds, self._gate, self._window = parts.limits, parts.seeds, parts.gate, parts.window
+        self._duplicates, self._discovery, self._ends = parts.duplicates, parts.discovery, parts.ends
+        self._second_look, self._early_look, self._rest = parts.second_look, parts.early_look, parts.rest
+        self._seed_records, self._abroad, self._deferred = parts.seed_records, parts.abroad, parts.deferred
+        self.backlog, self.host_key = self._window.backlog, store.keys.authority
         self._limit_window()
 
     # What the ledger tells
@@ -96,6 +63,8 @@ class Frontier:
         With `config.sitemaps`, the robots.txt of a page's origin becomes known as a sitemap beside it; what it names
         counts as coming from this seed.
         """
+        if self._abroad is not None and self._abroad.send_seed(number, seed, sitemaps=self._sitemaps):
+            return True
         is_new = self._discovery.add(number, seed.url, seed.kind)
         if is_new or self._seed_records.wanted:
             self._seeds.put(SeedContext(number, (seed.url,), extra_of(seed)))
@@ -121,8 +90,8 @@ class Frontier:
         handed = self._window.find(done.key)
         if handed is not None:
             nearest = self._discovery.nearest(handed, last=False)
-            source = Source.of(handed, done, nearest, self._limits)
-            self._discovery.take([(link, source) for link in links], now)
+            source = self._source(handed, done, nearest)
+            self._take([(link, source) for link in links], now)
 
     def finish(self, results: Iterable[Result], now: float) -> list[Finished]:
         """Take back tasks that ended, with the links they lead to, or are due again; return the former, for the sinks.
@@ -139,10 +108,10 @@ class Frontier:
                 continue
             nearest = self._discovery.nearest(handed, last=isinstance(result, Done))
             if not isinstance(result, Done):
-                self._defer(handed, nearest, result, now)
+                self._deferred.put(handed, nearest, result, now)
                 continue
             if result.links:
-                source = Source.of(handed, result, nearest, self._limits)
+                source = self._source(handed, result, nearest)
                 found += [(link, source) for link in result.links]
                 for way in self._discovery.ways_on(result.key, source) if source.hops else ():
                     found.append((msgspec.structs.replace(result.links[0], skip=""), way))
@@ -155,22 +124,25 @@ class Frontier:
         finished = []
         repeats = self._duplicates.take([done for _, done, _ in ended])
         for (handed, done, nearest), repeat in zip(ended, repeats, strict=True):
-            finished.append(self._end(handed, done, nearest, repeat, done.fetched_at or now))
+            finished.append(self._ends.put(handed, done, nearest, repeat, done.fetched_at or now))
+        if ended:
+            self._limit_window()
         if found:
-            self._discovery.take(found, now)
+            self._take(found, now)
         return self._seed_records.told([(handed, done) for handed, done, _ in ended], finished)
 
     def owed(self, now: float) -> list[Finished]:
         """Return what ends by itself: records that had no place before, URLs that their hosts may not have any more."""
-        if not (self._window.has_leftovers and self._idle) or self._second_look.is_due:
+        left_over = self._rest.left_over()
+        if not left_over:
             return self._seed_records.owed(now)
         ended = []
-        for one, reason in self._leftovers.take(_ENDED_AT_ONCE):
+        for one, reason in left_over:
             if one.outcome:  # a page that was to be read again for its links: its host is blocked, and it has ended
                 self._second_look.ended(one.task.key, one.reach)
             else:
                 ended.append((one, Done(one.task.key, "skipped", reason)))
-        finished = [self._end(one, done, self._discovery.nearest(one), None, now) for one, done in ended]
+        finished = [self._ends.put(one, done, self._discovery.nearest(one), None, now) for one, done in ended]
         return self._seed_records.told(ended, finished) + self._seed_records.owed(now)
 
     def committed(self) -> None:
@@ -179,8 +151,10 @@ class Frontier:
         self._duplicates.committed()
         self._seeds.committed()
         self._gate.committed()
-        self._next_retry_at = self._store.retries.next_due_at()
+        self._deferred.committed()
         self._early_look.take(self.counters)
+        if self._abroad is not None:
+            self._abroad.committed()
 
     def leave(self, finished: Iterable[Finished], taken: int) -> None:
         """Learn that the open batch was dropped and the run is over; the counters are only read from now on.
@@ -193,21 +167,20 @@ class Frontier:
 
     def refill(self, now: float) -> tuple[list[Task], list[tuple[bytes, str]]]:
         """Hand out what is due: the tasks, and key and first URL of each host that entered the window with them."""
-        if self._next_retry_at is not None and self._next_retry_at <= now:
-            self._revive(now)
-        if self._idle:
-            self._second_look.take()
+        self._deferred.revive(now)
+        self._rest.look()
         return self._window.refill(now)
 
     @property
     def starved(self) -> bool:
         """True if a commit would give a host something to do that has nothing handed out, or allow the second look."""
-        return self._window.starved or (self._idle and (self._second_look.is_due or self._window.has_leftovers))
+        rest = self._rest
+        return self._window.starved or (rest.is_on and rest.may_look and rest.wants_look)
 
     @property
     def next_retry_at(self) -> float | None:
         """Unix time at which the next waiting retry is due."""
-        return self._next_retry_at
+        return self._deferred.next_at
 
     def rouse(self, hosts: Iterable[bytes]) -> None:
         """Wake hosts (by their keys) that were to come later."""
@@ -225,8 +198,7 @@ class Frontier:
     @property
     def stranded(self) -> bool:
         """True when all known URLs that have not ended belong to hosts that are given up for this run."""
-        idle = self.counters.queued > 0 and self._idle and not self._second_look.is_due
-        return idle and not self._window.has_leftovers
+        return self._rest.is_stranded
 
     @property
     def hosts_given_up(self) -> int:
@@ -246,7 +218,7 @@ class Frontier:
     @property
     def exhausted(self) -> bool:
         """True when no known URL is left that has not ended, and no record is owed."""
-        return self.counters.queued == 0 and self.counters.owed == 0 and not self._second_look.is_due
+        return self._rest.is_over
 
     @property
     def budget_spent(self) -> bool:
@@ -256,74 +228,72 @@ class Frontier:
     def save(self) -> None:
         """Put the counters into the open batch."""
         self._discovery.pass_on()
+        if self._abroad is not None:
+            self._abroad.save()
         self._store.put_meta("counters", msgspec.to_builtins(self.counters))
         self._second_look.save()
         self._early_look.save()
         self._gate.save()
 
+    # Other shards
+
     @property
-    def _idle(self) -> bool:
-        """Whether no URL is due, but for those of hosts that are given up for this run."""
-        return self.counters.queued == 0 or (self.counters.retrying == 0 and self._window.stranded)
+    def outbox(self) -> Outbox | None:
+        """What other shards are told; None without any."""
+        return None if self._abroad is None else self._abroad.outbox
+
+    def receive(self, parcel: Parcel, now: float) -> bool:
+        """Take what another shard has found, or know that it was taken before.
+
+        False if it is to come again later: one before it is missing, or this shard has yet to take a look before it.
+        """
+        return self._abroad is not None and self._abroad.intake.take(parcel, now)
+
+    @property
+    def marks(self) -> dict[int, Mark]:
+        """Up to where what other shards sent was taken, by sender, as of the last commit."""
+        return {} if self._abroad is None else self._abroad.intake.marks
+
+    def allow(self, pages: int | None) -> int | None:
+        """Bring no more pages in all than so many from now on; None: any number.
+
+        Return how many this may be held to: not fewer than there are, and may come of what is handed out.
+        """
+        self._max_pages = pages
+        self._limit_window()
+        return None if pages is None else max(pages, self.counters.pages + self._window.handed_out)
+
+    def look(self, number: int) -> None:
+        """Learn that nothing is left to do in any shard: look `number` is to be taken. To say it twice does no harm."""
+        if self._abroad is not None:
+            self._abroad.looks.call(number)
+
+    @property
+    def looks(self) -> int:
+        """How many looks were taken."""
+        return 0 if self._abroad is None else self._abroad.looks.taken
+
+    @property
+    def wants_look(self) -> bool:
+        """Whether something may come of a look, once nothing is due."""
+        return self._rest.wants_look
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left to do but to look: no URL is due that may be asked for, all that was sent is safe."""
+        return self._rest.is_settled
+
+    def _source(self, handed: Handed, done: Done, nearest: Reach) -> Source:
+        source = Source.of(handed, done, nearest, self._limits)
+        return source if self._abroad is None else self._abroad.source(source)
+
+    def _take(self, found: list[tuple[Link, Source]], now: float) -> None:
+        if self._abroad is not None:
+            found = self._abroad.own(found)
+        self._discovery.take(found, now)
 
     # Ending, or trying again
 
-    def _end(self, handed: Handed, done: Done, nearest: Reach, repeat: Repeat | None, now: float) -> Finished:
-        """End a task. If it repeats a page and such pages are skipped, it ends without a record."""
-        task, counters = handed.task, self.counters
-        if done.records is not None:
-            counters.bytes += done.body_bytes
-        if repeat is not None:
-            counters.duplicates += not repeat.near
-            counters.near_duplicates += repeat.near
-            if self._duplicates.skip:
-                reason = "near-duplicate" if repeat.near else "duplicate"
-                done = msgspec.structs.replace(done, reason=reason, records=None)
-        first, lines = (-1, 0) if counters.open_rows else self._numbers.take(done.records)
-        row = handed.ended_row(done, now, other=_other(self._store.keys, done, repeat), first=first, lines=lines)
-        if nearest != handed.reach:
-            row = self._limits.at(row, nearest)
-            row = msgspec.structs.replace(row, stale=self._limits.stale(row, handed.reach, nearest))
-            counters.stale += bool(row.stale)
-        self._store.urls.put(task.key, REOPENABLE if done.reason in HELD_BACK else ENDED, row)
-        self._gate.ended(handed, done)
-        if done.reason == REPEATS:
-            counters.count_repeat(authority(task.url), 1)
-        if row.chain > 0 and done.outcome == "fetched" and task.kind == "page":
-            self._early_look.fetched(handed.host, row.chain)
-        counters.queued -= 1
-        counters.count(done.outcome, done.reason, +1)
-        if done.records is not None:
-            counters.pages += 1
-            self._limit_window()
-            counters.statuses[done.status] = counters.statuses.get(done.status, 0) + 1
-        return Finished.of(task, done, now, None if repeat is None else self._duplicates.page(repeat))
-
-    def _defer(self, handed: Handed, nearest: Reach, again: Again, now: float) -> None:
-        """Put a task that was tried away until its time comes."""
-        self._store.retries.add(again.at, again.key, handed.waiting_row(again, now))
-        if not handed.outcome:
-            self._store.urls.put_waiting(again.key, b"", nearest)
-        self.counters.retrying += 1
-
-    def _rows_for(self, key: bytes, seed: int) -> tuple[SeedRow, ...]:
-        return self._seed_records.rows_to_read_for(key, seed)
-
     def _limit_window(self) -> None:
         """Hand out no more tasks than `max_pages` leaves room for: each of them may become a record."""
-        if self._max_pages is not None:
-            self._window.allow(self._max_pages - self.counters.pages)
-
-    def _revive(self, now: float) -> None:
-        """Put retries whose time has come back into the queue; scans see them after the next commit."""
-        for key, row in self._store.retries.take_due(now, _RETRIES_PER_COMMIT):
-            self._window.add(key, row.place(self._store.keys.host(row.url)), row)
-            self.counters.retrying -= 1
-        self._next_retry_at = None  # until the commit: what was taken is still there for a scan
-
-
-def _other(keys: Keys, done: Done, repeat: Repeat | None) -> bytes:
-    """Return the key of the URL that a task redirects to or repeats."""
-    if done.outcome == "redirected":
-        return keys.links(done.links)[0]
-    return b"" if repeat is None else repeat.key
+        self._window.allow(None if self._max_pages is None else self._max_pages - self.counters.pages)

@@ -21,6 +21,7 @@ from crawler.core.counters import Counters
 from crawler.core.model import Done
 from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.frontier.budgets import STAND_BACK
+from crawler.frontier.elsewhere import Elsewhere
 from crawler.frontier.evidence import Brought, Evidence, Pair
 from crawler.frontier.handed import Handed
 from crawler.frontier.known import waiting
@@ -55,8 +56,16 @@ class SamePages:
     and how far (the former also in the store).
     """
 
-    def __init__(self, store: Store, config: CrawlConfig, counters: Counters, limits: Limits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        config: CrawlConfig,
+        counters: Counters,
+        limits: Limits,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self._store = store
+        self._elsewhere = elsewhere
         self._groups = store.groups
         self._evidence = Evidence(store.groups, store.keys)
         self._counters = counters
@@ -115,7 +124,8 @@ class SamePages:
         group, learnt = self._group_of(known, row.url)
         reach = waiting(value)[1] if value[:1] == QUEUED else self._limits.reach(row)
         reason = f"{SAME_PAGE}: {', '.join(sorted(learnt))}"
-        row = replace(self._limits.at(row, reach), outcome="skipped", reason=reason, parent_url=None)
+        kept = None if self._elsewhere is None else self._elsewhere.kept(row.parent_url)
+        row = replace(self._limits.at(row, reach), outcome="skipped", reason=reason, parent_url=kept)
         self._store.urls.put(key, REOPENABLE, row)
         self._groups.add_skipped(host, key)
         self._ways.append((self._groups.get([group])[0].first, reach))

@@ -12,6 +12,9 @@ ado, and half as long again after each look, up to `max_chain`: a look stops at 
 `max_chain`, as long as they bring something else: since the look before, the host must have got at least as many other
 pages as pages of chains. A page whose URL ends in a date is not something else.
 
+Where other shards have a part in the crawl (`frontier.looks`), one of them may have left out what a page of this one
+leads to. So each tells the others once that it has left out something that is too far away.
+
 Before all that, URLs become due again that were left out for a lesson which is taken back (`frontier.same_pages`).
 """
 
@@ -22,6 +25,7 @@ from crawler.core.counters import Counters
 from crawler.frontier.discovery import Discovery
 from crawler.frontier.gate import HELD_BACK
 from crawler.frontier.joined_scopes import JoinedScopes
+from crawler.frontier.outbox import Outbox
 from crawler.frontier.reach import CHAIN_STALE, FAR_STALE, NOT_REACHED, SEED_STALE, Limits, Reach
 from crawler.frontier.row import ENDED, REOPENABLE, UrlRow
 from crawler.frontier.same_pages import is_same_page
@@ -68,18 +72,29 @@ class _View(Struct):
 class SecondLook:
     """Takes second looks at one job. Part of the frontier, whose counters it writes.
 
-    State: the hosts whose chains have been looked at, and what was known when nothing was left to do (both also in the
-    store); whether `save` has something to put there.
+    State: the hosts whose chains have been looked at, what was known when nothing was left to do, and whether other
+    shards have left out what is too far away, or were told that this one has (all also in the store); whether `save`
+    has something to put there.
     """
 
     def __init__(
-        self, store: Store, discovery: Discovery, counters: Counters, limits: Limits, joined: JoinedScopes
+        self,
+        store: Store,
+        discovery: Discovery,
+        counters: Counters,
+        limits: Limits,
+        joined: JoinedScopes,
+        *,
+        outbox: Outbox | None = None,
     ) -> None:
         self._store = store
         self._discovery = discovery
         self._counters = counters
         self._limits = limits
         self._joined = joined
+        self._outbox = outbox
+        self._cut_elsewhere: bool = outbox is not None and bool(store.meta("cut_elsewhere"))
+        self._has_told: bool = outbox is None or bool(store.meta("told_of_cut"))
         self._same_pages = discovery.same_pages
         self._settled = store.meta("settled")
         saved = store.meta("chains") or {}
@@ -96,9 +111,11 @@ class SecondLook:
     def is_due(self) -> bool:
         """Whether something may come of a look, once no URL is due."""
         outcomes = self._counters.outcomes
-        if self._raised or self._same_pages.takes_back:
+        if self._raised or self._same_pages.takes_back or self._store.rereads.are_wanted:
             return True
-        nearer = self._counters.stale and "skipped: depth" in outcomes
+        if not self._has_told and "skipped: depth" in outcomes:
+            return True
+        nearer = self._counters.stale and ("skipped: depth" in outcomes or self._cut_elsewhere)
         if not (nearer or "skipped: trap" in outcomes or self._scope_grew):
             return False
         known: list[int] | None = self._settled
@@ -113,6 +130,8 @@ class SecondLook:
             return
         view = self._walk()
         self._raised = False
+        if view.far_cut or "skipped: depth" in self._counters.outcomes:
+            self._tell()
         if view.free:
             for key, row in view.free:
                 self._discovery.open(key, row)
@@ -158,6 +177,18 @@ class SecondLook:
         self._counters.reread += 1
         self._store.urls.put(key, ENDED, structs.replace(row, stale=stale))
 
+    def learn_of_cut(self) -> None:
+        """Learn that another shard has left out what is too far away."""
+        if not self._cut_elsewhere:
+            self._cut_elsewhere = True
+            self._store.put_meta("cut_elsewhere", value=True)
+
+    def _tell(self) -> None:
+        if self._outbox is not None and not self._has_told:
+            self._has_told = True
+            self._store.put_meta("told_of_cut", value=True)
+            self._outbox.tell_of_cut()
+
     @property
     def _scope_grew(self) -> bool:
         """Whether the scope of a seed grew that may let in what was left out."""
@@ -190,13 +221,15 @@ class SecondLook:
     # Pages that are in the scope of another seed, too
 
     def _join(self) -> bool:
-        if not self._scope_grew:
-            return False
-        rows = (row for _, state, row in self._store.urls.ended() if state == REOPENABLE and row.reason == "scope")
-        pages = self._joined.pages(rows)
-        for key, row in pages:
+        pages = self._joined.wanted() if self._store.rereads.are_wanted else {}
+        self._store.rereads.are_wanted = bool(pages)
+        asked = False
+        if self._scope_grew:
+            rows = (row for _, state, row in self._store.urls.ended() if state == REOPENABLE and row.reason == "scope")
+            asked = self._joined.pages(rows, pages)
+        for key, row in pages.items():
             self._discovery.read_again(key, row)
-        return bool(pages)
+        return bool(pages) or asked
 
     # Pages that turned out to be nearer
 
@@ -214,10 +247,11 @@ class SecondLook:
         """Make the nearest of those pages due that may lead on to URLs that were left out; False if there are none."""
         by_far: dict[int, list[tuple[bytes, UrlRow]]] = {}
         by_chain: dict[int, list[tuple[bytes, UrlRow]]] = {}
-        depth_cut, scope_grew = "skipped: depth" in self._counters.outcomes, self._scope_grew
+        depth_cut = self._cut_elsewhere or "skipped: depth" in self._counters.outcomes
+        far_cut, scope_grew = self._cut_elsewhere or view.far_cut, self._scope_grew
         for key, row in view.stale:
             reach = self._limits.reach(row)
-            far_counts = depth_cut if self._limits.by_depth or row.is_sitemap else view.far_cut
+            far_counts = depth_cut if self._limits.by_depth or row.is_sitemap else far_cut
             if row.stale & SEED_STALE and scope_grew:
                 by_far.setdefault(0, []).append((key, row))
             elif row.stale & FAR_STALE and far_counts:

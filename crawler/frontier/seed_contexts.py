@@ -11,12 +11,16 @@ _KEPT = 4_096
 
 
 class SeedContexts:
-    """The contexts of one job's seeds. State: those that were read lately, and those that the open batch changes."""
+    """The contexts of one job's seeds.
+
+    State: those that were read lately, those that the open batch changes, and those of them whose scope has `grown`.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._kept: dict[int, SeedContext] = {}
         self._uncommitted: dict[int, SeedContext] = {}
+        self.grown: set[int] = set()
 
     def get(self, number: int) -> SeedContext:
         """Return the context of a seed that was committed, or changed since."""
@@ -40,8 +44,25 @@ class SeedContexts:
         context = msgspec.structs.replace(context, anchors=(*context.anchors, url))
         self._kept[number] = self._uncommitted[number] = context
         self._store.put_seed(context)
+        self.grown.add(number)
+        return True
+
+    def learn(self, number: int, told: SeedContext) -> bool:
+        """Take what another shard knows of a seed, which is `number` here. True if the scope of a known one grew."""
+        try:
+            known = self.get(number)
+        except KeyError:
+            self.put(msgspec.structs.replace(told, number=number))
+            return False
+        more = tuple([anchor for anchor in told.anchors if anchor not in known.anchors])
+        if not more:
+            return False
+        context = msgspec.structs.replace(known, anchors=(*known.anchors, *more))
+        self._kept[number] = self._uncommitted[number] = context
+        self._store.put_seed(context)
         return True
 
     def committed(self) -> None:
         """Learn that the open batch was committed."""
         self._uncommitted.clear()
+        self.grown.clear()

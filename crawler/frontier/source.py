@@ -2,12 +2,15 @@
 
 from msgspec import Struct, structs
 
-from crawler.core.model import Done, Link, SeedContext
+from crawler.core.model import Done, Link, SeedContext, Sent
 from crawler.frontier.handed import Handed
 from crawler.frontier.reach import Limits, Reach
 from crawler.frontier.row import UrlRow
 
 __all__ = ["Source"]
+
+_START = Reach(0, 0)
+_BEFORE_START = Reach(-1, 0)
 
 
 class Source(Struct, frozen=True, gc=False):
@@ -15,6 +18,7 @@ class Source(Struct, frozen=True, gc=False):
 
     `nearest` is the best that is known of its own reach; `per_alike` is how much further a link to a page is that looks
     like it. `on` and `on_alike` are how far what it leads to is by the way through it, made once for all of its links.
+    `kept_url` is the parent's URL if its row is in another shard; `is_received`: so was the task.
     """
 
     seed: SeedContext
@@ -27,28 +31,51 @@ class Source(Struct, frozen=True, gc=False):
     hops: tuple[str, ...]
     on: Reach
     on_alike: Reach
+    kept_url: str | None = None
+    is_received: bool = False
 
     @classmethod
     def of(cls, handed: Handed, done: Done, nearest: Reach, limits: Limits) -> "Source":
         """A page that a sitemap lists counts as a seed; the target of a redirect stands where the redirect stood."""
         task = handed.task
-        far, chain = nearest
         alike = int(limits.by_depth)
         if done.outcome == "redirected":
             hops = (*task.redirected_from, task.url)
-            on = Reach(far, 0)
-            return cls(task.seed, task.depth, False, nearest, alike, handed.parent, task.parent, hops, on, nearest)
-        if task.kind == "sitemap":
-            at_start = Reach(0, 0)
-            return cls(task.seed, task.depth + 1, True, nearest, alike, task.key, task.url, (), at_start, at_start)
-        on, on_alike = Reach(far + 1, 0), Reach(far + alike, chain + 1)
-        return cls(task.seed, task.depth + 1, False, nearest, alike, task.key, task.url, (), on, on_alike)
+            on, on_alike = _on(nearest, alike, moved=True, listed=False)
+            return cls(task.seed, task.depth, False, nearest, alike, handed.parent, task.parent, hops, on, on_alike)
+        listed = task.kind == "sitemap"
+        on, on_alike = _on(nearest, alike, moved=False, listed=listed)
+        return cls(task.seed, task.depth + 1, listed, nearest, alike, task.key, task.url, (), on, on_alike)
+
+    @classmethod
+    def of_seed(cls, seed: SeedContext) -> "Source":
+        """What leads to the start of a seed that another shard owns: as if a sitemap before it listed that."""
+        return cls(seed, 0, True, _BEFORE_START, 0, b"", None, (), _START, _START)
+
+    @classmethod
+    def received(cls, sent: Sent, seed: SeedContext, limits: Limits) -> "Source":
+        """A task of another shard, as that has told of it."""
+        nearest, alike = Reach(sent.far, sent.chain), int(limits.by_depth)
+        on, on_alike = _on(nearest, alike, moved=bool(sent.hops), listed=sent.listed)
+        return cls(
+            seed,
+            sent.depth,
+            sent.listed,
+            nearest,
+            alike,
+            sent.parent,
+            sent.parent_url,
+            sent.hops,
+            on,
+            on_alike,
+            kept_url=sent.parent_url,
+            is_received=True,
+        )
 
     def for_seed(self, seed: SeedContext, hops: tuple[str, ...]) -> "Source":
         """Return the same redirect as what a seed led to by other redirects, `hops`."""
-        start = Reach(0, 0)
-        changes = {"nearest": start, "on": start, "on_alike": start, "parent": b"", "parent_url": None}
-        return structs.replace(self, seed=seed, depth=0, hops=(*hops, self.hops[-1]), **changes)
+        changes = {"nearest": _START, "on": _START, "on_alike": _START, "parent": b"", "parent_url": None}
+        return structs.replace(self, seed=seed, depth=0, hops=(*hops, self.hops[-1]), kept_url=None, **changes)
 
     def reach(self, link: Link) -> Reach:
         """Return how far a link is by the way through this."""
@@ -93,3 +120,12 @@ class Source(Struct, frozen=True, gc=False):
             parent_url,
             reach.far if reached else 0,
         )
+
+
+def _on(nearest: Reach, alike: int, *, moved: bool, listed: bool) -> tuple[Reach, Reach]:
+    """Return how far a link is by the way through a task, and one that looks like it."""
+    if moved:
+        return Reach(nearest.far, 0), nearest
+    if listed:
+        return _START, _START
+    return Reach(nearest.far + 1, 0), Reach(nearest.far + alike, nearest.chain + 1)

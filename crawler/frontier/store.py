@@ -7,12 +7,16 @@
     bodies    xxh3_128(body, the job's number)     URL key: the first page with that body
     texts     band, fingerprint of a text          URL key (`frontier.duplicates`)
               letter, key of a URL or a host       what parameters do to pages (`frontier.groups`)
+              letter, key of a URL                 what another shard was told of its URL (`frontier.sent_links`)
     seeds     seed number                          SeedContext (msgpack)
               letter, URL key or seed number       rows of the seeds that have no record yet (`frontier.seed_rows`)
               "x", hash of a row of a list         the row, which is no URL
+              letters, key of a URL                what else is known of redirects (`frontier.redirects`), and what
+                                                   other shards want to have read again (`frontier.rereads`)
     hosts     host key, name of a row              what is known of a host (`core.host_rows`)
     meta      name                                 versions, settings, counters, positions of sinks
               "sample:", run, number               Sample (msgpack, by names): the time series (`frontier.samples`)
+              letters, destination, mark           what other shards are told (`frontier.outbox_rows`)
 
 A URL that has not ended has its row where it waits, so that a scan of the queue gives all that a task needs: to read
 each row by its key would cost more than all else.
@@ -28,6 +32,7 @@ from typing import Any, Self
 import msgspec
 
 from crawler.core.counters import Counters
+from crawler.core.errors import JobError
 from crawler.core.model import Seed, SeedContext
 from crawler.frontier.bad_rows import BadRows
 from crawler.frontier.contents import Contents
@@ -36,12 +41,16 @@ from crawler.frontier.groups import Groups
 from crawler.frontier.keys import Keys, new_seed
 from crawler.frontier.known import KnownUrls
 from crawler.frontier.link_lists import LinkLists
+from crawler.frontier.outbox_rows import OutboxRows
 from crawler.frontier.queue import UrlQueue
+from crawler.frontier.redirects import Redirects
+from crawler.frontier.rereads import Rereads
 from crawler.frontier.retries import Retries
 from crawler.frontier.row import QUEUED, UrlRow
 from crawler.frontier.samples import Samples
 from crawler.frontier.seed_lines import extra_of
 from crawler.frontier.seed_rows import SeedRows
+from crawler.frontier.sent_links import SentLinks
 from crawler.web.urls import NORMAL_FORM_VERSION
 
 __all__ = ["SCHEMA_VERSION", "Store"]
@@ -51,9 +60,8 @@ SCHEMA_VERSION = 4
 _LAST_SEED = b"\x01"
 """Greater than the key of any seed: numbers are below 2^56."""
 
-_NUMBER_BYTES = 8
-_MEETING = b"\xffm"
-"""Stands before the key of a URL, greater than that of any seed."""
+_FOREIGN_SEED = (1 << 40).to_bytes(8, "big")
+"""Less than the key of any seed of another shard, greater than that of any of this one (`core.shard`)."""
 _HOSTS_IN_PARTS = "hosts_in_parts"
 """Says that the job was begun by a version that has a host's rows apart (`core.host_rows`)."""
 _VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
@@ -62,13 +70,18 @@ _VERSIONS = {"schema": SCHEMA_VERSION, "normal_form": NORMAL_FORM_VERSION}
 class Store:
     """The open store of one job. Not thread-safe: the ledger's thread opens, uses and closes it.
 
-    `has_whole_hosts`: rows of hosts may be there as earlier versions wrote them (`core.host_rows`).
+    `has_whole_hosts`: rows of hosts may be there as earlier versions wrote them (`core.host_rows`). `incarnation`: how
+    often the store of a shard began anew from a checkpoint (`core.shard`).
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, hash_seed: int | None = None, incarnation: int | None = None
+    ) -> None:
         """Open the store at `path`, making it if needed (not if `read_only`).
 
-        Raises `StorageError` if the disk refuses and `JobError` if another version of the format made it.
+        A new one gets the number `hash_seed` for its keys, if that is given; `incarnation` is kept if it is.
+        Raises `StorageError` if the disk refuses and `JobError` if another version of the format made it, or if its
+        keys have another number than `hash_seed`.
         """
         self._database = database = Database(path, _VERSIONS, read_only=read_only)
         self.urls = KnownUrls(database.table("urls"))
@@ -83,16 +96,28 @@ class Store:
         self.checkpoint = database.checkpoint  # makes a store of its own of what is committed
         self.samples = Samples(database.table("meta"))
         self.link_lists = LinkLists(self._meta)
+        self.outbox = OutboxRows(self._meta)
+        self.sent = SentLinks(database.table("texts"))
+        self.redirects = Redirects(self._seeds)
+        self.rereads = Rereads(self._seeds)
         self._encode = msgspec.msgpack.Encoder().encode
-        self.keys = Keys(self._settled_seed(read_only=read_only))
+        self.keys = Keys(self._settled_seed(hash_seed, read_only=read_only))
+        self.incarnation: int = self.meta("incarnation") or 0
+        if incarnation is not None and incarnation != self.incarnation:
+            self.incarnation = incarnation
+            self.put_meta("incarnation", incarnation)
+            self.commit()
         self.has_whole_hosts = not self.meta(_HOSTS_IN_PARTS)
         self._decode_seed = msgspec.msgpack.Decoder(SeedContext).decode
 
-    def _settled_seed(self, *, read_only: bool) -> int:
+    def _settled_seed(self, given: int | None, *, read_only: bool) -> int:
         """The number with which this job's keys are made: a new one before the job is anything, 0 of an old job."""
         kept = self.meta("hash_seed")
+        if kept is not None and given is not None and kept != given:
+            self.close()
+            raise JobError("the store is that of another job: its keys have another number than those of this one")
         if kept is None and not read_only and self.meta("job") is None:
-            kept = new_seed()
+            kept = new_seed() if given is None else given
             self.put_meta("hash_seed", kept)
             self.put_meta(_HOSTS_IN_PARTS, value=True)
             self.commit()
@@ -134,25 +159,17 @@ class Store:
         context = self._decode_seed(value)
         return (context.anchors[0], context.extra) == (seed.url, extra_of(seed))
 
-    def seeds(self) -> Iterator[SeedContext]:
-        """Give the contexts of all committed seeds, in the order of their numbers."""
-        return (self._decode_seed(value) for _, value in self._seeds.items(b"", _LAST_SEED))
+    def seeds(self, *, foreign: bool = False) -> Iterator[SeedContext]:
+        """Give the contexts of all committed seeds, in the order of their numbers; with `foreign`, of other shards."""
+        return (
+            self._decode_seed(value) for _, value in self._seeds.items(b"", _LAST_SEED if foreign else _FOREIGN_SEED)
+        )
 
     @property
     def last_seed(self) -> int:
         """The largest number of a committed seed, 0 without any."""
-        key, _ = next(self._seeds.items(_LAST_SEED, backwards=True), (b"", b""))
-        return int.from_bytes(key, "big") if key < _LAST_SEED else 0
-
-    def put_meeting(self, key: bytes, seed: int, hops: tuple[str, ...]) -> None:
-        """Keep that a seed redirected to a URL that is due for another reason. Replaces the seed's one before."""
-        self._seeds.put(_MEETING + key + seed.to_bytes(_NUMBER_BYTES, "big"), self._encode(hops))
-
-    def meetings(self, key: bytes) -> Iterator[tuple[int, tuple[str, ...]]]:
-        """Give the committed seeds, with their redirects, that led to a URL which was due."""
-        first = _MEETING + key
-        for place, value in self._seeds.items(first, first + b"\xff" * (_NUMBER_BYTES + 1)):
-            yield int.from_bytes(place[len(first) :], "big"), tuple(msgspec.msgpack.decode(value))
+        key, _ = next(self._seeds.items(_FOREIGN_SEED, backwards=True), (b"", b""))
+        return int.from_bytes(key, "big") if key < _FOREIGN_SEED else 0
 
     def put_host(self, key: bytes, value: bytes) -> None:
         """Write or replace a row of a host."""
@@ -189,17 +206,18 @@ class Store:
     @property
     def dirty(self) -> bool:
         """True if something was put since the last commit."""
-        return bool(self.urls.pending_rows) or self.queue.is_changed or not self._database.batch.is_empty()
+        return bool(self.pending_rows) or self.queue.is_changed or not self._database.batch.is_empty()
 
     @property
     def pending_rows(self) -> int:
-        """URL rows that the next commit will write."""
-        return self.urls.pending_rows
+        """Rows of URLs that the next commit will write."""
+        return self.urls.pending_rows + self.sent.pending_rows
 
     def commit(self) -> None:
         """Write all that was put since the last commit, whole, and wait for the disk. Raises `StorageError`."""
         self.urls.write()
         self.queue.write()
+        self.sent.write()
         self._database.commit()
         self._forget()
 
@@ -218,3 +236,4 @@ class Store:
         self.contents.forget()
         self.groups.forget()
         self.rows.forget()
+        self.sent.forget()

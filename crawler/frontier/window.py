@@ -157,9 +157,11 @@ class Window:
         self._asleep.put(host.key, until)
         self._release(handed)
 
-    def allow(self, tasks: int) -> None:
-        """Hand out at most so many tasks at once from now on. What is handed out already stays."""
-        self._limit = min(WINDOW_TASKS, tasks)
+    def allow(self, tasks: int | None) -> None:
+        """Hand out at most so many tasks at once from now on, None: as many as it holds. What is handed out stays."""
+        before, self._limit = self._limit, WINDOW_TASKS if tasks is None else min(WINDOW_TASKS, tasks)
+        if self._limit > before:  # hosts that had their share may have more
+            self._hungry.update(key for key, host in self._hosts.items() if host.backlog and key not in self._asleep)
 
     def committed(self) -> None:
         """Learn that the open batch was committed: what it added can be seen by scans now."""
@@ -199,8 +201,7 @@ class Window:
     @property
     def stranded(self) -> bool:
         """Whether all that is due belongs to hosts that sleep for good, or may have no more."""
-        busy = self._hosts or self._waiting or self._uncommitted_hosts
-        return not busy and self._asleep.none_wakes
+        return not (self._hosts or self._waiting or self._uncommitted_hosts) and self._asleep.none_wakes
 
     @property
     def has_leftovers(self) -> bool:
@@ -262,10 +263,7 @@ class Window:
 
     def _welcome(self, key: bytes) -> None:
         """Let a host that has slept go on."""
-        if key in self._hosts:
-            self._hungry.add(key)
-        else:
-            self._waiting.came(key)
+        (self._hungry.add if key in self._hosts else self._waiting.came)(key)
 
     def _activate(self, key: bytes, *, backlog: bool) -> WindowHost:
         host = self._hosts[key] = WindowHost(key, backlog=backlog)

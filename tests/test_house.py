@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "fetcher": ("core", "web"),
     "parsers": ("core", "web", "page"),
     "ledger": ("core", "web", "frontier"),
-    "shards": ("core", "ledger"),
+    "shards": ("core", "frontier", "ledger"),
     "jobs": ("core", "web", "frontier", "ledger"),
     "serve": ("core",),
     "ring": ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "jobs", "serve"),

@@ -21,6 +21,8 @@ _MEMTABLE_BYTES = 16 << 20
 _LEVEL_BYTES = 64 << 20
 """Files that are merged with each new one, in families that are merged level by level."""
 _HASHES_MEMTABLE_BYTES = 2 << 20
+_LIST_BYTES = 1 << 20
+"""Of the list of files, to which each change is added, before it is written anew: a checkpoint carries it whole."""
 _PART_BYTES = 128 << 10
 """Of a filter or index: an eighth of what a shard of the cache holds, since each part more makes a look-up dearer."""
 _MOST_NEWER_PERCENT = 100
@@ -46,6 +48,7 @@ def options_of(family: str, cache: rocksdict.Cache) -> rocksdict.Options:
     options.set_max_bytes_for_level_base(_LEVEL_BYTES)
     options.set_max_total_wal_size(64 << 20)
     options.set_max_open_files(128)
+    options.set_max_manifest_file_size(_LIST_BYTES)
     options.set_keep_log_file_num(2)
     options.set_max_background_jobs(2)
     lz4, none = rocksdict.DBCompressionType.lz4(), rocksdict.DBCompressionType.none()

@@ -2,6 +2,6 @@
 
 Owns: everything durable: the job's folder, the sinks, the moment of each commit.
 Runs: in one thread, "ledger".
-For others: `ledger`, `job`, `kept`, `changes`, `added`, `inbox`, `incoming`, `queue_folder`, `seed_stream` and
-`coverage`.
+For others: `ledger`, `job`, `kept`, `changes`, `added`, `inbox`, `incoming`, `queue_folder`, `seed_stream`,
+`coverage` and `cut`.
 """

@@ -2,7 +2,7 @@
 
     checkpoints/003/00000005-00000012-000123.sst      a file of the store, brought by the holder with epoch 5
     checkpoints/003/00000005-00000012-listing.json    which files, and which new parts, checkpoint 12 has
-    records/_staged/00000005-003-00000012-00001.jsonl a part that waits until its checkpoint is accepted
+    records/_staged/00000005-003-00000012-00041.jsonl a part that waits until its checkpoint is accepted
     records/part-003-00041.jsonl                      a part that is public
 
 No two holders of a shard write one name, since names hold the epoch of the lease: one that slept, and wakes in the
@@ -16,12 +16,16 @@ from crawler.core.shard import Mark
 __all__ = ["Checkpoint", "Listing", "OutputTotal", "Part", "StoreFile", "part_name"]
 
 
-class StoreFile(Struct, frozen=True):
-    """A file of a store: its name in the store's folder, the name under which it is kept, its size."""
+class StoreFile(Struct, frozen=True, omit_defaults=True):
+    """A file of a store: its name in the store's folder, the name under which it is kept, its size.
+
+    A small one is kept in the listing, as `content`, and has no name of its own.
+    """
 
     name: str
     stored_as: str
-    bytes: int
+    size: int
+    content: bytes | None = None
 
 
 class Part(Struct, frozen=True):

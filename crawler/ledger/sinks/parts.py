@@ -5,9 +5,10 @@
     <folder>/parts/0/_public              "40": that and all before it are public, and not looked for here
 
 The file `_public` may be behind, never ahead. Whoever opens a sink whose parts went elsewhere (a shard that was put
-here from a checkpoint) writes it first.
+here from a checkpoint) writes it first. Parquet has its parts in a folder of their own, `parts/0/part.parquet/`.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -26,6 +27,7 @@ FULL = Rotation(bytes=64_000_000, records=100_000)
 """When a part ends before a checkpoint ends it, unless the settings say."""
 
 _PUBLIC = "_public"
+_PART = re.compile(r"part-(\d{5,})\.")
 _ADVICE = "choose another --job, or make it writable"
 
 
@@ -148,7 +150,7 @@ def public_parts(folder: Path) -> int:
 
 
 def note_public(folder: Path, number: int) -> None:
-    """Note that the parts of an output are public up to a number; `folder` is that of the parts."""
+    """Learn that the parts of an output are public up to a number: those go here; `folder` is that of the parts."""
     try:
         make_folder(folder)
         aside = folder / f"{_PUBLIC}.tmp"
@@ -156,5 +158,9 @@ def note_public(folder: Path, number: int) -> None:
             file.write(b"%d\n" % number)
         aside.replace(folder / _PUBLIC)
         sync_folder(folder)
+        for path in (*folder.glob("part-*"), *folder.glob("part.*/part-*")):
+            match = _PART.match(path.name)
+            if match and int(match[1]) <= number:
+                path.unlink(missing_ok=True)
     except OSError as error:
         raise refusal(f"write {folder / _PUBLIC}", error, _ADVICE) from error

@@ -33,7 +33,7 @@ class Timing(Struct, frozen=True):
     @property
     def soon_s(self) -> float:
         """The next report is wanted at once: an order has to be told, or all are idle."""
-        return self.lease_s / 200
+        return self.lease_s / 100
 
     @property
     def claim_s(self) -> float:

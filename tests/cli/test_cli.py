@@ -114,7 +114,7 @@ def run(crawler):
     return run
 
 
-POLITE_ENOUGH = ("--allow-private", "--delay", "0", "--parsers", "1")
+POLITE_ENOUGH = ("--allow-private", "--delay", "0", "--strategy", "async")
 
 
 def records(path):

@@ -12,7 +12,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tomllib
@@ -30,6 +29,8 @@ from crawler.cli.entry import cli
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.settings import load_settings
 from tests.support.on_loopback import allow_loopback
+from tests.support.patience import PATIENCE_S
+from tests.support.ports import quiet_ports
 from tests.support.servers import Answer, LocalServer, html
 from tests.support.thorough import first_quickly
 
@@ -110,10 +111,8 @@ class Stage:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self._there = [pair for host in HOSTS for pair in self._names(host, port)]
-        for port_number in PORTS:
-            with socket.create_server(("127.0.0.1", 0)) as probe:
-                self._there.append((f":{port_number}", f":{probe.getsockname()[1]}"))
-                self._there.append((f"--port {port_number}", f"--port {probe.getsockname()[1]}"))
+        for named, free in zip(PORTS, quiet_ports(len(PORTS)), strict=True):
+            self._there += [(f":{named}", f":{free}"), (f"--port {named}", f"--port {free}")]
         self._programs({"crawler": "-m crawler", "python": "", "python3": ""})
         if shutil.which("jq") is None:
             self._programs({"jq": f"-c {shlex.quote(JQ)}"})
@@ -161,10 +160,11 @@ class Stage:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         try:
-            printed, _ = process.communicate(timeout=60)
+            printed, _ = process.communicate(timeout=5 * PATIENCE_S)
         finally:
             with contextlib.suppress(ProcessLookupError):  # what it started and did not end, if it failed
                 os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()  # of one that took too long its pipe is still open
         assert process.returncode == 0, f"{where}: exit code {process.returncode}\n{printed}"
         return self.back(printed)
 

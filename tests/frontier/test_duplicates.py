@@ -152,7 +152,7 @@ def test_a_text_that_differs_in_at_most_three_bits_is_a_near_duplicate(job, when
 
 @pytest.mark.thorough
 @given(mark=st.integers(0, 2**64 - 1), flipped=st.sets(st.integers(0, 63), max_size=NEAR))
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_whichever_bits_differ_the_text_is_found(tmp_path_factory, mark, flipped):
     other = mark ^ sum(1 << bit for bit in flipped)
     with Store(tmp_path_factory.mktemp("store") / "s") as store:
@@ -266,7 +266,7 @@ class Watched(Contents):
 def test_a_million_texts_that_share_a_band_would_take_no_longer(tmp_path):
     """Only the nearest places are looked at, and what is nearly the same stands there."""
     rng = random.Random(8)
-    marks = [0xABCD << 48 | rng.getrandbits(48) for _ in range(5_000)]
+    marks = [0xABCD << 48 | rng.getrandbits(48) for _ in range(2_000)]
     with Store(tmp_path / "s") as store:
         store.contents = Watched(store._database.table("bodies"), store._database.table("texts"))
         duplicates = Duplicates(store, "near")
@@ -278,7 +278,7 @@ def test_a_million_texts_that_share_a_band_would_take_no_longer(tmp_path):
         duplicates.committed()
         assert duplicates._uncommitted == {}, "memory holds those of one batch"
         hits = 0
-        for mark in firsts[:500]:
+        for mark in firsts[:200]:
             store.contents.looked_at = 0
             other = mark
             for bit in rng.sample(range(64), NEAR):
@@ -288,7 +288,7 @@ def test_a_million_texts_that_share_a_band_would_take_no_longer(tmp_path):
         store.contents.looked_at = 0
         duplicates.take([Done(b"?" * 16, "fetched", records=b"", simhash=0x1234_5678_9ABC_DEF0)])
         assert store.contents.looked_at <= 8 + 2, "those that share no band are not gone through"
-    assert hits > 450
+    assert hits > 180
 
 
 # On the command line

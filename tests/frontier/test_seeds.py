@@ -379,7 +379,7 @@ def test_an_unreadable_file_is_refused_by_name(write):
 def test_memory_does_not_grow_with_lines_or_their_length(tmp_path):
     path = tmp_path / "many.txt.gz"
     with gzip.open(path, "wt", compresslevel=1) as many:
-        many.writelines(f"https://example.com/{number}\n" for number in range(100_000))
+        many.writelines(f"https://example.com/{number}\n" for number in range(20_000))
         many.write("x" * (20 << 20) + "\nhttps://example.com/last\n")
     bad = []
     tracemalloc.start()
@@ -389,7 +389,7 @@ def test_memory_does_not_grow_with_lines_or_their_length(tmp_path):
     finally:
         tracemalloc.stop()
     assert last.url == "https://example.com/last"
-    assert [seed.place for seed in bad] == [f"{path}:100001"]
+    assert [seed.place for seed in bad] == [f"{path}:20001"]
     assert peak < 8 << 20
 
 

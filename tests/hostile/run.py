@@ -49,6 +49,8 @@ MEMORY_BYTES = 500_000_000
 """Most that a crawl may add to the memory of this process, its parsers included: about 90 MB without hostile hosts."""
 END_S = 100.0
 PATIENCE_S = 60.0
+GAP_S = 0.5
+"""Seconds between two looks at a crawl that mean that its process did not run meanwhile."""
 STILL_S = SETTINGS["timeout_s"] / 4
 """Longest that the event loop may stand still, next to the time that a fetch may take."""
 
@@ -133,7 +135,10 @@ def matches(pattern: str, text: str) -> bool:
 
 @dataclass(frozen=True)
 class Crawl:
-    """A crawl that has ended: what it left to each behaviour, and what is wrong with the rest, in words."""
+    """A crawl that has ended: what it left to each behaviour, and what is wrong with the rest, in words.
+
+    `stood_still`: this process had no processor for a while, and what was under way then was asked for again.
+    """
 
     evidence: dict[str, Evidence]
     healthy_s: float
@@ -141,6 +146,7 @@ class Crawl:
     memory_bytes: int
     left: list[str]
     wrong: list[str]
+    stood_still: bool
 
 
 def run_crawl(
@@ -224,7 +230,7 @@ def run_crawl(
             **common,
         )
     healthy_s = max(healthy_at, default=float("inf")) - started_at
-    return Crawl(evidence, healthy_s, cpu_s, watch.memory_bytes, left, wrong)
+    return Crawl(evidence, healthy_s, cpu_s, watch.memory_bytes, left, wrong, watch.stood_still)
 
 
 async def _crawl(crawler: Crawler, records: Path | None) -> CrawlStats:
@@ -280,12 +286,13 @@ def _short(url: str, origin: str) -> str:
 
 class _Watch:
     """The most that was there while it was entered: memory of this process and its parsers over that before, and
-    bytes of bodies in flight.
+    bytes of bodies in flight; and whether this process stood still meanwhile.
     """
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         self.body_bytes = 0
+        self.stood_still = False
         self._page = os.sysconf("SC_PAGE_SIZE")
         self._before = self._now()
         self._most = self._before
@@ -305,7 +312,10 @@ class _Watch:
         return self._most - self._before
 
     def _watch(self) -> None:
+        looked_at = time.monotonic()
         while not self._over.wait(0.03):
+            self.stood_still |= time.monotonic() - looked_at > GAP_S
+            looked_at = time.monotonic()
             self._most = max(self._most, self._now())
             self.body_bytes = max(self.body_bytes, self._crawler.stats().body_bytes_held)
 

@@ -11,12 +11,13 @@ from collections import defaultdict
 import pytest
 
 from tests.hostile.registry import ROWS, Behaviour, behaviours
-from tests.hostile.run import MEMORY_BYTES, Evidence, matches, run_crawl
+from tests.hostile.run import MEMORY_BYTES, Crawl, Evidence, matches, run_crawl
 from tests.hostile.server import HostileProcess
 
 HEALTHY_FACTOR = 40
 """How many times as long as by themselves: far less than the healthy hosts would wait for a hostile one."""
 MOST_SHOWN = 12
+ATTEMPTS = 3
 LONG = frozenset(
     {
         *("slow_headers", "large_bodies", "one_byte_chunks", "million_links", "million_urls", "nested_tags"),
@@ -61,8 +62,18 @@ def test_what_is_treated_apart_is_there():
 def test_a_hostile_host_gets_what_it_deserves_and_others_do_not_notice(
     tmp_path, hostile, healthy, alone, group, transport
 ):
+    """A crawl that is found wanting after its process stood still is made again: it had to ask again for some."""
     settings = {name: _filled(value, hostile) for name, value in group[0].settings.items()}
-    crawl = run_crawl(hostile, healthy, group, tmp_path / "job", alone=alone, transport=transport, **settings)
+    for attempt in range(ATTEMPTS):
+        job = tmp_path / f"job{attempt}"
+        crawl = run_crawl(hostile, healthy, group, job, alone=alone, transport=transport, **settings)
+        faults = _faults_of(crawl, group, alone, hostile)
+        if not (faults and crawl.stood_still):
+            break
+    assert not faults, "\n".join(("", *faults[:MOST_SHOWN], f"{len(faults)} faults"))
+
+
+def _faults_of(crawl: Crawl, group: tuple[Behaviour, ...], alone: Crawl, hostile: HostileProcess) -> list[str]:
     faults = [*crawl.wrong, *crawl.left]
     if crawl.healthy_s > HEALTHY_FACTOR * alone.healthy_s:
         faults.append(f"the healthy hosts took {crawl.healthy_s:.1f} s, {alone.healthy_s:.1f} s alone")
@@ -70,7 +81,7 @@ def test_a_hostile_host_gets_what_it_deserves_and_others_do_not_notice(
         faults.append(f"memory grew by {crawl.memory_bytes:,} bytes")
     for one in group:
         faults += [f"{one.name}: {fault}" for fault in _faults(one, crawl.evidence[one.name], hostile)]
-    assert not faults, "\n".join(("", *faults[:MOST_SHOWN], f"{len(faults)} faults"))
+    return faults
 
 
 def _filled(value, hostile: HostileProcess):

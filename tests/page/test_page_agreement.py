@@ -17,7 +17,7 @@ from crawler.web.urls import normalise
 from tests.support.table import table
 
 ROOTS = sorted(Path("/usr/share/doc").glob("postgresql-doc-*/html"))
-PAGES = 500
+PAGES = 300
 BASE = "http://docs.example/html/"
 TREES = ("css()", "tree", "soup")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "page.md"

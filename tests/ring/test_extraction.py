@@ -408,8 +408,9 @@ def test_pages_before_a_damage_are_read(tmp_path, capfd, how):
 
 def test_each_place_is_told_but_no_more_than_a_hundred_of_a_file(tmp_path):
     endless = gzip.compress(b"WARC/1.0\r\n" + b"A: b\r\n" * 25_000)
+    nonsense = gzip.compress(b"nonsense\r\n")
     path = written(
-        tmp_path / "x.warc.gz", one("http://a.test/1"), *[endless] * 105, one("http://a.test/2"), endless[:-9]
+        tmp_path / "x.warc.gz", one("http://a.test/1"), endless, *[nonsense] * 104, one("http://a.test/2"), endless[:-9]
     )
     found, archive = pages(path)
     assert [download.task.url[-1] for download in found] == ["1", "2"]

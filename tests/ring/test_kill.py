@@ -22,6 +22,7 @@ import pytest
 from crawler.ledger.sinks.outputs import endings
 from tests.support.kill_driver import POINTS, SINK_POINTS
 from tests.support.outputs import rows
+from tests.support.patience import PATIENCE_S
 from tests.support.record_numbers import check_record_numbers
 from tests.support.servers import Answer, LocalServer, html
 from tests.support.thorough import first_quickly
@@ -125,14 +126,14 @@ def kill_group(process: subprocess.Popen) -> None:
 
 
 def kill_main_only(process: subprocess.Popen) -> None:
-    """Kill the main process; its parsers must end by themselves within 5 s."""
+    """Kill the main process; its parsers must end by themselves."""
     try:
         children = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
         children = []
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(children, timeout=5)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE_S)
     assert alive == [], "parsers outlived their parent"
 
 

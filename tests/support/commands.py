@@ -12,7 +12,7 @@ from tests.support.patience import PATIENCE_S
 __all__ = ["POLITE_ENOUGH", "CommandLine", "Ended"]
 
 ROOT = Path(__file__).parents[2]
-POLITE_ENOUGH = ("--allow-private", "--delay", "0", "--parsers", "1")
+POLITE_ENOUGH = ("--allow-private", "--delay", "0", "--strategy", "async")
 
 
 class Ended(NamedTuple):

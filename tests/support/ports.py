@@ -1,12 +1,15 @@
 """Ports of loopback that are surely free, or surely closed, for as long as a test wants it so."""
 
 import contextlib
+import random
 import socket
 from collections.abc import Iterator
 
-__all__ = ["closed_port", "listeners"]
+__all__ = ["closed_port", "listeners", "quiet_ports"]
 
 _ATTEMPTS = 50
+_QUIET = range(10_000, 32_000)
+"""Below those that Linux gives to connections and to whoever asks for any: only another test may want one of these."""
 
 
 @contextlib.contextmanager
@@ -46,3 +49,14 @@ def listeners(addresses: tuple[str, ...]) -> list[socket.socket]:
             stack.pop_all()
             return sockets
     raise OSError(f"no port is free at all of {addresses}")
+
+
+def quiet_ports(number: int) -> list[int]:
+    """So many ports of 127.0.0.1 that are free, for a program that must be told its port and cannot take a socket."""
+    draw, found = random.SystemRandom(), []
+    for port in draw.sample(_QUIET, _ATTEMPTS):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            found.append(port)
+        if len(found) == number:
+            return found
+    raise OSError(f"of {_ATTEMPTS} ports of 127.0.0.1 fewer than {number} are free")

@@ -171,9 +171,7 @@ class Database:
     def checkpoint(self, folder: Path) -> None:
         """Make of all that is committed a database of its own in `folder`, which must not be there.
 
-        Its files are links to those of this one, where they can be: it takes little room until these are merged and go.
-        Writes what is in memory to files first (about 1 µs a row that came since the last time), and then holds the GIL
-        for some 10 ms. Raises `StorageError`.
+        Its files are links to those of this one, where they can be. Raises `StorageError`.
         """
         self._check_place()
         try:

@@ -18,7 +18,7 @@ help:
 	@echo "make test-kill    kill -9 the crawler at 40 instants and at every named point"
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
-	@echo "make same-set     20,000 simulated webs with random answers, parsers and kills: the URLs that they must have"
+	@echo "make same-set     20,000 simulated webs with random answers, parsers, kills, shards and lost disks: the URLs that they must have"
 	@echo "make soak         healthy hosts alone and beside hostile ones: all habits at once (4 runs of a minute), then attacks by 1 to 1,000 hosts (an hour)"
 	@echo "make docs         write again what documents and types take from the code: options, fields, hostile behaviours"
 	@echo "make site         the documentation as a site: output/site/index.html"
@@ -92,7 +92,7 @@ fuzz: $(TESTED)
 
 same-set: export CRAWLER_FUZZ_EXAMPLES ?= 20000
 same-set: $(TESTED)
-	$(BIN)/python -m pytest --timeout 0 -s tests/frontier/test_same_set.py
+	$(BIN)/python -m pytest --timeout 0 -s tests/frontier/test_same_set.py tests/frontier/test_shards.py
 
 soak: $(TESTED)
 	$(BIN)/python -m bench.soak

@@ -22,8 +22,9 @@ HERE, THERE = HOSTS[0], HOSTS[1]
 class Side:
     """One shard of two: a store on the disk, and the frontier over it."""
 
-    def __init__(self, path, number, incarnation=0, **settings):
-        self.store = Store(path / str(number), hash_seed=7, incarnation=incarnation)
+    def __init__(self, path, number, incarnation=0, folder="", **settings):
+        self.path = path
+        self.store = Store(path / (folder or str(number)), hash_seed=7, incarnation=incarnation)
         self.frontier = Frontier(self.store, CrawlConfig(job=path, scope="any", **settings), Shard(number, 2))
 
     def commit(self):
@@ -157,6 +158,40 @@ def test_a_redirect_takes_its_statuses_and_its_place_along(sides):
     task = one.due()[f"{HERE}/y"]
     assert task.seed.number == 1, "it is at home again"
     assert task.seed.anchors == (f"{HERE}/", f"{THERE}/x", f"{HERE}/y")
+
+
+def test_the_home_of_a_seed_learns_where_it_led_in_other_shards(sides):
+    one, two = sides
+    one.fetch(f"{HERE}/", f"{THERE}/x", outcome="redirected", status=301, records=None)
+    one.commit()
+    assert two.frontier.receive(one.waiting()[0], 1000.0)
+    two.due()
+    two.fetch(f"{THERE}/x", f"{THERE}/y", outcome="redirected", status=301, records=None)
+    two.commit()
+    (parcel,) = two.waiting()
+    assert one.frontier.receive(parcel, 1000.0)
+    one.commit()
+    assert one.store.seed(1).anchors == (f"{HERE}/", f"{THERE}/x", f"{THERE}/y")
+
+
+def test_what_a_lost_disk_had_sent_hides_nothing_of_what_is_sent_after_it(sides):
+    one, two = sides
+    one.fetch(f"{HERE}/", f"{HERE}/b")
+    one.due()
+    one.fetch(f"{HERE}/b", f"{THERE}/before")
+    one.commit()
+    assert two.frontier.receive(one.waiting()[0], 1000.0)
+    two.commit()
+    again = Side(one.path, 0, incarnation=1, folder="again")
+    again.frontier.add_seed(1, Seed(f"{HERE}/", {}))
+    again.due()
+    again.fetch(f"{HERE}/", f"{THERE}/after")
+    again.commit()
+    (parcel,) = again.waiting()
+    assert (parcel.mark, parcel.after) == (Mark(1, 1), START)
+    assert two.frontier.receive(parcel, 1000.0)
+    assert f"{THERE}/after" in two.due()
+    again.store.close()
 
 
 def test_statuses_of_redirects_in_other_shards_are_known_where_a_record_asks_for_them(tmp_path):

@@ -70,6 +70,9 @@ class MemoryDatabase:
                 table.rows[key] = value
         self.forget()
 
+    def checkpoint(self, folder: Disk) -> None:
+        folder.update({family: dict(rows) for family, rows in self._disk.items()})
+
     def forget(self) -> None:
         self.batch = _Batch()
 

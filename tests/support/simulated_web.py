@@ -20,13 +20,14 @@ class SimulatedWeb:
     """What each URL of a web answers: pages, redirects, sitemaps, lists that end, and traps that do not.
 
     With `joined`, seeds redirect to other hosts, where other seeds may have been. With `apart`, no host leads to
-    others, and chains may be long.
+    others, and chains may be long. With `wide`, hosts are of up to six domains.
     """
 
-    def __init__(self, seed: int, *, joined: bool = False, apart: bool = False) -> None:
+    def __init__(self, seed: int, *, joined: bool = False, apart: bool = False, wide: bool = False) -> None:
         rng = random.Random(seed)
-        names = [f"{word}.{domain}.test" for word in WORDS[:3] for domain in WORDS[4:6]]
-        self.hosts = [f"http://{name}" for name in names[: rng.choice((1, 1, 2, 3, 4))]]
+        domains = WORDS[4 : 4 + rng.choice((2, 4, 6))] if wide else WORDS[4:6]
+        names = [f"{word}.{domain}.test" for word in WORDS[:3] for domain in domains]
+        self.hosts = [f"http://{name}" for name in names[: rng.choice((2, 4, 6, 8) if wide else (1, 1, 2, 3, 4))]]
         self.scope = rng.choice(("domain", "host")) if joined else rng.choice(("any", "any", "domain", "host"))
         self.depth = rng.choice((None, None, 1, 2, 3, 4))
         self.max_chain = rng.choice((None, 1, 3, 4, 6, 9))

@@ -10,6 +10,8 @@
     │                       another process runs it now
     ├── StorageError        the disk, the store or a sink refused
     │   └── ReplacedError   another coordinator has taken over a job of many shards
+    ├── LeaseLostError      a shard of a cluster job has to stop: another process may have it now
+    ├── RingEndedError      a shard was asked for something when its ring had ended
     └── UnmetError          a crawl ended in good order, and not as `expect` says
 
 A bad *page* is never an exception: it ends as an outcome (see `core.model`). An exception means that the
@@ -91,6 +93,14 @@ class StorageError(CrawlerError):
 
 class ReplacedError(StorageError):
     """Another process coordinates the job of many shards: what this one decided last does not count."""
+
+
+class LeaseLostError(CrawlerError):
+    """A shard of a cluster job had to stop, since another process may have it now; what it committed stays."""
+
+
+class RingEndedError(CrawlerError):
+    """A shard of a cluster job was asked for something when its ring had ended."""
 
 
 class UnmetError(CrawlerError):

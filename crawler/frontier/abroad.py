@@ -71,11 +71,6 @@ class Abroad:
         self.outbox.take([(link, source) for link in links])
         return True
 
-    @property
-    def is_quiet(self) -> bool:
-        """Whether all that was to be told is safe, and no look is called."""
-        return self.outbox.is_empty and not self.looks.is_called
-
     def save(self) -> None:
         """Put what other shards are to be told into the open batch."""
         self.outbox.save()

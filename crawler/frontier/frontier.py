@@ -279,8 +279,8 @@ class Frontier:
         return self._rest.wants_look
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing is left to do but to look: no URL is due that may be asked for, all that was sent is safe."""
+    def rests(self) -> bool:
+        """Whether nothing is left to do here but to look, whatever others are still to be told."""
         return self._rest.is_settled
 
     def _source(self, handed: Handed, done: Done, nearest: Reach) -> Source:

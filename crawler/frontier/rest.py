@@ -55,10 +55,9 @@ class Rest:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is left to do but to look, and other shards have all that they were sent where it is safe."""
-        if self._abroad is not None and not (self._abroad.is_quiet and not self._store.dirty):
-            return False
-        return self.is_on and not self._counters.owed
+        """Whether nothing is left to do but to look, unless a look is called that was not taken yet."""
+        is_called = self._abroad is not None and self._abroad.looks.is_called
+        return self.is_on and not self._counters.owed and not is_called
 
     @property
     def is_over(self) -> bool:

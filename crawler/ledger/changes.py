@@ -58,6 +58,16 @@ class Changes:
         """Whether the crawl waits for more seeds; from any thread."""
         return self.incoming is not None and self.incoming.keep_open
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing keeps the crawl open, and nothing has come that is to be taken."""
+        return not self.keep_open and (self.incoming is None or not self.incoming.has_more())
+
+    def close(self, *, done: bool) -> None:
+        """Take nothing more, whatever has come. `done`: the crawl ends since nothing is left."""
+        if self.incoming is not None:
+            self.incoming.close(done=done)
+
     def has_more(self, *, done: bool = True) -> bool:
         """Look whether something has come just now, before the crawl says that it ends. If not, no more is taken.
 

@@ -14,9 +14,10 @@ _LINK_BYTES = 256  # about what a link costs in memory
 
 
 class Intake:
-    """What waits to be taken by the ledger's thread. All methods but `roused`, `take` and `close` are for any thread.
+    """What waits to be taken by the ledger's thread. The methods up to `backlog` are for any thread.
 
-    State, under the condition: results with their bytes, hosts to be woken, whether the ledger is to stop or has ended.
+    State, under the condition: results with their bytes, hosts to be woken, whether the ledger is to stop or has ended,
+    and whether what parsers have read waits however little lies here.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class Intake:
         self._results: deque[Sequence[Result]] = deque()
         self._bytes = 0
         self._roused: list[str] = []
+        self._held = False
         self._stopping = False
         self._closed = False
 
@@ -37,7 +39,7 @@ class Intake:
         """Take what parsers have read; wait while too many bytes of it lie here already: back-pressure on them."""
         size = sum(size_of(done) + _LINK_BYTES * len(done.links) for done in results)
         with self._changed:
-            while self._bytes > _INBOX_BYTES and not self._closed:
+            while (self._held or self._bytes > _INBOX_BYTES) and not self._closed:
                 self._changed.wait()
             self._bytes += size
             self._results.append(results)
@@ -66,6 +68,13 @@ class Intake:
         return sum(map(len, list(self._results)))
 
     # The ledger's thread
+
+    def hold(self, held: bool) -> None:
+        """Let parsers wait with what they have read, or go on."""
+        if held != self._held:
+            with self._changed:
+                self._held = held
+                self._changed.notify_all()
 
     def roused(self) -> list[str]:
         """Return the hosts to be woken; once."""

@@ -125,9 +125,9 @@ class JobFolder:
             self._files.remove(keep_folder=self._had_state_folder)
         self._leave()
 
-    def settle(self, store: Store, seeds: str) -> bool:
+    def settle(self, store: Store, seeds: str, *, keep: bool = False) -> bool:
         """Note in a new store what the job is. False if it was begun with other settings but has no record yet:
-        nothing is lost when it starts over.
+        nothing is lost when it starts over; not with `keep`.
 
         `seeds` is the fingerprint of the seeds, empty when a job is resumed without naming them. Raises `JobError` for
         a store with records that was made for something else, and for an output with records of somebody else. More of
@@ -151,7 +151,7 @@ class JobFolder:
             now["seeds"] = then["seeds"]
         if is_earlier_all(then["fields"], now["fields"]):
             now["fields"] = then["fields"]
-        has_pages = _has_pages(store) or has_added(store)
+        has_pages = keep or _has_pages(store) or has_added(store)
         more = {name for name, value in now.items() if name == "seeds" or _is_more(name, then.get(name), value)}
         self.has_other_seeds = has_pages and now["seeds"] != then["seeds"]
         self._widened = {name: now[name] for name in more if then.get(name) != now[name]} if has_pages else {}

@@ -23,11 +23,13 @@ from crawler.core.run_clock import RunClock
 from crawler.core.stats import Ended
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
+from crawler.ledger.begun import note_drained
 from crawler.ledger.changes import Changes
+from crawler.ledger.exchange import Exchange
 from crawler.ledger.host_rows import HostRows
 from crawler.ledger.intake import Intake, size_of
 from crawler.ledger.sampling import Look, Sampling
-from crawler.ledger.sinks.base import Sink
+from crawler.ledger.sinks.base import Parts, Sink
 from crawler.ledger.sinks.consumer import ConsumerLeftError
 from crawler.ledger.time_use import TimeUse
 
@@ -50,7 +52,7 @@ class Ledger:
     for the fetcher, `changes` is what people change while it runs. `deliver(tasks, hosts)` gets what is due, with what
     is remembered of hosts that entered the window; `ended(why)` is called once, when nothing is left that can be asked
     for, or the page budget is used up; `look(run, last)` takes a sample of the crawl. All three run in the ledger's
-    thread.
+    thread. With an `exchange` the crawl is a shard: it ends when it is told to, and never by itself.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Ledger:
         ended: Callable[[Ended], None],
         look: Look,
         told: Callable[[Sequence[Finished]], None] | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
         self._store = store
         self._host_key = store.keys.authority
@@ -73,6 +76,9 @@ class Ledger:
         self._sampling = Sampling(store.samples, look)
         self._told = told
         self.intake = Intake()
+        self._exchange = exchange
+        if exchange is not None:
+            exchange.changed = self.intake.notify
         self.hosts = HostRows(store, self.intake.notify)
         self.changes = Changes(store, frontier, self.intake.notify)
         # State of the ledger's thread: what ended in the open batch, whether the end was announced, and whether who
@@ -108,6 +114,8 @@ class Ledger:
             raise
         finally:
             self.intake.close()
+            if self._exchange is not None:
+                self._exchange.close()
 
     def _settle(self, results: Sequence[Result]) -> None:
         """Give results to the frontier, not more than `SLICE_LINKS` links at once; take what it owes to the sinks."""
@@ -156,13 +164,20 @@ class Ledger:
             self.changes.apply()
         if self.hosts.are_asked_for:
             self.hosts.answer()
-        tasks, entered = self._frontier.refill(self._clock())
-        if tasks:
-            self._deliver(tasks, self.hosts.of_hosts(entered))
-        why = self._why_ended()
-        if why is not None and not self._announced and not self.changes.has_more(done=why == "done"):
+        if self._exchange is None or self._serves(self._exchange):
+            tasks, entered = self._frontier.refill(self._clock())
+            if tasks:
+                self._deliver(tasks, self.hosts.of_hosts(entered))
+        if not self._announced and (why := self._why_ended()) is not None:
             self._announced = True
             self._ended(why)
+
+    def _serves(self, exchange: Exchange) -> bool:
+        """Do what the cluster asks for; say whether tasks may be handed out: not while the outbox is full."""
+        exchange.serve(time.time())
+        self.intake.hold(exchange.is_full)
+        exchange.stand(self._rests_as)
+        return not exchange.is_full
 
     def _take(self) -> tuple[list[Result], bool]:
         """Wait for results, the next commit, the next retry or `stop`; return what came and whether it was `stop`."""
@@ -170,7 +185,10 @@ class Ledger:
 
     def _is_asked(self) -> bool:
         """Whether somebody waits for an answer, or for a change to be made."""
-        return self.hosts.are_asked_for or self.changes.are_waiting
+        if self.hosts.are_asked_for or self.changes.are_waiting:
+            return True
+        exchange = self._exchange
+        return exchange is not None and (exchange.are_waiting or (exchange.ends_as is not None and not self._announced))
 
     def _patience_s(self) -> float:
         if self._dirty():
@@ -183,6 +201,8 @@ class Ledger:
         return self._store.dirty or self.hosts.are_changed
 
     def _commit_due(self) -> bool:
+        if self._exchange is not None and self._exchange.wants_cut:
+            return True
         if not self._dirty():
             return self._sampling.is_overdue
         if self._store.pending_rows >= COMMIT_ROWS or self._finished_bytes + self.hosts.size_bytes >= COMMIT_BYTES:
@@ -193,13 +213,18 @@ class Ledger:
     def _commit(self, *, last: bool = False) -> None:
         """Steps 1 and 2 of the protocol; `last` tells the sinks that the run ends in good order."""
         started_at = time.monotonic()
-        to_sinks = bool(self._finished) or last
+        exchange = self._exchange
+        sealed = exchange is not None and (exchange.wants_cut or (last and exchange.ends_sealed))
+        to_sinks = bool(self._finished) or last or sealed
+        changed = self._is_changed
         if to_sinks:
             # Those of sinks that only another run of the job has stay.
             positions = self._store.meta("sinks") or {}
             for sink in self._sinks:
                 self.time_use.turn_to(sink.name)
                 sink.write(self._finished)
+                if sealed and isinstance(sink, Parts):
+                    sink.seal()
                 positions[sink.name] = sink.flush(last=last)
             self.time_use.turn_to("work")
             self._store.put_meta("sinks", positions)
@@ -211,6 +236,8 @@ class Ledger:
             self.changes.apply()
         self.hosts.write()
         self._sampling.take(last=last)
+        if exchange is not None and last:
+            note_drained(self._store)
         self._frontier.save()
         self.time_use.turn_to("store")
         self._store.commit()
@@ -220,6 +247,10 @@ class Ledger:
         if to_sinks:
             for sink in self._sinks:
                 sink.committed()
+        if exchange is not None:
+            exchange.committed(changed=changed)
+            if sealed or last:
+                exchange.cut(self._store, self._sinks, last=last)
         self._committed_at = time.monotonic()
         self.commits += 1
         self.commit_s += self._committed_at - started_at
@@ -241,9 +272,35 @@ class Ledger:
             sink.committed()
 
     def _why_ended(self) -> Ended | None:
+        """Return why nothing more can come; then nothing more is taken of what people may still put into the job."""
+        if self._exchange is not None:
+            why = self._exchange.ends_as
+            if why is not None:
+                self.changes.close(done=why == "done")
+            return why
+        why = "max-pages" if self._frontier.budget_spent else None
         if not self.changes.keep_open:
             if self._frontier.exhausted:
-                return "done"
-            if self._frontier.stranded and not self._dirty():
-                return "unreachable"
-        return "max-pages" if self._frontier.budget_spent else None
+                why = "done"
+            elif self._frontier.stranded and not self._dirty():
+                why = "unreachable"
+        return None if why is None or self.changes.has_more(done=why == "done") else why
+
+    def _rests_as(self) -> Ended | None:
+        """Return why nothing is to be done in a shard until others send something; None if something is."""
+        frontier = self._frontier
+        if self._dirty() or self._finished or self.intake.backlog:
+            return None
+        why: Ended
+        if frontier.rests:
+            why = "unreachable" if frontier.counters.queued else "done"
+        elif frontier.budget_spent and not frontier.handed_out:
+            why = "max-pages"
+        else:
+            return None
+        return why if self.changes.is_quiet else None
+
+    @property
+    def _is_changed(self) -> bool:
+        """Whether the open batch changes what is known, and not only what was sent or sampled."""
+        return bool(self._finished) or self._store.pending_rows > 0

@@ -20,6 +20,7 @@ from crawler.parsers.spiders.spider import Spider, load_spider, pack_spider
 from crawler.ring.costly_patterns import tell_costly
 from crawler.ring.decoder import decoder
 from crawler.ring.expectations import verdicts
+from crawler.ring.member import Member
 from crawler.ring.ring import Ring
 from crawler.ring.steering import Steering
 from crawler.ring.stream import RecordStream, cancelled
@@ -37,8 +38,8 @@ class Crawler:
     `on_bad_seed` is told of each line that is not a seed, in the ledger's thread; with `config.strict` the first one
     raises `SeedError`. `spider` is the spider (see `docs/spiders.md`): a function or a reference to one, instead of
     `config.spider`. `sinks` are told of all that ends, beside the outputs; with any of them, `config.output` None means
-    no output at all. `on_dashboard` is told the address of the dashboard, once, instead of the log. Raises
-    `ConfigError` for a spider that cannot be used.
+    no output at all. `on_dashboard` is told the address of the dashboard, once, instead of the log. `member` is for a
+    cluster, whose job has this crawl as a shard. Raises `ConfigError` for a spider that cannot be used.
 
         stats = await Crawler(CrawlConfig(job=Path("output/docs")), ["https://example.com/"]).run()
 
@@ -65,6 +66,7 @@ class Crawler:
         sinks: Sequence[Sink] = (),
         on_dashboard: Callable[[str], None] | None = None,
         parse: Spider | str | None = None,
+        member: Member | None = None,
     ) -> None:
         given: Spider | str | None = with_new_names({"spider": spider, "parse": parse})["spider"]
         reader = config.spider if given is None else given
@@ -93,6 +95,7 @@ class Crawler:
             spider_name=None if reader is None else _spider_name(reader),
             counting=() if self._coverage is None else (self._coverage,),
             on_dashboard=on_dashboard,
+            member=member,
         )
         # State: written in the event loop's thread.
         self.verdicts: tuple[Verdict, ...] = ()

@@ -8,6 +8,7 @@ from typing import BinaryIO, NamedTuple
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import SeedError
+from crawler.core.host_rows import Begun
 from crawler.core.model import Seed
 from crawler.core.page_fields import has_seed_records
 from crawler.core.printable import printable
@@ -18,13 +19,16 @@ from crawler.frontier.seed_lines import OnBad
 from crawler.frontier.seeds import STDIN, BadSeed, fingerprint, is_seed, read_seeds, spool
 from crawler.frontier.store import Store
 from crawler.ledger.added import is_added, own_numbers
+from crawler.ledger.begun import begin_shard
 from crawler.ledger.changes import kept_steering
+from crawler.ledger.exchange import Exchange
 from crawler.ledger.job import JobFolder
 from crawler.ledger.kept import as_begun
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.locks import OutputLocks
-from crawler.ledger.sinks.outputs import places_of, sinks_for
+from crawler.ledger.sinks.outputs import part_sinks, places_of, sinks_for
 from crawler.ledger.sinks.successor import Successor
+from crawler.ring.member import Member, exchange_of
 
 __all__ = ["Opened", "Opening"]
 
@@ -35,7 +39,8 @@ _SEED_BATCH = 5_000
 class Opened(NamedTuple):
     """What the ring runs on: all of it belongs to the thread that opened it, but for two values.
 
-    `config` is what the job goes on by, and `steered` what a person changed in earlier runs.
+    `config` is what the job goes on by, and `steered` what a person changed in earlier runs. A shard has an `exchange`
+    with its cluster, and `begun` says how it began.
     """
 
     store: Store
@@ -44,6 +49,8 @@ class Opened(NamedTuple):
     locks: OutputLocks
     config: CrawlConfig
     steered: Steered
+    exchange: Exchange | None = None
+    begun: Begun | None = None
 
 
 class Opening:
@@ -51,7 +58,7 @@ class Opening:
 
     `sources` may be empty for a job that exists; `fresh` starts the job over; `stdin` is read where a source is "-".
     `on_bad_seed` may raise to end it; `stopping()` is asked now and then while seeds are read. `sinks` are used beside
-    those of the outputs, each under a name of its own.
+    those of the outputs, each under a name of its own. `member`: the job is a shard.
 
     Raises `ConfigError` for outputs that cannot be written.
     """
@@ -67,6 +74,7 @@ class Opening:
         on_bad_seed: Callable[[BadSeed], None],
         stopping: Callable[[], bool],
         sinks: Sequence[Sink] = (),
+        member: Member | None = None,
     ) -> None:
         self._job = job
         self._config = config
@@ -76,7 +84,8 @@ class Opening:
         self._on_bad_seed = on_bad_seed
         self._stopping = stopping
         self._given = tuple(sinks)
-        self._sinks = (*sinks, *sinks_for(config))
+        self._member = member
+        self._sinks = (*sinks, *self._sinks_for(config))
 
     def open(self) -> Opened:
         """Open the store, the sinks and the frontier; nothing stays open when it raises.
@@ -84,18 +93,20 @@ class Opening:
         Raises `SeedError`, `JobError` and `StorageError`.
         """
         job = self._job
-        if not self._sources and not job.exists and self._config.follow is None:
+        if not self._sources and not job.exists and not self._may_be_without_seeds:
             raise SeedError(f"no seeds given, and {job.path} has no crawl to resume")
         with self._standard_input() as stdin, ExitStack() as undo:
             seeds = fingerprint(self._sources, stdin) if self._sources else ""
             locks = OutputLocks()
             undo.callback(locks.discard)
-            locks.take(places_of(self._config))
+            # A shard holds a lease: nobody else writes its parts, wherever they are.
+            locks.take(places_of(self._config) if self._member is None else [])
             undo.callback(job.bring_back)
             if self._fresh:
                 job.start_over()
             store = self._settled_store(seeds)
             undo.callback(store.close)
+            begun = None if self._member is None else begin_shard(store)
             self._go_on_as_begun(store)
             positions = store.meta("sinks") or {}
             for sink in self._sinks:
@@ -103,7 +114,7 @@ class Opening:
                 sink.open(positions.get(sink.name))
             if not positions:
                 self._note_places(store)
-            frontier = Frontier(store, self._config)
+            frontier = Frontier(store, self._config, None if self._member is None else self._member.shard)
             if not store.meta("seeded"):
                 self._seed(store, frontier, stdin)
             elif not job.has_other_seeds or self._add_seeds(store, frontier, stdin):
@@ -112,7 +123,15 @@ class Opening:
                 self._reopen(store, frontier)
             undo.pop_all()
         job.begun()
-        return Opened(store, self._sinks, frontier, locks, self._config, self._steered(store))
+        exchange = None if self._member is None else exchange_of(self._member, frontier)
+        return Opened(store, self._sinks, frontier, locks, self._config, self._steered(store), exchange, begun)
+
+    @property
+    def _may_be_without_seeds(self) -> bool:
+        return self._config.follow is not None or self._member is not None
+
+    def _sinks_for(self, config: CrawlConfig) -> Sequence[Sink]:
+        return sinks_for(config) if self._member is None else part_sinks(config, self._job.path)
 
     def _steered(self, store: Store) -> Steered:
         """Return what a person changed in earlier runs; tell of it, since it may be long ago."""
@@ -138,7 +157,7 @@ class Opening:
         config = as_begun(store, self._config)
         if config is not self._config:
             self._config = config
-            self._sinks = (*self._given, *sinks_for(config))
+            self._sinks = (*self._given, *self._sinks_for(config))
 
     def _standard_input(self) -> AbstractContextManager[BinaryIO | None]:
         """A copy of standard input, if seeds come from there: it is read once for what they are, once for all."""
@@ -148,9 +167,15 @@ class Opening:
 
     def _settled_store(self, seeds: str) -> Store:
         """The store of a job that is, or becomes, the crawl from these seeds with these settings."""
-        store = Store(self._job.state_path)
+        member = self._member
+        store = (
+            Store(self._job.state_path)
+            if member is None
+            else Store(self._job.state_path, hash_seed=member.hash_seed, incarnation=member.incarnation)
+        )
         try:
-            if self._job.settle(store, seeds):
+            # What others have sent to a shard, and forgotten, is lost with its store.
+            if self._job.settle(store, seeds, keep=member is not None):
                 return store
         except BaseException:
             store.close()
@@ -162,7 +187,7 @@ class Opening:
 
     def _seed(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> None:
         """Make all seeds known. Interrupted or killed in between, a later run does it again: known URLs stay."""
-        if not self._sources and self._config.follow is not None:
+        if not self._sources and self._may_be_without_seeds:
             store.put_meta("seeded", value=True)
             _commit(store, frontier)
             return
@@ -207,7 +232,8 @@ class Opening:
 
     def _add_seeds(self, store: Store, frontier: Frontier, stdin: BinaryIO | None) -> bool:
         """Make those seeds known that the job did not begin with; False if stopped in between. None is taken away."""
-        self._refuse_others(store, stdin)
+        if self._member is None:  # the seeds of a shard are those of its job that it owns: there may have been none
+            self._refuse_others(store, stdin)
         known = number = max(store.last_seed, frontier.counters.rows)
         rows = own_numbers(store)
         row = 0

@@ -20,32 +20,33 @@ from crawler.core.config import settled as settled_config
 from crawler.core.errors import CrawlerError, SeedError
 from crawler.core.host_rows import Remembered
 from crawler.core.model import Task
-from crawler.core.refusal import refusal
-from crawler.core.stats import Ended
-from crawler.core.threads import OneThread, call_in, settle_from_thread, settled
+from crawler.core.threads import OneThread, settled
 from crawler.fetcher.fetcher import Fetcher
 from crawler.fetcher.transport.base import Transport
 from crawler.fetcher.transport.budget import ByteBudget
-from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
+from crawler.ledger.exchange import Exchange
 from crawler.ledger.job import JobFolder
 from crawler.ledger.kept import keep
 from crawler.ledger.ledger import Ledger
 from crawler.ledger.sinks.base import Sink
 from crawler.ledger.sinks.consumer import release
 from crawler.ledger.sinks.outputs import wants_exchange
-from crawler.parsers.chosen import Parsers, chosen_parsers, possible
+from crawler.parsers.chosen import possible
+from crawler.ring.assembly import Assembly
 from crawler.ring.breakdown import Breakdown
-from crawler.ring.inlets import check_followed, followed_stream, inlets
+from crawler.ring.inlets import check_followed
 from crawler.ring.job_folder import job_folder, remove_in_use
 from crawler.ring.local_pages import local_pages
 from crawler.ring.measured import measured
+from crawler.ring.member import Member
 from crawler.ring.opening import Opened, Opening
 from crawler.ring.sampler import Sampler
 from crawler.ring.statistics import Stages, Statistics
 from crawler.ring.steering import Steering
 from crawler.ring.stop_request import StopRequest
+from crawler.ring.storing import storing
 from crawler.serve.recent import Recent
 
 __all__ = ["Ring"]
@@ -55,7 +56,7 @@ _log = logging.getLogger(__name__)
 
 class Ring:
     """One crawl: begins, turns, drains and ends. For the arguments see `Crawler`; `spider` is packed. `counting` are
-    sinks that take no records, but count them.
+    sinks that take no records, but count them. `member`: the crawl is a shard of a cluster job.
 
     `stop_request` is asked when the crawl is to end, `steering` is for people, and `statistics` tells how far it is;
     `opened` is set when the seeds are known. State, of the event loop's thread: those four, the settings, which are
@@ -75,6 +76,7 @@ class Ring:
         spider_name: str | None,
         on_dashboard: Callable[[str], None] | None,
         counting: Sequence[Sink] = (),
+        member: Member | None = None,
     ) -> None:
         self.stop_request = StopRequest()
         self.opened = asyncio.Event()
@@ -92,6 +94,7 @@ class Ring:
         self._spider = spider
         self._spider_name = spider_name
         self._counting = tuple(counting)
+        self._member = member
         self._temporary_job: Path | None = None
 
     async def crawl(self, sinks: Sequence[Sink]) -> None:
@@ -111,7 +114,6 @@ class Ring:
             cleanup.callback(thread.close)
             await self._watch(cleanup)
             consumed = bool(sinks)
-            is_temporary = told.job is None
             folder = await cleanup.enter_async_context(job_folder(self._config, self, thread, consumed=consumed))
             config = self._config = settled_config(
                 self._config,
@@ -122,13 +124,13 @@ class Ring:
                 archive=wants_exchange(self._config.outputs if self._config.output else ()),
             )
             self.statistics.settled(config)
-            self._temporary_job = folder if is_temporary else None
+            self._temporary_job = folder if told.job is None else None
             job = JobFolder(config)
             cleanup.callback(job.close)
             opened = await self._open(job, thread, sinks)
             self._config = opened.config
             cleanup.push_async_callback(thread.call, _close, opened)
-            if not is_temporary:
+            if told.job is not None:
                 await thread.call(keep, opened.store, replace(told, spider=self._spider_name))
             self.statistics.opened(opened.frontier)
             self.opened.set()
@@ -141,16 +143,28 @@ class Ring:
 
             broken = Breakdown()
             cleanup.callback(broken.close)
-            ledger = await self._make_ledger(opened, feed, job, thread, cleanup)
-            parsers = await self._start_parsers(opened, ledger, broken, thread, cleanup)
-            fetcher = await self._make_fetcher(parsers, ledger, broken, thread, cleanup)
+            assembly = Assembly(opened, thread, broken, cleanup, member=self._member)
+            ledger = await assembly.ledger(
+                job,
+                feed,
+                ended=self.stop_request.ask,
+                look=Sampler(self.statistics).look,
+                told=None if self._config.dashboard is False else self._recent.take,
+                stdin=self._stdin,
+                steer=self.steering.change,
+                on_bad_seed=self._told_late_bad_seed,
+            )
+            parsers = await assembly.parsers(ledger, self._spider, self._budget)
+            fetcher = await assembly.fetcher(parsers, ledger, self._transport, self._budget)
             self.steering.begin(opened.steered, ledger.changes.steer, fetcher.steer)
-            self.stop_request.then(fetcher.stop)  # it is to start nothing new, not even what is due in the same turn
+            # It is to start nothing new, not even what is due in the same turn.
+            self.stop_request.then(partial(_begin_to_drain, fetcher, opened.exchange))
             self.statistics.started(Stages(fetcher, parsers, ledger))
+            assembly.join()
             for meter in (self.statistics.lag, self.statistics.limits):  # to the end of the ledger, which may take long
                 cleanup.callback(asyncio.create_task(meter.run()).cancel)
             # Feed: from now on the ledger gives the fetcher what is due, again and again as something has ended.
-            written = thread.start(_storing, ledger.run)
+            written = thread.start(storing, ledger.run)
             cleanup.push_async_callback(_commit_and_end, ledger, written)
             cleanup.push(_released(sinks))
             cleanup.push_async_callback(fetcher.abort)
@@ -186,6 +200,7 @@ class Ring:
                 on_bad_seed=self._told_bad_seed,
                 stopping=self.stop_request.is_asked,
                 sinks=(*sinks, *self._counting),
+                member=self._member,
             )
             return await self._opened_by(opening, thread)
         except CrawlerError:
@@ -194,7 +209,7 @@ class Ring:
             raise
 
     async def _opened_by(self, opening: Opening, thread: OneThread) -> Opened:
-        future = thread.start(_storing, opening.open)
+        future = thread.start(storing, opening.open)
         try:
             await asyncio.wait({future})
         except asyncio.CancelledError:
@@ -216,82 +231,6 @@ class Ring:
         if self._on_bad_seed is not None:
             self._on_bad_seed(bad)
 
-    async def _make_ledger(
-        self,
-        opened: Opened,
-        feed: Callable[[list[Task], list[Remembered]], None],
-        job: JobFolder,
-        thread: OneThread,
-        cleanup: AsyncExitStack,
-    ) -> Ledger:
-        loop = asyncio.get_running_loop()
-
-        def deliver(tasks: list[Task], entered: list[Remembered]) -> None:
-            call_in(loop, feed, tasks, entered)
-
-        def nothing_left(why: Ended) -> None:
-            call_in(loop, self.stop_request.ask, why)
-
-        ledger = Ledger(
-            opened.store,
-            opened.frontier,
-            opened.sinks,
-            deliver=deliver,
-            ended=nothing_left,
-            look=Sampler(self.statistics).look,
-            told=None if self._config.dashboard is False else self._recent.take,
-        )
-        stream = followed_stream(self._config, self._stdin, lambda: ledger.intake.wake(()))
-        if stream is not None:
-            cleanup.callback(stream.close)
-        take = (opened, job, stream, self.steering.change, self._told_late_bad_seed)
-        ledger.changes.incoming = await thread.call(_storing, inlets, *take)
-        return ledger
-
-    async def _start_parsers(
-        self, opened: Opened, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack
-    ) -> Parsers:
-        parsers = chosen_parsers(
-            self._config,
-            ledger.intake.put_records,
-            on_failure=broken.tell_from_thread,
-            spider=self._spider,
-            hash_seed=opened.store.keys.seed,
-            keep=self._budget.keep,
-        )
-        # In the thread: processes take their time to start and to end, and the loop may have others to serve.
-        cleanup.push_async_callback(thread.call, parsers.close)
-        await thread.call(parsers.start)
-        return parsers
-
-    async def _make_fetcher(
-        self, parsers: Parsers, ledger: Ledger, broken: Breakdown, thread: OneThread, cleanup: AsyncExitStack
-    ) -> Fetcher:
-        transport = self._transport
-        if transport is None:
-            transport = (await thread.call(transport_class, self._config))(self._config, self._budget)
-            cleanup.push_async_callback(transport.close)
-
-        def recall(host: str, parts: tuple[bytes, ...]) -> "asyncio.Future[Sequence[bytes | None]]":
-            rows: asyncio.Future[Sequence[bytes | None]] = asyncio.get_running_loop().create_future()
-            ledger.hosts.recall(host, parts, partial(settle_from_thread, rows))
-            return rows
-
-        fetcher = Fetcher(
-            self._config,
-            transport,
-            self._budget,
-            submit=parsers.submit,
-            report=ledger.intake.put,
-            remember=ledger.hosts.remember,
-            recall=recall,
-            wake=ledger.intake.wake,
-            fail=broken.tell,
-            load=parsers,
-        )
-        parsers.tell(fetcher.charge)
-        return fetcher
-
     async def _watch(self, cleanup: AsyncExitStack) -> None:
         """Count the time of the run, have its limit end the crawl, and let others see how it goes."""
         await cleanup.enter_async_context(measured(self._config, self.statistics))
@@ -302,7 +241,7 @@ class Ring:
 
     def _start_clock(self, cleanup: AsyncExitStack) -> None:
         """Have the time limit end the crawl, wherever it is then."""
-        if self._config.max_time_s is not None:
+        if self._config.max_time_s is not None and self._member is None:
             loop = asyncio.get_running_loop()
             cleanup.callback(loop.call_later(self._config.max_time_s, self.stop_request.ask, "max-time").cancel)
 
@@ -315,6 +254,12 @@ async def _wait_for(work: Coroutine[Any, Any, None], broken: Breakdown, written:
     finally:
         task.cancel()
         await asyncio.wait({task})
+
+
+def _begin_to_drain(fetcher: Fetcher, exchange: Exchange | None) -> None:
+    fetcher.stop()
+    if exchange is not None:
+        exchange.draining = True
 
 
 async def _commit_and_end(ledger: Ledger, written: "asyncio.Future[None]") -> None:
@@ -358,13 +303,3 @@ def _affordable(config: CrawlConfig) -> int:
 def _log_address(address: str) -> None:
     """Tell where the dashboard is. A program shows warnings as a rule, and nobody finds it without."""
     _log.warning("the dashboard of this crawl is at %s", address)
-
-
-def _storing(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function that uses the store, which says what the disk refuses as a bare Exception."""
-    try:
-        return function(*arguments)
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        raise refusal("use the store", error, "if it is damaged, --fresh starts the job over") from error

@@ -233,12 +233,12 @@ def test_a_shard_looks_when_that_is_called_and_takes_no_letters_of_a_later_look(
     one.due()
     one.fetch(f"{HERE}/", f"{HERE}/too-far")
     one.commit()
-    assert one.frontier.idle
+    assert one.frontier.rests
     assert one.frontier.wants_look, "others are to know that it has left out something"
     one.frontier.refill(1000.0)
     assert one.frontier.looks == 0
     one.frontier.look(1)
-    assert not one.frontier.idle
+    assert not one.frontier.rests
     one.frontier.refill(1000.0)
     one.commit()
     (parcel,) = one.waiting()

@@ -21,13 +21,14 @@ def begin_shard(store: Store) -> Begun:
     If it was put here from a checkpoint, hosts may have been asked after that, and nobody knows when: but not if the
     checkpoint was the last one of a run that drained. Raises `JobError` for the store of a later incarnation.
     """
-    before = store.meta("incarnation") or 0
-    if before > store.incarnation:
-        raise JobError(f"this is incarnation {before} of a shard, and {store.incarnation} is wanted: remove its folder")
-    begun = Begun(store.incarnation, *(store.meta(_BEGUN) or ()))
-    if store.incarnation > max(before, _FIRST) and not store.meta(_DRAINED):
-        begun = Begun(store.incarnation, store.incarnation, time.time())
-    store.put_meta(_BEGUN, (begun.exact_from, begun.at))
+    before, *kept = store.meta(_BEGUN) or (0,)
+    now = store.incarnation
+    if before > now:
+        raise JobError(f"this is incarnation {before} of a shard, and {now} is wanted: remove its folder")
+    begun = Begun(now, *kept)
+    if now > max(before, _FIRST) and not store.meta(_DRAINED):
+        begun = Begun(now, now, time.time())
+    store.put_meta(_BEGUN, (begun.incarnation, begun.exact_from, begun.at))
     store.put_meta(_DRAINED, value=False)
     store.commit()
     return begun

@@ -171,14 +171,18 @@ class Exchange:
 
     def serve(self, now: float) -> None:
         """Answer who has asked, and take a few parcels into the open batch. `now` is unix time."""
+        # What raises stays where it is: it breaks the ring, and `close` tells those who wait.
         for _ in range(len(self._calls)):
-            future, function = self._calls.popleft()
-            _settle(future, function())
+            future, function = self._calls[0]
+            result = function()
+            self._calls.popleft()
+            _settle(future, result)
         for _ in range(min(len(self._parcels), _PARCELS_AT_ONCE)):
-            told, parcel = self._parcels.popleft()
+            told, parcel = self._parcels[0]
+            is_taken = self._frontier.receive(parcel, now)
+            self._parcels.popleft()
             with self._lock:
                 self._parcels_bytes -= len(parcel.links)
-            is_taken = self._frontier.receive(parcel, now)
             if is_taken and self._account.taken(parcel.sender) < parcel.mark:
                 self._taken.append((told, parcel.sender))
             else:

@@ -58,9 +58,10 @@ class Placement:
     def claimed(self, now: float) -> None:
         """The job is this coordinator's since `now` at the latest: the one before gives leases for a while yet."""
         for hold in self._holds:
-            if hold.is_there or hold.free_at == math.inf:
-                known = 0.0 if hold.free_at == math.inf else hold.free_at
-                hold.free_at = max(known, now + self._timing.claim_s)
+            if hold.free_at == math.inf:
+                hold.free_at = now + self._timing.claim_s
+            elif hold.is_there and hold.started_at is None:
+                hold.free_at = max(hold.free_at, now + self._timing.claim_s)
 
     def lose_silent(self, now: float) -> bool:
         """Take shards from holders that are gone or silent for too long. Return whether there was one."""

@@ -125,14 +125,14 @@ class Host(Process):
 
     def turn(self) -> None:
         self.call(lambda now: (None, self.coordinator.tick(now)))
-        if self.world.rng.random() < 0.3:
+        if self.world.rng.random() < 0.1:
             here = [
                 Node(m.name, m.cores, m.name)
                 for m in self.world.machines
                 if m.is_there and m.cut_off == self.machine.cut_off
             ]
             self.call(lambda now: (None, self.coordinator.nodes(here, now)))
-        self.after(0.7, self.turn)
+        self.after(0.2, self.turn)
 
     def call(self, what: Callable[[float], Any], answer: Callable[[Any], None] = lambda _: None) -> None:
         self.calls.append((what, answer))
@@ -233,6 +233,9 @@ class Member(Process):
             if self.checkpoint is not None:
                 self.safe = set(self.world.kept[self.checkpoint.listing].known)
 
+    def holds(self) -> bool:
+        return not self.is_dead and self.lease.may_ask()
+
     def allow(self, credit: int | None, grant: int, *, first: bool = False) -> None:
         if credit is not None and self.folder is not None and (first or grant > self.grant):
             self.bound, self.grant = max(credit, len(self.store.done)), grant
@@ -296,6 +299,7 @@ class Member(Process):
 
     def obey(self, sent: float, orders: Orders, report: Report) -> None:
         self.lease.renew(sent, orders)
+        self.world.is_alone(self)
         if orders.do == "end":
             self.die()
             return
@@ -344,7 +348,7 @@ class Member(Process):
         return page in self.safe
 
     def offer(self) -> None:
-        self.after(self.world.rng.uniform(0.5, 4) if not self.final else 0.3, self.offer)
+        self.after(self.world.rng.uniform(0.1, 8) * self.world.hurry if not self.final else 0.3, self.offer)
         if self.folder is None or self.released or not self.lease.may_ask():
             return
         if self.offering is None:
@@ -405,6 +409,8 @@ class World:
         self.calm_at = calm_at
         self.stops = False
         self.view: Overview | None = None
+        self.weights = [self.rng.choice([0, 1, 1, 4]) for _ in range(10)]
+        self.hurry = self.rng.choice([0.05, 0.5])
         self.slow = [self.rng.choice([0.1, 0.5, 0.5, 3.0]) for _ in state.shards]
         self.host = Host(self, self.machines[0], state)
         self.hosts = [self.host]
@@ -482,7 +488,7 @@ class World:
     def ask(self, member: Member, call: Callable[..., None], answer: Callable[[Any], None]) -> None:
         """Call the coordinator that this process knows: mostly the last one; late, twice or never while it storms."""
         rough = not self.is_calm and self.rng.random() < 0.05
-        hosts = [host for host in self.hosts if not host.is_dead]
+        hosts = [host for host in self.hosts if not host.is_dead and host.machine.cut_off == member.machine.cut_off]
         host = hosts[-1] if not rough and hosts else self.rng.choice(self.hosts)
         for _ in range(2 if rough else 1):
             if not rough or self.rng.random() < 0.8:
@@ -498,6 +504,8 @@ class World:
 
     def start(self, node: str, start: Start, by: Host) -> None:
         machine = next(m for m in self.machines if m.name == node)
+        holders = [one.epoch for one in self.members if one.shard == start.shard and one.holds()]
+        assert start.own or not holders, f"shard {start.shard} is given away, and {holders} hold it"
         late = self.rng.uniform(0.1, 2) if self.is_calm or self.rng.random() < 0.9 else self.rng.uniform(2, 90)
         self.at(self.now + late, self._start, machine, start, by)
 
@@ -530,7 +538,7 @@ class World:
         self.at(self.now + self.rng.expovariate(1 / 12), self.fail_somehow)
         living = [member for member in self.members if not member.is_dead]
         machine = self.rng.choice(self.machines)
-        match self.rng.randrange(10):
+        match self.rng.choices(range(10), self.weights)[0] if any(self.weights) else 9:
             case 0 | 1 if living:
                 victim = self.rng.choice(living)
                 victim.die()
@@ -574,17 +582,20 @@ class World:
 
     def asks(self, member: Member) -> None:
         """A shard asks a server: nobody else may be able to, and all together keep to the limit."""
-        others = [
-            one
-            for one in self.members
-            if one.shard == member.shard and one is not member and not one.is_dead and one.lease.may_ask()
-        ]
-        assert not others, f"shard {member.shard} has the holders {member.epoch} and {[one.epoch for one in others]}"
+        self.is_alone(member)
         state = self.state
         assert member.epoch == state.shards[member.shard].epoch
         if state.max_pages is not None:
             pages = 1 + sum(len(one.store.done) for one in self.members if self._is_holder(one, state))
             assert pages <= max(state.max_pages, self.brought_before), f"{pages} of {state.max_pages} pages"
+
+    def is_alone(self, member: Member) -> None:
+        """If a process has a lease, no other one has a lease of the same shard, asleep and cut off or not."""
+        if member.holds():
+            others = [
+                one.epoch for one in self.members if one.shard == member.shard and one is not member and one.holds()
+            ]
+            assert not others, f"shard {member.shard} has the holders {member.epoch} and {others}"
 
     def _is_holder(self, member: Member, state: ClusterState) -> bool:
         return member.folder is not None and member.epoch == state.shards[member.shard].epoch and not member.is_dead

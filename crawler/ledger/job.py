@@ -125,10 +125,11 @@ class JobFolder:
             self._files.remove(keep_folder=self._had_state_folder)
         self._leave()
 
-    def settle(self, store: Store, seeds: str, *, keep: bool = False) -> bool:
+    def settle(self, store: Store, seeds: str, *, shard: bool = False) -> bool:
         """Note in a new store what the job is. False if it was begun with other settings but has no record yet:
-        nothing is lost when it starts over; not with `keep`.
+        nothing is lost when it starts over.
 
+        `shard`: it has what others have sent, so it never starts over, and others write parts where its own are.
         `seeds` is the fingerprint of the seeds, empty when a job is resumed without naming them. Raises `JobError` for
         a store with records that was made for something else, and for an output with records of somebody else. More of
         what a job can have more of is no other setting: see `has_other_seeds` and `widen`.
@@ -140,7 +141,7 @@ class JobFolder:
         then = store.meta("job")
         if then is None:
             self._check_summary()
-            if not self._starts_over:
+            if not (self._starts_over or shard):
                 self._check_output()
             store.put_meta("job", now)
             store.commit()
@@ -151,7 +152,7 @@ class JobFolder:
             now["seeds"] = then["seeds"]
         if is_earlier_all(then["fields"], now["fields"]):
             now["fields"] = then["fields"]
-        has_pages = keep or _has_pages(store) or has_added(store)
+        has_pages = shard or _has_pages(store) or has_added(store)
         more = {name for name, value in now.items() if name == "seeds" or _is_more(name, then.get(name), value)}
         self.has_other_seeds = has_pages and now["seeds"] != then["seeds"]
         self._widened = {name: now[name] for name in more if then.get(name) != now[name]} if has_pages else {}
@@ -162,7 +163,7 @@ class JobFolder:
         ]
         if changed and (has_pages or not seeds):
             raise self.refused("; ".join(changed))
-        if any(then.get(name) != now[name] for name in ("output", "rotate")):
+        if not shard and any(then.get(name) != now[name] for name in ("output", "rotate")):
             self._check_output()
         return not changed
 

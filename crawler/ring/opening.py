@@ -174,8 +174,7 @@ class Opening:
             else Store(self._job.state_path, hash_seed=member.hash_seed, incarnation=member.incarnation)
         )
         try:
-            # What others have sent to a shard, and forgotten, is lost with its store.
-            if self._job.settle(store, seeds, keep=member is not None):
+            if self._job.settle(store, seeds, shard=member is not None):
                 return store
         except BaseException:
             store.close()

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import shutil
+import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -164,6 +166,40 @@ async def test_without_its_lease_a_shard_asks_nobody_and_ends(server, tmp_path):
 
 
 @pytest.mark.thorough
+async def test_after_a_restore_each_host_waits_its_own_delay(server, tmp_path):
+    """The clocks in a checkpoint know nothing of what was asked after it, unless nothing was."""
+    names = [f"s{number}.localhost:{server.port}" for number in range(3)]
+    office = PostOffice(tmp_path, 1, [f"http://{name}/" for name in names], delay_s=2.0, robots="ignore")
+    (post,) = office.posts
+    await office.begin()
+    while len(server.starts) < 3:
+        await asyncio.sleep(0.01)
+    await post.checkpoint()
+    await post.kill()
+    before = {name: len(server.starts[name]) for name in names}
+    post.lose_disk()
+    began = time.monotonic()
+    await office.begin()
+    while any(len(server.starts[name]) == before[name] for name in names):
+        await asyncio.sleep(0.01)
+    assert all(server.starts[name][before[name]] >= began + 2.0 for name in names)
+    folder = tmp_path / "last"
+    cut = post.exchange.end("interrupted", folder)
+    await post.running
+    post.stop()
+    assert cut.result(0).folder == folder
+    shutil.rmtree(post.saved)
+    post.saved = folder
+    post.lose_disk()
+    before = {name: server.starts[name][-1] for name in names}
+    await office.begin()
+    while any(server.starts[name][-1] == before[name] for name in names):
+        await asyncio.sleep(0.01)
+    assert all(server.starts[name][-1] >= before[name] + 2.0 for name in names)
+    await office.end("interrupted")
+
+
+@pytest.mark.thorough
 async def test_a_slow_shard_slows_the_others_down_and_fills_no_memory(tmp_path, monkeypatch):
     """What is for it waits on the disk, up to a limit; then its senders wait, and still take what is for them."""
     monkeypatch.setattr(outbox, "MOST_BYTES", MOST_BYTES)
@@ -188,3 +224,13 @@ async def test_a_slow_shard_slows_the_others_down_and_fills_no_memory(tmp_path, 
         office.opened.set()
         await office.end(await office.over())
     assert len(urls_of([post.folder for post in office.posts])) == WIDE * LINKS + WIDE + 1
+
+
+async def test_parts_of_other_shards_are_nobody_elses(server, tmp_path):
+    """All shards of a job have one output: a folder of parts, in which theirs may lie before this one begins."""
+    output = tmp_path / "pages.parquet"
+    output.mkdir()
+    (output / "part-00001.parquet").write_bytes(b"of another shard")
+    office = PostOffice(tmp_path / "job", 1, seeds(server), output=str(output), max_pages=1)
+    (ended,) = await office.crawl()
+    assert (ended.pages, ended.ended) == (1, "max-pages")

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo build docs site pictures test test-all test-kill test-memory compare fuzz same-set soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-jobs bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
+.PHONY: help install demo build docs site pictures test test-all test-kill test-memory compare fuzz same-set simulate soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-jobs bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
 	@echo "make same-set     20,000 simulated webs with random answers, parsers, kills, shards and lost disks: the URLs that they must have"
+	@echo "make simulate     2,000 simulated crawls on many machines, and what befalls these: their promises (half an hour)"
 	@echo "make soak         healthy hosts alone and beside hostile ones: all habits at once (4 runs of a minute), then attacks by 1 to 1,000 hosts (an hour)"
 	@echo "make docs         write again what documents and types take from the code: options, fields, hostile behaviours"
 	@echo "make site         the documentation as a site: output/site/index.html"
@@ -93,6 +94,9 @@ fuzz: $(TESTED)
 same-set: export CRAWLER_FUZZ_EXAMPLES ?= 20000
 same-set: $(TESTED)
 	$(BIN)/python -m pytest --timeout 0 -s tests/frontier/test_same_set.py tests/frontier/test_shards.py
+
+simulate: $(TESTED)
+	$(BIN)/python -m bench.simulate
 
 soak: $(TESTED)
 	$(BIN)/python -m bench.soak

@@ -252,6 +252,7 @@ def _look(web, most, limits, looks, reach):
 
 def _outcomes(web, limits, reach):
     ends = {"page": "fetched", "missing": "fetched", "moved": "redirected", "dead": "failed: protocol"}
+    ends["barred"] = "skipped: robots"
     outcomes = {}
     for asked, at in reach.items():
         cut = _cut(web, limits, asked, at)

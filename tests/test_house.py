@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "parsers": ("core", "web", "page"),
     "ledger": ("core", "web", "frontier"),
     "shards": ("core", "frontier", "ledger"),
-    "jobs": ("core", "web", "frontier", "ledger"),
+    "jobs": ("core", "web", "frontier", "ledger", "shards"),
     "serve": ("core",),
     "ring": ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "jobs", "serve"),
     "planning": ("core", "web", "frontier", "parsers", "ledger", "jobs", "ring"),
@@ -51,6 +51,8 @@ MAY_IMPORT = {
 
 INSIDE = {
     "page/fields": ("page",),
+    "jobs": ("jobs/clustered",),
+    "jobs/clustered": ("jobs",),
     "jobs/report": ("jobs",),
     "fetcher": ("fetcher/transport",),
     "fetcher/transport": ("fetcher/transport/aiohttp", "fetcher/transport/requests"),

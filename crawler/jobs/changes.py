@@ -31,7 +31,7 @@ from crawler.ledger.job import JobFolder
 from crawler.ledger.kept import as_begun, kept_settings
 from crawler.web.urls import named_authority, normalise
 
-__all__ = ["Answer", "Patience", "add", "retried", "retry", "steer"]
+__all__ = ["Answer", "Patience", "add", "retried", "retry", "seed_line", "steer"]
 
 _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 0.25
@@ -173,11 +173,12 @@ def _lines(sources: Sequence[str], stdin: BinaryIO | None, on_bad: OnBad) -> Ite
     for seed in read_seeds(sources, told, stdin):
         yield from map(_bad_line, bad)
         bad.clear()
-        yield _line(seed)
+        yield seed_line(seed)
     yield from map(_bad_line, bad)
 
 
-def _line(seed: Seed) -> bytes:
+def seed_line(seed: Seed) -> bytes:
+    """Return a seed as a line of JSON, as files of seeds have them."""
     url = seed.url if seed.kind == "page" else f"{seed.kind}:{seed.url}"
     return msgspec.json.encode({"url": url, **seed.extra}) + b"\n"
 

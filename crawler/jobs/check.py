@@ -15,7 +15,7 @@ from crawler.jobs.status import JobStatus
 from crawler.ledger.coverage import coverage_of_outputs, coverage_of_store
 from crawler.ledger.kept import Kept, kept_settings
 
-__all__ = ["check"]
+__all__ = ["check", "expected"]
 
 
 def check(folder: Path, store: Store, status: JobStatus, expect: Sequence[str]) -> list[Verdict]:
@@ -26,17 +26,8 @@ def check(folder: Path, store: Store, status: JobStatus, expect: Sequence[str]) 
     Raises `ConfigError` if nothing is expected, or what cannot be.
     """
     kept = kept_settings(folder) or Kept({})
-    # Checked as any setting is, before the name of a field is looked for.
-    given = CrawlConfig(expect=tuple(expect)).expect
     config = replace(CrawlConfig(job=folder), **kept.settings)
-    texts = given or config.expect
-    if not texts:
-        raise ConfigError(
-            f"job {printable(str(folder))} was not told what to expect: say it here, as in --expect 'pages>=1000'"
-        )
-    known = all_fields(config, has_spider=config.spider is not None)
-    if known is not None and (wrong := unknown_field(texts, known)):
-        raise ConfigError(f"expect: {wrong}")
+    texts = expected(config, expect, str(folder))
     stats = status.stats
     if not stats.records and "records" not in (store.meta("counters") or {}):
         stats = replace(stats, records=stats.pages)  # early versions wrote one for each page, and did not count
@@ -45,3 +36,20 @@ def check(folder: Path, store: Store, status: JobStatus, expect: Sequence[str]) 
     if coverage is None:
         coverage = coverage_of_outputs(config, paths, stats.records)
     return judge(texts, stats, coverage, knows_run=status.at is not None)
+
+
+def expected(config: CrawlConfig, expect: Sequence[str], job: str) -> Sequence[str]:
+    """Return what is expected of a job with these settings: what is said here, else what its last run was told.
+
+    Raises `ConfigError` if nothing is, or what cannot be.
+    """
+    # Checked as any setting is, before the name of a field is looked for.
+    texts = CrawlConfig(expect=tuple(expect)).expect or config.expect
+    if not texts:
+        raise ConfigError(
+            f"job {printable(job)} was not told what to expect: say it here, as in --expect 'pages>=1000'"
+        )
+    known = all_fields(config, has_spider=config.spider is not None)
+    if known is not None and (wrong := unknown_field(texts, known)):
+        raise ConfigError(f"expect: {wrong}")
+    return texts

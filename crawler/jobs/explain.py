@@ -10,9 +10,11 @@ from crawler.core.errors import UrlError
 from crawler.core.model import SeedContext, TaskKind
 from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.core.quantity import count_of
+from crawler.core.shard import Shard
 from crawler.frontier.row import UrlRow, is_late
 from crawler.frontier.seed_lines import sitemap_url
 from crawler.frontier.store import Store
+from crawler.jobs.among_shards import AmongShards
 from crawler.jobs.explanation import Explanation, SeedFacts, Story, Way
 from crawler.jobs.hosts import host_facts, host_state
 from crawler.jobs.known_rows import Found, KnownRows
@@ -35,20 +37,21 @@ _KINDS: tuple[TaskKind, ...] = ("page", "sitemap")
 _PASSED = frozenset({"fetched", "redirected", "failed"})
 
 
-def explain(folder: Path, store: Store, asked: str) -> Explanation:
-    """Tell the whole story of a URL, whatever form it is written in."""
-    return _Explaining(folder, store).of(asked.strip())
+def explain(folder: Path, store: Store, asked: str, among: AmongShards | None = None) -> Explanation:
+    """Tell the whole story of a URL, whatever form it is written in; of one shard of a job, with what others know."""
+    return _Explaining(folder, store, among).of(asked.strip())
 
 
 class _Explaining:
     """Answers from one view of a store. Has no state but what it was made with."""
 
-    def __init__(self, folder: Path, store: Store) -> None:
+    def __init__(self, folder: Path, store: Store, among: AmongShards | None) -> None:
         self._folder = folder
         self._store = store
+        self._among = among
         self._known = KnownRows(store)
         self._rulings = Rulings(store)
-        self._running = is_running(folder)
+        self._running = is_running(folder) if among is None else among.is_running
 
     def of(self, asked: str) -> Explanation:
         """Explain what a person has typed."""
@@ -78,6 +81,10 @@ class _Explaining:
             running=self._running,
         )
 
+    @property
+    def _shown(self) -> str:
+        return str(self._folder) if self._among is None else self._among.job
+
     # A URL that is known
 
     def _story(self, found: Found, url: str) -> Story:
@@ -100,7 +107,7 @@ class _Explaining:
             robots=self._rulings.robots(row.url),
             redirects_to=self._redirects_to(row),
             repeats=None if row.outcome == "redirected" else self._other(row),
-            record_at=record_at(self._folder, self._store, self._rulings.config, row),
+            record_at=record_at(self._folder, self._store, self._rulings.config, row, self._among),
             waits_until=found.waits_until if found.is_due else None,
             waits_for=tuple(self._waits_for(found, row)) if found.is_due else (),
         )
@@ -110,9 +117,17 @@ class _Explaining:
         """Return what led to a URL, one after the other, back to the seed."""
         way: list[Way] = [Way(hop, row.depth, "redirects to") for hop in reversed(row.redirected_from)]
         met = set[bytes]()
+        known = self._known
         while row.parent and row.parent not in met:
             met.add(row.parent)
-            before = self._row(row.parent)
+            before = _row_in(known, row.parent)
+            if before is None and row.parent_url is not None and self._among is not None:
+                elsewhere = self._among.store_of(row.parent_url)
+                if elsewhere is None:
+                    way.append(Way(row.parent_url, max(0, row.depth - 1), "links to"))
+                    return tuple(way), True
+                known = KnownRows(elsewhere)
+                before = _row_in(known, row.parent)
             if before is None:
                 break
             if len(way) >= _LONGEST_WAY:
@@ -123,15 +138,16 @@ class _Explaining:
         return tuple(way), False
 
     def _row(self, key: bytes) -> UrlRow | None:
-        (found,) = self._known.find([key]) if key else (None,)
-        return None if found is None else found.row
+        return _row_in(self._known, key)
 
     def _seed(self, number: int) -> SeedFacts | None:
         try:
             context = self._store.seed(number)
         except KeyError:
             return None
-        return SeedFacts(number, context.anchors[0], msgspec.json.decode(context.extra), context.anchors)
+        shard = None if self._among is None else self._among.shard.home(number)
+        at_home = number if shard is None else Shard(shard, 0).at_home(number)
+        return SeedFacts(at_home, context.anchors[0], msgspec.json.decode(context.extra), context.anchors, shard)
 
     def _other(self, row: UrlRow) -> str | None:
         """Return the URL that a row names beside its own: what it redirects to, or repeats."""
@@ -155,7 +171,7 @@ class _Explaining:
         """Say what keeps a URL that is due from being asked for."""
         now, said = time.time(), []
         if not self._running:
-            said.append(f"a crawl: none runs the job now, `crawler crawl --job {printable(str(self._folder))}` goes on")
+            said.append(f"a crawl: none runs the job now, `crawler crawl --job {printable(self._shown)}` goes on")
         if found.waits_until is not None and found.waits_until > now:
             said.append(f"its next attempt, at {date_of(found.waits_until)}")
         host = authority(row.url)
@@ -224,6 +240,11 @@ class _Explaining:
         if config.depth is not None:
             said.append(f"links of pages at depth {config.depth} were not followed (--depth)")
         return said
+
+
+def _row_in(known: KnownRows, key: bytes) -> UrlRow | None:
+    (found,) = known.find([key]) if key else (None,)
+    return None if found is None else found.row
 
 
 def _out_of_scope(text: str, seeds: list[SeedContext]) -> str:

@@ -23,13 +23,15 @@ class Way(Struct, frozen=True):
 class SeedFacts(Struct, frozen=True):
     """A seed: its number, from 1, in the order in which seeds were read; its URL; its other columns (None without any).
 
-    `anchors` are the URLs that scope is measured from: the seed and what it redirected to.
+    `anchors` are the URLs that scope is measured from: the seed and what it redirected to. `shard` is that of a cluster
+    job which was given the seed, and numbers it.
     """
 
     number: int
     url: str
     extra: Any
     anchors: tuple[str, ...]
+    shard: int | None = None
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -65,6 +67,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     `asked` is what was asked about, `url` its normal form (empty if it has none), `changes` says in what they differ.
     `stories` has one for each kind that the URL was asked for as: none for one that was never met. Then `why_unknown`
     says why, as far as it can be told, and `near` holds URLs that are known. `running`: a crawl runs the job now.
+
+    Of a cluster job, `shard` is the one that owns the URL, of so many `shards`; it alone was asked. `as_of` is the unix
+    time of the checkpoint that tells, None where the shard itself was read.
     """
 
     asked: str
@@ -75,6 +80,9 @@ class Explanation(Struct, frozen=True, kw_only=True):
     near: tuple[Near, ...] = ()
     host: HostFacts | None = None
     running: bool = False
+    shard: int | None = None
+    shards: int = 0
+    as_of: float | None = None
 
     @property
     def is_known(self) -> bool:

@@ -13,6 +13,8 @@ from crawler.frontier.seed_lines import BadSeed
 from crawler.jobs import changes
 from crawler.jobs.answers import Answers
 from crawler.jobs.changes import Answer
+from crawler.jobs.clustered.opening import place_of
+from crawler.jobs.clustered.sharded_job import ShardedJob
 from crawler.jobs.explanation import Explanation
 from crawler.jobs.hosts import HostFacts
 from crawler.jobs.inlinks import Inlinks
@@ -53,7 +55,7 @@ class Job:
         A job of a version that this one cannot read, or a damaged one, is refused with the same errors when first
         asked.
         """
-        self.answers: Answers = LoneJob(Path(folder))
+        self.answers: Answers = LoneJob(Path(folder)) if place_of(folder) is None else ShardedJob(folder)
 
     def __enter__(self) -> Self:
         return self

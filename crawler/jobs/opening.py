@@ -25,6 +25,11 @@ def find_job(folder: str | os.PathLike[str]) -> Path:
         if not path.is_dir():
             raise JobError(f"{shown} is a file, and a job is a folder: name the folder of a crawl")
         if not (_state(path) / "CURRENT").exists():
+            if (path / "states").is_dir():
+                raise JobError(
+                    f"{shown} is a job of many shards, which this cannot be asked of: it may be asked of one shard, "
+                    f"{printable(str(path / 'shards' / '000'))}"
+                )
             os.listdir(path)  # noqa: PTH208 - whether that may be read at all
             raise JobError(f"{shown} is no job, since no crawl has left its state there: name the folder of a crawl")
     except OSError as error:

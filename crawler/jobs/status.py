@@ -12,7 +12,7 @@ from crawler.core.sample import Sample
 from crawler.core.stats import CrawlStats, Ended
 from crawler.frontier.store import Store
 
-__all__ = ["JobState", "JobStatus", "status"]
+__all__ = ["JobState", "JobStatus", "ShardStatus", "status"]
 
 JobState = Literal["starting", "running", "paused", "done", "stopped", "killed"]
 
@@ -31,6 +31,31 @@ _OF_THE_MOMENT: Final[dict[str, Any]] = {
 """What a crawl that does not run has none of."""
 
 
+class ShardStatus(Struct, frozen=True, kw_only=True):
+    """How one shard of a cluster job stands, as its last sign and the last state of the job say.
+
+    `state` is that of a job, or `waiting` for one that nobody holds while the crawl runs, or that has brought nothing
+    yet. `node` is where it was started last; `epoch` counts its holders, `incarnation` how often it began from a
+    checkpoint or from nothing. `at` is the unix time of the figures, None without any. `checkpoint` numbers the last
+    one that counts, 0 without one, `checkpoint_at` is its unix time, and `parts` and `records` are public by it.
+    """
+
+    shard: int
+    state: str
+    node: str = ""
+    epoch: int = 0
+    incarnation: int = 0
+    at: float | None = None
+    pages: int = 0
+    known: int = 0
+    queued: int = 0
+    pages_per_s: float = 0.0
+    checkpoint: int = 0
+    checkpoint_at: float | None = None
+    parts: int = 0
+    records: int = 0
+
+
 class JobStatus(Struct, frozen=True, kw_only=True):
     """How a job stands, as of one commit.
 
@@ -39,9 +64,9 @@ class JobStatus(Struct, frozen=True, kw_only=True):
     not come to its end, since it was killed, the machine lost power, or an error broke it off.
 
     `stats` are the counters, of the last run where they say "run"; `at` is the unix time they are of, None if an
-    earlier version ran the job, which kept no series. `recent`, `trend` and `overall` are the speeds of the last 5 s,
-    30 s, and of the run; the first two are 0 when no crawl runs. `run` counts the runs of the job from 1 on. The rest
-    is that of `Sample`.
+    earlier version ran the job, which kept no series. Of a cluster job all of that is of its `shards` together.
+    `recent`, `trend` and `overall` are the speeds of the last 5 s, 30 s, and of the run; the first two are 0 when no
+    crawl runs. `run` counts the runs of the job from 1 on. The rest is that of `Sample`.
     """
 
     folder: str
@@ -57,6 +82,7 @@ class JobStatus(Struct, frozen=True, kw_only=True):
     memory_bytes: int = 0
     parser_memory_bytes: int = 0
     steered: str = ""
+    shards: tuple[ShardStatus, ...] = ()
 
     @property
     def is_running(self) -> bool:

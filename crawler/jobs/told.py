@@ -40,6 +40,9 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     yield explanation.url or explanation.asked
     for change in explanation.changes:
         yield _row("typed", change)
+    if explanation.shard is not None:
+        as_of = "" if explanation.as_of is None else f", as of its checkpoint at {rfc3339(explanation.as_of)}"
+        yield _row("shard", f"{explanation.shard} of {explanation.shards} owns it{as_of}")
     for story in explanation.stories:
         yield from _story(story)
     if explanation.why_unknown:
@@ -77,7 +80,8 @@ def _story(story: Story) -> Iterator[str]:
     yield from _rows("found at", way)
     if story.seed is not None:
         extra = "" if story.seed.extra is None else f", with {story.seed.extra}"
-        yield _row("seed", f"number {story.seed.number:,}: {story.seed.url}{extra}")
+        of = "" if story.seed.shard is None else f" of shard {story.seed.shard}"
+        yield _row("seed", f"number {story.seed.number:,}{of}: {story.seed.url}{extra}")
 
 
 def _attempt(one: Attempt) -> str:

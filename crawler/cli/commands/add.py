@@ -48,7 +48,7 @@ def add(terminal: Terminal, /, job: Path, seeds: tuple[str, ...], no_wait: bool)
         terminal.say("reading seeds from the terminal: one URL a line, Ctrl-D ends")
     with Job(job) as opened:
         answer = opened.answers.add(seeds, stdin=stdin, on_bad=told, patience=patience(terminal, wait=not no_wait))
-        is_running = opened.is_running
+        is_running, shown = opened.is_running, opened.answers.shown
     if bad > _NAMED:
         terminal.say(f"{count(bad)} bad seeds were skipped; the first {_NAMED} are named above")
     if answer is None:
@@ -57,5 +57,5 @@ def add(terminal: Terminal, /, job: Path, seeds: tuple[str, ...], no_wait: bool)
     known = f", {count(answer.known)} were known before" if answer.known else ""
     click.echo(f"{count(answer.new)} seeds added{known}")
     if answer.new and not is_running:
-        terminal.say(f"`crawler crawl --job {printable(str(job))}` goes on with them")
+        terminal.say(f"`crawler crawl --job {printable(shown)}` goes on with them")
     return ExitCode.DONE

@@ -11,6 +11,8 @@ import click
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.standard_output import written
 from crawler.cli.terminal import Terminal
+from crawler.core.errors import UsageError
+from crawler.core.job_place import is_url
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
 from crawler.core.symlinks import refuse_planted, written_anew
@@ -61,6 +63,8 @@ def report(terminal: Terminal, /, *, job: Path, output: str | None, images: Path
     from crawler.jobs.report.page import as_page  # noqa: PLC0415 - as above
     from crawler.jobs.report.report import report as gathered  # noqa: PLC0415 - as above
 
+    if output is None and not as_json and is_url(job):
+        raise UsageError("-o FILE is needed here: a page is written to this machine, and the job is not on it")
     path = None if output == _STDOUT or (output is None and as_json) else Path(output or job / "report.html")
     # What is missing is told now, and not after minutes.
     if images is not None or not as_json:

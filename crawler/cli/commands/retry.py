@@ -56,11 +56,11 @@ def retry(
     which = retried(outcome, kinds, host, urls)
     with Job(job) as opened:
         number = opened.answers.retry(which, patience=patience(terminal, wait=not no_wait))
-        is_running = opened.is_running
+        is_running, shown = opened.is_running, opened.answers.shown
     if number is None:
         terminal.say(TAKEN_LATER)
         return ExitCode.DONE
     click.echo(f"{count_of(number, 'URL', 'are')} due again")
     if number and not is_running:
-        terminal.say(f"`crawler crawl --job {printable(str(job))}` asks for them")
+        terminal.say(f"`crawler crawl --job {printable(shown)}` asks for them")
     return ExitCode.DONE

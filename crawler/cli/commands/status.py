@@ -31,7 +31,8 @@ Examples:
   crawler status output/example.com --watch
   crawler status output/example.com --json | jq .stats.pages
 
-The job may be running, stopped or killed: nothing is written into it, and the crawl notices nothing.
+The job may be running, stopped or killed: nothing is written into it, and the crawl notices nothing. A cluster job is
+named by its folder or its URL (s3://bucket/job), and has a line for each shard.
 Exit codes: 0 done, 2 usage (no such job), 5 storage failure.""",
 )
 @click.argument("job", metavar="[JOB]", type=click.Path(path_type=Path), required=False)
@@ -56,10 +57,10 @@ def status(terminal: Terminal, /, job: Path | None, watch: bool, as_json: bool) 
 
 
 def _jobs_in(folder: Path) -> list[Path]:
-    """Return the folders that hold a job, or what a job that starts over has put aside."""
-    states = ("state", "state.earlier")
+    """Return the folders that hold a job, or what a job that starts over has put aside, or a job of many shards."""
+    signs = ("*/state/CURRENT", "*/state.earlier/CURRENT", "*/states/*.json")
     try:
-        return sorted({path.parent.parent for name in states for path in folder.glob(f"*/{name}/CURRENT")})
+        return sorted({path.parent.parent for sign in signs for path in folder.glob(sign)})
     except OSError:
         return []
 

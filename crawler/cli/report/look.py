@@ -7,6 +7,7 @@ from pathlib import Path
 from crawler.cli.report.job_view import as_data, job_line, job_view, table, unreadable_line
 from crawler.cli.report.progress import log_line
 from crawler.cli.report.screen import Frame, frame
+from crawler.cli.report.shard_table import shard_table
 from crawler.core.errors import CrawlerError
 from crawler.core.json_line import json_line
 from crawler.core.printable import printable
@@ -16,6 +17,8 @@ from crawler.jobs.status import JobStatus
 __all__ = ["Look"]
 
 _NO_TERMINAL = (80, 100)
+_LEAST_SHARDS = 3
+"""Lines that shards have, however low the terminal is."""
 
 
 class Look:
@@ -62,7 +65,12 @@ class Look:
     def picture(self, width: int, height: int, *, ascii_only: bool = False) -> Frame:
         """Return what a terminal of this size is to show."""
         if self._is_of_one:
-            return frame(job_view(self._found[0], self._at), width, height, ascii_only=ascii_only)
+            (found,) = self._found
+            shards = shard_table(found.shards, self._at, max(_LEAST_SHARDS, height // 2))
+            rest = max(1, height - len(shards) - 1) if shards else height
+            drawn = frame(job_view(found, self._at), width, rest, ascii_only=ascii_only)
+            lines = [[(f" {line}"[:width], "label" if number == 0 else "")] for number, line in enumerate(shards)]
+            return Frame([*drawn.lines, [], *lines]) if shards else drawn
         rows = self._table(width)[: max(1, height)]
         return Frame([[(row, "label" if number == 0 else "")] for number, row in enumerate(rows)])
 

@@ -193,6 +193,15 @@ def test_who_asks_a_crawl_that_runs_elsewhere_waits_for_all_of_its_shards(made, 
         assert opened.status().state == "killed"
 
 
+def test_a_crawl_that_has_started_no_shard_yet_is_starting(made, job, monkeypatch):
+    keep_state(Place(job), replace(made[1], number=2, ended="running", saved_at=1_000_000_000.0))
+    with Job(job) as opened:
+        monkeypatch.setattr("time.time", lambda: 1_000_000_010.0)
+        assert opened.status().state == "starting"
+        monkeypatch.setattr("time.time", lambda: 1_000_000_100.0)
+        assert opened.status().state == "killed", "a lock would tell if it ran"
+
+
 def test_what_cannot_be_read_is_told_as_of_any_job(made, tmp_path, command):
     folder, state = made
     ended = command("status", f"file://{tmp_path}/nothing")

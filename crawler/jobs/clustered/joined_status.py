@@ -14,10 +14,18 @@ from crawler.jobs.status import JobState, JobStatus, ShardStatus
 from crawler.shards.glance import Glance
 from crawler.shards.state import ClusterState, ShardState
 
-__all__ = ["gives_signs", "glanced", "joined_status"]
+__all__ = ["gives_signs", "glanced", "is_begun", "joined_status"]
 
 _SILENT_S: Final = 300.0
 """A crawl that somebody else runs gives a sign each minute; after five times as long it was killed."""
+
+_STARTING_S: Final = 30.0
+"""As long a shard may take to start, on a busy machine."""
+
+
+def is_begun(state: ClusterState) -> bool:
+    """Whether a crawl on this machine has written its state so lately that its shards may not have started yet."""
+    return not state.is_over and time.time() - state.saved_at < _STARTING_S
 
 
 def gives_signs(state: ClusterState, glances: Mapping[int, Glance]) -> bool:

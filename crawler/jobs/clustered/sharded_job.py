@@ -26,7 +26,7 @@ from crawler.jobs.among_shards import AmongShards
 from crawler.jobs.changes import Answer, Patience
 from crawler.jobs.clustered.checked import checked
 from crawler.jobs.clustered.joined_samples import joined_samples
-from crawler.jobs.clustered.joined_status import gives_signs, glanced, joined_status
+from crawler.jobs.clustered.joined_status import gives_signs, glanced, is_begun, joined_status
 from crawler.jobs.clustered.opening import place_of, state_at
 from crawler.jobs.clustered.orders import concerned, give, give_seeds, waited
 from crawler.jobs.clustered.public import public_parts, rows_of_parts
@@ -117,10 +117,13 @@ class ShardedJob:
 
     @property
     def is_running(self) -> bool:
-        """Whether a crawl runs the job: by the locks of its shards here, elsewhere by the signs that it gives."""
+        """Whether a crawl runs the job: by the locks of its shards here, elsewhere by the signs that it gives.
+
+        Here, too, it runs before it has started any shard.
+        """
         if any(view.is_running for view in self._views):
             return True
-        return not self._works_here and gives_signs(self._state, Glances(self._place).all())
+        return is_begun(self._state) if self._works_here else gives_signs(self._state, Glances(self._place).all())
 
     def close(self) -> None:
         """Let go of the stores, and of what was fetched."""

@@ -89,7 +89,7 @@ class Process:
 
     def __init__(self, world: "World", machine: Machine) -> None:
         self.world, self.machine = world, machine
-        self.rate = 1 + world.rng.uniform(-0.01, 0.01)
+        self.rate = world.rng.choice([0.99, 1.0, 1.01])
         self.offset = world.rng.uniform(0, 1e6)
         self.is_dead = False
         self.stopped_until = 0.0
@@ -125,14 +125,14 @@ class Host(Process):
 
     def turn(self) -> None:
         self.call(lambda now: (None, self.coordinator.tick(now)))
-        if self.world.rng.random() < 0.1:
+        if self.world.rng.random() < self.world.tick_s / 2:
             here = [
                 Node(m.name, m.cores, m.name)
                 for m in self.world.machines
                 if m.is_there and m.cut_off == self.machine.cut_off
             ]
             self.call(lambda now: (None, self.coordinator.nodes(here, now)))
-        self.after(0.2, self.turn)
+        self.after(self.world.tick_s, self.turn)
 
     def call(self, what: Callable[[float], Any], answer: Callable[[Any], None] = lambda _: None) -> None:
         self.calls.append((what, answer))
@@ -154,7 +154,7 @@ class Host(Process):
         effect = effects.pop(0)
         match effect:
             case Save() | Confirm():
-                self.after(self.world.rng.choice([0.005, 0.005, 0.05, 0.5]), self.save, effect, effects, then)
+                self.after(self.world.rng.choice([0.005] * 8 + [0.05, 0.5]), self.save, effect, effects, then)
                 return
             case StartShard(node=node, start=start):
                 self.world.start(node, start, self)
@@ -394,7 +394,9 @@ class Member(Process):
 class World:
     """Everything, and the promises that it looks at all the time."""
 
-    def __init__(self, seed: int, state: ClusterState, *, pages: int = 60, calm_at: float = 300.0) -> None:
+    def __init__(
+        self, seed: int, state: ClusterState, *, pages: int = 60, calm_at: float = 300.0, torn: bool = False
+    ) -> None:
         self.rng = random.Random(seed)
         self.now = 0.0
         self.events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
@@ -410,6 +412,10 @@ class World:
         self.stops = False
         self.view: Overview | None = None
         self.weights = [self.rng.choice([0, 1, 1, 4]) for _ in range(10)]
+        self.pace_s, self.tick_s = 12.0, 0.2
+        if torn:  # machines are cut off and come back all the time, and coordinators sleep
+            self.weights, self.pace_s, self.tick_s = [0, 0, 0, 1, 0, 2, 0, 0, 6, 1], 7.0, 0.05
+            self.machines = [Machine(f"m{n}") for n in range(4)]
         self.hurry = self.rng.choice([0.05, 0.5])
         self.slow = [self.rng.choice([0.1, 0.5, 0.5, 3.0]) for _ in state.shards]
         self.host = Host(self, self.machines[0], state)
@@ -535,7 +541,7 @@ class World:
             for process in (*self.members, *self.hosts):
                 process.stopped_until = min(process.stopped_until, self.now + 1)
             return
-        self.at(self.now + self.rng.expovariate(1 / 12), self.fail_somehow)
+        self.at(self.now + self.rng.expovariate(1 / self.pace_s), self.fail_somehow)
         living = [member for member in self.members if not member.is_dead]
         machine = self.rng.choice(self.machines)
         match self.rng.choices(range(10), self.weights)[0] if any(self.weights) else 9:

@@ -66,4 +66,4 @@ class Timing(Struct, frozen=True):
 
     def pause_s(self, tries: int) -> float:
         """Wait so long before a shard is started again that could not start, or ended, `tries` times in a row."""
-        return self.lease_s / 20 * 2 ** min(tries - 1, 7) if tries else 0.0
+        return self.lease_s / 20 * 2 ** min(tries - 2, 7) if tries > 1 else 0.0

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from crawler.shards.checkpoint import Checkpoint, OutputTotal
 from crawler.shards.coordinator import Coordinator
 from crawler.shards.effects import Confirm, Effect, EndShard, Save, StartShard
+from crawler.shards.lease import Lease
 from crawler.shards.messages import LOCKED, LOST, Offer, Orders, Report, Start
 from crawler.shards.overview import Wish
 from crawler.shards.placing import Node
@@ -122,6 +123,20 @@ def test_a_machine_that_is_gone_is_not_waited_for_longer_than_its_lease_and_a_ch
     start = job.starts[0]
     assert job.where[0] != gone
     assert (start.own, start.incarnation, start.checkpoint.pages) == (False, 2, 5)
+
+
+def test_clocks_that_are_each_wrong_by_one_percent_give_no_shard_two_holders():
+    job = Driven(new(1), A, B)
+    since, passed = job.now, 0.0
+    lease = Lease(TIMING.lease_s, lambda: passed * 0.99)
+    lease.renew(lease.sending(), job.report(0))
+    first, gone = job.starts[0], job.where[0]
+    job.take(job.coordinator.nodes([node for node in (A, B) if node.id != gone], job.now))
+    while job.starts[0] is first:
+        passed += 0.01
+        job.take(job.coordinator.tick(since + passed * 1.01))
+    assert not lease.may_ask()
+    assert passed < 11
 
 
 def test_a_coordinator_that_slept_does_not_count_that_as_silence_of_others_and_proves_itself_first():

@@ -331,3 +331,41 @@ def test_a_crawl_that_ends_for_its_pages_goes_on_with_more_in_a_later_run():
     again = Driven(opened(job.state, max_pages=10, max_time_s=None), A)
     assert sum(start.credit or 0 for start in again.starts.values()) > 4
     assert all(start.own for start in again.starts.values())
+
+
+def test_credit_that_is_asked_back_is_free_only_when_the_shard_says_to_how_many_pages_it_is_bound():
+    job = Driven(new(2, max_pages=400), A)
+    bound, grants, pages = [0, 0], [0, 0], [0, 0]
+
+    def tell(shard: int, *, idle: bool = False) -> Orders:
+        return job.report(
+            shard,
+            pages=pages[shard],
+            credit=bound[shard],
+            grant=grants[shard],
+            idle=idle,
+            why="max-pages" if idle else "running",
+        )
+
+    def obey(shard: int, orders: Orders, *, under_way: int = 0) -> None:
+        bound[shard], grants[shard] = max(orders.credit or 0, pages[shard] + under_way), orders.grant
+
+    for shard in (0, 1):
+        start = job.starts[shard]
+        bound[shard], grants[shard] = start.credit or 0, start.grant
+    while bound[1] < 200:  # shard 1 takes what it is given, and so all that is left but the part of shard 0
+        pages[1] = bound[1]
+        obey(1, tell(1, idle=True))
+    while (orders := tell(1, idle=True)).grant > grants[1]:
+        obey(1, orders)
+        pages[1] = bound[1]
+    assert sum(bound) == 400
+    less = tell(0)
+    assert less.credit == bound[0] // 2
+    for _ in range(3):
+        assert tell(1, idle=True).grant == grants[1]  # nothing is free yet: shard 0 may be at work on all of it
+    obey(0, less, under_way=70)
+    assert bound[0] == 70
+    tell(0)
+    obey(1, tell(1, idle=True))
+    assert 0 < bound[1] - pages[1] <= 400 - 70 - pages[1]

@@ -83,6 +83,7 @@ class Intake:
             self._store.rereads.want(reread.key, shard.at_home(reread.seed))
         if letter.cut:
             self._second_look.learn_of_cut()
+        self._second_look.unsettle()
 
     def committed(self) -> None:
         """Learn that the open batch was committed."""

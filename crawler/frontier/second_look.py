@@ -183,6 +183,12 @@ class SecondLook:
             self._cut_elsewhere = True
             self._store.put_meta("cut_elsewhere", value=True)
 
+    def unsettle(self) -> None:
+        """Learn that another shard has told of something: numbers of what is known do not show all that may follow."""
+        if self._settled is not None:
+            self._settled = None
+            self._store.put_meta("settled", None)
+
     def _tell(self) -> None:
         if self._outbox is not None and not self._has_told:
             self._has_told = True

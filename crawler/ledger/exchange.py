@@ -214,11 +214,13 @@ class Exchange:
                 _settle(done, result)
 
     def stand(self, rests_as: Callable[[], Ended | None]) -> None:
-        """Tell how far the shard is, a few times a second; `rests_as()` says why nothing is to be done here, None if
-        something is.
+        """Tell how far the shard is; `rests_as()` says why nothing is to be done here, None if something is.
+
+        That it rests holds until the next turn of the ledger's thread, and not a moment longer: whoever ends a crawl
+        goes by it. That it does not is told a few times a second.
         """
         now = time.monotonic()
-        if now - self._stood_at >= _STANDS_EVERY_S:
+        if self.standing.resting or now - self._stood_at >= _STANDS_EVERY_S:
             self._stood_at = now
             self.standing = self._account.standing(None if self.are_waiting or self._taken else rests_as())
 

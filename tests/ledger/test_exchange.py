@@ -126,6 +126,18 @@ def test_parcels_that_find_no_room_or_come_too_early_are_to_be_sent_again(sides,
     assert two.frontier.counters.received == 8
 
 
+def test_a_shard_that_rested_says_at_once_that_it_does_not(sides):
+    """Whoever ends a crawl goes by it: a parcel may be told as taken only when it is known to be worked on."""
+    one, two = sides
+    (parcel,) = parcels_of(one, 1)
+    two.exchange.stand(lambda: "done")
+    assert two.exchange.standing.resting
+    two.exchange.post(parcel)
+    two.exchange.serve(1000.0)
+    two.exchange.stand(lambda: "done")
+    assert not two.exchange.standing.resting
+
+
 def test_a_large_parcel_has_room_when_no_other_waits(sides, monkeypatch):
     one, two = sides
     monkeypatch.setattr(module, "PARCELS_BYTES", 1)

@@ -190,7 +190,7 @@ class PostOffice:
         while True:
             await asyncio.sleep(_LOOK_S)
             for post in self.posts:
-                if post.running.done():
+                if post.exchange is not None and post.running.done():
                     post.running.result()
             if any(post.exchange is None for post in self.posts):
                 seen = []

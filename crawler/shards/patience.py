@@ -38,7 +38,8 @@ class Patience:
                 if not self.may_go_on():
                     raise
                 if pause_s == _FIRST_PAUSE_S:
-                    _log.warning("%s; it will be tried again", error)
+                    what, *_ = str(error).split(";", 1)  # not what is to be done by who ran into it
+                    _log.warning("%s; it will be tried again", what)
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LAST_PAUSE_S)
 

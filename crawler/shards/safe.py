@@ -82,8 +82,9 @@ class Safe:
         """
         coming, state = self._folder / "state.coming", self._folder / "state"
         with self._told("restore"):
-            for folder in (self._folder / "parts", self.cut_folder, coming):
-                _remove(folder)
+            self._remove_cut()
+            _remove(self._folder / "parts")
+            _remove(coming)
             StoreFiles(state).remove()
             if self._accepted is None:
                 return
@@ -96,7 +97,7 @@ class Safe:
         """End what an earlier holder of the shard has left undone, before its ring begins."""
         with self._told("write"):
             make_folder(self._folder)
-            _remove(self.cut_folder)
+            self._remove_cut()
         listing = self._known()
         self._publication.publish(listing.parts)
         self._publication.begin()
@@ -142,7 +143,7 @@ class Safe:
         self._note_public()
         self._kept.forget(self._listing, self._accepted.listing)
         with self._told("write"):
-            _remove(self.cut_folder)
+            self._remove_cut()
         return self._accepted.number
 
     def _known(self) -> Listing:
@@ -155,6 +156,10 @@ class Safe:
         """Let this disk know up to where parts are public, so that they go here."""
         for output, total in enumerate(() if self._accepted is None else self._accepted.outputs):
             note_public(parts_folder(self._folder, output), total.parts)
+
+    def _remove_cut(self) -> None:
+        _remove(self.cut_folder)
+        _remove(self.cut_folder.with_name(f"{self.cut_folder.name}.tmp"))  # one that RocksDB has not ended
 
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:

@@ -34,7 +34,7 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{name}/job"
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.thorough)])
 def address(request: pytest.FixtureRequest, tmp_path) -> str:
     """Where a job is: in a folder, in S3."""
     return str(tmp_path / "job") if request.param == "folder" else request.getfixturevalue("s3")

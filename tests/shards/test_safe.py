@@ -3,15 +3,35 @@
 import itertools
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from crawler.core.errors import StorageError
-from tests.support.small_shard import STEP, Coordinator, Dead, Life, MortalPlace, SmallShard, check_job, public
+from crawler.ledger.sinks.base import ClosedPart
+from crawler.shards.checkpoint import OutputTotal
+from crawler.shards.patience import Patience
+from crawler.shards.place import Place
+from crawler.shards.publication import Publication
+from tests.support.small_shard import (
+    SHARD,
+    STEP,
+    Coordinator,
+    Dead,
+    DurableCoordinator,
+    Life,
+    MortalPlace,
+    SmallShard,
+    check_job,
+    public,
+)
 from tests.support.thorough import first_quickly
 
+ROOT = Path(__file__).parents[2]
 UPTO = 9 * STEP
 """Three checkpoints."""
 FEWER = int(os.environ.get("CRAWLER_FEWER_DEATHS", "8"))
@@ -81,17 +101,66 @@ def test_so_it_is_in_s3(tmp_path, s3):
         die_and_go_on(tmp_path / str(last), f"{s3}/{last}", last, lost=True)
 
 
-def sleep_and_wake(tmp_path: Path, job: str, last: int) -> None:
-    """Let a holder sleep at an operation until the next one has ended the job, and then go on where it was."""
+def process(job: str, disk: Path, *, own: bool, last: int, upto: int = UPTO) -> subprocess.Popen:
+    """A process that holds the shard, and kills itself at an operation."""
+    command = [sys.executable, "-m", "tests.support.small_shard", job, str(disk), "own" if own else "", str(last)]
+    return subprocess.Popen([*command, str(upto)], cwd=ROOT)
+
+
+@pytest.mark.parametrize("start", first_quickly((9, 53), 0))
+def test_so_it_is_with_processes_that_are_killed(tmp_path, start):
+    """Also what only the kernel and RocksDB do: locks, logs, threads."""
+    job = str(tmp_path / "job")
+    disks = (tmp_path / f"disk-{number}" for number in itertools.count())
+    disk, own, seen = next(disks), True, {}
+    for number, last in enumerate((start, start + 7, start + 14, -1)):
+        code = process(job, disk, own=own, last=last).wait(timeout=60)
+        assert code == (-signal.SIGKILL if last > 0 else 0)
+        now = public(job)
+        assert seen.items() <= now.items()
+        seen = now
+        own = number % 2 == 1
+        disk = disk if own else next(disks)
+    check_job(job, DurableCoordinator(job), UPTO, tmp_path / "other")
+
+
+FULL_DISK = """
+mkdir small && mount -t tmpfs -o size=60k none small || exit 77
+"$@" &
+for _ in $(seq 100); do sleep 0.1; grep -q "No space left" warnings && break; done
+kill -0 $! && echo waits
+mount -o remount,size=100m small
+wait $! && cp -r small/job kept && echo done
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare to mount a small disk")
+def test_a_place_that_is_full_is_waited_for_and_has_all_when_there_is_room(tmp_path):
+    job, disk = str(tmp_path / "small" / "job"), str(tmp_path / "disk")
+    command = [sys.executable, "-m", "tests.support.small_shard", job, disk, "own", "-1", str(UPTO)]
+    with (tmp_path / "warnings").open("w") as warnings:
+        run = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", FULL_DISK, "sh", *command], cwd=tmp_path, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=warnings, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120,
+        )  # fmt: skip
+    if run.returncode == 77:
+        pytest.skip("this user may not mount")
+    assert run.stdout == "waits\ndone\n"
+    assert "; it will be tried again" in (tmp_path / "warnings").read_text()
+    kept = str(tmp_path / "kept")
+    check_job(kept, DurableCoordinator(kept), UPTO, tmp_path / "other")
+
+
+def sleep_and_wake(tmp_path: Path, job: str, last: int, at: int) -> None:
+    """Let a holder sleep at an operation until the next one is `at` one of its own, and then go on where it was."""
     coordinator = Coordinator()
     asleep, wake = threading.Event(), threading.Event()
+    failures: list[StorageError] = []
 
     def sleep() -> None:
         asleep.set()
         assert wake.wait(60)
-
-    sleeper = SmallShard(job, tmp_path / "sleeper", coordinator, own=True, life=Life(last, sleep))
-    failures: list[StorageError] = []
 
     def work() -> None:
         try:
@@ -99,24 +168,47 @@ def sleep_and_wake(tmp_path: Path, job: str, last: int) -> None:
         except StorageError as error:  # what it wants to fetch has gone
             failures.append(error)
 
+    def wake_it() -> None:
+        wake.set()
+        thread.join()
+
+    sleeper = SmallShard(job, tmp_path / "sleeper", coordinator, own=True, life=Life(last, sleep))
     thread = threading.Thread(target=work)
     thread.start()
     assert asleep.wait(60)
-    other = SmallShard(job, tmp_path / "other", coordinator, own=False)
-    assert attempt(other, UPTO)
     before = public(job)
-    wake.set()
-    thread.join()
+    other = SmallShard(job, tmp_path / "other", coordinator, own=False, life=Life(at, wake_it))
+    assert attempt(other, UPTO)
+    wake_it()
     sleeper.close()
-    assert public(job) == before
+    assert before.items() <= public(job).items()
     # What it has brought since it woke goes when the shard begins the next time.
     check_job(job, coordinator, UPTO, tmp_path / "third")
 
 
 @pytest.mark.parametrize("tenth", first_quickly(range(10), 1))
 def test_a_holder_that_slept_and_wakes_at_any_operation_changes_nothing_public(tmp_path, tenth):
-    for last in range(tenth, operations(tmp_path), 10 * FEWER):
-        sleep_and_wake(tmp_path / str(last), str(tmp_path / str(last) / "job"), last)
+    total = operations(tmp_path)
+    for last in range(tenth, total, 10 * FEWER):
+        at = 7 * last % (total + 10)
+        sleep_and_wake(tmp_path / str(last), str(tmp_path / str(last) / "job"), last, at)
+
+
+def test_a_late_upload_of_an_earlier_holder_is_not_what_a_later_one_makes_public(tmp_path):
+    """Both bring a part 1 with their checkpoint 1."""
+    output = Place(tmp_path / "records")
+    parts = {}
+    for epoch in (1, 2, 1):
+        file = tmp_path / f"{epoch}.jsonl"
+        file.write_text(f"of holder {epoch}\n")
+        closed = ClosedPart(output=0, number=1, path=str(file), ending=".jsonl", records=1, bytes=file.stat().st_size)
+        publication = Publication([output], SHARD, epoch, Patience(lambda: False))
+        parts[epoch] = publication, publication.stage(1, [closed], [OutputTotal(".jsonl")])
+    publication, accepted = parts[2]
+    publication.publish(accepted)
+    assert output.read("part-003-00001.jsonl") == b"of holder 2\n"
+    publication.publish(accepted)
+    assert output.names("_staged") == ["00000001-003-00000001-00001.jsonl"]
 
 
 def test_what_a_storage_refuses_for_a_while_is_brought_later(tmp_path, monkeypatch, caplog):
@@ -131,9 +223,7 @@ def test_what_a_storage_refuses_for_a_while_is_brought_later(tmp_path, monkeypat
 
     monkeypatch.setattr(MortalPlace, "put", refuse)
     coordinator = Coordinator()
-    shard = SmallShard(str(tmp_path / "job"), tmp_path / "disk", coordinator, own=True)
-    shard._safe._kept._patience.may_go_on = lambda: True
-    shard._safe._publication._patience.may_go_on = lambda: True
+    shard = SmallShard(str(tmp_path / "job"), tmp_path / "disk", coordinator, own=True, patient=True)
     assert attempt(shard, UPTO)
     check_job(str(tmp_path / "job"), coordinator, UPTO, tmp_path / "other")
     assert caplog.text.count("it will be tried again") == 1

@@ -27,24 +27,32 @@ def test_the_last_state_is_found_and_a_few_are_kept(address):
     assert json.loads(place.read("0000000007.json"))["state"] == {"of": 7}
 
 
-def test_of_coordinators_that_race_for_a_number_one_gets_it_and_all_others_learn_it(address):
-    """Also where all of them write the same state."""
-    place = Place(address).at("states")
+def race(place: Place, others: Place) -> None:
+    """Have two coordinators go on from one state, for three numbers: each time one gets it, and the other learns it."""
     for number in range(1, 4):
-        start = threading.Barrier(4)
+        both = States(place), States(others)
+        start = threading.Barrier(2)
 
-        def put(_: int, number: int = number, start: threading.Barrier = start) -> bool:
-            states = States(Place(address).at("states"))
+        def put(states: States, number: int = number, start: threading.Barrier = start) -> bool:
             start.wait()
             try:
-                states.put(number, state(number))
+                states.put(number, state(number))  # the same state
             except ReplacedError:
                 return False
             return True
 
-        with ThreadPoolExecutor(4) as pool:
-            assert sum(pool.map(put, range(4))) == 1
+        with ThreadPoolExecutor(2) as pool:
+            assert sum(pool.map(put, both)) == 1
     assert States(place).latest() == (3, state(3))
+
+
+def test_of_coordinators_that_race_for_a_number_one_gets_it_and_the_other_learns_it(tmp_path):
+    for number in range(20):
+        race(Place(tmp_path / str(number)), Place(tmp_path / str(number)))
+
+
+def test_so_it_is_in_s3(s3):
+    race(Place(s3).at("states"), Place(s3).at("states"))
 
 
 def test_one_that_slept_while_its_next_number_was_written_and_removed_learns_it(address):

@@ -11,6 +11,8 @@ import json
 import os
 import pathlib
 import shutil
+import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +31,7 @@ from crawler.shards.checkpoint import Checkpoint
 from crawler.shards.outputs import output_places
 from crawler.shards.place import Place
 from crawler.shards.safe import Safe
+from crawler.shards.states import States
 
 SHARD = 3
 STEP = 7
@@ -59,6 +62,15 @@ class Life:
                 self.is_dead = True
                 raise Dead
             self._asleep()
+        self.done += 1
+
+
+class RealLife(Life):
+    """The life of a process of its own, which ends it by SIGKILL."""
+
+    def step(self) -> None:
+        if self.done == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
         self.done += 1
 
 
@@ -144,6 +156,32 @@ class Coordinator:
             return True
 
 
+class DurableCoordinator(Coordinator):
+    """One whose word is in numbered states: what a process begins, the next one goes on with."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__()
+        self._states = States(Place(job).at("states"))
+        number, content = self._states.latest() or (0, b"[0, 0, null]")
+        self._number = number
+        self.epoch, self.incarnation, accepted = msgspec.json.decode(content)
+        self.accepted = None if accepted is None else msgspec.convert(accepted, Checkpoint, strict=False)
+
+    def begin(self, *, own: bool) -> int:
+        epoch = super().begin(own=own)
+        self._save()
+        return epoch
+
+    def offer(self, checkpoint: Checkpoint, epoch: int) -> bool:
+        counts = super().offer(checkpoint, epoch)
+        self._save()
+        return counts
+
+    def _save(self) -> None:
+        self._number += 1
+        self._states.put(self._number, msgspec.json.encode([self.epoch, self.incarnation, self.accepted]))
+
+
 class SmallShard:
     """One holder of the shard, with its folder on one machine; `run` counts up to a number, `close` leaves it."""
 
@@ -156,6 +194,7 @@ class SmallShard:
         own: bool,
         ending: str = ".jsonl",
         life: Life | None = None,
+        patient: bool = False,
     ) -> None:
         self.life = life or Life()
         self._coordinator = coordinator
@@ -172,7 +211,7 @@ class SmallShard:
         self._safe = Safe(
             folder, place.at(f"checkpoints/{SHARD:03}"), outputs, shard=SHARD, epoch=self._epoch,
             incarnation=coordinator.incarnation, endings=part_endings(config), accepted=coordinator.accepted,
-            may_go_on=lambda: False,
+            may_go_on=lambda: patient,
         )  # fmt: skip
         (self._sink,) = part_sinks(config, folder)
         self._store: Store | None = None
@@ -278,3 +317,15 @@ def check_job(job: str, coordinator: Coordinator, upto: int, elsewhere: Path, en
     with Store(elsewhere / "state") as store:
         assert store.meta("done") == upto
         assert sum(1 for _ in store.all_urls()) == upto
+
+
+def main(job: str, folder: str, own: str, last: str, upto: str) -> None:
+    """Be a process that holds the shard, until it dies at an operation or has counted."""
+    life = RealLife(int(last))
+    shard = SmallShard(job, Path(folder), DurableCoordinator(job), own=own == "own", life=life, patient=True)
+    shard.run(int(upto))
+    shard.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -29,6 +29,7 @@ STAGES = (
     "serve",
     "ring",
     "planning",
+    "cluster",
 )
 MAY_IMPORT = {
     "core": (),
@@ -43,6 +44,7 @@ MAY_IMPORT = {
     "serve": ("core",),
     "ring": ("core", "web", "page", "frontier", "fetcher", "parsers", "ledger", "jobs", "serve"),
     "planning": ("core", "web", "frontier", "parsers", "ledger", "jobs", "ring"),
+    "cluster": ("core", "web", "frontier", "parsers", "ledger", "shards", "ring"),
     # The ring starts what serves, for programs too.
     "cli": tuple(stage for stage in STAGES if stage not in ("serve", "shards")),
     "": (*STAGES, "cli"),  # __init__ and __main__
@@ -74,7 +76,8 @@ INSIDE = {
 # A module of a user that wants to exit while `spider` imports it must not: it only catches that.
 MAY_EXIT = {
     "cli/commands/plan",
-    *("cli/commands/crawl", "cli/commands/extract", "cli/demo/server", "__main__"),
+    *("cli/commands/crawl", "cli/commands/extract", "cli/demo/server", "cli/commands/on_cluster", "__main__"),
+    "cluster/shard_actor",
     *("parsers/worker", "parsers/spiders/spider"),
 }
 # Signals belong to the command line. A parser and the demo's server are processes of their own: Ctrl-C reaches them

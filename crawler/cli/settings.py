@@ -22,6 +22,7 @@ from msgspec import Struct
 from crawler.cli.job_name import default_job
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.errors import ConfigError, SeedError
+from crawler.core.job_place import is_url
 from crawler.core.printable import SHOWN_CHARS, printable
 from crawler.core.setting import Setting, settings_of, variable_of
 from crawler.core.setting_kinds import SELECTORS, SWITCH, choice
@@ -243,6 +244,10 @@ def resumed(*layers: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
 
     kept = kept_settings(job)
     if kept is None:
+        from crawler.cluster.job_at import kept_at  # noqa: PLC0415 - as above
+
+        kept = kept_at(job)
+    if kept is None:
         return layers
     again = "give it again, or name the seeds to go on without"
     headers = {name.lower() for name, _ in given.get("headers", ())}
@@ -309,7 +314,7 @@ def _located(setting: Setting, value: Any, folder: Path) -> Any:
 
     match setting.kind.paths:
         case "itself":
-            return Path(at(str(value)))
+            return value if is_url(value) else Path(at(str(value)))
         case "outputs":
             return tuple(path if is_remote(path) else at(path) for path in value)
         case "spider":  # one in a module is found by its name

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from msgspec import Struct, StructMeta
 from msgspec.structs import replace
 
+from crawler.core.cluster_address import CLUSTER
 from crawler.core.contact import CONTACT, introduced
 from crawler.core.errors import ConfigError
 from crawler.core.expectation import EXPECTATIONS
+from crawler.core.job_place import is_url, url_of
 from crawler.core.model import RETRIED_KINDS, Field, Rotation
 from crawler.core.port import PORT
+from crawler.core.printable import printable
 from crawler.core.record import ALL_BUT, RECORD_FIELDS
 from crawler.core.setting import Setting, settings_of
 from crawler.core.setting_kinds import (
@@ -323,6 +326,15 @@ class _Settings(Struct, frozen=True, kw_only=True, metaclass=_OlderNames):
         "Download with this library. Only --strategy hybrid leaves a choice.",
         _MACHINE, choice(get_args(TransportKind)), default_text="that of the strategy", also=("try",),
     )] = None
+    cluster: Annotated[bool | str, Setting(
+        "Crawl with several rings on Ray: on this machine, or with HOST:PORT on the cluster that has its head there. "
+        "The job may then be a URL (s3://bucket/job, file:///shared/job) that all of its machines reach.",
+        _MACHINE, CLUSTER,
+    )] = False
+    shards: Annotated[int | None, Setting(
+        "Share the hosts out among this many rings, for good. More than there are cores is fine.",
+        _MACHINE, or_none(COUNT, "auto"), least=1, default_text="one a core, at least 2, at most 64",
+    )] = None
     # fmt: on
 
 
@@ -344,6 +356,8 @@ class CrawlConfig(_Settings, frozen=True, kw_only=True):
         for setting in CRAWL_SETTINGS:
             setting.check(getattr(self, setting.field), setting.field)
         _check_transport(self.strategy, self.transport)
+        if not self.cluster:
+            _check_alone(self.job, self.shards)
         self.check_reader(self.spider)
         if self.fields is not None:
             _check_fields(self.fields, self.fields if self.spider else RECORD_FIELDS)
@@ -402,6 +416,17 @@ def _check_transport(strategy: StrategyKind, transport: TransportKind | None) ->
         raise ConfigError(
             f"transport: strategy {strategy} downloads with {_TRANSPORTS[strategy]}, not with {transport}: leave "
             "transport out, or choose strategy hybrid"
+        )
+
+
+def _check_alone(job: Path | None, shards: int | None) -> None:
+    """Refuse what only a crawl on a cluster has."""
+    if shards is not None:
+        raise ConfigError("shards: only a crawl on a cluster has several: give --cluster, too, or leave it out")
+    if job is not None and is_url(job):
+        raise ConfigError(
+            f"job: {printable(url_of(job) or '')} is a URL, and the job of one machine is a folder: name one, or give "
+            "--cluster, too"
         )
 
 

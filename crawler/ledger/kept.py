@@ -21,7 +21,7 @@ from crawler.frontier.store import Store
 from crawler.ledger.sinks.outputs import STDOUT, is_remote
 from crawler.web.credentials import anywhere, confidential
 
-__all__ = ["Kept", "as_begun", "begun_with", "keep", "kept_settings", "settings_in"]
+__all__ = ["Kept", "as_begun", "begun_with", "keep", "kept_again", "kept_of", "kept_settings", "settings_in"]
 
 _NAME = "settings"
 _ELSEWHERE = {"job", "seeds", "output", "headers", "follow"}
@@ -41,6 +41,11 @@ class Kept(Struct, frozen=True):
 
 def keep(store: Store, config: CrawlConfig) -> None:
     """Put the settings of a run into the open batch."""
+    store.put_meta(_NAME, kept_of(config))
+
+
+def kept_of(config: CrawlConfig) -> dict[str, Any]:
+    """Return what is kept of the settings of a run, as plain values."""
     settings = {
         setting.field: value
         for setting in CRAWL_SETTINGS
@@ -59,7 +64,13 @@ def keep(store: Store, config: CrawlConfig) -> None:
             one if one == STDOUT or is_remote(one) else str(Path(one).resolve()) for one in outputs
         )
     kept = Kept(settings, tuple(name for name, _ in confidential(config.headers)), masked)
-    store.put_meta(_NAME, _storable(msgspec.to_builtins(kept, enc_hook=str)))
+    plain: dict[str, Any] = _storable(msgspec.to_builtins(kept, enc_hook=str))
+    return plain
+
+
+def kept_again(plain: Mapping[str, Any]) -> Kept:
+    """Return what `kept_of` was given, as far as this version knows it."""
+    return _checked(msgspec.convert(_restored(plain), Kept))
 
 
 def kept_settings(folder: Path) -> Kept | None:
@@ -79,7 +90,11 @@ def settings_in(store: Store) -> Kept | None:
     if job is None:
         return None
     plain = store.meta(_NAME)
-    kept = Kept(_of_older(job)) if plain is None else msgspec.convert(_restored(plain), Kept)
+    return _checked(Kept(_of_older(job))) if plain is None else kept_again(plain)
+
+
+def _checked(kept: Kept) -> Kept:
+    """Return the settings among what was kept that there are, each of its type."""
     known = {setting.field for setting in CRAWL_SETTINGS}
     named = {name: value for name, value in kept.settings.items() if name in known}
     config = msgspec.convert(named, CrawlConfig, dec_hook=lambda kind, value: kind(value))

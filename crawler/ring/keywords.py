@@ -138,6 +138,12 @@ class Settings(TypedDict, total=False):
     strategy: Literal["sequential", "threads", "async", "hybrid"]
     """Share the work out this way: one URL after the other, threads, one event loop, or an event loop with parser
     processes. Only hybrid holds a page to --parser-timeout and --parser-memory. Default: 'hybrid'."""
+    cluster: bool | str
+    """Crawl with several rings on Ray: on this machine, or with HOST:PORT on the cluster that has its head there.
+    The job may then be a URL (s3://bucket/job, file:///shared/job) that all of its machines reach. Default: False."""
+    shards: int | None
+    """Share the hosts out among this many rings, for good. More than there are cores is fine. Default: None, one a
+    core, at least 2, at most 64."""
 
 
 class ExtractSettings(TypedDict, total=False):

@@ -30,6 +30,7 @@ from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
 from crawler.core.errors import ConfigError, UnmetError
 from crawler.core.event_loop import loop_factory
+from crawler.core.job_place import is_url
 from crawler.core.printable import printable
 from crawler.fetcher.transport.descriptors import raise_limit
 from crawler.frontier.seeds import STDIN
@@ -83,7 +84,7 @@ def crawl(terminal: Terminal, /, seeds: tuple[str, ...], config: str | None, **o
     )
     run = combine(*resumed(*told))
     with named_as_spelled(run.places):
-        return _crawled(run, terminal)
+        return _crawled_by_many(run, terminal) if run.config.cluster else _crawled(run, terminal)
 
 
 @with_settings("demo")
@@ -121,10 +122,20 @@ def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **optio
     )
 
 
+def _crawled_by_many(run: Run, terminal: Terminal) -> int:
+    """Run one crawl of many shards; return the exit code."""
+    from crawler.cli.commands.on_cluster import crawl_on_cluster  # noqa: PLC0415  Ray, for this alone
+
+    def finished(stats: "CrawlStats", outputs: tuple[str, ...], console: "Console | None") -> ExitCode:
+        told = structs.replace(run, config=structs.replace(run.config, output=outputs))
+        return _finished(stats, told, (), terminal, console)
+
+    return crawl_on_cluster(run, terminal, finished)
+
+
 def _crawled(run: Run, terminal: Terminal) -> int:
     """Run one crawl with all that a person sees of it; return the exit code."""
     collect_rarely()  # before the imports, of which nothing becomes garbage
-    from crawler.cli.report.ending import ending, why_no_page  # noqa: PLC0415  as below
     from crawler.cli.report.progress import Progress  # noqa: PLC0415  as below
     from crawler.ring.crawler import Crawler  # noqa: PLC0415  aiohttp, the store and the parser take 0.3 s to import
 
@@ -170,8 +181,17 @@ def _crawled(run: Run, terminal: Terminal) -> int:
         return ExitCode.INTERRUPTED
     finally:
         bad_seeds.sum_up()
-    _sum_up(stats, run, crawler.verdicts, terminal, console)
-    code = _judged(_exit_code(stats), stats, run, crawler.verdicts, terminal)
+    return _finished(stats, run, crawler.verdicts, terminal, console)
+
+
+def _finished(
+    stats: "CrawlStats", run: Run, verdicts: Sequence["Verdict"], terminal: Terminal, console: "Console | None"
+) -> ExitCode:
+    """Tell how the crawl ended; return the exit code for that."""
+    from crawler.cli.report.ending import ending, why_no_page  # noqa: PLC0415  as above
+
+    _sum_up(stats, run, verdicts, terminal, console)
+    code = _judged(_exit_code(stats), stats, run, verdicts, terminal)
     if run.quiet and code == ExitCode.NO_PAGE:
         terminal.say(f"crawler: error: no page was fetched: {why_no_page(stats, run.config)}")
     if run.quiet and code == ExitCode.UNREACHABLE:
@@ -187,7 +207,7 @@ def _sum_up(
     from crawler.cli.report.ending import ending  # noqa: PLC0415  as below
     from crawler.cli.report.summary import print_summary, write_summary  # noqa: PLC0415  rich: only at the end
 
-    if run.config.job is not None:
+    if run.config.job is not None and not is_url(run.config.job):
         write_summary(stats, run.config, verdicts)
     if run.quiet:
         return

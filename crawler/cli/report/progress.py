@@ -45,6 +45,7 @@ class Progress:
         console: where to draw; default: one on standard error. Log handlers that write to the same terminal must
             write through the same console, else their lines and the display overwrite each other.
         interval_s: seconds between two pictures (default 0.25, never less) or two log lines (default 10).
+        lines: further lines to show, called as `stats` is.
 
     Drawing happens in a thread of its own, because a terminal may block (Ctrl-S, a stalled connection) and the
     crawl must not. State: the history belongs to the event loop, the display to whoever holds the lock.
@@ -58,8 +59,10 @@ class Progress:
         title: str,
         console: "Console | None" = None,
         interval_s: float | None = None,
+        lines: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self._stats = stats
+        self._lines = lines
         self._title = title
         self._console = _standard_error() if console is None and mode == "live" else console
         self.mode: ProgressMode = "log" if mode == "live" and not _is_drawable(self._console) else mode
@@ -82,6 +85,8 @@ class Progress:
                 await asyncio.sleep(self._interval_s)
                 view = self._view()
                 logger.info("%s", log_line(view), extra={"figures": figures(view)})
+                for line in view.lines:
+                    logger.info("%s", line)
         await asyncio.Event().wait()
 
     async def _run_live(self) -> None:
@@ -125,6 +130,7 @@ class Progress:
             limit=Bottleneck(stats.limit, stats.why, stats.lift),
             end=end,
             clock="" if end.left_s is None else _clock(end.left_s),
+            lines=self._lines(),
         )
 
     def _draw(self, view: View) -> None:

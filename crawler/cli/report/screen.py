@@ -100,18 +100,19 @@ def frame(view: View, width: int, height: int, *, ascii_only: bool = False) -> F
     glyphs = ASCII if ascii_only else UNICODE
     inner = max(20, min(width, MAX_WIDTH) - 2)
     head = [_head(view, inner, glyphs), _pages(view, inner, glyphs), _speed(view, inner), *_end(view, inner)]
+    shards: list[Line] = [[], *([(printable(line), "")] for line in view.lines)] if view.lines else []
     limit = _limit(view, inner)
     ring = [[], *_ring(view, inner, glyphs)]
     hosts = [_hosts(view), *_holders(view, inner, glyphs), *_silent(view, inner, glyphs)]
     stages = [*_parsers(view, inner, glyphs), *hosts, *_outcomes(view, inner)]
     now = _under_way(view, inner, glyphs)
-    room = height - len(head) - len(limit) - len(ring) - len(stages) - len(now)
+    room = height - sum(map(len, (head, shards, limit, ring, stages, now)))
     kinds = [[], *_kinds(view, inner, min(MAX_KINDS, room - 2), glyphs)] if room >= 4 else []
     kept = list[list[Line]]()
-    for section in (head, limit, ring, stages, now, kinds):
+    for section in (head, shards, limit, ring, stages, now, kinds):
         if sum(map(len, kept)) + len(section) <= height:
             kept.append(section)
-    drawn = [line for section in (head, ring, limit, stages, now, kinds) if section in kept for line in section]
+    drawn = [line for section in (head, ring, shards, limit, stages, now, kinds) if section in kept for line in section]
     return Frame([_cut([(" ", ""), *line], max(1, width - 1)) for line in (drawn or head)[: max(1, height)]])
 
 

@@ -19,6 +19,7 @@ from crawler.cli.report.view import is_sitemap, phrase
 from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.expectation import Verdict
 from crawler.core.folders import sync_folder
+from crawler.core.job_place import is_url
 from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
 from crawler.core.quantity import count, duration, rate, size
@@ -225,7 +226,7 @@ def _foot(stats: CrawlStats, config: CrawlConfig, end: Ending) -> list[Row]:
         *(("note", text) for text in advice(stats, config)),
         *(("records", printable(_where(output, config))) for output in config.outputs),
     ]
-    if config.job is not None:
+    if config.job is not None and not is_url(config.job):
         rows.append(("summary", printable(_text(summary_path(config)))))
     return [*rows, ("next", end.then)] if end.then else rows
 

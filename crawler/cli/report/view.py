@@ -16,7 +16,8 @@ class View(Struct, frozen=True):
     """All that one picture shows.
 
     `recent` covers the last seconds, `overall` the run; `clock` is the local time of the end. `state` says how a crawl
-    stands that does not simply go on, and then stands in the place of the end.
+    stands that does not simply go on, and then stands in the place of the end. `lines` are shown as they are: one for
+    each shard of a crawl that has several.
     """
 
     title: str
@@ -27,6 +28,7 @@ class View(Struct, frozen=True):
     end: Estimate
     clock: str = ""
     state: str = ""
+    lines: tuple[str, ...] = ()
 
 
 def errors(stats: CrawlStats) -> list[tuple[str, int]]:

@@ -1,0 +1,50 @@
+"""The kind of a setting that names a cluster: a switch, or the address of the head of one that runs. Pure."""
+
+import re
+from typing import Any, Final
+
+from crawler.core.setting_kinds import SWITCH, Kind, MistakeError
+
+__all__ = ["CLUSTER"]
+
+_ADDRESS: Final = re.compile(r"auto|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
+_CLIENT: Final = "ray://"
+
+
+def _cluster(value: Any) -> bool | str:
+    if not isinstance(value, bool | str) or value == "":
+        raise TypeError
+    return value
+
+
+def _switch_or_address(text: str) -> Any:
+    return SWITCH.text(text) if text.strip().lower() in {"true", "yes", "on", "false", "no", "off"} else text
+
+
+def _check(value: bool | str) -> None:
+    if isinstance(value, bool):
+        return
+    if value.startswith(_CLIENT):
+        raise MistakeError(
+            f"{value!r} is an address of Ray's client, through which no crawl is run: name HOST:PORT of the head (its "
+            "port is 6379 unless it was started with another), or give the command to ray job submit"
+        )
+    if _ADDRESS.fullmatch(value) is None:
+        raise MistakeError(f"expected HOST:PORT of the head of a Ray cluster, or auto, not {value!r}")
+
+
+def _is_address(text: str) -> bool:
+    """Whether what follows the option is its value, rather than a seed: a seed is a URL or a file."""
+    return text.startswith(_CLIENT) or _ADDRESS.fullmatch(text) is not None
+
+
+CLUSTER: Final = Kind(
+    expects="true, false, or HOST:PORT of the head of a Ray cluster",
+    metavar="[ADDRESS]",
+    value=_cluster,
+    text=_switch_or_address,
+    shown=SWITCH.shown,
+    check=_check,
+    bare="yes",
+    is_value=_is_address,
+)

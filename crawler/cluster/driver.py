@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 _HEARTBEAT_S: Final = 1.0
 _DEAF_S: Final = 15.0
-"""Ray's own process that knows all others may be away for so long."""
+"""Ray's own process that knows all others may be away for so long. Ray ends all of them after a minute."""
 _MOST_SHARDS: Final = 64
 
 
@@ -161,16 +161,18 @@ class Driver:
         """Look on until the job has ended; return the counters of all shards. Raises what ended it."""
         peers = Peers(self._ray, self._prepared.namespace, self._timing.lease_s)
         lines = 0
-        heard = boot_time()
+        ray_seen = boot_time()
         while True:
+            if is_answering(self._engine.gcs, _HEARTBEAT_S):
+                ray_seen = boot_time()
+            elif boot_time() > ray_seen + _DEAF_S:
+                break
             watch = Watch(self._me, self._wish, lines)
             try:
                 raw = await peers.call(COORDINATOR, "watch", msgspec.msgpack.encode(watch))
             except ConnectionError as error:
                 _log.info("%s", error)
-                self._check_ray(heard)
             else:
-                heard = boot_time()
                 watched = msgspec.msgpack.decode(raw, type=Watched)
                 if watched.other:
                     raise JobRunningError(
@@ -184,17 +186,15 @@ class Driver:
                     if watched.overview.ended != "running":
                         break
             await asyncio.sleep(_HEARTBEAT_S)
-        if watched.overview.error:
-            raise CrawlerError(watched.overview.error)
-        return self.stats()
-
-    def _check_ray(self, heard: float) -> None:
-        """Raise `CrawlerError` if Ray itself is gone: without it nothing is started any more."""
-        if boot_time() > heard + _DEAF_S and not is_answering(self._engine.gcs, _HEARTBEAT_S):
+        overview = self._watching.overview
+        if overview is None or overview.ended == "running":
             raise CrawlerError(
                 f"Ray does not answer any more (its GCS at {self._engine.gcs}): what was committed is safe; when Ray "
                 "runs again, the same command goes on"
             )
+        if overview.error:
+            raise CrawlerError(overview.error)
+        return self.stats()
 
     def stop(self) -> None:
         """Have all shards start nothing new, finish what is under way, and give back what they have."""

@@ -47,6 +47,8 @@ _RAISABLE = {"depth", "max_chain", "max_pages_per_host", "max_pages_per_domain",
 _ADVICE = "choose another --job, or make it writable"
 _ELSEWHERE = "choose another --job, or move it away"
 _MADE = ("lock", "large", "inbox", "summary.json", "summary.json.tmp")
+_STATE = re.compile(r"\d{10}\.json")
+"""Of a job of many shards: see `shards.states`."""
 _PROCESS = re.compile(rb"\s*\d{0,20}\s*")
 
 
@@ -84,6 +86,7 @@ class JobFolder:
             with self._refused(f"read the state in {self.state_path}"):
                 self._files.recover()
                 refuse_foreign(self.state_path)
+                self._refuse_shards()
                 self._had_state_folder = self.state_path.is_dir()
         except CrawlerError:
             self._leave()
@@ -212,6 +215,14 @@ class JobFolder:
             for name in names:
                 refuse_link(self.path / name)
             self._files.refuse_links()
+
+    def _refuse_shards(self) -> None:
+        """Refuse a job that several rings have begun, each in a folder of its own below this one."""
+        if any(_STATE.fullmatch(path.name) for path in (self.path / "states").glob("*.json")):
+            raise JobError(
+                f"job {printable(str(self.path))} was begun with --cluster, and has several shards: give --cluster, "
+                "too, or choose another --job"
+            )
 
     # The lock
 

@@ -15,6 +15,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, JobError
 from crawler.core.job_place import url_of
 from crawler.frontier.seeds import read_seeds
+from crawler.ledger.job import JobFolder
 from crawler.web.shards import owner
 
 LINES = b"""\
@@ -113,3 +114,11 @@ def test_nothing_else_imports_ray():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_crawl_of_one_ring_refuses_the_job_of_several(tmp_path: Path):
+    (tmp_path / "states").mkdir()
+    (tmp_path / "states" / "0000000007.json").write_text("{}")
+    with pytest.raises(JobError, match="was begun with --cluster"):
+        JobFolder(CrawlConfig(job=tmp_path))
+    assert not (tmp_path / "lock").exists()

@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo build docs site pictures test test-all test-kill test-memory compare fuzz same-set simulate soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-checkpoint bench-jobs bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
+.PHONY: help install demo build docs site pictures test test-all test-cluster test-kill test-memory compare fuzz same-set simulate soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-checkpoint bench-jobs bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -15,6 +15,7 @@ help:
 	@echo "make test         run the quick tests, in about seven minutes on two cores"
 	@echo "make test-all     those and the thorough ones (the long ones are test-kill and test-memory)"
 	@echo "make check        lint, types and all tests: what CI runs"
+	@echo "make test-cluster 60 crawls of several rings, with processes, machines, disks and commands lost at random (an hour)"
 	@echo "make test-kill    kill -9 the crawler at 40 instants and at every named point"
 	@echo "make test-memory  memory of a crawl of 200,000 and of 1,000,000 URLs"
 	@echo "make fuzz         the properties of tests/fuzz with many new examples (CRAWLER_FUZZ_EXAMPLES=20000 each)"
@@ -80,6 +81,9 @@ site: $(TESTED)
 
 pictures: $(TESTED)
 	$(BIN)/python -m website.pictures
+
+test-cluster: $(TESTED)
+	$(BIN)/python -u -m tests.cluster.failures 60
 
 test-kill: $(TESTED)
 	$(BIN)/python -m pytest -m slow --timeout 1800 tests/ring/test_kill.py

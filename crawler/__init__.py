@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from crawler.core.version import __version__
 
 if TYPE_CHECKING:
+    from crawler.cluster.library import crawl_on_cluster
     from crawler.core.config import CrawlConfig
     from crawler.core.errors import (
         ConfigError,
@@ -68,17 +69,16 @@ _HOMES = {
     "ledger.sinks.base": "Position Sink", "page.fields.lines": "read_fields", "page.page": "Follow NotJsonError Page",
     "page.values": "Article Feed FeedEntry Headers Microdata", "parsers.spiders.router": "Router",
     "parsers.spiders.spider": "Spider load_spider", "ring.crawler": "Crawler",
-    "planning.library": "plan", "planning.plan": "Plan",
+    "cluster.library": "crawl_on_cluster", "planning.library": "plan", "planning.plan": "Plan",
     "ring.library": "Crawl crawl crawl_to_arrow", "ring.extract": "Extract extract",
 }  # fmt: skip
-__all__ = [
-    "DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
+__all__ = ["DEFAULT_FIELDS", "RECORD_FIELDS", "Article", "BadSeed", "ConfigError", "Crawl", "CrawlConfig", "CrawlStats",
     "Crawler", "CrawlerError", "Duplicate", "Explanation", "Extract", "ExtractStats", "Failure", "FakeTransport",
     "Feed", "FeedEntry", "FetchRequest", "FetchResult", "Field", "Finished", "Follow", "Headers", "HostFacts", "Job",
     "JobError", "JobStatus", "Microdata", "NotJsonError", "Page", "Plan", "Position", "Record", "Rotation", "Router",
     "Sample", "SeedError", "Sink", "Spider", "StorageError", "Transport", "UnmetError", "UrlError", "UrlFacts",
-    "UsageError", "__version__", "crawl", "crawl_to_arrow", "extract", "load_spider", "plan", "read_fields",
-]  # fmt: skip
+    "UsageError", "__version__", "crawl", "crawl_on_cluster", "crawl_to_arrow", "extract", "load_spider", "plan",
+    "read_fields"]  # fmt: skip
 
 
 def __dir__() -> list[str]:

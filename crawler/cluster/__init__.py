@@ -4,5 +4,5 @@ Owns: the actors of a job, what they say to each other, and the command that sta
 when the first crawl on a cluster begins.
 Runs: a shard in an actor, in a thread with an event loop of its own; the coordinator in an actor; the driver in the
 process of the command.
-For others: `driver`, `job_at` and `watching`.
+For others: `library`; `driver`, `job_at` and `watching`, for the command line.
 """

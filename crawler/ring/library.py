@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from crawler.core.config import CrawlConfig, TransportKind, with_new_names
+from crawler.core.errors import ConfigError
 from crawler.core.record import Record
 from crawler.core.stats import CrawlStats
 from crawler.fetcher.transport.base import Transport
@@ -145,6 +146,11 @@ def crawl(
     if settings.get("output") is None:
         settings["output"] = ()
     checked = config_of(seeds, settings)
+    if checked.cluster:
+        raise ConfigError(
+            "cluster: records of several rings are files: call crawl_on_cluster with the same arguments, and read "
+            "what Job(job).parts() names"
+        )
     sinks_for(checked)
     if checked.seeds:
         check_sources(checked.seeds, None)

@@ -175,9 +175,10 @@ def main() -> int:
         chosen = rng.choices(sorted(FAILURES), k=rng.choice([1, 1, 2, 3]))
         print(f"{seed:>3} {', '.join(chosen)} ", end="", flush=True)
         began = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder, Machines(Path(folder), 2) as machines:
+        with tempfile.TemporaryDirectory() as folder:
             try:
-                Trial(machines, Path(folder), seed=seed).run(*chosen)
+                with Machines(Path(folder), 2) as machines:
+                    Trial(machines, Path(folder), seed=seed).run(*chosen)
             except Exception as error:  # noqa: BLE001 - the others are to be tried, too
                 failed += 1
                 print(f"FAILED after {time.monotonic() - began:.0f} s: {type(error).__name__}: {error}")

@@ -7,6 +7,8 @@ Each trial is one crawl of a small web of many domains on three simulated machin
 """
 
 import argparse
+import contextlib
+import io
 import os
 import random
 import signal
@@ -94,9 +96,16 @@ class Trial:
             time.sleep(0.02)
 
     def process(self, of: str) -> int | None:
-        """One process of the job's: the coordinator's, or that of a shard."""
-        found = self.command.processes()
-        names = [name for name in sorted(found) if (name == COORDINATOR) == (of == COORDINATOR)]
+        """One process of the job's: the coordinator's, or that of a shard; None if the crawl has ended before."""
+        found: dict[str, int] = {}
+        names: list[str] = []
+
+        def is_there() -> bool:
+            found.update(self.command.processes())
+            names[:] = [name for name in sorted(found) if (name == COORDINATOR) == (of == COORDINATOR)]
+            return bool(names)
+
+        self._wait(is_there)
         return found[self.rng.choice(names)] if names else None
 
     # What goes wrong
@@ -177,7 +186,8 @@ def main() -> int:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             try:
-                with Machines(Path(folder), 2) as machines:
+                # Ray prints of each process that ends.
+                with contextlib.redirect_stdout(io.StringIO()), Machines(Path(folder), 2) as machines:
                     Trial(machines, Path(folder), seed=seed).run(*chosen)
             except Exception as error:  # noqa: BLE001 - the others are to be tried, too
                 failed += 1

@@ -117,7 +117,8 @@ class Command:
         """The processes of the job's actors that answer now, by name."""
         ray, task = self.driver._ray, self.driver._task
         overview = self.driver._watching.overview
-        names = [shard_name(view.shard, view.epoch) for view in overview.shards if view.doing == "running"]
+        views = () if overview is None else overview.shards
+        names = [shard_name(view.shard, view.epoch) for view in views if view.doing == "running"]
         found = {}
         for name in (COORDINATOR, *names):
             try:

@@ -16,6 +16,7 @@ from crawler.cli.commands.completion import completion
 from crawler.cli.commands.crawl import crawl, demo
 from crawler.cli.commands.doctor import doctor
 from crawler.cli.commands.explain import explain
+from crawler.cli.commands.export import export
 from crawler.cli.commands.extract import extract
 from crawler.cli.commands.plan import plan
 from crawler.cli.commands.report import report
@@ -144,6 +145,7 @@ _COMMANDS = (
     demo,
     new,
     try_,
+    export,
     extract,
     compare,
     status,

@@ -431,6 +431,11 @@ def _check_alone(job: Path | None, shards: int | None) -> None:
 
 
 def _check_fields(fields: tuple[str, ...], known: Collection[str]) -> None:
+    if "inlinks" in fields and "inlinks" not in known:
+        raise ConfigError(
+            "fields: inlinks are known only when all pages were read: `crawler export JOB --inlinks` adds them to the "
+            "records of a job"
+        )
     unknown = [field for field in fields if field not in known]
     if unknown or not fields:
         near = difflib.get_close_matches(unknown[0], RECORD_FIELDS, 1) if unknown else []

@@ -13,7 +13,7 @@ from crawler.frontier.store import Store
 from crawler.jobs.changes import Answer, Patience
 from crawler.jobs.explanation import Explanation
 from crawler.jobs.hosts import HostFacts
-from crawler.jobs.inlinks import Inlinks
+from crawler.jobs.inlinks import Inlinks, Rows
 from crawler.jobs.parts import OutputPart
 from crawler.jobs.status import JobStatus
 from crawler.jobs.urls import UrlFacts, Wanted
@@ -62,6 +62,9 @@ class Answers(Protocol):
 
     def inlinks(self, wanted: Iterable[UrlFacts]) -> Inlinks:
         """Give the links to some URLs."""
+
+    def records(self) -> Iterator[tuple[str, Rows | None]]:
+        """Give the outputs by name, each with its records read back, or None where that cannot be."""
 
     def check(self, texts: Sequence[str]) -> list[Verdict]:
         """Judge what is expected."""

@@ -139,9 +139,12 @@ class Inlinks:
                 self.why_parents = f"{shown} cannot be read any further: {printable(str(error), SHOWN_CHARS)}"
 
 
-def sources_of(config: CrawlConfig) -> Iterator[tuple[str, Rows | None]]:
-    """Give the outputs of a crawl, each with its records read back; None for one that cannot be read again."""
-    return ((output, records_of(output, config, COLUMNS)) for output in config.outputs)
+def sources_of(config: CrawlConfig, names: Sequence[str] | None = COLUMNS) -> Iterator[tuple[str, Rows | None]]:
+    """Give the outputs of a crawl, each with its records read back; None for one that cannot be read again.
+
+    Of tables the columns `names` are read; None is all.
+    """
+    return ((output, records_of(output, config, names)) for output in config.outputs)
 
 
 def _page(record: bytes | Mapping[str, Any]) -> _Page:

@@ -18,8 +18,10 @@ from crawler.jobs.clustered.sharded_job import ShardedJob
 from crawler.jobs.explanation import Explanation
 from crawler.jobs.hosts import HostFacts
 from crawler.jobs.inlinks import Inlinks
+from crawler.jobs.linked_records import with_inlinks
 from crawler.jobs.lone_job import LoneJob
 from crawler.jobs.parts import OutputPart
+from crawler.jobs.read_back import read_back
 from crawler.jobs.status import JobStatus
 from crawler.jobs.urls import UrlFacts, Wanted
 from crawler.web.urls import named_authority
@@ -145,6 +147,21 @@ class Job:
         `why_parents` of what is returned says so, once it was read.
         """
         return self.answers.inlinks(wanted)
+
+    def records(self, *, inlinks: bool = False) -> Iterator[dict[str, Any]]:
+        """Give the records of the job, in their order, as a crawl gives them: read back from the first output that can.
+
+        With `inlinks` each has two fields more, which nobody can know before all pages were read. `inlinks` are the
+        URLs of the pages that link to it, also by redirects: each once, in the order of the alphabet, itself left out,
+        and at most 1,000. `inlinks_total` is the number of all. The records are read twice then, and need the field
+        `links`; about 60 bytes for each link lie in a temporary folder meanwhile.
+
+        Raises `CrawlerError` if no output can be read again, or has no `links`.
+        """
+        records = read_back(self.answers.records())
+        if not inlinks:
+            return records
+        return with_inlinks(self.answers.stores, records, read_back(self.answers.records()))
 
     def check(self, expect: str | Sequence[str] = ()) -> list[Verdict]:
         """Judge what is expected of the job, as in `pages>=1000` (`docs/expectations.md`): a verdict on each.

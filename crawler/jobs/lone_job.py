@@ -18,7 +18,7 @@ from crawler.jobs.check import check
 from crawler.jobs.explain import explain
 from crawler.jobs.explanation import Explanation
 from crawler.jobs.hosts import HostFacts, hosts
-from crawler.jobs.inlinks import Inlinks, sources_of
+from crawler.jobs.inlinks import Inlinks, Rows, sources_of
 from crawler.jobs.opening import find_job, is_running, opened_store
 from crawler.jobs.parts import OutputPart, parts_of
 from crawler.jobs.rulings import Rulings
@@ -89,6 +89,10 @@ class LoneJob:
         """Give the links to some URLs."""
         sources = sources_of(replace(Rulings(self.store).config, job=self._path))
         return Inlinks((self.store,), sources, wanted)
+
+    def records(self) -> Iterator[tuple[str, Rows | None]]:
+        """Give the outputs with their records."""
+        return sources_of(replace(Rulings(self.store).config, job=self._path), None)
 
     def check(self, texts: Sequence[str]) -> list[Verdict]:
         """Judge what is expected."""

@@ -5,6 +5,7 @@ loopback may be crawled, without a delay and with one parser process.
 """
 
 import ast
+import contextlib
 import json
 import os
 import re
@@ -284,7 +285,12 @@ def test_a_notebook_shows_a_frame(stage, site):
 
 def parsers(process: psutil.Process) -> list[psutil.Process]:
     """Child processes but the one that Python keeps for its shared memory."""
-    return [child for child in process.children(recursive=True) if "resource_tracker" not in " ".join(child.cmdline())]
+    found = []
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+            if "resource_tracker" not in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 @pytest.fixture

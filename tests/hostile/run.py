@@ -47,7 +47,7 @@ HEALTHY = ("127.77.0.1", "127.77.0.2", "127.77.0.3")
 HEALTHY_PAGES = 24
 MEMORY_BYTES = 500_000_000
 """Most that a crawl may add to the memory of this process, its parsers included: about 90 MB without hostile hosts."""
-END_S = 100.0
+END_S = 400.0
 PATIENCE_S = 60.0
 GAP_S = 0.5
 """Seconds between two looks at a crawl that mean that its process did not run meanwhile."""

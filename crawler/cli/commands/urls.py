@@ -2,27 +2,23 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from crawler.cli.destination import destination, form_of
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.standard_output import written
 from crawler.cli.terminal import Terminal
 from crawler.core.errors import UsageError
-from crawler.core.printable import printable
-from crawler.core.refusal import refusal
 
 if TYPE_CHECKING:
     from crawler.jobs.job import Job
     from crawler.jobs.urls import UrlFacts
 
 __all__ = ["urls"]
-
-_ENDINGS = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
 @click.command(
@@ -56,14 +52,14 @@ def urls(terminal: Terminal, /, job: Path, inlinks: bool, form: str | None, **op
     from crawler.jobs.job import Job  # noqa: PLC0415  the store, for this command alone
 
     output, fresh = options.pop("output"), options.pop("fresh")
-    form = form or (_form_of(output) if output else "lines")
+    form = form or (form_of(output) if output else "lines")
     if form == "parquet" and inlinks:
         raise UsageError("--inlinks is written as lines, --json or --csv")
     if form == "parquet" and not output and sys.stdout is not None and sys.stdout.isatty():
         raise UsageError("--parquet is no text for a terminal: name a file with -o, or pipe it on")
     with Job(job) as opened:
         wanted = opened.urls(**options, parents=form != "lines" or inlinks)
-        with _destination(output, fresh=fresh) as stream:
+        with destination(output, fresh=fresh) as stream:
             if form == "parquet":
                 return _parquet(wanted, stream)
             if inlinks:
@@ -71,35 +67,6 @@ def urls(terminal: Terminal, /, job: Path, inlinks: bool, form: str | None, **op
             from crawler.cli.url_rows import FORMATS  # noqa: PLC0415 - as above
 
             return written(FORMATS[form](wanted), stream)
-
-
-def _form_of(output: str) -> str:
-    form = _ENDINGS.get(Path(output).suffix.lower())
-    if form is None:
-        raise UsageError(f"-o {printable(output)}: name it .jsonl, .csv or .parquet, or say --json, --csv or --parquet")
-    return form
-
-
-@contextmanager
-def _destination(output: str | None, *, fresh: bool) -> Iterator[BinaryIO]:
-    """Give what is written to: standard output, or a file that has its name only when it is whole."""
-    if output is None:
-        if sys.stdout is None:
-            raise UsageError("standard output is closed: name a file with -o")
-        yield sys.stdout.buffer
-        return
-    path = Path(output)
-    if path.exists() and not fresh:
-        raise UsageError(f"{printable(output)} is there already: name another file, or --fresh to overwrite it")
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("xb") as stream:
-            yield stream
-        beside.replace(path)
-    except OSError as error:
-        raise refusal(f"write {printable(output)}", error, "name another file with -o") from error
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _parquet(facts: Iterable["UrlFacts"], stream: BinaryIO) -> ExitCode:

@@ -22,7 +22,7 @@ class SinkKind(Struct, frozen=True):
     `row(output)` gives the pattern of the names of a row of files, as a summary shows it.
     `is_folder`: whether an output is the folder in which its files lie.
     `records(path, rotated, names)` reads the output back: it gives each record as its JSON line, or as a row of a table
-    with the columns `names`, and may raise what the readers of files raise. None for what holds no records.
+    with the columns `names` (None: all), and may raise what the readers of files raise. None for what holds no records.
     `wants_exchange`: whether it writes down whole exchanges with servers, which parsers pack for it.
     """
 
@@ -30,6 +30,6 @@ class SinkKind(Struct, frozen=True):
     make: Callable[[Path, CrawlConfig, str], Sink]
     files: Callable[[Path, bool], list[Path]]
     row: Callable[[str], str]
-    records: Callable[[Path, bool, Sequence[str]], Iterator[bytes | Mapping[str, Any]]] | None = None
+    records: Callable[[Path, bool, Sequence[str] | None], Iterator[bytes | Mapping[str, Any]]] | None = None
     is_folder: bool = False
     wants_exchange: bool = False

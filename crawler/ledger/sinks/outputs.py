@@ -181,8 +181,11 @@ def places_of(config: CrawlConfig) -> list[Place]:
     ]
 
 
-def records_of(output: str, config: CrawlConfig, names: Sequence[str]) -> Iterator[bytes | Mapping[str, Any]] | None:
+def records_of(
+    output: str, config: CrawlConfig, names: Sequence[str] | None
+) -> Iterator[bytes | Mapping[str, Any]] | None:
     """Return the records of an output, read back: each its JSON line, or a row of a table with the columns `names`.
+    None stands for all columns.
 
     None for an output that cannot be read again: standard output, object storage, an archive, a pipe. What is read
     may raise what the readers of files raise.

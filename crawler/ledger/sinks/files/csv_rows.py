@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,12 @@ from crawler.ledger.sinks.files.compressed import compressor_for, opened
 from crawler.ledger.sinks.files.file import FileSink, files_at, row_pattern
 from crawler.ledger.sinks.kind import SinkKind
 from crawler.ledger.sinks.left_out import LeftOut
+from crawler.ledger.tables.csv_row import csv_row
 from crawler.ledger.tables.schema import MOST_COLUMNS, columns_of
 
 __all__ = ["KIND", "CsvRows"]
 
 _MOST_CELL = 1 << 30
-_QUOTED = re.compile(r'[",\r\n]')
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -60,11 +59,11 @@ class CsvRows:
         for record in records:
             if not record.keys() <= known:
                 self._left_out.note(name for name in record if name not in known)
-            yield _row([record.get(name) for name in columns])
+            yield csv_row([record.get(name) for name in columns])
 
     def head(self) -> bytes:
         """The header."""
-        return _row(self._columns or ())
+        return csv_row(self._columns or ())
 
     def state(self) -> Position:
         """The columns, if they were learned."""
@@ -80,24 +79,11 @@ class CsvRows:
             self._columns = msgspec.json.decode(str(learned), type=tuple[str, ...])
 
 
-def _row(values: Iterable[Any]) -> bytes:
-    row = ",".join(map(_cell, values))
-    # A row with nothing in it would be a blank line, which readers pass over.
-    return (row or '""').encode(errors="replace") + b"\n"
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
-
-
 def _made(path: Path, config: CrawlConfig, name: str) -> Sink:
     return FileSink(path, CsvRows(config, name), name=name, rotation=config.rotate, compressor=compressor_for(path))
 
 
-def _records(path: Path, rotated: bool, _names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _records(path: Path, rotated: bool, _names: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
     before = csv.field_size_limit(_MOST_CELL)  # of the whole process
     try:
         for file in files_at(path, rotated):

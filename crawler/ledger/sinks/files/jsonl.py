@@ -36,7 +36,7 @@ def _made(path: Path, config: CrawlConfig, name: str) -> Sink:
     return FileSink(path, JsonLines(), name=name, rotation=config.rotate, compressor=compressor_for(path))
 
 
-def _records(path: Path, rotated: bool, _names: Sequence[str]) -> Iterator[bytes]:
+def _records(path: Path, rotated: bool, _names: Sequence[str] | None) -> Iterator[bytes]:
     for file in files_at(path, rotated):
         with opened(file) as lines:
             yield from lines

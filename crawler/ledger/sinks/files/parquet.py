@@ -297,7 +297,7 @@ def _files(path: Path, _rotated: bool) -> list[Path]:
     return sorted(file for name in ("part-*.parquet", "_part-*.tmp", "_spool-*.jsonl") for file in path.glob(name))
 
 
-def _rows(path: Path, _rotated: bool, names: Sequence[str]) -> Iterator[bytes | Mapping[str, Any]]:
+def _rows(path: Path, _rotated: bool, names: Sequence[str] | None) -> Iterator[bytes | Mapping[str, Any]]:
     """Give the columns `names` of each record, those that `_other` holds too; what is not sealed yet comes last."""
     parquet = needed("pyarrow.parquet", "arrow", f"reading {printable(str(path))}")
     for part in _files(path, False):
@@ -306,11 +306,12 @@ def _rows(path: Path, _rotated: bool, names: Sequence[str]) -> Iterator[bytes | 
                 yield from lines
             continue
         with parquet.ParquetFile(part) as file:
-            columns = [name for name in (*names, OTHER) if name in file.schema_arrow.names]
+            there = file.schema_arrow.names
+            columns = there if names is None else [name for name in (*names, OTHER) if name in there]
             for batch in file.iter_batches(_BATCH_RECORDS, columns=columns):
                 for row in batch.to_pylist() if columns else [{}] * batch.num_rows:
                     # A value that did not fit its column is null there, and stands in the other one.
-                    yield row | msgspec.json.decode(row.get(OTHER) or "{}")
+                    yield row | msgspec.json.decode(row.pop(OTHER, None) or "{}")
 
 
 KIND = SinkKind((".parquet",), _made, _files, row=str, is_folder=True, records=_rows)

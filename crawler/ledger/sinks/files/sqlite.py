@@ -256,11 +256,12 @@ def _files(path: Path, _rotated: bool) -> list[Path]:
     return [path, *(path.with_name(path.name + more) for more in ("-wal", "-shm", "-journal"))]
 
 
-def _records(path: Path, _rotated: bool, names: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+def _records(path: Path, _rotated: bool, names: Sequence[str] | None) -> Iterator[Mapping[str, Any]]:
     # Only read: what is not there is an error, and not made.
     with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
         there = {_key(column[1]): column[1] for column in database.execute(f"PRAGMA table_info({TABLE})")}
-        known = {name: there[_key(name)] for name in names if _key(name) in there}
+        wanted = there.values() if names is None else names
+        known = {name: there[_key(name)] for name in wanted if _key(name) in there}
         columns = ", ".join(map(_quoted, known.values())) or "NULL"
         for row in database.execute(f"SELECT {columns} FROM {TABLE} ORDER BY _rowid_"):  # noqa: S608 - quoted
             yield dict(zip(known, row, strict=False))

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from crawler import ConfigError, CrawlConfig, Crawler, FakeTransport
 from crawler.core.contact import introduced
 from crawler.fetcher.transport.fake import answer
+from crawler.fetcher.transport.guard import AddressGuard
 from crawler.fetcher.transport.headers import request_headers
 from crawler.web.robots import product_token
 
@@ -63,3 +64,10 @@ async def test_who_is_told_or_nobody_who_minds_is_no_reason_to_warn(caplog, tmp_
     assert await warned(caplog, tmp_path, PUBLIC, contact="me@example.org") == 0
     assert await warned(caplog, tmp_path, PUBLIC, user_agent="mybot (https://example.org/bot)") == 0
     assert await warned(caplog, tmp_path, PUBLIC, headers=(("From", "me@example.org"),)) == 0
+
+
+async def test_an_address_that_is_not_public_is_judged_once(caplog, tmp_path, monkeypatch):
+    judged, refuses = [], AddressGuard.refuses
+    monkeypatch.setattr(AddressGuard, "refuses", lambda self, address: judged.append(address) or refuses(self, address))
+    assert await warned(caplog, tmp_path, PRIVATE, strategy="async") == 0
+    assert judged == [PRIVATE]

@@ -11,8 +11,9 @@ one that holds a list has one item a line (`CRAWLER_FIELDS`, `CRAWLER_ALLOW_PRIV
 """
 
 import difflib
+import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -43,6 +44,7 @@ __all__ = [
     "load_settings",
     "named_as_spelled",
     "resumed",
+    "told",
 ]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -199,6 +201,19 @@ def from_options(options: Mapping[str, Any]) -> Layer:
             if (given := options.get(name)) not in (None, ()):
                 layer.take(setting, name, given, "--{}".format, text=True)
     return layer
+
+
+def told(seeds: Sequence[str], config: str | None, options: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return all that a command is told, the last on top: its settings file, the variables, the options, the seeds.
+
+    Raises what `load_settings`, `from_environment` and `from_options` raise.
+    """
+    return (
+        load_settings(Path(config)) if config else Layer(),
+        from_environment(os.environ),
+        from_options(options),
+        {"seeds": seeds} if seeds else {},
+    )
 
 
 def combine(*layers: Mapping[str, Any]) -> Run:

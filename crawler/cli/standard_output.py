@@ -4,11 +4,9 @@ import os
 from collections.abc import Iterable
 from typing import BinaryIO
 
-import msgspec
-
 from crawler.cli.exit_code import ExitCode
 
-__all__ = ["indented", "written"]
+__all__ = ["written"]
 
 _AT_ONCE_BYTES = 1 << 16
 
@@ -31,8 +29,3 @@ def written(lines: Iterable[bytes], stream: BinaryIO, *, each: bool = False) -> 
         # Nothing may be flushed there at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return ExitCode.DONE
-
-
-def indented(value: object) -> bytes:
-    """Return a value as JSON that people can read, with its line feed."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

@@ -1,8 +1,8 @@
-"""A record as a line of JSON that is one line for every reader."""
+"""Values as JSON: a record in a line that is one line for every reader, and what people read in many."""
 
 import msgspec
 
-__all__ = ["json_line", "lines_in"]
+__all__ = ["indented", "json_line", "lines_in"]
 
 _encode = msgspec.json.Encoder().encode
 # What Unicode has as ends of lines besides those that JSON escapes anyway: Python's `str.splitlines` and some editors
@@ -38,3 +38,8 @@ def lines_in(lines: bytes | None) -> int:
     if not lines:
         return 0
     return 1 if lines.find(b"\n") == len(lines) - 1 else lines.count(b"\n")
+
+
+def indented(value: object) -> bytes:
+    """Return a value as JSON that people can read, with its line feed."""
+    return msgspec.json.format(_encode(value), indent=2) + b"\n"

@@ -7,7 +7,8 @@ import click
 
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.settings import named_as_spelled
-from crawler.cli.standard_output import indented, written
+from crawler.cli.standard_output import written
+from crawler.core.json_line import indented
 
 __all__ = ["check"]
 

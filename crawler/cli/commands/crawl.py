@@ -20,11 +20,10 @@ from crawler.cli.settings import (
     CONFIG_VARIABLE,
     Run,
     combine,
-    from_environment,
     from_options,
-    load_settings,
     named_as_spelled,
     resumed,
+    told,
 )
 from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
@@ -76,13 +75,7 @@ def crawl(terminal: Terminal, /, seeds: tuple[str, ...], config: str | None, **o
 
     Files are .txt (one URL a line), .csv (with a column url) or .jsonl (with a key url), each also .gz.
     """
-    told = (
-        load_settings(Path(config)) if config else {},
-        from_environment(os.environ),
-        from_options(options),
-        {"seeds": seeds} if seeds else {},
-    )
-    run = combine(*resumed(*told))
+    run = combine(*resumed(*told(seeds, config, options)))
     with named_as_spelled(run.places):
         return _crawled_by_many(run, terminal) if run.config.cluster else _crawled(run, terminal)
 
@@ -102,22 +95,22 @@ def demo(terminal: Terminal, /, job: str | None, port: int, serve: bool, **optio
     from crawler.cli.demo.run import DEMO_JOB, program_name  # noqa: PLC0415  the site's model, for this command alone
     from crawler.cli.demo.run import run as run_demo  # noqa: PLC0415  as above
 
-    told = from_options(options)
-    told.setdefault("fresh", False)
-    of_crawl = {name: told.pop(name) for name in ("dashboard",) if name in told}
+    given = from_options(options)
+    given.setdefault("fresh", False)
+    of_crawl = {name: given.pop(name) for name in ("dashboard",) if name in given}
 
     def crawled(config: "CrawlConfig", seeds: Sequence[str], fresh: bool) -> int:
         config = structs.replace(config, **of_crawl)
-        run = Run(**{**told, "config": config, "seeds": tuple(seeds), "fresh": fresh})
-        with named_as_spelled(told.places):
+        run = Run(**{**given, "config": config, "seeds": tuple(seeds), "fresh": fresh})
+        with named_as_spelled(given.places):
             return _crawled(run, terminal)
 
     return run_demo(
         DEMO_JOB if job is None else Path(job),
         crawled,
-        say=(lambda _: None) if told.get("quiet") else terminal.say,
+        say=(lambda _: None) if given.get("quiet") else terminal.say,
         port=port,
-        fresh=told["fresh"],
+        fresh=given["fresh"],
         program=program_name(sys.argv[0]),
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from crawler.cli.exit_code import ExitCode
-from crawler.cli.standard_output import indented
+from crawler.core.json_line import indented
 
 __all__ = ["doctor"]
 

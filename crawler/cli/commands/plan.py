@@ -5,7 +5,6 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,17 +18,16 @@ from crawler.cli.settings import (
     Layer,
     Run,
     combine,
-    from_environment,
-    from_options,
-    load_settings,
     named_as_spelled,
+    told,
 )
 from crawler.cli.signals import ended_by_signals
-from crawler.cli.standard_output import indented, written
+from crawler.cli.standard_output import written
 from crawler.cli.terminal import Terminal, set_up_logging
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, SeedError
 from crawler.core.event_loop import loop_factory
+from crawler.core.json_line import indented
 from crawler.core.quantity import duration
 from crawler.core.setting import Setting, settings_of
 from crawler.frontier.seeds import STDIN, check_sources
@@ -87,30 +85,25 @@ def plan(
     Without a SEED, but with --job, say what these settings would have done to that job.
     """
     sample, sample_s, as_json = (options.pop(name) for name in ("sample", "sample_time", "as_json"))
-    told = (
-        load_settings(Path(config)) if config else Layer(),
-        from_environment(os.environ),
-        from_options(options),
-        {"seeds": seeds} if seeds else {},
-    )
-    if not any(layer.get("seeds") for layer in told):
-        if any(layer.get("job") for layer in told):
-            return _judged(told, as_json=as_json)
+    layers = told(seeds, config, options)
+    if not any(layer.get("seeds") for layer in layers):
+        if any(layer.get("job") for layer in layers):
+            return _judged(layers, as_json=as_json)
         raise SeedError("no seeds given: name a URL, a file of URLs, or - for standard input (or --job for a job)")
-    run = combine(*told)
+    run = combine(*layers)
     with named_as_spelled(run.places):
         return _planned(run, terminal, sample=sample, sample_s=sample_s, as_json=as_json)
 
 
-def _judged(told: Sequence[Mapping[str, Any]], *, as_json: bool) -> int:
+def _judged(layers: Sequence[Mapping[str, Any]], *, as_json: bool) -> int:
     """Say what other settings would have done to a job."""
     from crawler.cli.report.what_if_text import what_if_lines  # noqa: PLC0415 - with the store
     from crawler.jobs.opening import find_job  # noqa: PLC0415 - the store
     from crawler.ledger.kept import kept_settings  # noqa: PLC0415 - the store
     from crawler.planning.what_if import changed, what_if  # noqa: PLC0415 - the store
 
-    given = {name: value for layer in told for name, value in layer.items()}
-    places = {name: place for layer in told if isinstance(layer, Layer) for name, place in layer.places.items()}
+    given = {name: value for layer in layers for name, value in layer.items()}
+    places = {name: place for layer in layers if isinstance(layer, Layer) for name, place in layer.places.items()}
     folder = find_job(given.pop("job"))
     kept = kept_settings(folder)
     with named_as_spelled(places):

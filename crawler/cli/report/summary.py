@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
@@ -20,6 +19,7 @@ from crawler.core.config import CRAWL_SETTINGS, CrawlConfig
 from crawler.core.expectation import Verdict
 from crawler.core.folders import sync_folder
 from crawler.core.job_place import is_url
+from crawler.core.json_line import indented
 from crawler.core.lesson import Lesson
 from crawler.core.printable import printable
 from crawler.core.quantity import count, duration, rate, size
@@ -143,7 +143,7 @@ def write_summary(stats: CrawlStats, config: CrawlConfig, verdicts: Sequence[Ver
     """
     path = summary_path(config)
     summary = summarise(stats, config, now=time.time(), verdicts=verdicts)
-    body = msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n"
+    body = indented(summary)
     # One process runs a job at a time, so the name needs not be unique.
     temporary = path.with_name("summary.json.tmp")
     try:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,6 +41,8 @@ def destination(output: str | None, *, fresh: bool) -> Iterator[BinaryIO]:
             yield stream
         beside.replace(path)
     except OSError as error:
-        raise refusal(f"write {printable(output)}", error, "name another file with -o") from error
+        another = "name another file with -o"
+        raise refusal(f"write {printable(output)}", error, another, room=f"make room, or {another}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that cannot be written it is not there
+            beside.unlink(missing_ok=True)

@@ -23,10 +23,10 @@ def moved(path: Path, what: str) -> StorageError:
     )
 
 
-def refusal(what: str, error: Exception, advice: str) -> StorageError:
+def refusal(what: str, error: Exception, advice: str, *, room: str = _MAKE_ROOM) -> StorageError:
     """Return `cannot <what>: <reason>; <advice>` on one line, for an `OSError` or an error of RocksDB.
 
-    `advice` is for any reason but a lack of room and a symbolic link, which have an advice of their own.
+    `advice` is for any reason but a lack of room, for which `room` is, and a symbolic link, which has its own.
     """
     if isinstance(error, OSError):
         reason = printable(error.strerror or str(error))
@@ -37,4 +37,4 @@ def refusal(what: str, error: Exception, advice: str) -> StorageError:
         named = [words for words in _NO_ROOM_WORDS if words in reason]
         full = bool(named)
         reason = named[0] if named else reason
-    return StorageError(f"cannot {what}: {reason}; {_MAKE_ROOM if full else advice}")
+    return StorageError(f"cannot {what}: {reason}; {room if full else advice}")

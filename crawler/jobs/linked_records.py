@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
 
 from crawler.core.errors import CrawlerError
+from crawler.core.printable import printable
+from crawler.core.refusal import refusal
 from crawler.frontier.store import Store
 from crawler.jobs.urls import Wanted, rows_of
 from crawler.web.urls import url_key
@@ -35,12 +37,17 @@ def with_inlinks(
 ) -> Iterator[dict[str, Any]]:
     """Give the records of `again` with `inlinks` and `inlinks_total`; `first` are the same ones, read before.
 
-    Raises `CrawlerError` where they have no links, or come in another order the second time.
+    Raises `CrawlerError` where they have no links, or come in another order the second time, and `StorageError` if the
+    temporary folder is full.
     """
-    with tempfile.TemporaryDirectory(prefix="crawler-links-") as folder:
-        join = _Join(Path(folder), stores[0].keys.seed, _redirects(stores))
-        join.learn(first)
-        yield from join.joined(again)
+    try:
+        with tempfile.TemporaryDirectory(prefix="crawler-links-") as folder:
+            join = _Join(Path(folder), stores[0].keys.seed, _redirects(stores))
+            join.learn(first)
+            yield from join.joined(again)
+    except OSError as error:
+        where, another = printable(tempfile.gettempdir()), "name another folder with the variable TMPDIR"
+        raise refusal(f"sort links in {where}", error, another, room=f"make room there, or {another}") from error
 
 
 def _redirects(stores: Sequence[Store]) -> dict[bytes, bytes]:

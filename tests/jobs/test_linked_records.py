@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import random
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,7 +19,9 @@ from crawler.core.errors import ConfigError, CrawlerError
 from crawler.fetcher.transport.fake import FakeTransport, answer
 from crawler.ring.crawler import Crawler
 from tests.support.commands import CommandLine
+from tests.support.patience import PATIENCE_S
 
+ROOT = Path(__file__).parents[2]
 PAGES = 120
 
 
@@ -131,3 +136,25 @@ def test_the_command_writes_them_in_each_format(tmp_path):
         assert json.loads(command.run("export", job).out.splitlines()[0]).keys() == {"url", "links"}
     finally:
         command.close()
+
+
+def test_without_room_it_says_where_and_leaves_nothing(tmp_path):
+    """For the file itself, and for what is sorted aside; `ulimit` is the disk that is full."""
+    job = crawled(tmp_path / "job", fields=("url", "links"))
+    (tmp_path / "aside").mkdir()
+    script = 'ulimit -f 8; TMPDIR="$1" exec "$2" -m crawler export job $3 -o linked.jsonl'
+    for options, output in (("", "cannot write linked.jsonl"), ("--inlinks", "cannot sort links in")):
+        if options:  # the URLs of many records
+            with (job / "pages.jsonl").open("ab") as file:
+                file.writelines(b'{"url":"http://h.test/%0100d","links":[]}\n' % number for number in range(200))
+        ended = subprocess.run(
+            ["sh", "-c", script, "sh", str(tmp_path / "aside"), sys.executable, options],
+            cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+            timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 5, ended.stderr
+        assert ended.stderr.startswith(f"crawler: error: {output}")
+        assert "File too large; make room" in ended.stderr
+        assert ended.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["aside", "job"]
+    assert list((tmp_path / "aside").iterdir()) == []

@@ -110,4 +110,4 @@ def _write(path: Path, content: bytes | None) -> None:
         finally:
             aside.unlink(missing_ok=True)
     except OSError as error:
-        raise refusal(what, error, advice) from error
+        raise refusal(what, error, advice, room=f"make room, or {advice}") from error

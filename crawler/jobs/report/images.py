@@ -29,5 +29,7 @@ def write_images(report: Report, folder: Path) -> list[Path]:
                         file.write(content)
                     paths.append(path)
     except OSError as error:
-        raise refusal(f"write the pictures into {folder}", error, "choose another --images") from error
+        raise refusal(
+            f"write the pictures into {folder}", error, "choose another --images", room="make room, or choose another"
+        ) from error
     return paths

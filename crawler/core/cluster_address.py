@@ -1,11 +1,15 @@
 """The kind of a setting that names a cluster: a switch, or the address of the head of one that runs. Pure."""
 
 import re
+from pathlib import Path
 from typing import Any, Final
 
+from crawler.core.errors import ConfigError
+from crawler.core.job_place import is_url, url_of
+from crawler.core.printable import printable
 from crawler.core.setting_kinds import SWITCH, Kind, MistakeError
 
-__all__ = ["CLUSTER"]
+__all__ = ["CLUSTER", "check_alone"]
 
 _ADDRESS: Final = re.compile(r"auto|(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
 _CLIENT: Final = "ray://"
@@ -48,3 +52,14 @@ CLUSTER: Final = Kind(
     bare="yes",
     is_value=_is_address,
 )
+
+
+def check_alone(job: Path | None, shards: int | None) -> None:
+    """Refuse what only a crawl on a cluster has. Raises `ConfigError`."""
+    if shards is not None:
+        raise ConfigError("shards: only a crawl on a cluster has several: give --cluster, too, or leave it out")
+    if job is not None and is_url(job):
+        raise ConfigError(
+            f"job: {printable(url_of(job) or '')} is a URL, and the job of one machine is a folder: name one, or give "
+            "--cluster, too"
+        )

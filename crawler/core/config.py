@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from msgspec import Struct, StructMeta
 from msgspec.structs import replace
 
-from crawler.core.cluster_address import CLUSTER
+from crawler.core.cluster_address import CLUSTER, check_alone
 from crawler.core.contact import CONTACT, introduced
 from crawler.core.errors import ConfigError
 from crawler.core.expectation import EXPECTATIONS
-from crawler.core.job_place import is_url, url_of
 from crawler.core.model import RETRIED_KINDS, Field, Rotation
 from crawler.core.port import PORT
-from crawler.core.printable import printable
 from crawler.core.record import ALL_BUT, RECORD_FIELDS
 from crawler.core.setting import Setting, settings_of
 from crawler.core.setting_kinds import (
@@ -357,7 +355,7 @@ class CrawlConfig(_Settings, frozen=True, kw_only=True):
             setting.check(getattr(self, setting.field), setting.field)
         _check_transport(self.strategy, self.transport)
         if not self.cluster:
-            _check_alone(self.job, self.shards)
+            check_alone(self.job, self.shards)
         self.check_reader(self.spider)
         if self.fields is not None:
             _check_fields(self.fields, self.fields if self.spider else RECORD_FIELDS)
@@ -416,17 +414,6 @@ def _check_transport(strategy: StrategyKind, transport: TransportKind | None) ->
         raise ConfigError(
             f"transport: strategy {strategy} downloads with {_TRANSPORTS[strategy]}, not with {transport}: leave "
             "transport out, or choose strategy hybrid"
-        )
-
-
-def _check_alone(job: Path | None, shards: int | None) -> None:
-    """Refuse what only a crawl on a cluster has."""
-    if shards is not None:
-        raise ConfigError("shards: only a crawl on a cluster has several: give --cluster, too, or leave it out")
-    if job is not None and is_url(job):
-        raise ConfigError(
-            f"job: {printable(url_of(job) or '')} is a URL, and the job of one machine is a folder: name one, or give "
-            "--cluster, too"
         )
 
 

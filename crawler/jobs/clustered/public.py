@@ -1,11 +1,11 @@
 """What of a job of many shards is public: its parts, and the records that are read back from them."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby
-from typing import Any
 
 from crawler.core.config import CrawlConfig
+from crawler.jobs.inlinks import Rows
 from crawler.jobs.parts import OutputPart
 from crawler.ledger.sinks.outputs import is_remote, records_of
 from crawler.shards.manifest import MANIFEST, counts_in, manifest_of
@@ -13,8 +13,6 @@ from crawler.shards.place import Place
 from crawler.shards.state import ClusterState
 
 __all__ = ["public_parts", "rows_of_parts"]
-
-Rows = Iterator[bytes | Mapping[str, Any]]
 
 
 def public_parts(place: Place, state: ClusterState) -> Iterator[OutputPart]:
@@ -30,10 +28,11 @@ def public_parts(place: Place, state: ClusterState) -> Iterator[OutputPart]:
             yield OutputPart(path=path, kind=part.kind, shard=part.shard, records=part.records, bytes=part.bytes)
 
 
-def rows_of_parts(parts: Iterable[OutputPart], columns: Sequence[str]) -> Iterator[tuple[str, Rows | None]]:
+def rows_of_parts(parts: Iterable[OutputPart], columns: Sequence[str] | None) -> Iterator[tuple[str, Rows | None]]:
     """Give each output by the folder of its parts, with all of their records, read back one part after the other.
 
-    None stands for the records of what does not lie on this machine, or cannot be read again.
+    Of tables `columns` are read; None is all. None stands for the records of what does not lie on this machine, or
+    cannot be read again.
     """
     for folder, of_output in groupby(parts, key=lambda one: one.path.rpartition("/")[0]):
         files = [one.path for one in of_output]

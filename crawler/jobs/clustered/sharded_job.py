@@ -34,7 +34,7 @@ from crawler.jobs.clustered.shard_view import ShardView
 from crawler.jobs.explain import explain
 from crawler.jobs.explanation import Explanation
 from crawler.jobs.hosts import HostFacts, hosts
-from crawler.jobs.inlinks import COLUMNS, Inlinks
+from crawler.jobs.inlinks import COLUMNS, Inlinks, Rows
 from crawler.jobs.parts import OutputPart
 from crawler.jobs.rulings import Rulings
 from crawler.jobs.status import JobStatus, status
@@ -159,6 +159,10 @@ class ShardedJob:
     def inlinks(self, wanted: Iterable[UrlFacts]) -> Inlinks:
         """Give the links to some URLs, from the records that are public."""
         return Inlinks(self.stores, rows_of_parts(self.parts(), COLUMNS), wanted)
+
+    def records(self) -> Iterator[tuple[str, Rows | None]]:
+        """Give the outputs with the records that are public."""
+        return rows_of_parts(self.parts(), None)
 
     def check(self, texts: Sequence[str]) -> list[Verdict]:
         """Judge what is expected of all shards together."""

@@ -90,7 +90,7 @@ class _Site:
 
     @property
     def is_idle(self) -> bool:
-        return self.is_saved and not self.under_way and self.frontier.idle
+        return self.is_saved and not self.under_way and self.frontier.rests and self.frontier.outbox.is_empty
 
     def turn(self) -> None:
         """One turn of the ledger's thread."""

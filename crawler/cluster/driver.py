@@ -161,13 +161,13 @@ class Driver:
         """Look on until the job has ended; return the counters of all shards. Raises what ended it."""
         peers = Peers(self._ray, self._prepared.namespace, self._timing.lease_s)
         lines = 0
-        ray_seen = boot_time()
+        ray_seen = told = boot_time()
         while True:
             if is_answering(self._engine.gcs, _HEARTBEAT_S):
                 ray_seen = boot_time()
             elif boot_time() > ray_seen + _DEAF_S:
                 break
-            watch = Watch(self._me, self._wish, lines)
+            watch = Watch(self._me, self._wish, lines, waits=boot_time() < told + _DEAF_S)
             try:
                 raw = await peers.call(COORDINATOR, "watch", msgspec.msgpack.encode(watch))
             except ConnectionError as error:
@@ -182,6 +182,7 @@ class Driver:
                     self._say(line)
                 lines = watched.number
                 if watched.overview is not None:
+                    told = boot_time()
                     self._watching.take(watched.overview, watched.stats)
                     if watched.overview.ended != "running":
                         break

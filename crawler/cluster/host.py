@@ -39,11 +39,14 @@ _AGAIN_S: Final = 1.0
 
 
 class Watch(Struct, frozen=True):
-    """What a driver asks about once a second: who it is, what it wants, and which lines of the log it has."""
+    """What a driver asks about once a second: who it is, what it wants, which lines of the log it has, and whether it
+    waits with the end until the manifest is written.
+    """
 
     driver: str
     wish: Wish
     lines: int = 0
+    waits: bool = True
 
 
 class Watched(Struct, frozen=True):
@@ -64,8 +67,9 @@ class Host:
 
     `start` and `end` start and end processes of shards; they return at once. `run` goes on until the job has ended.
 
-    State, of the event loop's thread: the coordinator, the last lines for the log, the last counters of each shard, and
-    the driver that was heard last. One call at a time is made, with all that comes of it (`_turn`).
+    State, of the event loop's thread: the coordinator, the last lines for the log, the last counters of each shard,
+    whether the manifest tells of the end, and the driver that was heard last. One call at a time is made, with all that
+    comes of it (`_turn`).
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Host:
         self._coordinator: Coordinator | None = None
         self._turn = asyncio.Lock()
         self._replaced = False
+        self._is_shown = False
         self._lines: deque[str] = deque(maxlen=_LINES)
         self._said = 0
         self._stats: dict[int, CrawlStats] = {}
@@ -113,16 +118,19 @@ class Host:
             errands.cancel()
 
     async def _run_errands(self) -> None:
-        """Take orders to the whole crawl. Nothing hangs on a place that refuses this: it is tried again."""
+        """Take orders to the whole crawl, and say what is public. A place that refuses this is asked again."""
         errands = JobErrands(self._place)
         while True:
             try:
                 if await asyncio.to_thread(errands.is_told_to_stop):
                     await self._do(lambda coordinator, now: coordinator.wish(Wish(stop=True), now))
+                state = await self._do(lambda coordinator, _: (coordinator.state, ()))
+                await asyncio.to_thread(errands.show, state)
+                self._is_shown = state.is_over
             except ReplacedError:
                 return
             except StorageError as error:
-                self.tell(f"orders have to wait: {error}")
+                self.tell(f"orders and the manifest have to wait: {error}")
             await asyncio.sleep(_ERRANDS_S)
 
     def _is_left(self) -> bool:
@@ -157,6 +165,8 @@ class Host:
         told = asyncio.ensure_future(self._do(lambda coordinator, now: coordinator.wish(watch.wish, now)))
         done, _ = await asyncio.wait({told}, timeout=_BUSY_S)
         overview = told.result() if done else None
+        if overview is not None and overview.ended != "running" and not self._is_shown and watch.waits:
+            overview = None  # it would end this process before all that is public is in the manifest
         # A driver that has more lines than there are has those of a coordinator before this one.
         new = min(self._said - watch.lines if watch.lines <= self._said else self._said, len(self._lines))
         lines = tuple(self._lines)[len(self._lines) - new :]

@@ -221,6 +221,7 @@ ELSEWHERE = {
     "pip install ": names_what_there_is_to_install,  # changes the environment; tests/test_build.py installs the wheel
     r"\. \.venv/bin/activate": is_the_environment_of_the_makefile,  # other tools keep their environment elsewhere
     "crawler demo(?!.*--serve)": has_these_options,  # half a minute; tests/demo runs it
+    r"crawler crawl .*--cluster [^-\s]": has_these_options,  # several machines; tests/cluster plays them
     "crawler compare": has_these_options,  # minutes; tests/compare runs it with a small site
 }
 """Patterns of beginnings of commands that do not run here, with what is checked instead, and why."""

@@ -188,6 +188,7 @@ def test_who_asks_a_crawl_that_runs_elsewhere_waits_for_all_of_its_shards(made, 
         assert opened.answers.retry(Retried(), patience=patience) == 2 * SHARDS
         assert waited
         assert opened.status().state == "running"
+        assert opened.status().recent.pages_per_s > 0
         now += 3_600
         assert not opened.answers.is_running
         assert opened.status().state == "killed"

@@ -7,8 +7,9 @@ from typing import Final
 from msgspec.structs import replace
 
 from crawler.core.joined_stats import joined_stats
-from crawler.core.rate import Rates
+from crawler.core.rate import Rates, rates
 from crawler.core.sample import Sample
+from crawler.core.stats import CrawlStats
 from crawler.jobs.clustered.joined_samples import joined_sample
 from crawler.jobs.status import JobState, JobStatus, ShardStatus
 from crawler.shards.glance import Glance
@@ -35,12 +36,16 @@ def gives_signs(state: ClusterState, glances: Mapping[int, Glance]) -> bool:
 
 
 def glanced(place: str, glance: Glance, *, runs: bool) -> JobStatus:
-    """Return how a shard stood when it put a glance at the place of its job."""
+    """Return how a shard stood when it put a glance at the place of its job. Its speeds are those of its whole run."""
+    speed = rates(CrawlStats(), glance.stats)
     return JobStatus(
         folder=place,
         state="running" if runs else "stopped",
         stats=glance.stats,
         at=glance.at,
+        recent=speed if runs else Rates(),
+        trend=speed if runs else Rates(),
+        overall=speed,
         limit=glance.stats.limit,
         why=glance.stats.why,
         memory_bytes=glance.memory_bytes,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.simulation.coordinating import COORDINATOR, Host
+from bench.simulation.coordinating import COORDINATOR, Coordinating, watched
 from bench.simulation.disk import Database
 from bench.simulation.holder import Holder
 from bench.simulation.network import Network, UnreachableError
@@ -23,7 +23,6 @@ from crawler.core.model import Seed
 from crawler.ledger.sinks.outputs import part_endings, part_sinks
 from crawler.shards.messages import Start
 from crawler.shards.outputs import output_places
-from crawler.shards.overview import Wish
 from crawler.shards.place import Place
 from crawler.shards.placing import Node as NodeSeen
 from crawler.shards.safe import Safe
@@ -65,7 +64,7 @@ class Cluster:
         self._holders: dict[tuple[int, int], Holder] = {}
         self._dead: list[tuple[int, int]] = []
         self.coordinators: list[Process] = []
-        self.hosts: list[Host] = []
+        self.hosts: list[Coordinating] = []
         for number in range(plan.nodes):
             self.add_node(f"n{number}")
         self.driver = Process(Node(world, "driver"), "driver", lambda _: keep(asyncio.ensure_future(self._watch())))
@@ -89,7 +88,7 @@ class Cluster:
         process = Process(
             up[0],
             name,
-            lambda process: self.hosts.append(Host(process, self.network, self.place, self, self.timing)),
+            lambda process: self.hosts.append(Coordinating(process, self.network, self.place, self, self.timing)),
         )
         process.on_end = lambda: self._coordinator_ended(process)
         self.coordinators.append(process)
@@ -219,9 +218,8 @@ class Cluster:
 
     async def _watch(self) -> None:
         while True:
-            wish = msgspec.msgpack.encode(Wish())
             with contextlib.suppress(UnreachableError):
-                await self.network.call(self.driver, COORDINATOR, "wish", wish)
+                await self.network.call(self.driver, COORDINATOR, "watch", watched())
             await asyncio.sleep(1.0)
 
     def look(self) -> None:

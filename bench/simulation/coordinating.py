@@ -1,30 +1,28 @@
-"""The process of the coordinator: the real state machine and its states, with a simulated engine to start processes."""
+"""The process of the coordinator: the host that a real cluster has, with a simulated engine to start processes."""
 
 import asyncio
-import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from bench.simulation.network import Network
 from bench.simulation.world import Process, keep
+from crawler.cluster.host import Host, Watch
 from crawler.core.errors import ReplacedError
-from crawler.shards.coordinator import Coordinator
-from crawler.shards.effects import Confirm, EndShard, Save, StartShard
+from crawler.shards.effects import EndShard, StartShard
 from crawler.shards.lease import boot_time
-from crawler.shards.messages import Offer, Report, Start
+from crawler.shards.messages import Start
 from crawler.shards.overview import Wish
 from crawler.shards.place import Place
 from crawler.shards.placing import Node
-from crawler.shards.state import ClusterState, decode, encode
-from crawler.shards.states import States
+from crawler.shards.state import ClusterState
 from crawler.shards.timing import Timing
 
-__all__ = ["COORDINATOR", "Engine", "Host"]
+__all__ = ["COORDINATOR", "Coordinating", "Engine", "watched"]
 
 COORDINATOR = "coordinator"
-_TICK_S = 0.5
+_LOOK_S = 0.5
 _NODES_EVERY_S = 2.0
 
 
@@ -38,70 +36,63 @@ class Engine(Protocol):
     def saved(self, state: ClusterState) -> None: ...
 
 
-class Host:
-    """Drives the coordinator: each call and its effects, one at a time. State: that machine, and its lock."""
+class Coordinating(Host):
+    """A host in a simulated process, which ends when it is replaced. State: that process."""
 
     def __init__(self, process: Process, network: Network, place: Place, engine: Engine, timing: Timing) -> None:
-        self.process = process
+        super().__init__(place, start=self._started, end=self._ended, timing=timing)
+        self._process = process
         self._network = network
         self._engine = engine
-        self._states = States(place.at("states"))
-        self._timing = timing
-        self._lock = asyncio.Lock()
-        self.coordinator: Coordinator | None = None
-        keep(asyncio.ensure_future(self._run()))
+        keep(asyncio.ensure_future(self._live()))
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        latest = await loop.run_in_executor(None, self._states.latest)
-        assert latest is not None
-        self.coordinator = coordinator = Coordinator(decode(latest[1]), self._timing)
-        self._network.listen(COORDINATOR, self.process, self._serve)
+    def _started(self, effect: StartShard) -> None:
+        self._engine.start_shard(effect.node, effect.start)
+
+    def _ended(self, effect: EndShard) -> None:
+        self._engine.end_shard(effect.shard, effect.epoch)
+
+    async def _save(self, state: ClusterState) -> None:
+        await super()._save(state)
+        self._engine.saved(state)
+
+    async def _live(self) -> None:
+        await self.begin()
+        self._network.listen(COORDINATOR, self._process, self._serve)
+        keep(asyncio.ensure_future(self._look()))
+        try:
+            await self.run()
+        except ReplacedError:
+            self._leave()
+
+    async def _look(self) -> None:
+        """Learn which machines there are, and whose process has ended."""
         next_nodes = 0.0
-        while True:
-            if boot_time() >= next_nodes:
-                next_nodes = boot_time() + _NODES_EVERY_S
-                await self._do(coordinator.nodes, self._engine.nodes())
-            for shard, epoch in self._engine.ended():
-                await self._do(coordinator.died, shard, epoch)
-            await self._do(coordinator.tick)
-            await asyncio.sleep(_TICK_S)
+        try:
+            while True:
+                if boot_time() >= next_nodes:
+                    next_nodes = boot_time() + _NODES_EVERY_S
+                    await self.nodes(self._engine.nodes())
+                for shard, epoch in self._engine.ended():
+                    await self.died(shard, epoch)
+                await asyncio.sleep(_LOOK_S)
+        except ReplacedError:
+            self._leave()
 
     async def _serve(self, method: str, given: bytes) -> bytes:
-        coordinator = self.coordinator
-        assert coordinator is not None
-        kind: Any = {"report": Report, "offer": Offer, "wish": Wish}[method]
-        told = msgspec.msgpack.decode(given, type=kind)
-        return msgspec.msgpack.encode(await self._do(getattr(coordinator, method), told))
+        serve = {"report": self.report, "offer": self.offer, "watch": self.watch}[method]
+        try:
+            return await serve(given)
+        except ReplacedError:
+            self._leave()
+            await asyncio.Event().wait()
+            raise
 
-    async def _do(self, call: Any, *told: Any) -> Any:
-        """Call the machine, do what it wants, and return its answer, if it gives one."""
-        async with self._lock:
-            said = call(*told, boot_time())
-            answer, effects = said if isinstance(said, tuple) else (None, said)
-            for effect in effects:
-                if not await self._is_done(effect):
-                    self.process.world.tell(f"{self.process.name} was replaced")
-                    self.process.die()
-                    await asyncio.Event().wait()
-            return answer
+    def _leave(self) -> None:
+        self._process.world.tell(f"{self._process.name} was replaced")
+        self._process.die()
 
-    async def _is_done(self, effect: Any) -> bool:
-        """Do what is wanted; False if this coordinator has been replaced."""
-        loop = asyncio.get_running_loop()
-        match effect:
-            case Save():
-                state = msgspec.structs.replace(effect.state, saved_at=time.time())
-                try:
-                    await loop.run_in_executor(None, self._states.put, state.number, encode(state))
-                except ReplacedError:
-                    return False
-                self._engine.saved(state)
-            case Confirm():
-                latest = await loop.run_in_executor(None, self._states.latest)
-                return latest is None or latest[0] <= effect.number
-            case StartShard():
-                self._engine.start_shard(effect.node, effect.start)
-            case EndShard():
-                self._engine.end_shard(effect.shard, effect.epoch)
-        return True
+
+def watched() -> bytes:
+    """What a driver that wishes nothing says once a second."""
+    return msgspec.msgpack.encode(Watch("driver", Wish()))

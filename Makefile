@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 TESTED := $(VENV)/.ready-to-test
 
-.PHONY: help install demo build docs site pictures test test-all test-cluster test-kill test-memory compare fuzz same-set simulate soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-checkpoint bench-jobs bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
+.PHONY: help install demo build docs site pictures test test-all test-cluster test-kill test-memory compare fuzz same-set simulate soak bench-quick bench-ring bench-stages bench-spider bench-extract bench-frontier bench-checkpoint bench-jobs bench-cluster bench-hosts bench-breadth bench-web bench-store bench-docs bench-outages bench-traps bench lint types check clean
 
 help:
 	@echo "make demo         crawl the built-in demo site"
@@ -36,6 +36,7 @@ help:
 	@echo "make bench-jobs   how quickly a job of a million URLs answers: explain, lists of URLs, memory (a minute)"
 	@echo "make bench-outages  outages of 1 to 60 s of many kinds: what a crawl loses, and how long it takes to come back (15 minutes)"
 	@echo "make bench-traps  labelled sites: what is lost of honest large ones, and when traps without numbers end (10 minutes)"
+	@echo "make bench-cluster  a crawl as 1, 2 and 4 shards on this machine, against a lone ring (a quarter of an hour)"
 	@echo "make bench-hosts  10,000 hosts: rate against what politeness allows, and how late the event loop is"
 	@echo "make bench-breadth 1,000,000 hosts with one page each: rate, memory, start (half an hour or more, 5 GB of disk)"
 	@echo "make bench-web     pages of 242 KB from 2,000 slow hosts, plain and over TLS, beside peers: tables and pictures (20 minutes)"
@@ -139,6 +140,9 @@ bench-traps: $(TESTED)
 
 bench-outages: $(TESTED)
 	$(BIN)/python -m bench.outages
+
+bench-cluster: $(TESTED)
+	$(BIN)/python -m bench.cluster
 
 bench-hosts: $(TESTED)
 	$(BIN)/python -m bench.hosts

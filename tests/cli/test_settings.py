@@ -40,6 +40,10 @@ VALUES = [
     ("metrics", "9464", "9464", 9464),
     ("dashboard", "8090", "8090", 8090),
     ("follow", '"queue"', "queue", "queue"),
+    ("cluster", "true", "yes", True),
+    ("cluster", '"10.0.0.5:6379"', "10.0.0.5:6379", "10.0.0.5:6379"),
+    ("shards", "4", "4", 4),
+    ("shards", '"auto"', "auto", None),
     ("contact", '"me@example.org"', "me@example.org", "me@example.org"),
     ("log-format", '"json"', "json", "json"),
     ("sitemaps", "true", "yes", True),
@@ -160,7 +164,8 @@ def test_a_value_means_the_same_in_file_environment_and_option(toml, name, writt
         assert from_environment({setting.variable: text}) == expected
         option = value if isinstance(value, bool) else text.split("\n") if setting.kind.many else text
         assert from_options({name: option}) == expected
-    got = value_of(combine({"seeds": [URL]}, expected), name)
+    needed = {"cluster": True} if name == "shards" else {}
+    got = value_of(combine({"seeds": [URL]}, needed, expected), name)
     assert got == value
     assert type(got) is type(value)
 

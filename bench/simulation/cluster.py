@@ -3,14 +3,11 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from bench.simulation.coordinating import COORDINATOR, Coordinating, watched
-from bench.simulation.disk import Database
 from bench.simulation.holder import Holder
 from bench.simulation.network import Network, UnreachableError
 from bench.simulation.plan import Plan
@@ -43,7 +40,6 @@ class Cluster:
         self.plan, self.world, self.servers, self.config = plan, world, servers, config
         self.rng = random.Random(f"cluster {plan.seed}")
         self.network = Network(world, self.rng, loss=plan.loss, twice=plan.twice)
-        self.checkpoint_s = plan.checkpoint_s
         self.base = folder
         self.seeds: list[Seed] = []
         self.page_s = 0.001
@@ -176,11 +172,6 @@ class Cluster:
         """Let go of a folder."""
         self._locks.pop(folder, None)
 
-    def incarnation(self, folder: Path) -> int:
-        """The incarnation of the store in a folder; -1 without one."""
-        raw = Database.disks.meta(folder / "state", b"incarnation")
-        return -1 if raw is None else int(msgspec.msgpack.decode(raw))
-
     def safe(self, start: Start, folder: Path) -> Safe:
         """What keeps the checkpoints of a shard."""
         return Safe(
@@ -194,7 +185,7 @@ class Cluster:
             accepted=start.checkpoint,
         )
 
-    def ring(self, holder: Holder, folder: Path) -> Ring:
+    def ring(self, holder: Holder, folder: Path, may_ask: Callable[[], bool]) -> Ring:
         """Make the ring of a shard."""
         ring = Ring(
             holder.process,
@@ -205,7 +196,7 @@ class Cluster:
             seeds=self.seeds,
             page_s=self.page_s,
             start=holder.start,
-            may_ask=holder.lease.may_ask,
+            may_ask=may_ask,
         )
         self.rings.append(ring)
         return ring

@@ -4,8 +4,10 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from bench.simulation.world import Process, World, keep
+from crawler.core.errors import CrawlerError
 
 __all__ = ["Network", "UnreachableError"]
 
@@ -64,12 +66,20 @@ class Network:
             return
 
         async def answer() -> None:
-            result = await serve(method, given)
+            try:
+                result = await serve(method, given)
+            except CrawlerError as refusal:
+                self._later(partial(self._fail, process, caller, answered, str(refusal)))
+                return
             self.bytes_by[method] += len(result)
             if self.rng.random() >= self.loss:
                 self._later(lambda: self._come_back(process, caller, answered, result))
 
         process.call(lambda: keep(asyncio.ensure_future(answer())))
+
+    def _fail(self, process: Process, caller: Process, answered: "asyncio.Future[bytes]", why: str) -> None:
+        if self.reaches(caller, process):
+            caller.call(lambda: None if answered.done() else answered.set_exception(UnreachableError(why)))
 
     def _come_back(self, process: Process, caller: Process, answered: "asyncio.Future[bytes]", result: bytes) -> None:
         if self.reaches(caller, process):

@@ -164,13 +164,14 @@ class Ring:
                 safe=safe,
                 grant=Grant(start.credit, start.grant),
             )
-            self.exchange.on_lost = process.die
+            self.exchange.on_lost = self._lose
             lease = {"may_ask": may_ask, "begun": begin_shard(self.store)}
         for sink in sinks:
             sink.open((self.store.meta("sinks") or {}).get(sink.name))
         self._sinks = sinks
         self._sow(seeds, start)
-        self.ended = asyncio.Event()
+        self.over = asyncio.Event()
+        self.is_lost = False
         self.ledger = ledger = Ledger(
             self.store,
             self.frontier,
@@ -203,7 +204,7 @@ class Ring:
             **lease,
         )
         self.fetcher._rng.seed(process.world.rng.random())  # noqa: SLF001 - its dice fall as the seed says
-        self.thread = process.thread(ledger.run)
+        self.thread = process.thread(self._write)
 
     def _sow(self, seeds: Sequence[Seed], start: Start | None) -> None:
         """Add the seeds that are this shard's own, once."""
@@ -216,6 +217,15 @@ class Ring:
         self.frontier.save()
         self.store.commit()
         self.frontier.committed()
+
+    def _write(self) -> None:
+        self.ledger.run()
+        self.over.set()
+
+    def _lose(self) -> None:
+        self.is_lost = True
+        self.fetcher.stop()
+        self.over.set()
 
     def _end(self) -> None:
         keep(asyncio.ensure_future(self.finish()))
@@ -234,7 +244,6 @@ class Ring:
         await self.fetcher.drain()
         await self.parser.drain()
         self.ledger.intake.stop()
-        self.ended.set()
 
     def _failed(self, error: BaseException) -> None:
         raise AssertionError(f"{self.process.name} breaks: {error!r}") from error

@@ -1,5 +1,6 @@
 """One simulated crawl from its seed to its end, and the promises that it kept or broke."""
 
+import logging
 import random
 import tempfile
 import time
@@ -20,6 +21,7 @@ import crawler.ledger.ledger
 from bench.simulation import disk
 from bench.simulation.blows import Blows
 from bench.simulation.cluster import Cluster
+from bench.simulation.holder import kept_by_simulation
 from bench.simulation.plan import Plan
 from bench.simulation.promises import BrokenError, asked_by_owners, delays, ended_as, public_lines, public_set
 from bench.simulation.servers import Servers
@@ -163,6 +165,8 @@ def settings(world: World, plan: Plan) -> Iterator[None]:
         patch(mock.patch.object(crawler.frontier.second_look, "_MOST_PER_CHAIN", MOST_PER_CHAIN))
         patch(mock.patch.object(crawler.frontier.outbox, "MOST_BYTES", plan.outbox_bytes))
         patch(mock.patch.object(crawler.ledger.ledger, "COMMIT_INTERVAL_S", plan.commit_s))
+        patch(kept_by_simulation(plan.checkpoint_s))
+        patches.callback(logging.getLogger("crawler").handlers.clear)
         for name in _PLACE_CALLS:
             patch(mock.patch.object(Place, name, _late(world, getattr(Place, name))))
         random.seed(plan.seed)

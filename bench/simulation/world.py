@@ -27,6 +27,7 @@ EPOCH = 1_800_000_000.0
 TICK_S = 1e-6
 """A process has its turn so much after the time that it waits for: never before it, whatever was rounded."""
 _MOST_TURNS = 100_000
+_MOST_CANCELLED = 10
 _FOREVER = float("inf")
 
 
@@ -304,6 +305,7 @@ class Process:
         self.loop = Loop(self)
         self.threads: list[Thread] = []
         self.on_end: Callable[[], None] | None = None
+        self.holder: Any = None  # whom it was started for
         self.cpu_s = 0.0
         self._wake_at = _FOREVER
         self._dies = False
@@ -404,12 +406,18 @@ class Process:
         try:
             for thread in self.threads:
                 thread.end()
-            for task in asyncio.all_tasks(self.loop):
-                task.cancel()
-            for _ in range(100):
-                if not self.loop._ready:  # noqa: SLF001 - as above
+            for _ in range(_MOST_CANCELLED):  # some wait again when they are cancelled
+                tasks = asyncio.all_tasks(self.loop)
+                for task in tasks:
+                    task.cancel()
+                for _ in range(100):
+                    if not self.loop._ready:  # noqa: SLF001 - as above
+                        break
+                    self.loop.turn()
+                for thread in self.threads:
+                    thread.end()
+                if not tasks:
                     break
-                self.loop.turn()
             self.loop.close()
         finally:
             asyncio._set_running_loop(None)  # noqa: SLF001 - as above

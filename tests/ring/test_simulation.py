@@ -17,7 +17,7 @@ import pytest
 import crawler.fetcher.clock
 import crawler.fetcher.retry
 import crawler.fetcher.silences
-import crawler.frontier.frontier
+import crawler.frontier.deferred
 import crawler.frontier.window
 import crawler.ledger.ledger
 import crawler.parsers.chosen
@@ -417,7 +417,7 @@ def shrink(monkeypatch, rng: random.Random) -> None:
     monkeypatch.setattr(window, "WINDOW_HOSTS", rng.choice((1, 2, 4, 50)))
     few = rng.choice((4, 16))
     monkeypatch.setattr(window, "HOST_TASKS", few)
-    monkeypatch.setattr(crawler.frontier.frontier, "_RETRIES_PER_COMMIT", few)
+    monkeypatch.setattr(crawler.frontier.deferred, "_PER_COMMIT", few)
     monkeypatch.setattr(window, "TURN", rng.choice((1, 4)))
     monkeypatch.setattr(window, "_SEEKS_PER_REFILL", rng.choice((1, 3, 100)))
     monkeypatch.setattr(ledger, "COMMIT_INTERVAL_S", rng.choice((0.002, 0.02, 0.1)))

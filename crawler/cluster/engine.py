@@ -99,7 +99,7 @@ class Engine:
                 _temp_dir=str(self._folder),
                 **how,
             )
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # Ray raises that of a start that takes too long
             raise CrawlerError(f"Ray did not start on this machine: {_line(error)}") from error
 
     def _join(self, ray: ModuleType, address: str, how: dict[str, Any]) -> None:
@@ -111,7 +111,7 @@ class Engine:
             )
         try:
             ray.init(address=address, **how)
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # as above
             raise ConfigError(f"cluster: {shown} cannot be joined: {_line(error)}") from error
 
 

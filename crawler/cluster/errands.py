@@ -13,7 +13,7 @@ from crawler.core.stats import CrawlStats
 from crawler.ledger.inbox import Inbox
 from crawler.shards.glance import Glance, Glances
 from crawler.shards.messages import Start
-from crawler.shards.orders import Orders, TakenOver
+from crawler.shards.orders import OrderBox, TakenOver
 from crawler.shards.place import Place
 
 __all__ = ["Errands"]
@@ -36,7 +36,7 @@ class Errands:
         self._start = start
         self._stats = stats
         self._pause_s = _LOOK_FAR_S if place.path is None else _LOOK_S
-        self._taken_over = TakenOver(Orders(place, start.shard), Inbox(folder))
+        self._taken_over = TakenOver(OrderBox(place, start.shard), Inbox(folder))
         self._glances = Glances(place)
         self._shown_at = float("-inf")
         self._one_at_a_time = asyncio.Lock()

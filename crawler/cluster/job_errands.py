@@ -8,7 +8,7 @@ import msgspec
 
 from crawler.ledger.inbox import Answer, put_at_ns
 from crawler.shards.manifest import Manifests
-from crawler.shards.orders import Orders
+from crawler.shards.orders import OrderBox
 from crawler.shards.place import Place
 from crawler.shards.state import ClusterState
 
@@ -23,7 +23,7 @@ class JobErrands:
     """
 
     def __init__(self, place: Place) -> None:
-        self._orders = Orders(place, None)
+        self._orders = OrderBox(place, None)
         self._began_ns = time.time_ns()
         self._manifests = Manifests(place)
 

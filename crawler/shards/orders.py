@@ -22,7 +22,7 @@ import msgspec
 from crawler.ledger.inbox import Answer, Inbox, Order
 from crawler.shards.place import Place
 
-__all__ = ["Orders", "TakenOver"]
+__all__ = ["OrderBox", "TakenOver"]
 
 _NAME: Final = re.compile(r"\d{19}-\d{1,10}-[0-9a-f]{8}\.jsonl?")
 _ANSWER: Final = ".answer"
@@ -30,7 +30,7 @@ _STALE_S: Final = 86_400
 """Seconds after which nobody waits for an answer any more."""
 
 
-class Orders:
+class OrderBox:
     """The orders to one shard, at the place of its job. Has no state. Raises `StorageError` when that refuses.
 
     Who asks calls `put_seeds` or `put_order`, and then waits until it is `answered`. Who holds the shard calls the
@@ -94,7 +94,7 @@ class TakenOver:
     State: the files that lie in the shard's inbox, those that were taken, and those that the next checkpoint holds.
     """
 
-    def __init__(self, orders: Orders, inbox: Inbox) -> None:
+    def __init__(self, orders: OrderBox, inbox: Inbox) -> None:
         self._orders = orders
         self._inbox = inbox
         self._given: set[str] = set()

@@ -16,7 +16,7 @@ from crawler.frontier.reopening import Retried
 from crawler.jobs.job import Job
 from crawler.ledger.inbox import Answer, Inbox, Order
 from crawler.shards.manifest import Manifests
-from crawler.shards.orders import Orders, TakenOver
+from crawler.shards.orders import OrderBox, TakenOver
 from crawler.shards.place import Place
 from crawler.shards.state import ClusterState
 from crawler.web.shards import owner
@@ -135,7 +135,7 @@ def test_the_parts_that_are_public_are_told_with_what_is_in_each(made, job):
 def answering(job: Path, shard: int, answer: Answer) -> list[Order | int]:
     """Be the holder of a shard: take what is there, and answer; return the orders, and numbers of seeds."""
     inbox = Inbox(job / "shards" / f"{shard:03}")
-    over = TakenOver(Orders(Place(job), shard), inbox)
+    over = TakenOver(OrderBox(Place(job), shard), inbox)
     over.look()
     found: list[Order | int] = []
     for one in inbox.waiting()[0]:
@@ -177,7 +177,7 @@ def test_who_asks_a_crawl_that_runs_elsewhere_waits_for_all_of_its_shards(made, 
     def patience(seconds: float) -> bool:
         waited.append(seconds)
         for shard in range(SHARDS):
-            orders = Orders(Place(job), shard)
+            orders = OrderBox(Place(job), shard)
             for name in orders.waiting()[0]:
                 orders.answer(name, Answer(new=1, due=2))
                 orders.remove(name)

@@ -5,13 +5,13 @@ import pytest
 
 from crawler.core.steered import Change
 from crawler.ledger.inbox import Answer, Inbox, Order
-from crawler.shards.orders import Orders, TakenOver
+from crawler.shards.orders import OrderBox, TakenOver
 from crawler.shards.place import Place
 
 
 @pytest.fixture
 def orders(tmp_path):
-    return Orders(Place(tmp_path / "job"), 3)
+    return OrderBox(Place(tmp_path / "job"), 3)
 
 
 def taken(inbox: Inbox, answer: Answer) -> list[str]:
@@ -74,10 +74,10 @@ def test_a_holder_that_begins_again_leaves_a_file_that_is_being_taken(tmp_path, 
 
 def test_orders_to_the_whole_crawl_are_no_shards(tmp_path):
     place = Place(tmp_path / "job")
-    whole = Orders(place, None)
+    whole = OrderBox(place, None)
     name = whole.put_order(Order(change=Change("stop")))
     assert whole.order(name).change == Change("stop")
-    assert Orders(place, 0).waiting() == ([], set())
+    assert OrderBox(place, 0).waiting() == ([], set())
     whole.answer(name, Answer())
     whole.remove(name)
     assert whole.waiting() == ([], {name})

@@ -206,12 +206,13 @@ def log_line(view: View) -> str:
     silent = f"; {silent_hosts(s)}" if s.silent_hosts else ""
     held = f"; most is held by {named}" if (named := named_holders(s)) else ""
     left = "unknown" if view.end.left_s is None else duration(view.end.left_s)
+    limited = f"limited by {view.limit.stage}; " if view.limit.stage else ""
     return printable(
         f"{duration(s.elapsed_s)}: {done}, {rate(view.recent.pages_per_s)} pages/s, {size(view.recent.bytes_per_s)}/s; "
         f"{count(s.queued)} queued, {s.fetching}/{s.concurrency} fetching, {s.parsing}/{s.parse_capacity} parsing, "
         f"{count(s.committing)} committing, {size(s.body_bytes_held)} held, {count(s.active_hosts)} hosts"
         f"{held}{silent}{failed}; "
-        f"limited by {view.limit.stage}; ends in: {left} ({view.end.why})"
+        f"{limited}ends in: {left} ({view.end.why})"
     )
 
 

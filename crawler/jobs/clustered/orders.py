@@ -11,7 +11,7 @@ from crawler.frontier.seed_lines import OnBad
 from crawler.frontier.seeds import read_seeds
 from crawler.jobs.changes import Patience, seed_line
 from crawler.ledger.inbox import Answer, Order
-from crawler.shards.orders import Orders
+from crawler.shards.orders import OrderBox
 from crawler.shards.place import Place
 from crawler.web.shards import Owners
 
@@ -25,14 +25,14 @@ _LONGEST_PAUSE_S: Final = 1.0
 
 def give_seeds(
     place: Place, of: int, sources: Sequence[str], *, stdin: BinaryIO | None, on_bad: OnBad
-) -> list[tuple[Orders, str]]:
+) -> list[tuple[OrderBox, str]]:
     """Deal seeds out to the shards that own them; return the files that were put there."""
     owners = Owners(of)
     lines: dict[int, list[bytes]] = {}
-    put: list[tuple[Orders, str]] = []
+    put: list[tuple[OrderBox, str]] = []
 
     def send(shard: int) -> None:
-        orders = Orders(place, shard)
+        orders = OrderBox(place, shard)
         put.append((orders, orders.put_seeds(lines.pop(shard))))
 
     for seed in read_seeds(sources, on_bad, stdin):
@@ -46,9 +46,9 @@ def give_seeds(
     return put
 
 
-def give(place: Place, shards: Iterable[int | None], order: Order) -> list[tuple[Orders, str]]:
+def give(place: Place, shards: Iterable[int | None], order: Order) -> list[tuple[OrderBox, str]]:
     """Give an order to some shards; None stands for the whole crawl. Return the files that were put there."""
-    return [(orders, orders.put_order(order)) for orders in (Orders(place, shard) for shard in shards)]
+    return [(orders, orders.put_order(order)) for orders in (OrderBox(place, shard) for shard in shards)]
 
 
 def concerned(which: Retried, of: int) -> Mapping[int, Retried]:
@@ -64,7 +64,7 @@ def concerned(which: Retried, of: int) -> Mapping[int, Retried]:
     return dict.fromkeys(range(of), which)
 
 
-def waited(put: Sequence[tuple[Orders, str]], patience: Patience) -> Answer | None:
+def waited(put: Sequence[tuple[OrderBox, str]], patience: Patience) -> Answer | None:
     """Wait until all files are answered, and return the sum; None if that was not waited for.
 
     Raises `UsageError` if one was refused.

@@ -41,7 +41,7 @@ from crawler.jobs.status import JobStatus, status
 from crawler.jobs.urls import UrlFacts, Wanted, urls
 from crawler.ledger.inbox import Order
 from crawler.shards.glance import Glances
-from crawler.shards.orders import Orders
+from crawler.shards.orders import OrderBox
 from crawler.shards.state import ClusterState
 from crawler.web.shards import owner
 from crawler.web.urls import normalise
@@ -221,7 +221,7 @@ class ShardedJob:
             shards = (owner(f"http://{change.host}/", of),)
         return self._awaited(give(self._place, shards, Order(change=change)), patience) is not None
 
-    def _awaited(self, put: Sequence[tuple[Orders, str]], patience: Patience) -> Answer | None:
+    def _awaited(self, put: Sequence[tuple[OrderBox, str]], patience: Patience) -> Answer | None:
         """Wait for a crawl that runs; if none does, what was put there waits for the next one."""
         is_running = self.is_running
         self.close()

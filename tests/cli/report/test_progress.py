@@ -160,10 +160,10 @@ async def test_log_mode_writes_one_plain_line_an_interval(caplog: pytest.LogCapt
         "50 queued",
         "0/0 fetching",
         "2 errors, most: time\\nout",
-        "limited by",
         "ends in",
     ):
         assert part in line
+    assert "limited by" not in line  # nobody knows as yet
 
 
 @pytest.mark.parametrize(

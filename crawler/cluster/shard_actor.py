@@ -1,11 +1,13 @@
 """The actor that holds a shard: one process, with the ring of the shard in a thread of its own."""
 
 import asyncio
+import contextlib
 import os
 import threading
+import time
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from crawler.cluster.keeper import Keeper
 from crawler.cluster.nodes import scratch
@@ -20,6 +22,9 @@ __all__ = ["ShardActor"]
 
 T = TypeVar("T")
 
+_PATIENCE_S: Final = 5.0
+"""Ray ends a process within a moment."""
+
 
 class ShardActor:
     """Runs a `Keeper` in a thread, with an event loop of its own, and gives it what other actors send.
@@ -30,7 +35,8 @@ class ShardActor:
 
     def __init__(self, task: Task, start: Start, node: str) -> None:
         self._shard = start.shard
-        peers = Peers(needed("ray", "cluster", "--cluster"), task.namespace, patience_s=task.timing.lease_s)
+        self._ray = needed("ray", "cluster", "--cluster")
+        peers = Peers(self._ray, task.namespace, patience_s=task.timing.lease_s)
         self._keeper = Keeper(task, start, node, _folder(task, start.shard), peers.call)
         self._runner = asyncio.Runner(loop_factory=loop_factory())
         self._loop = self._runner.get_loop()
@@ -60,7 +66,11 @@ class ShardActor:
             with self._runner:
                 self._runner.run(self._keeper.run())
         finally:
-            # The actor's own thread waits for calls for ever. All that is to be kept is on the disk.
+            # The actor's own thread waits for calls for ever. All that is to be kept is on the disk. Ray tells each
+            # program that uses it of a process that ends in another way.
+            with contextlib.suppress(Exception):
+                self._ray.kill(self._ray.get_runtime_context().current_actor)
+                time.sleep(_PATIENCE_S)
             os._exit(0)
 
 

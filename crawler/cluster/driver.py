@@ -20,6 +20,7 @@ from crawler.cluster.terms import check_terms, everywhere
 from crawler.cluster.watching import ShardLine, Watching
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, CrawlerError, JobRunningError
+from crawler.core.job_place import url_of
 from crawler.core.stats import CrawlStats
 from crawler.frontier.seeds import BadSeed, check_sources
 from crawler.parsers.spiders.spider import Spider
@@ -37,6 +38,7 @@ _log = logging.getLogger(__name__)
 _HEARTBEAT_S: Final = 1.0
 _DEAF_S: Final = 15.0
 """Ray's own process that knows all others may be away for so long. Ray ends all of them after a minute."""
+_OTHER_S: Final = 8.0
 _MOST_SHARDS: Final = 64
 
 
@@ -175,9 +177,12 @@ class Driver:
             else:
                 watched = msgspec.msgpack.decode(raw, type=Watched)
                 if watched.other:
-                    raise JobRunningError(
-                        f"job {self._asked.job} is being run by another command: wait for it, or stop it"
-                    )
+                    # One that was killed a moment ago looks the same for some seconds.
+                    if boot_time() > told + _OTHER_S:
+                        shown = url_of(self._asked.folder) or self._asked.job
+                        raise JobRunningError(f"job {shown} is being run by another command: wait for it, or stop it")
+                    await asyncio.sleep(_HEARTBEAT_S)
+                    continue
                 for line in watched.lines:
                     self._say(line)
                 lines = watched.number

@@ -28,6 +28,9 @@ from crawler.shards.timing import Timing
 
 __all__ = ["Cluster"]
 
+_COMMITTED_S = 0.3
+"""So much later than it is due may a commit be."""
+
 
 class Cluster:
     """The machines of a crawl, as an engine of processes and as what a shard finds on its node.
@@ -52,6 +55,7 @@ class Cluster:
         self.checkpointed: dict[tuple[int, int], float] = {}
         self.most_outbox = 0
         self.is_over = False
+        self.ends: dict[str, float] = {}
         self.state: ClusterState | None = None
         self.happened: list[str] = []
         self.shard_processes: list[Process] = []
@@ -119,6 +123,7 @@ class Cluster:
 
     def _shard_ended(self, process: Process, shard: int, epoch: int) -> None:
         self.world.tell(f"{process.name} has ended")
+        self.ends[process.name] = self.world.now
         self._locks = {folder: by for folder, by in self._locks.items() if by is not process}
         if process.node.is_up and process.node.name not in self.network.cut:
             self.world.after(self.rng.uniform(0.1, 1.0), lambda: self._dead.append((shard, epoch)))
@@ -219,6 +224,10 @@ class Cluster:
             if holder.ring is not None and holder.ring.frontier.outbox is not None:
                 self.most_outbox = max(self.most_outbox, holder.ring.frontier.outbox.size_bytes)
         self.world.after(1.0, self.look)
+
+    def unheard(self, process: str, at: float) -> bool:
+        """Whether a process of a shard ended before a commit could hold what it heard until then."""
+        return self.ends.get(process, self.world.now) < at + self.plan.commit_s + _COMMITTED_S
 
     def living(self) -> list[Holder]:
         """The holders whose process lives, in the order of shards."""

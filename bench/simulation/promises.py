@@ -1,6 +1,7 @@
 """The promises of a crawl on many machines, and whether a simulated one has kept them."""
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,10 @@ _ROUNDING_S = 0.001
 _DRIFT = 0.0102
 _TRAVEL_S = 3.5
 """So long may an answer take to its crawler."""
+
+
+Unheard = Callable[[str, float], bool]
+"""Whether a process was killed before what came to it by some time was committed."""
 
 
 class BrokenError(Exception):
@@ -53,8 +58,12 @@ def asked_by_owners(servers: Servers, of: int, moves: list[Moves]) -> None:
                     )
 
 
-def delays(servers: Servers, web: Web, delay_s: float, of: int, moves: list[Moves]) -> None:
-    """Each delay is kept, across moves too; what only a holder whose disk was lost had heard counts no more."""
+def delays(servers: Servers, web: Web, delay_s: float, of: int, moves: list[Moves], unheard: Unheard) -> None:
+    """Each delay is kept, across moves too.
+
+    What only a holder whose disk was lost had heard counts no more, nor what a process heard that was killed before
+    it could commit that (`unheard`).
+    """
     for host, log in servers.log.items():
         shard = owner(host + "/", of)
         lost = [(move.knows_until, move.at) for move in moves if move.shard == shard and move.knows_until < move.at]
@@ -67,8 +76,10 @@ def delays(servers: Servers, web: Web, delay_s: float, of: int, moves: list[Move
                     f"{host} asks for {least} s and got {gap:.3f} s: {before.url} by {before.process} at "
                     f"{before.at:.3f}, {asked.url} by {asked.process} at {asked.at:.3f}"
                 )
-        for at, wait_s in servers.told.get(host, ()):
-            if any(known <= at + _TRAVEL_S and at <= moved for known, moved in lost):
+        for at, wait_s, process in servers.told.get(host, ()):
+            if unheard(process, at + _TRAVEL_S) or any(
+                known <= at + _TRAVEL_S and at <= moved for known, moved in lost
+            ):
                 continue
             for asked in log:
                 if at + _TRAVEL_S < asked.at < at + wait_s * (1 - _DRIFT) - _ROUNDING_S:

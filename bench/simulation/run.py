@@ -130,7 +130,7 @@ def _crawl(cluster: Cluster, web: Web, wanted: dict[tuple[str, str], str], told:
     world.run(lambda: world.now > until, until + 1.0)
     look_at_public()
     asked_by_owners(cluster.servers, plan.shards, cluster.moves)
-    delays(cluster.servers, web, plan.delay_s, plan.shards, cluster.moves)
+    delays(cluster.servers, web, plan.delay_s, plan.shards, cluster.moves, cluster.unheard)
     if cluster.most_outbox > plan.outbox_bytes + _ON_THE_WAY_BYTES:
         raise BrokenError(f"an outbox held {cluster.most_outbox:,} bytes, and may hold {plan.outbox_bytes:,}")
     public_set(told["public"], wanted, plan.max_pages)

@@ -37,7 +37,7 @@ class Servers:
         self.web = web
         self.rng = random.Random(f"servers {seed}")
         self.log: dict[str, list[Asked]] = defaultdict(list)
-        self.told: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self.told: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
         self.asked: dict[str, int] = defaultdict(int)
 
     def note(self, url: str, shard: int, epoch: int, process: str) -> None:
@@ -45,7 +45,7 @@ class Servers:
         self.log[host_of(url)].append(Asked(self.world.now, url, shard, epoch, process))
         self.world.tell(f"{process} asks for {url}")
 
-    def answer(self, url: str, sitemap: bool) -> FetchResult | Failure:
+    def answer(self, url: str, sitemap: bool, process: str) -> FetchResult | Failure:
         """What the server of a URL says to a request that comes now."""
         host = host_of(url)
         path = url.removeprefix(host)
@@ -54,7 +54,7 @@ class Servers:
             return FetchResult(url, 200, _TEXT, body, len(body), address="192.0.2.1")
         self.asked[url] += 1
         if self.asked[url] <= self.web.flaky.get(url, 0):
-            return self._fault(url, host)
+            return self._fault(url, host, process)
         what, found = self.web.answer(url, "sitemap" if sitemap else "page")
         if what == "dead":
             return Failure("protocol", "", retryable=False)
@@ -64,14 +64,14 @@ class Servers:
         status = 404 if what == "missing" else 200
         return FetchResult(url, status, _HTML, b"", BODY_BYTES, address="192.0.2.1")
 
-    def _fault(self, url: str, host: str) -> FetchResult | Failure:
+    def _fault(self, url: str, host: str, process: str) -> FetchResult | Failure:
         kind = self.rng.choice(("busy", "busy", "reset", "error"))
         if kind == "reset":
             return Failure("reset", "", retryable=True)
         if kind == "error":
             return FetchResult(url, 500, _HTML, address="192.0.2.1")
         wait_s = self.rng.choice((2, 5, 20))
-        self.told[host].append((self.world.now, float(wait_s)))
+        self.told[host].append((self.world.now, float(wait_s), process))
         return FetchResult(url, 503, (("retry-after", str(wait_s)),), address="192.0.2.1")
 
 
@@ -101,7 +101,8 @@ class Wire:
                     await asyncio.sleep(0.05)
                     return Failure("connect", "refused", retryable=True)
                 latency_s = servers.web.latency_s[host] * servers.rng.uniform(0.5, 1.5)
-                result = servers.answer(url, any(value.startswith("application/xml") for _, value in request.headers))
+                is_sitemap = any(value.startswith("application/xml") for _, value in request.headers)
+                result = servers.answer(url, is_sitemap, self._process.name)
                 await asyncio.sleep(latency_s)
         except TimeoutError:
             return Failure("timeout", "", retryable=True)

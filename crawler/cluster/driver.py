@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from crawler.cluster.coordinator_actor import MARK, start_coordinator
 from crawler.cluster.engine import Engine, is_answering
@@ -104,6 +105,8 @@ class Driver:
         shards = len(state.shards) if state is not None else config.shards or min(max(2, round(cores)), _MOST_SHARDS)
         if state is None:
             state = job.new_state(shards)
+        # Each has its part of the cores: what parses beyond that only takes memory.
+        config = replace(config, parsers=min(config.parsers, max(1, round(cores / shards))))
         self._task = Task(job=state.job, place=job.address, config=config, spider=self._spider, timing=self._timing)
         if self._sources:
             deal_out(self._sources, self._stdin, job.place, shards, self._on_bad_seed)

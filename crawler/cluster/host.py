@@ -205,7 +205,8 @@ class Host:
             try:
                 for effect in effects:
                     await self._carry_out(effect)
-            except ReplacedError:
+            except BaseException:
+                # What was decided and not done cannot be made good: another process goes on from the last state.
                 self._replaced = True
                 raise
             return result

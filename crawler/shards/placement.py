@@ -87,7 +87,7 @@ class Placement:
             hold.locked += now >= hold.free_at
             self._lose(shard, now, "its folder is locked by another process")
         else:
-            self.error = f"shard {shard} on {self._name(hold.node)}: {report.could_not}"
+            self.error = f"shard {shard} on {self._name(shard)}: {report.could_not}"
             hold.go(now)
 
     def start_free(self, now: float, wanted: Callable[[int], bool]) -> None:
@@ -130,7 +130,7 @@ class Placement:
 
     def _lose(self, shard: int, now: float, why: str) -> None:
         hold = self._holds[shard]
-        where = self._name(hold.node)
+        where = self._name(shard)
         hold.tries += 1
         hold.go(now, pause_s=self._timing.pause_s(hold.tries))
         self._effects.append(Tell(f"shard {shard} on {where} is lost: {why}"))
@@ -185,8 +185,9 @@ class Placement:
             lease_s=self._timing.lease_s,
         )
 
-    def _name(self, node: str) -> str:
-        return next((one.name or one.id for one in self.nodes if one.id == node), node or "a machine unknown")
+    def _name(self, shard: int) -> str:
+        """Say where a shard is, also when that machine is gone."""
+        return self._book[shard].node_name or "a machine unknown"
 
 
 def _from(pages: int, *, own: bool) -> str:

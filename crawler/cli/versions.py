@@ -19,6 +19,7 @@ PACKAGES: Final = (
 
 EXTRAS: Final = {
     "arrow": ("pyarrow",),
+    "cluster": ("ray",),
     "otel": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
     "pandas": ("pandas", "pyarrow"),
     "polars": ("polars",),

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, Final
 
@@ -20,7 +21,7 @@ from crawler.cluster.task import COORDINATOR, Task, shard_name
 from crawler.cluster.terms import check_terms, everywhere
 from crawler.cluster.watching import ShardLine, Watching
 from crawler.core.config import CrawlConfig
-from crawler.core.errors import ConfigError, CrawlerError, JobRunningError
+from crawler.core.errors import ConfigError, CrawlerError, JobRunningError, ReplacedError
 from crawler.core.job_place import url_of
 from crawler.core.stats import CrawlStats
 from crawler.frontier.seeds import BadSeed, check_sources
@@ -110,9 +111,7 @@ class Driver:
         self._task = Task(job=state.job, place=job.address, config=config, spider=self._spider, timing=self._timing)
         if self._sources:
             deal_out(self._sources, self._stdin, job.place, shards, self._on_bad_seed)
-        if not self._is_running(state):
-            job.open(state)
-            self._coordinator = start_coordinator(self._ray, self._task)
+        self._find_or_start(job, state)
 
     def _look_at_machines(self, job: JobAt) -> float:
         """Return how many cores the machines have; refuse a local job that some of them do not see."""
@@ -139,6 +138,21 @@ class Driver:
         for one in refused:
             self._say(f"machine {one.name} is left out: {one.refused}")
         return cores
+
+    def _find_or_start(self, job: JobAt, state: ClusterState) -> None:
+        """Take up the crawl of an earlier command, or begin a run. A coordinator that ends just now may write last."""
+        until = boot_time() + _OTHER_S
+        while not self._is_running(state):
+            try:
+                job.open(state)
+            except ReplacedError:
+                if boot_time() > until:
+                    raise
+                time.sleep(_HEARTBEAT_S)
+                state = job.state() or state
+            else:
+                self._coordinator = start_coordinator(self._ray, self._prepared)
+                return
 
     def _is_running(self, state: ClusterState) -> bool:
         """Whether the coordinator of an earlier command is at work, whose driver has gone. One that has done ends."""

@@ -148,8 +148,8 @@ def crawl(
     checked = config_of(seeds, settings)
     if checked.cluster:
         raise ConfigError(
-            "cluster: records of several rings are files: call crawl_on_cluster with the same arguments, and read "
-            "what Job(job).parts() names"
+            f"cluster: crawl needs one ring, not {checked.cluster!r}, since records of several are files: call "
+            "crawl_on_cluster with the same arguments, and read what Job(job).parts() names"
         )
     sinks_for(checked)
     if checked.seeds:

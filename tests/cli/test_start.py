@@ -49,6 +49,7 @@ sys.exit(code)
 def test_a_crawl_has_imported_nothing_that_it_may_not_need_when_it_connects_for_the_first_time(tmp_path):
     with LocalServer(lambda _host, path: Answer(html(title=path))) as server:
         command = [sys.executable, "-c", PROGRAM, "crawl", server.url("/"), "--job", "job", *POLITE_ENOUGH, "--quiet"]
+        command += ["--strategy", "hybrid"]
         done = subprocess.run(
             command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False
         )  # fmt: skip

@@ -374,7 +374,7 @@ def test_no_document_names_an_option_that_does_not_exist():
     ours |= {f"--no-{option.removeprefix('--')}" for option in ours}
     others = {"--help", "--version"}
     for document in DOCUMENTS:
-        text = re.sub(r"`(?:sudo|make|pip|py-spy|\.venv/bin/python|python|wget2?|npm)[^`]*`", "", prose(document))
+        text = re.sub(r"`(?:sudo|make|pip|py-spy|\.venv/bin/python|python|wget2?|npm|ray)[^`]*`", "", prose(document))
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
         assert named <= ours | others, f"{name(document)}: {sorted(named - ours - others)}"
 

@@ -24,7 +24,7 @@ NAMES = (
     "/`touch%20x`;touch%20x",
     "/%0a%0d",
 )
-FILES = re.compile(r"job(/(lock|stdin|pages\.jsonl|summary\.json|state(/[A-Za-z0-9.-]+)?))?")
+FILES = re.compile(r"job\d?(/(lock|stdin|pages\.jsonl|summary\.json|state(/[A-Za-z0-9.-]+)?))?")
 
 
 def only_known_files(seen):

@@ -42,6 +42,7 @@ def test_one_line_reads_all_public_records(stage, reader, monkeypatch):
 
 
 @pytest.mark.thorough
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's own, when its settings are made
 def test_so_does_ray(stage, monkeypatch):
     ray = pytest.importorskip("ray", reason="Ray is not installed: the extra cluster has it")
     monkeypatch.chdir(stage)

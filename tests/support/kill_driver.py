@@ -19,6 +19,7 @@ from crawler.frontier.store import Store
 from crawler.ledger import inbox, incoming
 from crawler.ledger.inbox import Inbox
 from crawler.ledger.incoming import Incoming
+from crawler.ledger.intake import Intake
 from crawler.ledger.ledger import Ledger
 from crawler.ledger.sinks.files import file, parquet
 from crawler.ledger.sinks.files.parquet import ParquetSink
@@ -157,14 +158,14 @@ def in_resume_sink(now: Countdown) -> None:
 
 def in_hand_out(now: Countdown) -> None:
     """Results were taken and discovered URLs were not committed."""
-    put = Ledger.put_records
+    put = Intake.put_records
 
     def put_and_die(self, results):
         put(self, results)
         if now():
             die()
 
-    Ledger.put_records = put_and_die
+    Intake.put_records = put_and_die
 
 
 def between_slices(now: Countdown) -> None:

@@ -69,8 +69,11 @@ compare: $(TESTED)
 test: $(TESTED)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow and not thorough'
 
+# What fails beside others is tried once more by itself. It is told as unsteady then, and fails if it fails again.
 test-all: $(TESTED)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 2 --dist worksteal --cache-clear || \
+	    { echo "=== once more, one by one: what passes now is unsteady, and wants mending ==="; \
+	      $(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
 # What stands in the documents and is known to the code: each of these tests writes it when it is asked to.
 docs: export CRAWLER_WRITE_DOCS = 1

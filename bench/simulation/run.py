@@ -122,7 +122,7 @@ def _crawl(cluster: Cluster, web: Web, wanted: dict[tuple[str, str], str], told:
     look_at_public()
     Blows(cluster)
     if not world.run(lambda: cluster.is_over, LONGEST_S):
-        standing = {one.process.name: one.ring and one.ring.exchange.standing() for one in cluster.living()}
+        standing = {one.process.name: one.ring and one.ring.exchange.standing for one in cluster.living()}
         raise BrokenError(f"does not end: {standing}")
     assert cluster.state is not None
     why = cluster.state.ended

@@ -31,13 +31,14 @@ class Node(Struct, frozen=True):
 def place(
     nodes: Sequence[Node], held: Mapping[str, int], shards: int, home: str | None, *, avoid: str | None = None
 ) -> Node | None:
-    """Return the node for one of `shards` shards that nobody holds; None if there is none that stays.
+    """Return the node for one of `shards` shards that nobody holds; None if there is none.
 
+    One that leaves is taken only if all do: a crawl with nowhere else to go works on until they have gone.
     `held` counts, by node, the shards there: the one with the least load is taken. `home` is the disk that the shard's
     folder lies on: nodes with that come first, as long as they have no more than their part. `avoid` is a disk where
     it could not start: only if there is no other.
     """
-    staying = [node for node in nodes if not node.leaving]
+    staying = [node for node in nodes if not node.leaving] or list(nodes)
     cores = sum(node.cores for node in staying)
 
     def has_room(node: Node) -> bool:

@@ -14,7 +14,9 @@ def test_shards_go_where_there_is_most_room_and_home_as_long_as_that_has_no_more
     assert place([small, large], {}, 4, "disk-b", avoid="disk-b") == small
     assert place([large], {}, 4, "disk-b", avoid="disk-b") == large
     assert place([], {}, 4, None) is None
-    assert place([Node("a", 1, "disk-a", leaving=True)], {}, 4, "disk-a") is None
+    leaving = Node("a", 1, "disk-a", leaving=True)
+    assert place([leaving, large], {}, 4, "disk-a") == large
+    assert place([leaving], {}, 4, "disk-a") == leaving, "there is no other, and it is there still"
 
 
 def test_a_shard_moves_only_to_a_machine_that_has_been_there_for_a_while_and_off_one_that_leaves():

@@ -16,15 +16,15 @@ import crawler.frontier.second_look
 import crawler.frontier.store
 import crawler.frontier.window
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Link, Seed, Task
+from crawler.core.model import Again, Done, Seed, Task
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.row import QUEUED
 from crawler.frontier.store import Store
 from crawler.parsers.reading.new_links import NewLinks
-from crawler.web.redirect import followed, redirect_scope
 from crawler.web.scope import Scope
 from tests.support.memory_database import MemoryDatabase
 from tests.support.simulated_web import SimulatedWeb, expected
+from tests.support.web_answers import WebAnswers
 
 WEBS = int(os.environ.get("CRAWLER_FUZZ_EXAMPLES", "150"))
 FIRST = int(os.environ.get("CRAWLER_FIRST_EXAMPLE", "0"))
@@ -48,7 +48,7 @@ class Crawl:
         self.kills = self.rng.choice((0.0, 0.0, 0.02, 0.1))
         self.commits = self.rng.choice((0.05, 0.3, 1.0))
         self.slow = {host: self.rng.choice((0.02, 0.5, 1.0)) for host in web.hosts}
-        self.asked: Counter[tuple[str, str]] = Counter()
+        self.answers = WebAnswers(web, self.config, self.rng)
         self.written: list[str] = []
         self.open()
         for number, (url, kind) in enumerate(web.seeds, start=1):
@@ -62,8 +62,6 @@ class Crawl:
         self.under_way: list[Task] = []
         self.unwritten: list[str] = []
         scope = (self.config.scope, (), (), self.config.depth)
-        self.scope = Scope(self.config.scope)
-        self.redirects = redirect_scope(*scope)
         self.links = [
             NewLinks(
                 Scope(*scope), self.config.max_chain, by_depth=self.config.depth is not None, obey=True,
@@ -107,34 +105,17 @@ class Crawl:
         for task in self.under_way:
             host = task.url[: task.url.index("/", 8)]
             if rng.random() < self.slow[host] and len(results) < 8:
-                results.append(self.result(task))
+                results.append(self._result(task))
             else:
                 late.append(task)
         if not results:
-            results.append(self.result(late.pop()))
+            results.append(self._result(late.pop()))
         self.under_way = late
         done = self.frontier.finish(results, self.now)
         self.unwritten += [one.url for one in done if one.records is not None]
 
-    def result(self, task: Task) -> Done | Again:
-        what, found = self.web.answer(task.url, task.kind)
-        self.asked[task.url, task.kind] += 1
-        if self.asked[task.url, task.kind] <= self.web.flaky.get(task.url, 0):
-            tried = self.rng.random() < 0.7
-            wait_s = self.rng.choice((0.0, 0.5, 9.0)) if tried else 9.0
-            return Again(task.key, self.now + wait_s, "reset" if tried else None)
-        if what == "dead":
-            return Done(task.key, "failed", "protocol")
-        if what == "missing":
-            return Done(task.key, "fetched", "", 404, b"{}\n")
-        if what == "moved":
-            return followed(task, found[0][0], status=301, spent_s=0.0, scope=self.redirects)
-        if task.kind == "sitemap":
-            links = tuple(Link(url, self.scope.verdict(url, task.seed.anchors, 0), kind) for url, kind, _ in found)
-            return Done(task.key, "fetched", "sitemap", 200, links=links)
-        hrefs = [(url, nofollow) for url, _, nofollow in found]
-        links = self.rng.choice(self.links).take(task, hrefs, nofollow=False)
-        return Done(task.key, "fetched", "", 200, b"{}\n", links)
+    def _result(self, task: Task) -> Done | Again:
+        return self.answers.result(task, lambda: self.rng.choice(self.links), self.now)
 
     def ends(self) -> dict[tuple[str, str], str]:
         rows = list(self.store.all_urls())

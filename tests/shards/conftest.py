@@ -1,37 +1,24 @@
 """Places of a job: folders, and a real S3 server."""
 
-import logging
-import uuid
 from collections.abc import Iterator
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-SECRET = "not-to-be-shown+/="
+from tests.support.s3 import new_bucket
+from tests.support.s3 import s3_server as running_server
 
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
     """A real S3 server on loopback."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    one = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    one.start()
-    host, port = one.get_host_and_port()
-    yield f"http://{host}:{port}"
-    one.stop()
+    with running_server() as url:
+        yield url
 
 
 @pytest.fixture
 def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a folder in a new bucket."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-access-key-id")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    name = f"bucket-{uuid.uuid4()}"
-    boto3.client("s3").create_bucket(Bucket=name)
-    return f"s3://{name}/job"
+    return f"{new_bucket(s3_server, monkeypatch)}/job"
 
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.thorough)])

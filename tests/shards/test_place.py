@@ -10,7 +10,7 @@ import pytest
 from crawler.core.errors import ConfigError, StorageError
 from crawler.shards.local_folder import LocalFolder
 from crawler.shards.place import Place
-from tests.shards.conftest import SECRET
+from tests.support.s3 import SECRET
 
 
 def test_what_was_put_is_there_can_be_replaced_renamed_fetched_and_removed(address, tmp_path):

@@ -9,16 +9,16 @@ from collections import Counter
 from pathlib import Path
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Link, Seed, Task
+from crawler.core.model import Again, Done, Seed, Task
 from crawler.core.shard import START, Mark, Parcel, Receipt, Shard
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.row import QUEUED
 from crawler.frontier.store import Store
 from crawler.parsers.reading.new_links import NewLinks
-from crawler.web.redirect import followed, redirect_scope
 from crawler.web.scope import Scope
 from crawler.web.shards import owner
 from tests.support.simulated_web import SimulatedWeb
+from tests.support.web_answers import WebAnswers
 
 __all__ = ["ShardedCrawl"]
 
@@ -112,14 +112,17 @@ class _Site:
         for task in self.under_way:
             host = task.url[: task.url.index("/", 8)]
             if rng.random() < self.crawl.slow[host] and len(results) < 8:
-                results.append(self.crawl.result(task, self))
+                results.append(self._result(task))
             else:
                 late.append(task)
         if not results:
-            results.append(self.crawl.result(late.pop(), self))
+            results.append(self._result(late.pop()))
         self.under_way = late
         done = self.frontier.finish(results, self.crawl.now)
         self.unwritten += [one.url for one in done if one.records is not None]
+
+    def _result(self, task: Task) -> Done | Again:
+        return self.crawl.answers.result(task, lambda: self.links, self.crawl.now)
 
 
 class ShardedCrawl:
@@ -133,15 +136,13 @@ class ShardedCrawl:
         self.config = CrawlConfig(
             job=Path("job"), scope=web.scope, depth=web.depth, max_chain=web.max_chain, sitemaps=False
         )
-        self.redirects = redirect_scope(self.config.scope, (), (), self.config.depth)
-        self.scope = Scope(self.config.scope)
         self.kills = rng.choice((0.0, 0.01, 0.05))
         self.losses = rng.choice((0.0, 0.005, 0.02))
         self.checkpoints = rng.choice((0.01, 0.1))
         self.commits = rng.choice((0.05, 0.3, 1.0))
         self.drops = rng.choice((0.0, 0.0, 0.2))
         self.slow = {host: rng.choice((0.02, 0.5, 1.0)) for host in web.hosts}
-        self.asked: Counter[tuple[str, str]] = Counter()
+        self.answers = WebAnswers(web, self.config, self.rng)
         self.on_the_way: list[tuple[int, Parcel]] = []
         self.receipts: list[tuple[int, int, Receipt]] = []
         self.killed = self.lost = 0
@@ -226,26 +227,6 @@ class ShardedCrawl:
             sending = self.sites[sender]
             sending.frontier.outbox.forget(receiver, receipt.safe)
             sending.sent_up_to[receiver] = receipt.taken
-
-    def result(self, task: Task, site: _Site) -> Done | Again:
-        what, found = self.web.answer(task.url, task.kind)
-        self.asked[task.url, task.kind] += 1
-        if self.asked[task.url, task.kind] <= self.web.flaky.get(task.url, 0):
-            tried = self.rng.random() < 0.7
-            wait_s = self.rng.choice((0.0, 0.5, 9.0)) if tried else 9.0
-            return Again(task.key, self.now + wait_s, "reset" if tried else None)
-        if what == "dead":
-            return Done(task.key, "failed", "protocol")
-        if what == "missing":
-            return Done(task.key, "fetched", "", 404, b"{}\n")
-        if what == "moved":
-            return followed(task, found[0][0], status=301, spent_s=0.0, scope=self.redirects)
-        if task.kind == "sitemap":
-            links = tuple(Link(url, self.scope.verdict(url, task.seed.anchors, 0), kind) for url, kind, _ in found)
-            return Done(task.key, "fetched", "sitemap", 200, links=links)
-        hrefs = [(url, nofollow) for url, _, nofollow in found]
-        links = site.links.take(task, hrefs, nofollow=False)
-        return Done(task.key, "fetched", "", 200, b"{}\n", links)
 
     def ends(self) -> dict[tuple[str, str], str]:
         """How each URL ended, over all shards, each of which has counted its own."""

@@ -16,12 +16,10 @@ from contextlib import closing
 from itertools import product
 from pathlib import Path
 
-import boto3
 import fsspec
 import msgspec
 import pyarrow.parquet
 import pytest
-from moto.server import ThreadedMotoServer
 
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, JobError, StorageError
@@ -31,35 +29,25 @@ from crawler.ledger.sinks.remote import remote
 from crawler.ledger.sinks.remote.claim import Claim
 from crawler.ledger.sinks.remote.object_storage import ObjectStorage
 from crawler.ring.library import crawl
+from tests.support.s3 import SECRET, new_bucket, s3_server
 from tests.support.thorough import first_quickly
 
 ROOT = Path(__file__).parents[3]
 SPIDER = {"spider": "shop:parse"}
 TWO = {"rotate": Rotation(records=2)}
-SECRET = "not-to-be-shown+/="
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """A real S3 server on loopback."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    one = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    one.start()
-    host, port = one.get_host_and_port()
-    yield f"http://{host}:{port}"
-    one.stop()
+    with s3_server() as url:
+        yield url
 
 
 @pytest.fixture
 def s3(server, monkeypatch) -> str:
     """The URL of a new bucket."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "an-access-key-id")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    name = f"bucket-{uuid.uuid4()}"
-    boto3.client("s3").create_bucket(Bucket=name)
-    return f"s3://{name}/crawl"
+    return f"{new_bucket(server, monkeypatch)}/crawl"
 
 
 @pytest.fixture(params=["memory", "file", pytest.param("s3", marks=pytest.mark.thorough)])

@@ -76,7 +76,7 @@ INSIDE = {
 # A module of a user that wants to exit while `spider` imports it must not: it only catches that.
 MAY_EXIT = {
     "cli/commands/plan",
-    *("cli/commands/crawl", "cli/commands/extract", "cli/demo/server", "cli/commands/on_cluster", "__main__"),
+    *("cli/watched", "cli/commands/extract", "cli/demo/server", "__main__"),
     "cluster/shard_actor",
     *("parsers/worker", "parsers/spiders/spider"),
 }

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +24,8 @@ from crawler.cli.settings import (
     resumed,
     told,
 )
-from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
+from crawler.cli.watched import leave_at_once, watched
 from crawler.core.errors import ConfigError, UnmetError
 from crawler.core.event_loop import loop_factory
 from crawler.core.job_place import is_url
@@ -256,22 +255,9 @@ async def _watched(crawler: "Crawler", progress: "Progress", terminal: Terminal 
             requests = crawler.stats().fetching
             terminal.say(f"stopping: finishing {requests} requests; press Ctrl-C again to stop at once")
 
-    with ended_by_signals(stop, lambda: _leave_at_once(crawler, progress)):
-        display = asyncio.create_task(progress.run())
-        try:
-            return await crawler.run()
-        finally:
-            display.cancel()
-            await asyncio.wait({display})
-            if not display.cancelled() and (error := display.exception()) is not None:
-                logging.getLogger(__name__).warning("the display failed: %r", error)
+    def leave() -> None:
+        """End without a commit: what is under way will be done again. Parsers notice by themselves."""
+        crawler.abandon()
+        leave_at_once(progress.close, _TERMINAL_PATIENCE_S)
 
-
-def _leave_at_once(crawler: "Crawler", progress: "Progress") -> None:
-    """End without a commit: what is under way will be done again. Parsers notice by themselves."""
-    crawler.abandon()
-    # A terminal that takes no output (Ctrl-S) must not hold the process.
-    restored = threading.Thread(target=progress.close, daemon=True)
-    restored.start()
-    restored.join(_TERMINAL_PATIENCE_S)
-    os._exit(ExitCode.INTERRUPTED)
+    return await watched(crawler.run(), progress.run(), stop=stop, leave=leave)

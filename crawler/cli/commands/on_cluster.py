@@ -3,18 +3,15 @@
 import asyncio
 import contextlib
 import io
-import logging
-import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from crawler.cli.bad_seeds import BadSeeds
 from crawler.cli.exit_code import ExitCode
 from crawler.cli.settings import Run
-from crawler.cli.signals import ended_by_signals
 from crawler.cli.terminal import Terminal, live_console, set_up_logging
+from crawler.cli.watched import leave_at_once, watched
 from crawler.core.event_loop import loop_factory
 from crawler.core.job_place import url_of
 from crawler.core.printable import printable
@@ -89,28 +86,12 @@ async def _watched(driver: "Driver", progress: "Progress", say: Callable[[str], 
         driver.stop()
         say("stopping: all shards finish what is under way; press Ctrl-C again to stop at once")
 
-    with ended_by_signals(stop, lambda: _leave_at_once(driver, progress)):
-        display = asyncio.create_task(progress.run())
-        try:
-            return await driver.run()
-        finally:
-            display.cancel()
-            await asyncio.wait({display})
-            if not display.cancelled() and (error := display.exception()) is not None:
-                logging.getLogger(__name__).warning("the display failed: %r", error)
-
-
-def _leave_at_once(driver: "Driver", progress: "Progress") -> None:
-    """End without a commit: what is under way will be done again. Ray that was started here ends with this process."""
-
     def end() -> None:
+        """What is under way will be done again. Ray that was started here ends with this process."""
         progress.close()
         driver.end_actors()
 
-    ending = threading.Thread(target=end, daemon=True)
-    ending.start()
-    ending.join(_PATIENCE_S)
-    os._exit(ExitCode.INTERRUPTED)
+    return await watched(driver.run(), progress.run(), stop=stop, leave=lambda: leave_at_once(end, _PATIENCE_S))
 
 
 @contextlib.contextmanager

@@ -29,18 +29,23 @@ class Lease:
         return self.left >= 0
 
 
+async def all_come_with(lease, made):
+    """Hold the lease again: each URL comes once, and none has lost an attempt."""
+    lease.left = 10**9
+    async with asyncio.timeout(60):
+        while len(made.pages) < len(URLS):
+            await asyncio.sleep(0.01)
+    assert sorted(one.task.url for one in made.pages) == URLS
+    assert not any(one.task.attempts for one in made.pages)
+
+
 async def test_without_a_lease_nothing_is_asked_and_with_it_again_nothing_was_lost(tmp_path):
     lease = Lease(0)
     async with stage(lambda _: "", tmp_path, robots="ignore", may_ask=lease.may_ask) as made:
         made.fetcher.feed([task(url) for url in URLS], [])
         await asyncio.sleep(0.3)
         assert not made.asked
-        lease.left = 10**9
-        async with asyncio.timeout(60):
-            while len(made.pages) < len(URLS):
-                await asyncio.sleep(0.01)
-    assert sorted(one.task.url for one in made.pages) == URLS
-    assert not any(one.task.attempts for one in made.pages)
+        await all_come_with(lease, made)
 
 
 @pytest.mark.parametrize("questions", [1, 2, 4, 7])
@@ -54,12 +59,7 @@ async def test_what_has_begun_when_the_lease_ends_is_not_sent_and_comes_later(tm
         assert asked < questions
         await asyncio.sleep(0.25)
         assert len(made.asked) == asked
-        lease.left = 10**9
-        async with asyncio.timeout(60):
-            while len(made.pages) < len(URLS):
-                await asyncio.sleep(0.01)
-    assert sorted(one.task.url for one in made.pages) == URLS
-    assert not any(one.task.attempts for one in made.pages)
+        await all_come_with(lease, made)
     assert len(made.asked) == len(URLS) + 2
 
 

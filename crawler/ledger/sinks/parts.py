@@ -19,7 +19,7 @@ from crawler.core.model import Finished, Rotation
 from crawler.core.printable import printable
 from crawler.core.refusal import refusal
 from crawler.core.symlinks import written_anew
-from crawler.ledger.sinks.base import ClosedPart, Position
+from crawler.ledger.sinks.base import ClosedPart, Position, Sink
 
 __all__ = ["FULL", "PartsSink", "RowOfParts", "note_public", "parts_folder", "public_parts"]
 
@@ -32,7 +32,7 @@ _ADVICE = "choose another --job, or make it writable"
 
 
 @runtime_checkable
-class RowOfParts(Protocol):
+class RowOfParts(Sink, Protocol):
     """A local sink that writes a row of files, of which each can be ended.
 
     `closed` has the numbers of those that it has ended, with their records.
@@ -45,21 +45,6 @@ class RowOfParts(Protocol):
 
     def seal(self) -> None:
         """End the open file with the next flush."""
-
-    def open(self, position: Position | None) -> None:
-        """As a sink does."""
-
-    def write(self, finished: Sequence[Finished]) -> None:
-        """As a sink does."""
-
-    def flush(self, *, last: bool = False) -> Position:
-        """As a sink does."""
-
-    def committed(self) -> None:
-        """As a sink does."""
-
-    def close(self) -> None:
-        """As a sink does."""
 
 
 class PartsSink:

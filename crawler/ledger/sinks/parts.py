@@ -24,7 +24,7 @@ from crawler.ledger.sinks.base import ClosedPart, Position, Sink
 __all__ = ["FULL", "PartsSink", "RowOfParts", "note_public", "parts_folder", "public_parts"]
 
 FULL = Rotation(bytes=64_000_000, records=100_000)
-"""When a part ends before a checkpoint ends it, unless the settings say."""
+"""When a part is full, unless the settings say: its bytes (of Parquet those of JSON lines), and how many records."""
 
 _PUBLIC = "_public"
 _PART = re.compile(r"part-(\d{5,})\.")
@@ -126,9 +126,7 @@ def public_parts(folder: Path) -> int:
     """Return up to which number the parts of an output are known to be public; `folder` is that of the parts."""
     try:
         return int((folder / _PUBLIC).read_text())
-    except FileNotFoundError:
-        return 0
-    except ValueError:  # written in part: it is behind then
+    except (FileNotFoundError, ValueError):  # not there, or written in part: it is behind then
         return 0
     except OSError as error:
         raise refusal(f"read {folder / _PUBLIC}", error, _ADVICE) from error

@@ -17,7 +17,8 @@ import pytest
 from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, StorageError
 from crawler.core.model import Field, Finished, Rotation
-from crawler.ledger.sinks.files.parquet import PART, ParquetSink
+from crawler.ledger.sinks.files.parquet import ParquetSink
+from crawler.ledger.sinks.parts import FULL
 from crawler.ledger.tables.schema import OTHER
 
 SPIDER = {"spider": "shop:parse"}
@@ -96,10 +97,10 @@ def test_a_part_is_full_by_its_bytes(tmp_path):
 
 
 def test_a_part_without_rotate_has_bounds_of_its_own(tmp_path):
-    assert PART.records
-    Run(tmp_path / "a", **SPIDER).commit([finished({"n": number}) for number in range(PART.records + 1)]).end()
+    assert FULL.records
+    Run(tmp_path / "a", **SPIDER).commit([finished({"n": number}) for number in range(FULL.records + 1)]).end()
     rows = [pyarrow.parquet.read_metadata(tmp_path / "a" / name).num_rows for name in files(tmp_path / "a")]
-    assert rows == [PART.records, 1]
+    assert rows == [FULL.records, 1]
 
 
 def test_a_job_goes_on_with_the_next_part(tmp_path):

@@ -28,20 +28,18 @@ from crawler.core.errors import StorageError
 from crawler.core.extras import needed
 from crawler.core.file_lock import is_at
 from crawler.core.folders import make_folder, sync_folder
-from crawler.core.model import Finished, Rotation
+from crawler.core.model import Finished
 from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
 from crawler.core.symlinks import open_unlinked, written_anew
 from crawler.ledger.sinks.base import Position, record_lines
 from crawler.ledger.sinks.files.file import write_all
 from crawler.ledger.sinks.kind import SinkKind
+from crawler.ledger.sinks.parts import FULL
 from crawler.ledger.tables.batch import Batches, in_batches
 from crawler.ledger.tables.schema import OTHER, Column, Inference, columns_of
 
-__all__ = ["KIND", "PART", "ParquetSink"]
-
-PART = Rotation(bytes=64_000_000, records=100_000)
-"""When a part is full, unless the settings say: bytes of the records as JSON lines, and how many there are."""
+__all__ = ["KIND", "ParquetSink"]
 
 _ADVICE = "name a folder that can be written with --output"
 _OURS = re.compile(r"part-(\d{5,})\.parquet|_spool-(\d{5,})\.jsonl|_part-(\d{5,})\.tmp")
@@ -71,7 +69,7 @@ class ParquetSink:
         self.name = str(path.absolute()) if name is None else name
         self._path = path
         self._known = columns_of(config)
-        self._full = config.rotate or PART
+        self._full = config.rotate or FULL
         # State: the open spool, its number, bytes and records; lines not written to it; full spools not sealed yet.
         self._fd: int | None = None
         self._part = 1

@@ -90,10 +90,8 @@ class Account:
             credit_number=self._grant.number,
             sent=frontier.counters.sent,
             taken=frontier.counters.received,
-            work=self._work,
             unsafe=unsafe,
             outbox_bytes=outbox.size_bytes,
             wants_look=frontier.wants_look,
             looks=frontier.looks,
-            marks=frontier.marks,
         )

@@ -81,7 +81,7 @@ class Post:
         """Make a checkpoint whenever the shard rests with something that none has."""
         while True:
             standing = self.exchange.standing
-            if (standing.resting and standing.unsafe) or self.office.wants_checkpoints:
+            if standing.resting and standing.unsafe:
                 await self.checkpoint()
             await asyncio.sleep(_LOOK_S)
 
@@ -140,7 +140,6 @@ class PostOffice:
         )
         self.max_pages = self.config.max_pages
         self.credit = None if self.max_pages is None else 0
-        self.wants_checkpoints = False
         self.posts = [Post(self, number) for number in range(of)]
         self.carried = 0
         self.loan, self.loans = 10, 0
@@ -249,4 +248,4 @@ def _told(post: Post, standing: Standing) -> bool:
 
 
 def _counters(one: Standing) -> tuple[int, ...]:
-    return one.sent, one.taken, one.work, one.pages
+    return one.sent, one.taken, one.looks, one.pages

@@ -20,11 +20,10 @@ from crawler.core.printable import printable
 from crawler.core.refusal import moved, refusal
 from crawler.frontier.families import CACHE_BYTES, FAMILIES, options_of
 from crawler.frontier.store_files import mark_store, prepare_store, refuse_foreign
+from crawler.frontier.storing import DAMAGED
 from crawler.frontier.view import opened_view
 
 __all__ = ["Database", "Table"]
-
-_ADVICE = "if it is damaged, --fresh starts the job over"
 
 
 class Table:
@@ -130,7 +129,7 @@ class Database:
         try:
             (refuse_foreign if read_only else prepare_store)(path)
         except OSError as error:
-            raise refusal(f"open the store {path}", error, _ADVICE) from error
+            raise refusal(f"open the store {path}", error, DAMAGED) from error
         self._db = opened_view(path, FAMILIES) if read_only else self._opened()
         self._identity = path.stat()
         self._tables = {name: self._table(name) for name in FAMILIES}
@@ -144,7 +143,7 @@ class Database:
         try:
             return rocksdict.Rdict(str(self._path), options_of("default", cache), column_families=families)
         except Exception as error:  # rocksdict raises bare Exception
-            raise refusal(f"open the store {self._path}", error, _ADVICE) from error
+            raise refusal(f"open the store {self._path}", error, DAMAGED) from error
 
     def _table(self, name: str) -> Table:
         try:
@@ -165,7 +164,7 @@ class Database:
             self._db.flush_wal(sync=True)
         except Exception as error:  # rocksdict raises bare Exception
             self._check_place()
-            raise refusal(f"write the store {self._path}", error, _ADVICE) from error
+            raise refusal(f"write the store {self._path}", error, DAMAGED) from error
         self.forget()
 
     def checkpoint(self, folder: Path) -> None:
@@ -181,7 +180,7 @@ class Database:
             rocksdict.Checkpoint(self._db).create_checkpoint(str(folder))
             mark_store(folder)
         except Exception as error:  # rocksdict raises bare Exception
-            raise refusal(f"make a checkpoint of the store {self._path}", error, _ADVICE) from error
+            raise refusal(f"make a checkpoint of the store {self._path}", error, DAMAGED) from error
 
     def _check_place(self) -> None:
         """See that the store has its name still: what is written to files without one is lost."""

@@ -21,6 +21,7 @@ import rocksdict
 from crawler.core.errors import StorageError
 from crawler.core.refusal import refusal
 from crawler.frontier.families import CACHE_BYTES, options_of
+from crawler.frontier.storing import DAMAGED
 
 __all__ = ["opened_view"]
 
@@ -28,7 +29,6 @@ _PATIENCE_S: Final = 20.0
 """How long to try while the writer merges files quicker than they are opened."""
 _PAUSE_S: Final = 0.02
 _NO_LIMIT: Final = 1 << 60
-_ADVICE: Final = "if it is damaged, --fresh starts the job over"
 
 
 class _MovedOnError(Exception):
@@ -59,7 +59,7 @@ def opened_view(path: Path, families: Sequence[str]) -> rocksdict.Rdict:
 
 
 def _refused(path: Path, error: Exception) -> StorageError:
-    return refusal(f"open the store {path}", error, _ADVICE)
+    return refusal(f"open the store {path}", error, DAMAGED)
 
 
 def _opened(path: Path, families: Sequence[str]) -> rocksdict.Rdict:

@@ -23,6 +23,7 @@ from crawler.frontier.reopening import Retried
 from crawler.frontier.seed_lines import BadSeed, OnBad, parse_seed
 from crawler.frontier.seeds import read_seeds
 from crawler.frontier.store import Store
+from crawler.frontier.storing import DAMAGED, storing
 from crawler.jobs.opening import is_running, opened_store
 from crawler.ledger.changes import Changes, kept_steering
 from crawler.ledger.inbox import Answer, Inbox, Order
@@ -117,18 +118,17 @@ def _took(folder: Path) -> bool:
     except JobRunningError:
         return False
     try:
-        kept = kept_settings(folder)
-        settings = {} if kept is None else kept.settings
-        with Store(job.state_path) as store:
-            _take_all(store, as_begun(store, CrawlConfig(**{**settings, "job": folder})), job)
-    except Exception as error:
-        if type(error) is not Exception:
-            raise
-        # The store says what the disk refuses as a bare Exception.
-        raise refusal("use the store", error, "if it is damaged, --fresh starts the job over") from error
+        storing(DAMAGED, _take_in, job)
     finally:
         job.close()
     return True
+
+
+def _take_in(job: JobFolder) -> None:
+    kept = kept_settings(job.path)
+    settings = {} if kept is None else kept.settings
+    with Store(job.state_path) as store:
+        _take_all(store, as_begun(store, CrawlConfig(**{**settings, "job": job.path})), job)
 
 
 def _take_all(store: Store, config: CrawlConfig, job: JobFolder) -> None:

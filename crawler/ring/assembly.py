@@ -19,6 +19,7 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.leased import LeasedTransport
 from crawler.frontier.seed_lines import OnBad
+from crawler.frontier.storing import DAMAGED, storing
 from crawler.ledger.job import JobFolder
 from crawler.ledger.ledger import Ledger
 from crawler.parsers.chosen import Parsers, chosen_parsers
@@ -26,7 +27,6 @@ from crawler.ring.breakdown import Breakdown
 from crawler.ring.inlets import followed_stream, inlets
 from crawler.ring.member import Member
 from crawler.ring.opening import Opened
-from crawler.ring.storing import storing
 
 __all__ = ["Assembly"]
 
@@ -84,7 +84,7 @@ class Assembly:
         if stream is not None:
             self._cleanup.callback(stream.close)
         take = (opened, job, stream, steer, on_bad_seed)
-        ledger.changes.incoming = await self._thread.call(storing, inlets, *take)
+        ledger.changes.incoming = await self._thread.call(storing, DAMAGED, inlets, *take)
         return ledger
 
     def join(self) -> None:

@@ -26,6 +26,7 @@ from crawler.fetcher.transport.base import Transport
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
+from crawler.frontier.storing import DAMAGED, storing
 from crawler.ledger.exchange import Exchange
 from crawler.ledger.job import JobFolder
 from crawler.ledger.kept import keep
@@ -46,7 +47,6 @@ from crawler.ring.sampler import Sampler
 from crawler.ring.statistics import Stages, Statistics
 from crawler.ring.steering import Steering
 from crawler.ring.stop_request import StopRequest
-from crawler.ring.storing import storing
 from crawler.serve.recent import Recent
 
 __all__ = ["Ring"]
@@ -164,7 +164,7 @@ class Ring:
             for meter in (self.statistics.lag, self.statistics.limits):  # to the end of the ledger, which may take long
                 cleanup.callback(asyncio.create_task(meter.run()).cancel)
             # Feed: from now on the ledger gives the fetcher what is due, again and again as something has ended.
-            written = thread.start(storing, ledger.run)
+            written = thread.start(storing, DAMAGED, ledger.run)
             cleanup.push_async_callback(_commit_and_end, ledger, written)
             cleanup.push(_released(sinks))
             cleanup.push_async_callback(fetcher.abort)
@@ -209,7 +209,7 @@ class Ring:
             raise
 
     async def _opened_by(self, opening: Opening, thread: OneThread) -> Opened:
-        future = thread.start(storing, opening.open)
+        future = thread.start(storing, DAMAGED, opening.open)
         try:
             await asyncio.wait({future})
         except asyncio.CancelledError:

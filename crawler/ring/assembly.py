@@ -19,13 +19,13 @@ from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.chosen import transport_class
 from crawler.fetcher.transport.leased import LeasedTransport
 from crawler.frontier.seed_lines import OnBad
-from crawler.frontier.storing import DAMAGED, storing
+from crawler.frontier.storing import storing
 from crawler.ledger.job import JobFolder
 from crawler.ledger.ledger import Ledger
 from crawler.parsers.chosen import Parsers, chosen_parsers
 from crawler.ring.breakdown import Breakdown
 from crawler.ring.inlets import followed_stream, inlets
-from crawler.ring.member import Member
+from crawler.ring.member import Member, advice_on_damage
 from crawler.ring.opening import Opened
 
 __all__ = ["Assembly"]
@@ -84,7 +84,8 @@ class Assembly:
         if stream is not None:
             self._cleanup.callback(stream.close)
         take = (opened, job, stream, steer, on_bad_seed)
-        ledger.changes.incoming = await self._thread.call(storing, DAMAGED, inlets, *take)
+        advice = advice_on_damage(self._member, job.path)
+        ledger.changes.incoming = await self._thread.call(storing, advice, inlets, *take)
         return ledger
 
     def join(self) -> None:

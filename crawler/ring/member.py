@@ -1,15 +1,18 @@
 """What a cluster gives to a ring that is one shard of its job. Nothing here knows of what carries it."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from msgspec import Struct
 
+from crawler.core.printable import printable
 from crawler.core.shard import Mark, Shard
 from crawler.frontier.frontier import Frontier
+from crawler.frontier.storing import DAMAGED
 from crawler.ledger.account import Grant
 from crawler.ledger.exchange import Exchange
 
-__all__ = ["Member", "exchange_of"]
+__all__ = ["Member", "advice_on_damage", "exchange_of"]
 
 
 class Member(Struct, frozen=True, kw_only=True):
@@ -44,3 +47,13 @@ def exchange_of(member: Member, frontier: Frontier) -> Exchange:
         raise RuntimeError("a frontier without a shard has no outbox")
     grant = Grant(member.credit, member.credit_number)
     return Exchange(frontier, frontier.outbox, epoch=member.epoch, safe=member.safe, grant=grant)
+
+
+def advice_on_damage(member: Member | None, folder: Path) -> str:
+    """Return what to do if the store of the job in a folder is damaged: a shard has more than is there."""
+    if member is None:
+        return DAMAGED
+    return (
+        f"if it is damaged, remove {printable(str(folder))} and run the same command again: "
+        "this shard goes on from its last checkpoint"
+    )

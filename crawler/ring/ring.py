@@ -26,7 +26,7 @@ from crawler.fetcher.transport.base import Transport
 from crawler.fetcher.transport.budget import ByteBudget
 from crawler.fetcher.transport.descriptors import affordable_concurrency
 from crawler.frontier.seeds import BadSeed, check_sources
-from crawler.frontier.storing import DAMAGED, storing
+from crawler.frontier.storing import storing
 from crawler.ledger.exchange import Exchange
 from crawler.ledger.job import JobFolder
 from crawler.ledger.kept import keep
@@ -41,7 +41,7 @@ from crawler.ring.inlets import check_followed
 from crawler.ring.job_folder import job_folder, remove_in_use
 from crawler.ring.local_pages import local_pages
 from crawler.ring.measured import measured
-from crawler.ring.member import Member
+from crawler.ring.member import Member, advice_on_damage
 from crawler.ring.opening import Opened, Opening
 from crawler.ring.sampler import Sampler
 from crawler.ring.statistics import Stages, Statistics
@@ -164,7 +164,7 @@ class Ring:
             for meter in (self.statistics.lag, self.statistics.limits):  # to the end of the ledger, which may take long
                 cleanup.callback(asyncio.create_task(meter.run()).cancel)
             # Feed: from now on the ledger gives the fetcher what is due, again and again as something has ended.
-            written = thread.start(storing, DAMAGED, ledger.run)
+            written = thread.start(storing, advice_on_damage(self._member, job.path), ledger.run)
             cleanup.push_async_callback(_commit_and_end, ledger, written)
             cleanup.push(_released(sinks))
             cleanup.push_async_callback(fetcher.abort)
@@ -209,7 +209,7 @@ class Ring:
             raise
 
     async def _opened_by(self, opening: Opening, thread: OneThread) -> Opened:
-        future = thread.start(storing, DAMAGED, opening.open)
+        future = thread.start(storing, advice_on_damage(self._member, self._config.folder), opening.open)
         try:
             await asyncio.wait({future})
         except asyncio.CancelledError:

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from crawler.core.config import CrawlConfig
-from crawler.core.errors import LeaseLostError, RingEndedError
+from crawler.core.errors import LeaseLostError, RingEndedError, StorageError
 from crawler.frontier import outbox
+from crawler.frontier.frontier import Frontier
 from crawler.frontier.store import Store
 from crawler.ring.crawler import Crawler
 from crawler.shards import courier
@@ -212,6 +213,25 @@ async def test_a_slow_shard_slows_the_others_down_and_fills_no_memory(tmp_path, 
         office.opened.set()
         await office.end(await office.over())
     assert len(urls_of([post.folder for post in office.posts])) == WIDE * LINKS + WIDE + 1
+
+
+async def test_a_damaged_shard_is_told_to_go_on_from_its_checkpoint(server, tmp_path, monkeypatch):
+    """And not to start over, with which all that the job has would be lost."""
+
+    def broken(*_):
+        raise Exception("Corruption: block checksum mismatch")  # noqa: TRY002 - as rocksdict does
+
+    monkeypatch.setattr(Frontier, "finish", broken)
+    office = PostOffice(tmp_path, 1, seeds(server))
+    (post,) = office.posts
+    await office.begin()
+    with pytest.raises(StorageError) as raised:
+        await post.running
+    post.stop()
+    assert str(raised.value) == (
+        "cannot use the store: Corruption: block checksum mismatch; if it is damaged, "
+        f"remove {post.folder} and run the same command again: this shard goes on from its last checkpoint"
+    )
 
 
 async def test_parts_of_other_shards_are_nobody_elses(server, tmp_path):

@@ -120,9 +120,9 @@ class Discovery:
         pending = self._urls.pending
         for (link, source), key, before in zip(found, keys, known, strict=True):
             value = pending(key) or before  # the open batch may hold it, since another link of this call too
-            if source.hops and not link.skip and source.hops[0] == source.seed.anchors[0]:
+            if source.lands(link):
                 self._land(key, link, source, value)
-            way = NOT_REACHED if link.skip else source.reach(link)
+            way = source.reach(link)
             if value is None:
                 self._counters.known += 1
                 self._put(key, link, source, way, now)
@@ -248,9 +248,9 @@ class Discovery:
 
     def _reach_left_out(self, key: bytes, link: Link, row: UrlRow, source: Source, now: float) -> None:
         """Pass on a way to a URL that is left out; what a sitemap names, or a redirect leads to, is asked for."""
-        way = NOT_REACHED if link.skip else source.reach(link)
+        way = source.reach(link)
         reach = self._limits.reach(row).nearer(way)
-        if not link.skip and (source.hops or source.listed):
+        if not link.skip and source.names:
             self._uncount(row)
             self._put(key, link, source, reach, now, before=row)
         elif reach != self._limits.reach(row):

@@ -22,7 +22,6 @@ from crawler.frontier.elsewhere import Elsewhere
 from crawler.frontier.hops import Hops
 from crawler.frontier.letter import Letter, Reread, sealed
 from crawler.frontier.looks import Looks
-from crawler.frontier.reach import NOT_REACHED
 from crawler.frontier.seed_contexts import SeedContexts
 from crawler.frontier.sent_links import UNTOLD
 from crawler.frontier.source import Source
@@ -114,10 +113,9 @@ class Outbox:
         # One page may link to a URL as often as it likes, and one commit holds many pages.
         told_now = dict(zip(keys, self._sent.values(keys), strict=True))
         for (destination, link, source), key in zip(others, keys, strict=True):
-            way = NOT_REACHED if link.skip else source.reach(link)
             told = told_now[key]
-            better = (told or UNTOLD).with_way(way, rank_of(link.skip), named=bool(source.hops) or source.listed)
-            lands = bool(source.hops) and not link.skip and source.hops[0] == source.seed.anchors[0]
+            better = (told or UNTOLD).with_way(source.reach(link), rank_of(link.skip), named=source.names)
+            lands = source.lands(link)
             if lands and self._seeds.anchor(source.seed.number, link.url):
                 self._counters.joined += 1
             if better == told and not lands:

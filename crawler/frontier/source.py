@@ -4,7 +4,7 @@ from msgspec import Struct, structs
 
 from crawler.core.model import Done, Link, SeedContext, Sent
 from crawler.frontier.handed import Handed
-from crawler.frontier.reach import Limits, Reach
+from crawler.frontier.reach import NOT_REACHED, Limits, Reach
 from crawler.frontier.row import UrlRow
 
 __all__ = ["Source"]
@@ -77,8 +77,19 @@ class Source(Struct, frozen=True, gc=False):
         changes = {"nearest": _START, "on": _START, "on_alike": _START, "parent": b"", "parent_url": None}
         return structs.replace(self, seed=seed, depth=0, hops=(*hops, self.hops[-1]), kept_url=None, **changes)
 
+    @property
+    def names(self) -> bool:
+        """Whether this is a redirect, or a sitemap: what it leads to is asked for, whatever it is like."""
+        return bool(self.hops) or self.listed
+
+    def lands(self, link: Link) -> bool:
+        """Whether a link is to where the seed itself redirects, which counts as in its scope then."""
+        return bool(self.hops) and not link.skip and self.hops[0] == self.seed.anchors[0]
+
     def reach(self, link: Link) -> Reach:
-        """Return how far a link is by the way through this."""
+        """Return how far a link is by the way through this, `NOT_REACHED` if it may not be followed."""
+        if link.skip:
+            return NOT_REACHED
         if self.listed and link.kind == "sitemap":
             return Reach(self.nearest.far + 1, 0)
         return self.on_alike if link.alike else self.on

@@ -7,7 +7,7 @@ One row for each destination and commit, of at most 1,000 links; a row knows the
 sees a gap. A row goes when its receiver cannot lose it any more, which the receiver says by a receipt.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from itertools import islice
 from typing import Final
@@ -66,13 +66,13 @@ class Outbox:
         self._counters = counters
         self._hops = hops
         self._looks = looks
-        self._drafts: dict[int, _Draft] = {}
+        self._drafts: defaultdict[int, _Draft] = defaultdict(_Draft)
         written = store.meta(_WRITTEN) or {}
         self._last = {destination: Mark(*mark) for destination, mark in written.items()}
-        self._kept: dict[int, deque[tuple[Mark, int]]] = {}
+        self._kept: defaultdict[int, deque[tuple[Mark, int]]] = defaultdict(deque)
         self.size_bytes = 0
         for destination, mark, size in self._rows.sizes():
-            self._kept.setdefault(destination, deque()).append((mark, size))
+            self._kept[destination].append((mark, size))
             self.size_bytes += size
         self._written: set[int] = set()
         self._fresh: frozenset[int] = frozenset()
@@ -96,15 +96,16 @@ class Outbox:
     def want_again(self, key: bytes, url: str, seed: int) -> None:
         """Ask the owner of a URL to read it again for the links that a seed has in its scope."""
         destination = self._elsewhere.owner(url)
-        self._draft(destination).rereads.append(Reread(key, self._shard.abroad(seed)))
-        self._draft(destination).seeds[seed] = None
+        draft = self._drafts[destination]
+        draft.rereads.append(Reread(key, self._shard.abroad(seed)))
+        draft.seeds[seed] = None
         self._write(destination)
 
     def tell_of_cut(self) -> None:
         """Tell all others that here URLs were left out since they are too far away."""
         for destination in range(self._shard.of):
             if destination != self._shard.number:
-                self._draft(destination).cut = True
+                self._drafts[destination].cut = True
                 self._write(destination)
 
     def _tell(self, others: Sequence[tuple[int, Link, Source]]) -> None:
@@ -122,7 +123,7 @@ class Outbox:
                 continue
             told_now[key] = better
             self._sent.put(key, better)
-            draft = self._draft(destination)
+            draft = self._drafts[destination]
             if not draft.found or draft.found[-1][0] is not source:
                 draft.found.append((source, []))
                 draft.seeds[source.seed.number] = None
@@ -132,12 +133,6 @@ class Outbox:
             if draft.links >= MOST_LINKS:
                 self._write(destination)
 
-    def _draft(self, destination: int) -> _Draft:
-        draft = self._drafts.get(destination)
-        if draft is None:
-            draft = self._drafts[destination] = _Draft([], 0, {}, [])
-        return draft
-
     # Rows
 
     def save(self) -> None:
@@ -146,7 +141,7 @@ class Outbox:
             anchors = self._seeds.get(number).anchors
             for destination in {self._shard.home(number), *map(self._elsewhere.owner, anchors)}:
                 if destination != self._shard.number:
-                    self._draft(destination).seeds[number] = None
+                    self._drafts[destination].seeds[number] = None
         for destination in list(self._drafts):
             self._write(destination)
         if self._written:
@@ -161,7 +156,7 @@ class Outbox:
         after = self._last.get(destination, START)
         mark = self._last[destination] = Mark(self._store.incarnation, after.seq + 1)
         size = self._rows.put(destination, mark, after, sealed(letter))
-        self._kept.setdefault(destination, deque()).append((mark, size))
+        self._kept[destination].append((mark, size))
         self.size_bytes += size
         self._written.add(destination)
 
@@ -197,13 +192,13 @@ class Outbox:
 
     def forget(self, destination: int, upto: Mark) -> None:
         """Take out rows that are safe with their destination, with the next commit."""
-        kept = self._kept.get(destination, deque())
+        kept = self._kept[destination]
         while kept and kept[0][0] <= upto:
             mark, size = kept.popleft()
             self._rows.delete(destination, mark)
             self.size_bytes -= size
         if not kept:
-            self._kept.pop(destination, None)
+            del self._kept[destination]
 
     def destinations(self) -> list[int]:
         """Return for whom there are rows that are not safe."""
@@ -212,15 +207,6 @@ class Outbox:
     def fresh(self) -> frozenset[int]:
         """Return for whom the last commit has written rows."""
         return self._fresh
-
-    def last(self, destination: int) -> Mark:
-        """Return the mark of the last row to a destination, `START` if there was none."""
-        return self._last.get(destination, START)
-
-    @property
-    def rows(self) -> int:
-        """How many rows are not safe, those of the open batch included."""
-        return sum(map(len, self._kept.values()))
 
     @property
     def is_full(self) -> bool:

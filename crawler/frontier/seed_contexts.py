@@ -41,9 +41,7 @@ class SeedContexts:
         context = self.get(number)
         if url in context.anchors:
             return False
-        context = msgspec.structs.replace(context, anchors=(*context.anchors, url))
-        self._kept[number] = self._uncommitted[number] = context
-        self._store.put_seed(context)
+        self._widen(context, url)
         self.grown.add(number)
         return True
 
@@ -54,15 +52,18 @@ class SeedContexts:
         except KeyError:
             self.put(msgspec.structs.replace(told, number=number))
             return False
-        more = tuple([anchor for anchor in told.anchors if anchor not in known.anchors])
+        more = [anchor for anchor in told.anchors if anchor not in known.anchors]
         if not more:
             return False
-        context = msgspec.structs.replace(known, anchors=(*known.anchors, *more))
-        self._kept[number] = self._uncommitted[number] = context
-        self._store.put_seed(context)
+        self._widen(known, *more)
         return True
 
     def committed(self) -> None:
         """Learn that the open batch was committed."""
         self._uncommitted.clear()
         self.grown.clear()
+
+    def _widen(self, context: SeedContext, *anchors: str) -> None:
+        context = msgspec.structs.replace(context, anchors=(*context.anchors, *anchors))
+        self._kept[context.number] = context
+        self.put(context)

@@ -72,7 +72,8 @@ class Parts:
             elsewhere=elsewhere,
         )
         leftovers = Leftovers(store.queue, read, gate, sleepers, window)
-        self.rest = Rest(store, counters, window, second_look, leftovers=leftovers, abroad=self.abroad)
+        looks = None if self.abroad is None else self.abroad.looks
+        self.rest = Rest(store, counters, window, second_look, leftovers=leftovers, looks=looks)
         if self.abroad is not None:
             self.abroad.listen(limits, discovery, second_look)
 

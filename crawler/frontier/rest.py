@@ -1,9 +1,9 @@
 """Whether nothing is left to do, and what is done then: looks at what was left out (`frontier.second_look`)."""
 
 from crawler.core.counters import Counters
-from crawler.frontier.abroad import Abroad
 from crawler.frontier.handed import Handed
 from crawler.frontier.leftovers import Leftovers
+from crawler.frontier.looks import Looks
 from crawler.frontier.second_look import SecondLook
 from crawler.frontier.store import Store
 from crawler.frontier.window import Window
@@ -18,7 +18,7 @@ class Rest:
     """A frontier at rest. Part of it. Has no state.
 
     A job by itself takes a look as soon as it is at rest. A shard waits until that is called (`frontier.looks`), since
-    others may still find something for it.
+    others may still find something for it. `looks` are those of a shard, None without any.
     """
 
     def __init__(
@@ -29,14 +29,14 @@ class Rest:
         second_look: SecondLook,
         *,
         leftovers: Leftovers,
-        abroad: Abroad | None,
+        looks: Looks | None,
     ) -> None:
         self._store = store
         self._counters = counters
         self._window = window
         self._second_look = second_look
         self._leftovers = leftovers
-        self._abroad = abroad
+        self._looks = looks
 
     @property
     def is_on(self) -> bool:
@@ -51,12 +51,12 @@ class Rest:
     @property
     def may_look(self) -> bool:
         """Whether a look may be taken, once it is at rest."""
-        return self._abroad is None or self._abroad.looks.is_called
+        return self._looks is None or self._looks.is_called
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left to do but to look, unless a look is called that was not taken yet."""
-        is_called = self._abroad is not None and self._abroad.looks.is_called
+        is_called = self._looks is not None and self._looks.is_called
         return self.is_on and not self._counters.owed and not is_called
 
     @property
@@ -71,14 +71,14 @@ class Rest:
 
     def look(self) -> None:
         """Take the look that may be taken, once all is committed."""
-        if self._abroad is None:
+        if self._looks is None:
             if self.is_on:
                 self._second_look.take()
-        elif self._abroad.looks.is_called:
+        elif self._looks.is_called:
             if not self.is_on:
-                self._abroad.looks.take()  # this shard has fallen behind, and looks with the others next time
+                self._looks.take()  # this shard has fallen behind, and looks with the others next time
             elif not self._store.dirty and (self._second_look.is_due or not self._window.has_leftovers):
-                self._abroad.looks.take()
+                self._looks.take()
                 self._second_look.take()
 
     def left_over(self) -> list[tuple[Handed, str]]:

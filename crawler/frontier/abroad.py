@@ -54,10 +54,6 @@ class Abroad:
         kept = self._elsewhere.kept(source.parent_url)
         return source if kept is None else structs.replace(source, kept_url=kept)
 
-    def own(self, found: list[tuple[Link, Source]]) -> list[tuple[Link, Source]]:
-        """Return the links to own URLs; the others are sent."""
-        return self.outbox.take(found)
-
     def send_seed(self, number: int, seed: Seed, *, sitemaps: bool) -> bool:
         """Send a seed to the shard that owns it; False if that is this one."""
         if self._elsewhere.owns(seed.url):

@@ -19,4 +19,4 @@ class Elsewhere:
 
     def kept(self, parent_url: str | None) -> str | None:
         """Return what a row keeps of the URL that led to it: all of one whose own row is elsewhere."""
-        return None if parent_url is None or self.owner(parent_url) == self.shard.number else parent_url
+        return None if parent_url is None or self.owns(parent_url) else parent_url

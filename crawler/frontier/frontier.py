@@ -289,10 +289,8 @@ class Frontier:
 
     def _take(self, found: list[tuple[Link, Source]], now: float) -> None:
         if self._abroad is not None:
-            found = self._abroad.own(found)
+            found = self._abroad.outbox.take(found)
         self._discovery.take(found, now)
-
-    # Ending, or trying again
 
     def _limit_window(self) -> None:
         """Hand out no more tasks than `max_pages` leaves room for: each of them may become a record."""

@@ -1,7 +1,6 @@
 """With which statuses the URLs redirected that led to a page: their own rows say it."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import Sent, TaskKind
@@ -11,8 +10,6 @@ from crawler.frontier.store import Store
 
 __all__ = ["Hops"]
 
-_STATUS_BYTES: Final = 2
-
 
 class Hops:
     """Looks the statuses of redirects up, if a record may ask for them: that of a spider may.
@@ -20,9 +17,8 @@ class Hops:
     Those of other shards' URLs are kept apart as these tell them. State: those that the open batch is to hold.
     """
 
-    def __init__(self, store: Store, config: CrawlConfig, *, is_shard: bool = False) -> None:
+    def __init__(self, store: Store, config: CrawlConfig) -> None:
         self._store = store
-        self._is_shard = is_shard
         self._told: dict[bytes, int] = {}
         self._wanted = config.spider is not None or "redirects" in page_fields(config)
 
@@ -44,13 +40,11 @@ class Hops:
             if status:
                 key = self._store.keys.url(hop, sent.links[0].kind)
                 self._told[key] = status
-                self._store.redirects.put_status(key, status.to_bytes(_STATUS_BYTES, "big"))
+                self._store.redirects.put_status(key, status)
 
     def committed(self) -> None:
         """Learn that the open batch was committed."""
         self._told.clear()
 
     def _elsewhere(self, key: bytes) -> int:
-        if not self._is_shard:
-            return 0
-        return self._told.get(key) or int.from_bytes(self._store.redirects.status(key) or b"", "big")
+        return self._told.get(key) or self._store.redirects.status(key)

@@ -43,7 +43,7 @@ class Parts:
         elsewhere = None if shard is None else Elsewhere(shard)
         same_pages = SamePages(store, config, counters, limits, elsewhere)
         self.gate = gate = Gate(store, PageLimits(store, config), Budgets(store, config), same_pages)
-        sleepers, cut_urls, hops = Sleepers(), CutUrls(), Hops(store, config, is_shard=shard is not None)
+        sleepers, cut_urls, hops = Sleepers(), CutUrls(), Hops(store, config)
         self.abroad = None if elsewhere is None else Abroad(store, elsewhere, seeds, counters, hops=hops)
         outbox = None if self.abroad is None else self.abroad.outbox
         read = Tasks(seeds, limits, gate, hops=hops, rows_for=self._rows_for).read

@@ -17,6 +17,7 @@ __all__ = ["Redirects"]
 _HOP: Final = b"\xffh"
 _MEETING: Final = b"\xffm"
 _NUMBER_BYTES: Final = 8
+_STATUS_BYTES: Final = 2
 
 
 class Redirects:
@@ -35,10 +36,10 @@ class Redirects:
         for place, value in self._table.items(first, first + b"\xff" * (_NUMBER_BYTES + 1)):
             yield int.from_bytes(place[len(first) :], "big"), tuple(msgspec.msgpack.decode(value))
 
-    def put_status(self, key: bytes, status: bytes) -> None:
+    def put_status(self, key: bytes, status: int) -> None:
         """Keep with which status a URL of another shard redirected."""
-        self._table.put(_HOP + key, status)
+        self._table.put(_HOP + key, status.to_bytes(_STATUS_BYTES, "big"))
 
-    def status(self, key: bytes) -> bytes | None:
-        """Return with which status it did."""
-        return self._table.get(_HOP + key)
+    def status(self, key: bytes) -> int:
+        """Return with which status it did, 0 if nobody has told."""
+        return int.from_bytes(self._table.get(_HOP + key) or b"", "big")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crawler.core.errors import ConfigError
-from crawler.core.job_place import is_url, url_of
+from crawler.core.job_place import url_of
 from crawler.core.printable import printable
 from crawler.core.setting_kinds import SWITCH, Kind, MistakeError
 
@@ -58,8 +58,7 @@ def check_alone(job: Path | None, shards: int | None) -> None:
     """Refuse what only a crawl on a cluster has. Raises `ConfigError`."""
     if shards is not None:
         raise ConfigError("shards: only a crawl on a cluster has several: give --cluster, too, or leave it out")
-    if job is not None and is_url(job):
+    if job is not None and (url := url_of(job)) is not None:
         raise ConfigError(
-            f"job: {printable(url_of(job) or '')} is a URL, and the job of one machine is a folder: name one, or give "
-            "--cluster, too"
+            f"job: {printable(url)} is a URL, and the job of one machine is a folder: name one, or give --cluster, too"
         )

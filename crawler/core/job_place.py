@@ -21,4 +21,4 @@ def url_of(job: PurePath) -> str | None:
 
 def is_url(job: PurePath) -> bool:
     """Whether a job was given by a URL."""
-    return _COLLAPSED.fullmatch(job.as_posix()) is not None
+    return url_of(job) is not None

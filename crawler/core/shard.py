@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-__all__ = ["START", "Mark", "Parcel", "Receipt", "Shard"]
+__all__ = ["SEED_BITS", "START", "Mark", "Parcel", "Receipt", "Shard"]
 
-_SEED_BITS: Final = 40
+SEED_BITS: Final = 40
 """Of the number of a seed: a shard has fewer than 10^12 of them."""
 
 
@@ -22,15 +22,15 @@ class Shard(Struct, frozen=True):
 
     def abroad(self, seed: int) -> int:
         """Return the number by which all other shards know a seed, from the one by which this shard does."""
-        return seed if seed >> _SEED_BITS else (self.number + 1) << _SEED_BITS | seed
+        return seed if seed >> SEED_BITS else (self.number + 1) << SEED_BITS | seed
 
     def at_home(self, seed: int) -> int:
         """Return the number by which this shard knows a seed, from the one by which another shard told of it."""
-        return seed & ((1 << _SEED_BITS) - 1) if self.home(seed) == self.number else seed
+        return seed & ((1 << SEED_BITS) - 1) if self.home(seed) == self.number else seed
 
     def home(self, seed: int) -> int:
         """Return the number of the shard that was given a seed."""
-        return (seed >> _SEED_BITS) - 1 if seed >> _SEED_BITS else self.number
+        return (seed >> SEED_BITS) - 1 if seed >> SEED_BITS else self.number
 
 
 class Mark(NamedTuple):

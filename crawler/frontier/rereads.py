@@ -20,7 +20,7 @@ class Rereads:
 
     def want(self, key: bytes, seed: int) -> None:
         """Put one down."""
-        self._table.put(_PREFIX + key + seed.to_bytes(_NUMBER_BYTES, "big"), b"")
+        self._table.put(_place(key, seed), b"")
         self.are_wanted = True
 
     def all(self) -> list[tuple[bytes, int]]:
@@ -33,4 +33,8 @@ class Rereads:
 
     def done(self, key: bytes, seed: int) -> None:
         """Take one out."""
-        self._table.delete(_PREFIX + key + seed.to_bytes(_NUMBER_BYTES, "big"))
+        self._table.delete(_place(key, seed))
+
+
+def _place(key: bytes, seed: int) -> bytes:
+    return _PREFIX + key + seed.to_bytes(_NUMBER_BYTES, "big")

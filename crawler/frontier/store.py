@@ -34,6 +34,7 @@ import msgspec
 from crawler.core.counters import Counters
 from crawler.core.errors import JobError
 from crawler.core.model import Seed, SeedContext
+from crawler.core.shard import SEED_BITS
 from crawler.frontier.bad_rows import BadRows
 from crawler.frontier.contents import Contents
 from crawler.frontier.database import Database
@@ -60,7 +61,7 @@ SCHEMA_VERSION = 4
 _LAST_SEED = b"\x01"
 """Greater than the key of any seed: numbers are below 2^56."""
 
-_FOREIGN_SEED = (1 << 40).to_bytes(8, "big")
+_FOREIGN_SEED = (1 << SEED_BITS).to_bytes(8, "big")
 """Less than the key of any seed of another shard, greater than that of any of this one (`core.shard`)."""
 _HOSTS_IN_PARTS = "hosts_in_parts"
 """Says that the job was begun by a version that has a host's rows apart (`core.host_rows`)."""

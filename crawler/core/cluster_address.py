@@ -7,7 +7,7 @@ from typing import Any, Final
 from crawler.core.errors import ConfigError
 from crawler.core.job_place import url_of
 from crawler.core.printable import printable
-from crawler.core.setting_kinds import SWITCH, Kind, MistakeError
+from crawler.core.setting_kinds import SWITCH, Kind, MistakeError, switch_or_text
 
 __all__ = ["CLUSTER", "check_alone"]
 
@@ -19,10 +19,6 @@ def _cluster(value: Any) -> bool | str:
     if not isinstance(value, bool | str) or value == "":
         raise TypeError
     return value
-
-
-def _switch_or_address(text: str) -> Any:
-    return SWITCH.text(text) if text.strip().lower() in {"true", "yes", "on", "false", "no", "off"} else text
 
 
 def _check(value: bool | str) -> None:
@@ -46,7 +42,7 @@ CLUSTER: Final = Kind(
     expects="true, false, or HOST:PORT of the head of a Ray cluster",
     metavar="[ADDRESS]",
     value=_cluster,
-    text=_switch_or_address,
+    text=switch_or_text,
     shown=SWITCH.shown,
     check=_check,
     bare="yes",

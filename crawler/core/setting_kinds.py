@@ -39,6 +39,7 @@ __all__ = [
     "or_none",
     "some_of",
     "switch_or_choice",
+    "switch_or_text",
 ]
 
 ALL = "all"
@@ -250,9 +251,13 @@ def _boolean(text: str) -> bool:
     return _SWITCH[text.strip().lower()] if text.strip().lower() in _SWITCH else _switch(text)
 
 
+def switch_or_text(text: str) -> Any:
+    """Return what a word for on or off means, and any other text as it is."""
+    return _SWITCH.get(text.strip().lower(), text)
+
+
 def _all_or_some(text: str) -> Any:
-    word = text.strip().lower()
-    return True if word == ALL else _SWITCH.get(word, text)
+    return True if text.strip().lower() == ALL else switch_or_text(text)
 
 
 # How a default is shown
@@ -366,7 +371,7 @@ def switch_or_choice(names: Sequence[str], *, off: str, on: str) -> Kind:
         expects=f"{', '.join(map(repr, degrees[:-1]))}, {degrees[-1]!r} or false",
         metavar=f"[{'|'.join(name for name in degrees if name != on)}]",
         value=value,
-        text=lambda text: _SWITCH.get(text.strip().lower(), text),
+        text=switch_or_text,
         bare=on,
         is_value=lambda text: text in names,
     )

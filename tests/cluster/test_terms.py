@@ -57,7 +57,8 @@ def test_the_option_takes_an_address_and_no_seed(tmp_path: Path):
     assert from_options(parsed("--cluster", "https://example.com/"))["cluster"] is True
     assert from_options(parsed("--cluster", "head:6379", "https://example.com/"))["cluster"] == "head:6379"
     assert from_options(parsed("--cluster", "[fd00::1]:6379"))["cluster"] == "[fd00::1]:6379"
-    assert from_environment({"CRAWLER_CLUSTER": "head:6379"})["cluster"] == "head:6379"
+    for word, meant in {"head:6379": "head:6379", "1": True, "yes": True, "0": False, "Off": False}.items():
+        assert from_environment({"CRAWLER_CLUSTER": word})["cluster"] == meant
     file = tmp_path / "a.toml"
     file.write_text('cluster = true\njob = "s3://bucket/job"\nshards = 3\n')
     layer = load_settings(file)

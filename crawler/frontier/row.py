@@ -40,9 +40,10 @@ class UrlRow(Struct, frozen=True, array_like=True, gc=False):
 
     `parent` is the key of what led here (empty for a seed), `seq` its place in the order of discovery. `kind`
     and `spent_s` are those of its `Task`; they are stored as small integers, one byte each as a rule.
-    `parent_url` is there as long as the URL waits. `far` and `chain` are those of its `Reach` (`frontier.reach`);
-    `chain` is -1 while no way leads here that may be followed. `stale` says in what the page was read from further
-    away than the URL is known to be now. In the queue, a row that has an outcome is of a page that is read again.
+    `parent_url` is there as long as the URL waits, and for good if the parent's row is in another shard. `far` and
+    `chain` are those of its `Reach` (`frontier.reach`); `chain` is -1 while no way leads here that may be followed.
+    `stale` says in what the page was read from further away than the URL is known to be now. In the queue, a row that
+    has an outcome is of a page that is read again.
 
     `attempts` counts the requests since the URL was made due, and `asked` holds the last of all that there were
     (`frontier.attempt_log`; `log` unpacks it). `record` is the place of the URL's first record among all records of

@@ -17,7 +17,6 @@ from msgspec import structs
 
 from crawler.core.config import CrawlConfig
 from crawler.core.model import SeedContext
-from crawler.frontier.elsewhere import Elsewhere
 from crawler.frontier.outbox import Outbox
 from crawler.frontier.row import QUEUED, UrlRow
 from crawler.frontier.store import Store
@@ -32,12 +31,9 @@ class JoinedScopes:
     `outbox`: where another shard is asked to read a page again; None if there is none.
     """
 
-    def __init__(
-        self, store: Store, config: CrawlConfig, outbox: Outbox | None = None, elsewhere: Elsewhere | None = None
-    ) -> None:
+    def __init__(self, store: Store, config: CrawlConfig, outbox: Outbox | None = None) -> None:
         self._store = store
         self._outbox = outbox
-        self._elsewhere = elsewhere
         self._scope = redirect_scope(config.scope, config.include, config.exclude, None)
         self._follows_links = config.scope != "page"
         self._tried: set[tuple[bytes, int]] = set()
@@ -107,7 +103,7 @@ class JoinedScopes:
 
     def _ask(self, key: bytes, url: str, seeds: list[SeedContext]) -> bool:
         """Ask the shard that owns a URL to read it again for those seeds that have it in their scope."""
-        if self._outbox is None or self._elsewhere is None or self._elsewhere.owns(url):
+        if self._outbox is None or self._outbox.elsewhere.owns(url):
             return False
         wanted = [seed for seed in seeds if self._is_new(key, url, seed)]
         for seed in wanted:

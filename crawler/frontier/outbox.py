@@ -60,7 +60,7 @@ class Outbox:
         self._store = store
         self._rows = store.outbox
         self._sent = store.sent
-        self._elsewhere = elsewhere
+        self.elsewhere = elsewhere
         self._shard = elsewhere.shard
         self._seeds = seeds
         self._counters = counters
@@ -81,7 +81,7 @@ class Outbox:
 
     def take(self, found: list[tuple[Link, Source]]) -> list[tuple[Link, Source]]:
         """Put links to other shards into the outbox; return those that are this shard's own."""
-        owner, here = self._elsewhere.owner, self._shard.number
+        owner, here = self.elsewhere.owner, self._shard.number
         own, others = [], []
         for pair in found:
             destination = owner(pair[0].url)
@@ -95,7 +95,7 @@ class Outbox:
 
     def want_again(self, key: bytes, url: str, seed: int) -> None:
         """Ask the owner of a URL to read it again for the links that a seed has in its scope."""
-        destination = self._elsewhere.owner(url)
+        destination = self.elsewhere.owner(url)
         draft = self._drafts[destination]
         draft.rereads.append(Reread(key, self._shard.abroad(seed)))
         draft.seeds[seed] = None
@@ -139,7 +139,7 @@ class Outbox:
         """Put what is to be told into the open batch."""
         for number in self._seeds.grown:
             anchors = self._seeds.get(number).anchors
-            for destination in {self._shard.home(number), *map(self._elsewhere.owner, anchors)}:
+            for destination in {self._shard.home(number), *map(self.elsewhere.owner, anchors)}:
                 if destination != self._shard.number:
                     self._drafts[destination].seeds[number] = None
         for destination in list(self._drafts):

@@ -54,7 +54,7 @@ class Parts:
             store, window, seeds, counters, limits=limits, cut_urls=cut_urls, same_pages=same_pages
         )
         discovery.sampling = Sampling() if config.sampled else None
-        joined = JoinedScopes(store, config, outbox, elsewhere)
+        joined = JoinedScopes(store, config, outbox)
         self.second_look = second_look = SecondLook(store, discovery, counters, limits, joined, outbox=outbox)
         self.early_look = early_look = EarlyLook(
             store, window, discovery, second_look, limits=limits, cut_urls=cut_urls, config=config

@@ -16,7 +16,7 @@ import crawler.frontier.second_look
 import crawler.frontier.store
 import crawler.frontier.window
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Seed, Task
+from crawler.core.model import Seed, Task
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.row import QUEUED
 from crawler.frontier.store import Store
@@ -47,7 +47,6 @@ class Crawl:
         self.parsers = self.rng.choice((1, 2, 4))
         self.kills = self.rng.choice((0.0, 0.0, 0.02, 0.1))
         self.commits = self.rng.choice((0.05, 0.3, 1.0))
-        self.slow = {host: self.rng.choice((0.02, 0.5, 1.0)) for host in web.hosts}
         self.answers = WebAnswers(web, self.config, self.rng)
         self.written: list[str] = []
         self.open()
@@ -100,22 +99,9 @@ class Crawl:
         raise AssertionError(f"does not end: {self.frontier.counters}")
 
     def answer_some(self) -> None:
-        self.rng.shuffle(self.under_way)
-        rng, late, results = self.rng, [], []
-        for task in self.under_way:
-            host = task.url[: task.url.index("/", 8)]
-            if rng.random() < self.slow[host] and len(results) < 8:
-                results.append(self._result(task))
-            else:
-                late.append(task)
-        if not results:
-            results.append(self._result(late.pop()))
-        self.under_way = late
+        results, self.under_way = self.answers.some_of(self.under_way, lambda: self.rng.choice(self.links), self.now)
         done = self.frontier.finish(results, self.now)
         self.unwritten += [one.url for one in done if one.records is not None]
-
-    def _result(self, task: Task) -> Done | Again:
-        return self.answers.result(task, lambda: self.rng.choice(self.links), self.now)
 
     def ends(self) -> dict[tuple[str, str], str]:
         rows = list(self.store.all_urls())

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from crawler.core.config import CrawlConfig
-from crawler.core.model import Again, Done, Seed, Task
+from crawler.core.model import Seed, Task
 from crawler.core.shard import START, Mark, Parcel, Receipt, Shard
 from crawler.frontier.frontier import Frontier
 from crawler.frontier.row import QUEUED
@@ -107,22 +107,9 @@ class _Site:
             self.commit()
 
     def answer_some(self) -> None:
-        rng, late, results = self.crawl.rng, [], []
-        rng.shuffle(self.under_way)
-        for task in self.under_way:
-            host = task.url[: task.url.index("/", 8)]
-            if rng.random() < self.crawl.slow[host] and len(results) < 8:
-                results.append(self._result(task))
-            else:
-                late.append(task)
-        if not results:
-            results.append(self._result(late.pop()))
-        self.under_way = late
+        results, self.under_way = self.crawl.answers.some_of(self.under_way, lambda: self.links, self.crawl.now)
         done = self.frontier.finish(results, self.crawl.now)
         self.unwritten += [one.url for one in done if one.records is not None]
-
-    def _result(self, task: Task) -> Done | Again:
-        return self.crawl.answers.result(task, lambda: self.links, self.crawl.now)
 
 
 class ShardedCrawl:
@@ -141,7 +128,6 @@ class ShardedCrawl:
         self.checkpoints = rng.choice((0.01, 0.1))
         self.commits = rng.choice((0.05, 0.3, 1.0))
         self.drops = rng.choice((0.0, 0.0, 0.2))
-        self.slow = {host: rng.choice((0.02, 0.5, 1.0)) for host in web.hosts}
         self.answers = WebAnswers(web, self.config, self.rng)
         self.on_the_way: list[tuple[int, Parcel]] = []
         self.receipts: list[tuple[int, int, Receipt]] = []

@@ -15,17 +15,40 @@ __all__ = ["WebAnswers"]
 
 
 class WebAnswers:
-    """Ends tasks as the web has it. State: how often each URL was asked for, `asked`; the random numbers."""
+    """Ends tasks as the web has it, those of slow hosts later.
+
+    State: how often each URL was asked for, `asked`; the random numbers.
+    """
 
     def __init__(self, web: SimulatedWeb, config: CrawlConfig, rng: random.Random) -> None:
+        self._slow = {host: rng.choice((0.02, 0.5, 1.0)) for host in web.hosts}
         self.asked: Counter[tuple[str, str]] = Counter()
         self._web = web
         self._rng = rng
         self._scope = Scope(config.scope)
         self._redirects = redirect_scope(config.scope, (), (), config.depth)
 
-    def result(self, task: Task, links: Callable[[], NewLinks], now: float) -> Done | Again:
-        """Return what comes of a task; `links` gives the parser that a page comes to."""
+    def some_of(
+        self, under_way: list[Task], links: Callable[[], NewLinks], now: float
+    ) -> tuple[list[Done | Again], list[Task]]:
+        """Return what comes of some tasks, of one at least, and the tasks that are under way still.
+
+        `links` gives the parser that a page comes to.
+        """
+        late: list[Task] = []
+        results: list[Done | Again] = []
+        self._rng.shuffle(under_way)
+        for task in under_way:
+            host = task.url[: task.url.index("/", 8)]
+            if self._rng.random() < self._slow[host] and len(results) < 8:
+                results.append(self._result(task, links, now))
+            else:
+                late.append(task)
+        if not results:
+            results.append(self._result(late.pop(), links, now))
+        return results, late
+
+    def _result(self, task: Task, links: Callable[[], NewLinks], now: float) -> Done | Again:
         web, rng = self._web, self._rng
         what, found = web.answer(task.url, task.kind)
         self.asked[task.url, task.kind] += 1

@@ -263,7 +263,8 @@ class Window:
 
     def _welcome(self, key: bytes) -> None:
         """Let a host that has slept go on."""
-        (self._hungry.add if key in self._hosts else self._waiting.came)(key)
+        take = self._hungry.add if key in self._hosts else self._waiting.came
+        take(key)
 
     def _activate(self, key: bytes, *, backlog: bool) -> WindowHost:
         host = self._hosts[key] = WindowHost(key, backlog=backlog)

@@ -35,10 +35,10 @@ _ADVICE = "choose another --job, or make it writable"
 class RowOfParts(Sink, Protocol):
     """A local sink that writes a row of files, of which each can be ended.
 
-    `closed` has the numbers of those that it has ended, with their records.
+    `ended` has the numbers of those that it has ended, with their records.
     """
 
-    closed: dict[int, int]
+    ended: dict[int, int]
 
     def part_path(self, number: int) -> Path:
         """Path of a file of the row, from 1 on, once it is in a commit."""
@@ -80,8 +80,8 @@ class PartsSink:
     def flush(self, *, last: bool = False) -> Position:
         """Flush the row."""
         position = self._row.flush(last=last)
-        self._closed |= self._row.closed
-        self._row.closed.clear()
+        self._closed |= self._row.ended
+        self._row.ended.clear()
         if self._closed:
             public = public_parts(self._folder)
             self._closed = {number: records for number, records in self._closed.items() if number > public}

@@ -15,7 +15,7 @@ from crawler.core.config import CrawlConfig
 from crawler.core.errors import ConfigError, StorageError
 from crawler.core.model import Finished, Rotation
 from crawler.ledger.sinks.base import Parts
-from crawler.ledger.sinks.outputs import output_names, part_endings, part_sinks
+from crawler.ledger.sinks.outputs import output_names, part_endings, part_sinks, sink_at
 from crawler.ledger.sinks.parts import note_public, parts_folder
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".csv", ".csv.gz", ".parquet")
@@ -65,6 +65,7 @@ class Shard:
 def test_each_part_holds_what_came_before_its_seal_and_none_is_empty(tmp_path, ending):
     shard = Shard(tmp_path, ending)
     assert isinstance(shard.sink, Parts)
+    assert not isinstance(sink_at(tmp_path / f"own{ending}", shard.config, "own"), Parts), "its parts have no shard"
     shard.commit(seal=True).commit(1, 2).commit(3, seal=True).commit(seal=True).commit(4, 5)
     assert shard.closed() == {1: [1, 2, 3]}
     shard.commit(6, seal=True)

@@ -76,7 +76,7 @@ class FileSink:
     nobody takes one whose end is in no commit yet, a file that is begun is `_pages-00002.jsonl.tmp` until `committed`:
     one with a successor by name is safe. Killed before that, the next `open` renames or removes it.
 
-    `closed` has the numbers of the files that this run has ended, with their records; whoever reads it may clear it.
+    `ended` has the numbers of the files that this run has ended, with their records; whoever reads it may clear it.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class FileSink:
         self._pending: list[bytes] = []
         self._stream: Compressor | None = None
         self._dirty = False
-        self.closed: dict[int, int] = {}
+        self.ended: dict[int, int] = {}
 
     def part_path(self, number: int) -> Path:
         """Path of a file of the row, from 1 on; without rotation there is one."""
@@ -218,7 +218,7 @@ class FileSink:
     def _next_part(self) -> None:
         self._sync_part()
         self.close()
-        self.closed[self._part] = self._records
+        self.ended[self._part] = self._records
         self._part += 1
         self._records = 0
         self._open_part(0)

@@ -58,7 +58,7 @@ class ParquetSink:
     spool, its bytes as `offset`, its `records`, and `columns` once they were inferred. Parts get their
     names when they are in a commit, and are not looked at again: whoever reads them may take them away.
 
-    `closed` has the numbers of the parts that this run has ended, with their records; whoever reads it may clear it.
+    `ended` has the numbers of the parts that this run has ended, with their records; whoever reads it may clear it.
 
     Raises `ConfigError` if pyarrow is not installed.
     """
@@ -77,7 +77,7 @@ class ParquetSink:
         self._records = 0
         self._lines: list[bytes] = []
         self._to_seal: list[int] = []
-        self.closed: dict[int, int] = {}
+        self.ended: dict[int, int] = {}
         # The columns that were inferred, as JSON; the first part not in a commit yet.
         self._inferred = ""
         self._safe = 1
@@ -183,7 +183,7 @@ class ParquetSink:
         self._hand_over()
         self._close_spool()
         self._to_seal.append(self._part)
-        self.closed[self._part] = self._records
+        self.ended[self._part] = self._records
         self._part += 1
         self._offset = self._records = 0
 

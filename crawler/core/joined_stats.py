@@ -1,14 +1,14 @@
 """Counters of several crawls that are parts of one, put together as those of one crawl: pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, zip_longest
 from operator import attrgetter
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from crawler.core.lesson import Lesson
-from crawler.core.stats import CrawlStats, Ended
+from crawler.core.stats import CrawlStats, Ended, Holder, SilentHost
 
 __all__ = ["joined_ended", "joined_stats"]
 
@@ -23,6 +23,7 @@ _SHOWN: Final = 3
 """How many silent hosts, holders and URLs under way are named of all."""
 _WORST_FIRST: Final[tuple[Ended, ...]] = ("running", "interrupted", "max-time", "max-pages", "unreachable", "done")
 Key = TypeVar("Key")
+Named = TypeVar("Named", SilentHost, Holder)
 
 
 def joined_stats(parts: Sequence[CrawlStats]) -> CrawlStats:
@@ -40,10 +41,10 @@ def joined_stats(parts: Sequence[CrawlStats]) -> CrawlStats:
         **{name: _counted(getattr(one, name) for one in parts) for name in _COUNTED},
         ended=joined_ended(one.ended for one in parts),
         elapsed_s=max(one.elapsed_s for one in parts),
-        silent=tuple(chain.from_iterable(one.silent for one in parts))[:_SHOWN],
+        silent=_first(one.silent for one in parts),
         offline=any(one.offline for one in parts),
         under_way=tuple(sorted(chain.from_iterable(one.under_way for one in parts), key=lambda one: -one[1])[:_SHOWN]),
-        holders=tuple(chain.from_iterable(one.holders for one in parts))[:_SHOWN],
+        holders=_first(one.holders for one in parts),
         parameters=_lessons(one.parameters for one in parts),
         parser_busy_s=tuple(chain.from_iterable(one.parser_busy_s for one in parts)),
         loop_lag_p99_s=max(one.loop_lag_p99_s for one in parts),
@@ -58,6 +59,12 @@ def joined_stats(parts: Sequence[CrawlStats]) -> CrawlStats:
 def joined_ended(parts: Iterable[Ended]) -> Ended:
     """Return how all parts together have ended: as the one that is the furthest from having nothing left."""
     return min(parts, key=_WORST_FIRST.index, default="done")
+
+
+def _first(parts: Iterable[Sequence[Named]]) -> tuple[Named, ...]:
+    """Return the first of each part, then the second of each, as many as are named: no part hides the others."""
+    in_turns = chain.from_iterable(zip_longest(*parts))
+    return tuple([one for one in in_turns if one is not None][:_SHOWN])
 
 
 def _counted(parts: Iterable[Mapping[Key, float]]) -> dict[Key, float]:

@@ -60,6 +60,13 @@ def test_counts_are_added_up_and_what_is_named_is_of_all():
     assert joined.paused
 
 
+def test_those_of_one_part_hide_none_of_another():
+    """Each part names first what holds most."""
+    parts = [CrawlStats(holders=tuple(Holder(f"{part}{number}.test") for number in range(3))) for part in "ab"]
+    assert [one.name for one in joined_stats(parts).holders] == ["a0.test", "b0.test", "a1.test"]
+    assert [one.name for one in joined_stats([CrawlStats(), parts[1]]).holders] == ["b0.test", "b1.test", "b2.test"]
+
+
 def test_the_end_of_all_is_that_of_the_one_furthest_from_it():
     assert joined_ended(["done", "unreachable"]) == "unreachable"
     assert joined_ended(["done", "running", "interrupted"]) == "running"
